@@ -1,0 +1,1 @@
+"""Data only: the demonstration models and the built-in suites."""

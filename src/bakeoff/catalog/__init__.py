@@ -1,0 +1,1 @@
+"""What can be run: model references, facts read from files, fit."""

@@ -1,0 +1,1 @@
+"""Nouns, errors, configuration and clocks. Imports nothing of ours."""

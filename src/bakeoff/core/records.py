@@ -1,0 +1,154 @@
+"""What is stored: one record per thing that happened, or that was concluded.
+
+Unknown numbers are None, never 0. Field names carry units. Records are frozen; a new version of a record is a new
+field with a default, never a renamed one.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from bakeoff.core.spec import Record
+
+FinishReason = Literal["stop", "length", "error"]
+Outcome = Literal["winner", "best_within_eps", "no_clear_winner", "insufficient_data", "none_qualified"]
+Provenance = Literal["measured", "reported", "derived", "assumed"]
+
+
+class Timings(Record):
+    """Seconds and tokens of one generation. `client` values are seen from outside, `worker` values from inside.
+
+    `latency_s` is request sent to last byte; `ttft_s` is request sent to first non-empty text (stream only);
+    `queue_s`, `prefill_s`, `decode_s` are the worker's own (None for endpoints that do not say).
+    """
+
+    latency_s: float | None = None
+    ttft_s: float | None = None
+    queue_s: float | None = None
+    prefill_s: float | None = None
+    decode_s: float | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    tokens_from: Provenance = "reported"
+
+
+class Generation(Record):
+    """One text by one candidate for one brief. `error` is None exactly when there is a text."""
+
+    trial: str
+    candidate: str
+    brief: str
+    replicate: int
+    seed: int
+    text: str | None
+    finish_reason: FinishReason
+    error_kind: str | None = None
+    error: str | None = None
+    timings: Timings = Timings()
+    concurrency: int | None = None
+    attempts: int = 1
+    device: str | None = None
+    dtype: str | None = None
+    recorded: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is no text to score."""
+        return self.text is None
+
+
+class GateHit(Record):
+    """A gate that a text did not pass: which, by which rule, and the span of text that shows it."""
+
+    gate: str
+    rule: str
+    evidence: str
+
+
+class Score(Record):
+    """What one text is worth. `dimensions` are 0-10, None where a dimension does not apply.
+
+    `value` (0-10) is the combination; `publishable` is False when any gate hit. A failed generation scores 0, gated
+    by `failed`.
+    """
+
+    trial: str
+    value: float = Field(ge=0, le=10)
+    publishable: bool
+    gates: tuple[GateHit, ...] = ()
+    dimensions: dict[str, float | None] = Field(default_factory=dict)
+    comparison_only: dict[str, float] = Field(default_factory=dict)
+
+
+class Estimate(Record):
+    """A mean or proportion with its interval. `briefs` counts clusters: prompts, never prompts x replicates.
+
+    All three numbers are None where there was nothing to estimate from.
+    """
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+    level: float = 0.95
+    method: str
+    briefs: int
+
+
+class Comparison(Record):
+    """Paired difference a - b on the same briefs. `p_adjusted` is Holm-corrected; `e_value` belongs to the race."""
+
+    a: str
+    b: str
+    difference: float | None
+    low: float | None
+    high: float | None
+    p_adjusted: float | None = None
+    e_value: float | None = None
+    briefs: int
+    correlation: float | None = None
+    method: str = "t"
+    minimum_detectable: float | None = None
+
+
+class Decision(Record):
+    """What to run, why, how sure."""
+
+    outcome: Outcome
+    choice: str | None
+    equivalent: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    next: tuple[str, ...] = ()
+
+
+class Route(Record):
+    """Content type -> candidate, with the evidence behind it."""
+
+    candidate: str | None
+    outcome: Outcome
+    evidence: Estimate
+    fallbacks: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+class WorkerLoad(Record):
+    """One start of one worker: what it took, and what was seen to do the work."""
+
+    candidate: str
+    load_s: float
+    first_token_s: float
+    device: str
+    dtype: str
+    engine_version: str
+    peak_memory_bytes: int | None
+    weight_bytes: int | None
+
+
+class RunEvent(Record):
+    """Something worth telling about a run: a worker that died, a retry, an interruption."""
+
+    at: str
+    kind: str
+    candidate: str | None
+    message: str

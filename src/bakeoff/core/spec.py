@@ -1,0 +1,72 @@
+"""What competes: model specs, sampling settings, candidates.
+
+A candidate's id is what people read in every table; its `digest` is what the store keys on, so that a changed
+weight file, prompt template or sampling setting never passes for the same candidate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Source = Literal["folder", "endpoint", "recorded"]
+
+
+class Record(BaseModel):
+    """A frozen noun: compared by value, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def content_hash(value: object) -> str:
+    """SHA-256 (first 16 hex digits) of the canonical JSON of `value`: equal content, equal hash."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Sampling(Record):
+    """How the next token is chosen, and when to stop. Temperature 0 is greedy."""
+
+    temperature: float = Field(default=0.7, ge=0, le=5)
+    top_p: float = Field(default=0.95, gt=0, le=1)
+    top_k: int | None = Field(default=None, ge=1)
+    max_tokens: int = Field(default=512, ge=1)
+    stop: tuple[str, ...] = ()
+
+
+class ModelSpec(Record):
+    """What can be run. `reference` is what the user wrote; `digest` changes when the weights do.
+
+    `location` is a folder, a file, or a base URL (`http://host/v1`); `remote_model` is the model's name at that URL.
+    """
+
+    reference: str
+    name: str
+    source: Source
+    location: str
+    digest: str
+    revision: str | None = None
+    parameters: int | None = None
+    weight_bytes: int | None = None
+    architecture: str | None = None
+    context_length: int | None = None
+    licence: str | None = None
+    remote_model: str | None = None
+
+
+class Candidate(Record):
+    """Model + engine + quantisation + sampling: what competes."""
+
+    id: str
+    model: ModelSpec
+    engine: str
+    quantisation: str | None = None
+    sampling: Sampling
+
+    @property
+    def digest(self) -> str:
+        """Equal for equal model content, engine and sampling, whatever the candidate is called."""
+        return content_hash([self.model.digest, self.engine, self.quantisation, self.sampling.model_dump(mode="json")])

@@ -1,0 +1,1 @@
+"""From scores to estimates, comparisons, a decision and routes. Pure."""

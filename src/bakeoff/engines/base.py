@@ -1,0 +1,77 @@
+"""What an engine is: something that turns tokens into logits, a ragged batch at a time.
+
+Sampling, stop strings, streaming and batching are bakeoff's own and the same for every engine (`batching`), so that
+two engines differ in their arithmetic only, and a seed means the same everywhere. A third-party engine is a function
+`load(folder, device, threads) -> TokenModel` named by an entry point in the group `bakeoff.engines`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What was loaded, found by looking: `device` and `dtype` are those of the tensors, not those asked for."""
+
+    engine: str
+    engine_version: str
+    device: str
+    dtype: str
+    context_length: int
+    vocab_size: int
+    parameters: int
+    weight_bytes: int
+
+
+class TokenModel(Protocol):
+    """A causal language model with a KV cache of `rows` sequences, each of its own length, in a fixed order."""
+
+    @property
+    def rows(self) -> int:
+        """Sequences now in the KV cache."""
+        ...
+
+    def prefill(self, prompts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Append a row per prompt; return logits at each prompt's last position, shape (len(prompts), vocab)."""
+        ...
+
+    def decode(self, tokens: Sequence[int]) -> NDArray[np.float32]:
+        """Append one token to every row; return logits, shape (rows, vocab)."""
+        ...
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Keep only these rows (indices), in this order; the others' cache is dropped."""
+        ...
+
+    def facts(self) -> ModelFacts:
+        """Return what was loaded."""
+        ...
+
+    def memory_bytes(self) -> int | None:
+        """Bytes held by weights and KV cache as the engine's allocator knows them, None where it does not say."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back. The model is not used afterwards."""
+        ...
+
+
+class LoadModel(Protocol):
+    """How an engine is entered: `device` is None for the engine's own choice, `threads` None for all allowed cores."""
+
+    def __call__(self, folder: Path, device: str | None, threads: int | None) -> TokenModel:
+        """Load the model in `folder`.
+
+        Raises:
+            UnsupportedModel: the engine cannot run this architecture or file.
+            InvalidFile: a file in the folder is not what it should be.
+        """
+        ...

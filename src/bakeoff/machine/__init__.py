@@ -1,0 +1,1 @@
+"""What this machine is, and how much memory a model may take."""

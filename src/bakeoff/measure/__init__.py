@@ -1,0 +1,1 @@
+"""From timings to latency, TTFT, TPOT, throughput, memory."""

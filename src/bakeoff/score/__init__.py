@@ -1,0 +1,1 @@
+"""Gates, dimensions and the combined score of one text."""

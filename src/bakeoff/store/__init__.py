@@ -1,0 +1,1 @@
+"""What happened, append-only, keyed by content hash."""
