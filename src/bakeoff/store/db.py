@@ -1,0 +1,272 @@
+"""What happened, append-only: runs, generations, scores, worker loads and events in one database.
+
+A commit per finished generation, insert-or-ignore by (run, trial): `kill -9` at any moment loses at most what was in
+flight, and doing a trial again can never count it twice. SQLite (WAL, synchronous=NORMAL) by default, PostgreSQL
+when the URL says so; the same tables, the same statements. Records are stored as their JSON beside the few columns
+that queries need. Totals are never stored: they are counted from the rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import Column, Integer, MetaData, String, Table, Text, create_engine, event, insert, select, update
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from bakeoff.core.errors import StoreError
+from bakeoff.core.records import Generation, RunEvent, Score, WorkerLoad
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+
+SCHEMA_VERSION = 1
+
+_metadata = MetaData()
+_info = Table("info", _metadata, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False))
+_runs = Table(
+    "runs",
+    _metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("suite", String(200), nullable=False),
+    Column("started", String(40), nullable=False, index=True),
+    Column("state", String(20), nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("result", Text),
+    Column("elapsed_ms", Integer, nullable=False, default=0),
+)
+_generations = Table(
+    "generations",
+    _metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("trial", String(64), primary_key=True),
+    Column("candidate", String(200), nullable=False),
+    Column("brief", String(200), nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("record", Text, nullable=False),
+)
+_scores = Table(
+    "scores",
+    _metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("trial", String(64), primary_key=True),
+    Column("scorer", String(64), primary_key=True),
+    Column("record", Text, nullable=False),
+)
+_loads = Table(
+    "loads",
+    _metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("run_id", String(64), nullable=False, index=True),
+    Column("record", Text, nullable=False),
+)
+_events = Table(
+    "events",
+    _metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("run_id", String(64), nullable=False, index=True),
+    Column("record", Text, nullable=False),
+)
+
+
+class RunRow(NamedTuple):
+    """A run as stored. `state` is "running", "interrupted", "failed" or "done"; `plan` and `result` are JSON values."""
+
+    run_id: str
+    suite: str
+    started: str
+    state: str
+    plan: Any
+    result: Any
+    elapsed_s: float
+
+
+class Store:
+    """The only door to the database. Every method raises `StoreError` when the database refuses."""
+
+    def __init__(self, url: str) -> None:
+        self._engine: Engine = create_engine(url)
+        self._sqlite = self._engine.dialect.name == "sqlite"
+        if self._sqlite:
+            event.listen(self._engine, "connect", _set_pragmas)
+        with self._begin() as connection:
+            _metadata.create_all(connection)
+            self._insert_new(connection, _info, {"key": "schema_version", "value": str(SCHEMA_VERSION)})
+            found = connection.execute(select(_info.c.value).where(_info.c.key == "schema_version")).scalar_one()
+        if int(found) != SCHEMA_VERSION:
+            raise StoreError(
+                f"the store has schema version {found}, and this bakeoff reads version {SCHEMA_VERSION}",
+                "use the bakeoff version that wrote it, or another workspace (BAKEOFF_HOME)",
+            )
+
+    @classmethod
+    def open_folder(cls, folder: Path) -> Store:
+        """Open (or make) `bakeoff.db` in the workspace `folder`."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"cannot make the workspace folder {folder}: {error.strerror}",
+                "set BAKEOFF_HOME to a folder that you may write",
+            ) from None
+        return cls(f"sqlite:///{folder / 'bakeoff.db'}")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise StoreError(
+                f"the store at {self._engine.url.render_as_string(hide_password=True)} refused: {error.orig}",
+                "check that the disk is not full and that the file is a bakeoff store which you may write",
+            ) from error
+        except SQLAlchemyError as error:
+            raise StoreError(f"the store failed: {error}", "") from error
+
+    def _insert_new(self, connection: Connection, table: Table, row: dict[str, Any]) -> bool:
+        """Insert `row` unless its key is there already; say whether it was inserted."""
+        if self._sqlite:
+            statement = insert(table).prefix_with("OR IGNORE").values(row)
+        else:
+            from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+            statement = pg_insert(table).values(row).on_conflict_do_nothing()
+        return connection.execute(statement).rowcount == 1
+
+    # Runs
+
+    def add_run(self, run_id: str, suite: str, started: str, plan: Any) -> None:
+        """Store a new run in the state "running".
+
+        Raises:
+            StoreError: the id is taken.
+        """
+        row = {
+            "run_id": run_id,
+            "suite": suite,
+            "started": started,
+            "state": "running",
+            "plan": json.dumps(plan),
+            "elapsed_ms": 0,
+        }
+        with self._begin() as connection:
+            if not self._insert_new(connection, _runs, row):
+                raise StoreError(f"a run {run_id} is stored already", "start it again: it gets another id")
+
+    def set_state(self, run_id: str, state: str, *, add_elapsed_s: float = 0.0, result: Any = None) -> None:
+        """Set a run's state, add to its elapsed time, and store its result if there is one."""
+        values: dict[str, Any] = {"state": state, "elapsed_ms": _runs.c.elapsed_ms + round(add_elapsed_s * 1000)}
+        if result is not None:
+            values["result"] = json.dumps(result)
+        with self._begin() as connection:
+            connection.execute(update(_runs).where(_runs.c.run_id == run_id).values(values))
+
+    def runs(self) -> list[RunRow]:
+        """Return all runs, newest first."""
+        with self._begin() as connection:
+            rows = connection.execute(select(_runs).order_by(_runs.c.started.desc(), _runs.c.run_id.desc())).all()
+        return [_run_row(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented row-as-mapping
+
+    def run(self, run_id: str) -> RunRow | None:
+        """Return one run; "latest" is the newest."""
+        query = select(_runs).order_by(_runs.c.started.desc(), _runs.c.run_id.desc()).limit(1)
+        if run_id != "latest":
+            query = query.where(_runs.c.run_id == run_id)
+        with self._begin() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else _run_row(row._mapping)  # noqa: SLF001 - as above
+
+    # What happened in a run
+
+    def add_generation(self, run_id: str, generation: Generation) -> bool:
+        """Store a finished generation; False when that trial is stored already (and nothing was changed)."""
+        row = {
+            "run_id": run_id,
+            "trial": generation.trial,
+            "candidate": generation.candidate,
+            "brief": generation.brief,
+            "failed": int(generation.failed),
+            "record": generation.model_dump_json(),
+        }
+        with self._begin() as connection:
+            return self._insert_new(connection, _generations, row)
+
+    def generations(self, run_id: str) -> list[Generation]:
+        """Return a run's generations, ordered by trial key."""
+        query = select(_generations.c.record).where(_generations.c.run_id == run_id).order_by(_generations.c.trial)
+        return [Generation.model_validate_json(text) for text in self._texts(query)]
+
+    def finished_trials(self, run_id: str) -> set[str]:
+        """Return the keys of all stored trials of a run."""
+        return set(self._texts(select(_generations.c.trial).where(_generations.c.run_id == run_id)))
+
+    def add_scores(self, run_id: str, scorer: str, scores: Iterable[Score]) -> None:
+        """Store scores by one version of the scorer; those stored already stay as they are."""
+        with self._begin() as connection:
+            for score in scores:
+                row = {"run_id": run_id, "trial": score.trial, "scorer": scorer, "record": score.model_dump_json()}
+                self._insert_new(connection, _scores, row)
+
+    def scores(self, run_id: str, scorer: str) -> list[Score]:
+        """Return a run's scores by one version of the scorer, ordered by trial key."""
+        query = (
+            select(_scores.c.record)
+            .where(_scores.c.run_id == run_id, _scores.c.scorer == scorer)
+            .order_by(_scores.c.trial)
+        )
+        return [Score.model_validate_json(text) for text in self._texts(query)]
+
+    def add_load(self, run_id: str, load: WorkerLoad) -> None:
+        """Store what one start of a worker took."""
+        with self._begin() as connection:
+            connection.execute(insert(_loads).values(run_id=run_id, record=load.model_dump_json()))
+
+    def loads(self, run_id: str) -> list[WorkerLoad]:
+        """Return all worker starts of a run, oldest first."""
+        query = select(_loads.c.record).where(_loads.c.run_id == run_id).order_by(_loads.c.id)
+        return [WorkerLoad.model_validate_json(text) for text in self._texts(query)]
+
+    def add_event(self, run_id: str, happened: RunEvent) -> None:
+        """Store something worth telling."""
+        with self._begin() as connection:
+            connection.execute(insert(_events).values(run_id=run_id, record=happened.model_dump_json()))
+
+    def events(self, run_id: str) -> list[RunEvent]:
+        """Return a run's events, oldest first."""
+        query = select(_events.c.record).where(_events.c.run_id == run_id).order_by(_events.c.id)
+        return [RunEvent.model_validate_json(text) for text in self._texts(query)]
+
+    def _texts(self, query: Any) -> list[str]:
+        with self._begin() as connection:
+            return list(connection.execute(query).scalars())
+
+
+def _run_row(row: Any) -> RunRow:
+    result = None if row["result"] is None else json.loads(row["result"])
+    return RunRow(
+        row["run_id"],
+        row["suite"],
+        row["started"],
+        row["state"],
+        json.loads(row["plan"]),
+        result,
+        row["elapsed_ms"] / 1000,
+    )
+
+
+def _set_pragmas(connection: DBAPIConnection, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=15000", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
