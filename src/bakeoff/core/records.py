@@ -83,9 +83,10 @@ class Score(Record):
 
 
 class Estimate(Record):
-    """A mean or proportion with its interval. `briefs` counts clusters: prompts, never prompts x replicates.
+    """A mean or proportion with its interval. `briefs` counts prompts, never prompts x replicates.
 
-    All three numbers are None where there was nothing to estimate from.
+    `clusters` counts families of briefs, the unit that the interval rests on (None where nobody said). All three
+    numbers are None where there was nothing to estimate from.
     """
 
     estimate: float | None
@@ -94,10 +95,16 @@ class Estimate(Record):
     level: float = 0.95
     method: str
     briefs: int
+    clusters: int | None = None
 
 
 class Comparison(Record):
-    """Paired difference a - b on the same briefs. `p_adjusted` is Holm-corrected; `e_value` belongs to the race."""
+    """Paired difference a - b on the same briefs. `p_adjusted` is Holm-corrected; `e_value` belongs to the race.
+
+    `low` and `high` are this pair's own interval at `level`. `simultaneous_low` and `simultaneous_high` are one-sided
+    bounds that hold for all rivals of one candidate together. `p_sign_flip` is a line of robustness beside `p`;
+    `clusters` counts families of briefs.
+    """
 
     a: str
     b: str
@@ -110,16 +117,24 @@ class Comparison(Record):
     correlation: float | None = None
     method: str = "t"
     minimum_detectable: float | None = None
+    level: float = 0.95
+    clusters: int | None = None
+    p: float | None = None
+    p_sign_flip: float | None = None
+    sd_difference: float | None = None
+    simultaneous_low: float | None = None
+    simultaneous_high: float | None = None
 
 
 class Decision(Record):
-    """What to run, why, how sure."""
+    """What to run, why, how sure. `leader` has the highest mean, which by itself is no reason to choose it."""
 
     outcome: Outcome
     choice: str | None
     equivalent: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     next: tuple[str, ...] = ()
+    leader: str | None = None
 
 
 class Route(Record):

@@ -1,0 +1,235 @@
+"""What a run says about its candidates: estimates with intervals, overall and by content type, and paired comparisons.
+
+The unit is the family of briefs (`cluster`): scores are averaged over replicates, then over the briefs of a family, and
+families weigh the same. Quality has the bounded-mean interval, with t beside it. Rates are Clopper-Pearson where every
+family is all-or-nothing, else the bounded-mean interval of the family shares, of which Clopper-Pearson is the special
+case: counting briefs of one family as independent would claim too much.
+
+Content types share the error budget: with T types each gets level 1 - alpha / T. It knows no files and no models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.core.records import Comparison, Estimate, Generation, Score
+from bakeoff.core.spec import Record
+from bakeoff.decide.table import BriefUnit, Counts, ScoreTable, tabulate
+from bakeoff.stats.intervals import Interval, cluster_means, interval, proportion_interval
+from bakeoff.stats.multiple import holm
+from bakeoff.stats.paired import one_sided_upper, paired_difference
+
+SCALE = (0.0, 10.0)
+PILOT_UNDER = 15
+
+__all__ = ["Analysis", "BriefUnit", "CandidateResult", "Section", "analyse"]
+
+
+class CandidateResult(Record):
+    """One candidate in one section. `t_interval` is a normal approximation, shown beside `quality`, never decisive.
+
+    `generations` = publishable texts + `gated` + `failures`, and counts briefs left out of the estimates too.
+    """
+
+    candidate: str
+    quality: Estimate
+    t_interval: Estimate
+    publishable_rate: Estimate
+    success_rate: Estimate
+    generations: int
+    failures: int
+    gated: int
+
+
+class Section(Record):
+    """All candidates on the same briefs: all of them, or those of one content type.
+
+    `level` is what this section's intervals and comparisons promise; `comparisons` hold every pair once.
+    """
+
+    content_type: str | None
+    briefs: int
+    clusters: int
+    level: float
+    candidates: tuple[CandidateResult, ...]
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def pilot(self) -> bool:
+        """Whether there are too few families to claim a difference."""
+        return self.clusters < PILOT_UNDER
+
+    def result(self, candidate: str) -> CandidateResult:
+        """Return what is known of `candidate`.
+
+        Raises:
+            KeyError: it was not analysed.
+        """
+        for found in self.candidates:
+            if found.candidate == candidate:
+                return found
+        raise KeyError(candidate)
+
+
+class Analysis(Record):
+    """The overall section, one section a content type, and what a reader must be told about both."""
+
+    overall: Section
+    by_content_type: dict[str, Section]
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def analyse(
+    candidates: Sequence[str],
+    briefs: Sequence[BriefUnit],
+    generations: Iterable[Generation],
+    scores: Iterable[Score],
+    *,
+    incomplete: bool = False,
+    level: float = 0.95,
+) -> Analysis:
+    """Analyse a run.
+
+    Args:
+        candidates: ids, as in `Generation.candidate`, in the order to report them.
+        briefs: those that were planned.
+        generations: of these candidates for these briefs; others are not looked at.
+        scores: by trial; a failed generation scores 0 with or without one.
+        incomplete: whether the run was interrupted. Then briefs that are not complete for every candidate are left
+            out for all, and `notes` say so.
+        level: of the whole analysis; each content type gets 1 - (1 - level) / T.
+
+    Raises:
+        BakeoffError: a missing score in a complete run (the trial is named), or anything given twice.
+        ValueError: no candidates, or a level that is none.
+    """
+    if not candidates:
+        raise ValueError("nothing to analyse: no candidates")
+    table = tabulate(candidates, briefs, generations, scores, incomplete=incomplete)
+    types = tuple(dict.fromkeys(brief.content_type for brief in briefs))
+    shared = 1.0 - (1.0 - level) / max(1, len(types))
+    return Analysis(
+        overall=_section(table, None, level),
+        by_content_type={content_type: _section(table, content_type, shared) for content_type in types},
+        left_out=table.left_out,
+        notes=_notes(table, len(briefs)),
+    )
+
+
+def _notes(table: ScoreTable, planned: int) -> tuple[str, ...]:
+    if not table.left_out:
+        return ()
+    left_out = f"{len(table.left_out)} of {planned} briefs are not finished for every candidate"
+    return (f"the run is incomplete: {left_out}, and are left out for all of them",)
+
+
+def _section(table: ScoreTable, content_type: str | None, level: float) -> Section:
+    chosen = np.array(
+        [i for i, brief in enumerate(table.briefs) if content_type in (None, brief.content_type)], dtype=np.intp
+    )
+    families = [table.briefs[i].family for i in chosen]
+    results = tuple(
+        _result(table, candidate, chosen, content_type=content_type, level=level) for candidate in table.candidates
+    )
+    return Section(
+        content_type=content_type,
+        briefs=len(families),
+        clusters=len(set(families)),
+        level=level,
+        candidates=results,
+        comparisons=_comparisons(table, chosen, level),
+    )
+
+
+def _result(
+    table: ScoreTable, candidate: str, chosen: NDArray[np.intp], *, content_type: str | None, level: float
+) -> CandidateResult:
+    column = table.columns[candidate]
+    families = [table.briefs[i].family for i in chosen]
+    quality = cluster_means(column.quality[chosen], families)[0]
+    counts = _total(table, candidate, content_type)
+    return CandidateResult(
+        candidate=candidate,
+        quality=_estimate(interval(quality, SCALE, level), level, len(chosen)),
+        t_interval=_estimate(interval(quality, SCALE, level, "t"), level, len(chosen)),
+        publishable_rate=_rate(cluster_means(column.publishable[chosen], families)[0], level, len(chosen)),
+        success_rate=_rate(cluster_means(column.success[chosen], families)[0], level, len(chosen)),
+        generations=counts.generations,
+        failures=counts.failures,
+        gated=counts.gated,
+    )
+
+
+def _total(table: ScoreTable, candidate: str, content_type: str | None) -> Counts:
+    parts = [by[candidate] for name, by in table.counts.items() if content_type in (None, name)]
+    return Counts(
+        sum(part.generations for part in parts), sum(part.failures for part in parts), sum(part.gated for part in parts)
+    )
+
+
+def _rate(shares: NDArray[np.float64], level: float, briefs: int) -> Estimate:
+    if np.all((shares == 0.0) | (shares == 1.0)):
+        return _estimate(proportion_interval(int(shares.sum()), shares.size, level), level, briefs)
+    return _estimate(interval(shares, (0.0, 1.0), level), level, briefs)
+
+
+def _estimate(found: Interval, level: float, briefs: int) -> Estimate:
+    return Estimate(
+        estimate=found.estimate,
+        low=found.low,
+        high=found.high,
+        level=level,
+        method=found.method,
+        briefs=briefs,
+        clusters=found.n,
+    )
+
+
+def _comparisons(table: ScoreTable, chosen: NDArray[np.intp], level: float) -> tuple[Comparison, ...]:
+    """Compare all pairs; Holm over all of them; simultaneous bounds at alpha / (K - 1), one-sided.
+
+    K - 1 is enough for the bounds: to call a candidate within eps of the best by mistake, its bound against the one
+    true best must fail, and the true best has K - 1 rivals.
+    """
+    families = [table.briefs[i].family for i in chosen]
+    means = {name: cluster_means(table.columns[name].quality[chosen], families)[0] for name in table.candidates}
+    one_sided = (1.0 - level) / max(1, len(table.candidates) - 1)
+    span = (SCALE[0] - SCALE[1], SCALE[1] - SCALE[0])
+    found: list[Comparison] = []
+    for a, b in combinations(table.candidates, 2):
+        pair = paired_difference(means[a], means[b], level=level, bounds=SCALE)
+        differences = np.clip(means[a] - means[b], *span)
+        negative_low = one_sided_upper(-differences, one_sided, span)
+        found.append(
+            Comparison(
+                a=a,
+                b=b,
+                difference=pair.estimate,
+                low=pair.low,
+                high=pair.high,
+                briefs=len(chosen),
+                correlation=pair.correlation,
+                method="t-approximate" if pair.approximate else pair.method,
+                minimum_detectable=pair.minimum_detectable,
+                level=level,
+                clusters=pair.n,
+                p=pair.p,
+                p_sign_flip=pair.p_sign_flip,
+                sd_difference=pair.sd_difference,
+                simultaneous_low=None if negative_low is None else -negative_low,
+                simultaneous_high=one_sided_upper(differences, one_sided, span),
+            )
+        )
+    # Every pair has the same briefs, so either all have a p-value or none has.
+    with_p = [comparison.p for comparison in found if comparison.p is not None]
+    if len(with_p) < len(found):
+        return tuple(found)
+    adjusted = holm(with_p)
+    return tuple(
+        comparison.model_copy(update={"p_adjusted": float(p)}) for comparison, p in zip(found, adjusted, strict=True)
+    )
