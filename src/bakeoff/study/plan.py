@@ -1,0 +1,148 @@
+"""What a run will do: which candidate writes which brief, with which seed, in which order. Pure.
+
+The plan is stored before the first generation, with the whole suite in it, and the trials follow from it alone: a
+resumed run plans the same trials, and redoes those that are not stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Collection, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from bakeoff.core.records import Generation
+from bakeoff.core.spec import Candidate, Record, content_hash
+from bakeoff.machine.budget import Budget
+from bakeoff.machine.detect import Machine
+from bakeoff.study.suite import Brief, Suite
+
+TIMING_BRIEFS = 10
+"""Briefs that every candidate writes alone, at concurrency 1: latency, TTFT and TPOT come from these only."""
+
+_CHUNK_BRIEFS = 20
+"""Briefs a candidate writes before the next one takes its turn, so that heat and drift favour nobody."""
+
+
+class Trial(Record):
+    """One generation to be made. `key` is a hash of all that determines the text."""
+
+    key: str
+    candidate: str
+    brief: str
+    replicate: int
+    seed: int
+
+    def generation(self, **happened: object) -> Generation:
+        """Return the record of what happened to this trial."""
+        identity = {"trial": self.key, **self.model_dump(exclude={"key"})}
+        return Generation.model_validate({**identity, **happened})
+
+
+class Plan(Record):
+    """Everything that determines a run's trials, and what they ran on."""
+
+    run_id: str
+    suite: Suite
+    suite_file: str
+    candidates: tuple[Candidate, ...]
+    brief_ids: tuple[str, ...]
+    seed: int
+    concurrency: int
+    mode: Literal["fixed"] = "fixed"
+    machine: Machine
+    budget: Budget
+    version: str
+
+    def briefs(self) -> list[Brief]:
+        """Return the briefs of this run, in the order of `brief_ids`."""
+        by_id = {brief.id: brief for brief in self.suite.briefs}
+        return [by_id[brief_id] for brief_id in self.brief_ids]
+
+    def candidate(self, candidate_id: str) -> Candidate:
+        """Return a candidate by id."""
+        return next(candidate for candidate in self.candidates if candidate.id == candidate_id)
+
+
+class Block(NamedTuple):
+    """Trials of one candidate that run together, at most `concurrency` at a time."""
+
+    candidate: str
+    concurrency: int
+    trials: tuple[Trial, ...]
+
+
+def choose_briefs(briefs: Sequence[Brief], count: int | None, seed: int) -> tuple[str, ...]:
+    """Return `count` brief ids (None: all), content types in turn, shuffled by `seed` within each type.
+
+    Any prefix of the result is balanced over content types as far as the suite allows.
+    """
+    shuffler = random.Random(f"briefs:{seed}")  # noqa: S311 - an order, not a secret
+    by_type: dict[str, list[str]] = {}
+    for brief in briefs:
+        by_type.setdefault(brief.content_type, []).append(brief.id)
+    for ids in by_type.values():
+        shuffler.shuffle(ids)
+    ordered: list[str] = []
+    for turn in range(max(len(ids) for ids in by_type.values())):
+        ordered += [ids[turn] for ids in by_type.values() if turn < len(ids)]
+    return tuple(ordered[:count])
+
+
+def trial_seed(run_seed: int, brief_id: str, replicate: int) -> int:
+    """Return a 31-bit seed; the same for every candidate, since they are compared on the same draw of the brief."""
+    digest = hashlib.sha256(f"{run_seed}:{brief_id}:{replicate}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def plan_trials(plan: Plan) -> dict[str, list[Trial]]:
+    """Return each candidate's trials: all briefs of replicate 0, then of replicate 1, and so on."""
+    briefs = plan.briefs()
+    contents = {
+        brief.id: content_hash([brief.prompt, brief.source, brief.content_type, plan.suite.system_prompt])
+        for brief in briefs
+    }
+    trials: dict[str, list[Trial]] = {}
+    for candidate in plan.candidates:
+        trials[candidate.id] = []
+        for replicate in range(plan.suite.replicates):
+            for brief in briefs:
+                seed = trial_seed(plan.seed, brief.id, replicate)
+                identity = [candidate.id, candidate.digest, brief.id, contents[brief.id], replicate, seed]
+                trials[candidate.id].append(
+                    Trial(
+                        key=content_hash(identity),
+                        candidate=candidate.id,
+                        brief=brief.id,
+                        replicate=replicate,
+                        seed=seed,
+                    )
+                )
+    return trials
+
+
+def plan_blocks(plan: Plan, finished: Collection[str], *, together: bool) -> Iterator[Block]:
+    """Yield the unfinished work in order; trials whose key is in `finished` are left out.
+
+    The first `TIMING_BRIEFS` trials of a candidate run at concurrency 1, the rest at the plan's. With `together` (all
+    workers fit in memory at once) the candidates take turns, in an order shuffled for each turn; otherwise each one
+    does all of its work before the next is loaded.
+    """
+    trials = plan_trials(plan)
+    shuffler = random.Random(f"turns:{plan.seed}")  # noqa: S311 - an order, not a secret
+    total = max((len(own) for own in trials.values()), default=0)
+    bounds = [0, *range(TIMING_BRIEFS, total, _CHUNK_BRIEFS), total]
+    spans = [(low, high) for low, high in zip(bounds, bounds[1:], strict=False) if low < high]
+    names = list(trials)
+    turns: list[tuple[str, int, int]] = []
+    if together:
+        for low, high in spans:
+            shuffler.shuffle(names)
+            turns += [(name, low, high) for name in names]
+    else:
+        shuffler.shuffle(names)
+        turns = [(name, low, high) for name in names for low, high in spans]
+    for name, low, high in turns:
+        unfinished = tuple(trial for trial in trials[name][low:high] if trial.key not in finished)
+        if unfinished:
+            yield Block(name, 1 if low < TIMING_BRIEFS else plan.concurrency, unfinished)

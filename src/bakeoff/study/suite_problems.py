@@ -1,0 +1,116 @@
+"""Words for what the schema found wrong: file, line, field, what is wrong, what would be right."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from bakeoff.core.errors import Problem
+from bakeoff.study.yaml_lines import LinedData, Path, dotted
+
+_KINDS = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "finite_number": "a finite number",
+}
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return "did you mean X? " when a known word is near, else nothing."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean {near[0]}? " if near else ""
+
+
+def problems_of(error: ValidationError, schema: type[BaseModel], lined: LinedData, file: str) -> list[Problem]:
+    """Turn a pydantic error into problems, one for each place in the file."""
+    problems: dict[Path, Problem] = {}
+    for item in error.errors(include_url=False):
+        path = _path_in_file(item["loc"], lined)
+        kind = item["type"]
+        # `Text | list of Text` reports each way of failing; the place is one.
+        if path in problems:
+            continue
+        if kind == "missing":
+            holder, name = path[:-1], str(path[-1])
+            wrong, expected = "is missing", f"every {_noun(holder)} has {name}"
+        elif kind == "extra_forbidden":
+            known = sorted(_fields_at(schema, path[:-1]))
+            wrong = "is not a known key"
+            expected = f"{did_you_mean(str(path[-1]), known)}known here: {', '.join(known)}"
+        else:
+            wrong, expected = _wording(kind, item)
+        problems[path] = Problem(file, lined.line(path), dotted(path), wrong, expected)
+    return list(problems.values())
+
+
+def _wording(kind: str, item: Any) -> tuple[str, str]:
+    value, context = item["input"], item.get("ctx", {})
+    if kind in _KINDS:
+        quote = ' (put it in quotes: "...")' if kind == "string_type" and isinstance(value, int | float | bool) else ""
+        return f"is {_shown(value)}", f"{_KINDS[kind]}{quote}"
+    if kind == "literal_error":
+        options = [word.strip("' ") for word in str(context["expected"]).replace(" or ", ",").split(",")]
+        return f"is {_shown(value)}", f"{did_you_mean(str(value), options)}one of {', '.join(options)}"
+    if kind in {"string_too_short", "too_short"}:
+        return "is empty", "at least one" if kind == "too_short" else "some text"
+    message = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+    return f"is {_shown(value)}", message
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _noun(path: Path) -> str:
+    if not path:
+        return "suite"
+    return {"briefs": "brief"}.get(str(path[0]), dotted(path)) if len(path) == 2 else dotted(path)
+
+
+def _path_in_file(location: tuple[str | int, ...], lined: LinedData) -> Path:
+    """Drop what pydantic adds to a location (names of union members), keep what is in the file."""
+    path: Path = ()
+    value = lined.data
+    for part in location:
+        if isinstance(value, dict) and isinstance(part, str):
+            path = (*path, part)
+            value = value.get(part)
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            path = (*path, part)
+            value = value[part]
+    return path
+
+
+def _fields_at(schema: type[BaseModel], path: Path) -> set[str]:
+    """Return the keys that the schema knows at `path`."""
+    current: Any = schema
+    for part in path:
+        if isinstance(current, type) and issubclass(current, BaseModel) and isinstance(part, str):
+            current = current.model_fields[part].annotation if part in current.model_fields else None
+        models = _models_in(current)
+        if isinstance(part, int) or not (isinstance(current, type) and issubclass(current, BaseModel)):
+            current = models[0] if models else None
+        if current is None:
+            return set()
+    return set(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else set()
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models_in(argument)]
