@@ -106,8 +106,10 @@ def analyse(
 
     Raises:
         BakeoffError: a missing score in a complete run (the trial is named), or anything given twice.
-        ValueError: no candidates, or a level that is none.
+        ValueError: no candidates, or a level that is not between 0.5 and 1.
     """
+    if not 0.5 < level < 1.0:
+        raise ValueError(f"level must be between 0.5 and 1: {level}")
     if not candidates:
         raise ValueError("nothing to analyse: no candidates")
     table = tabulate(candidates, briefs, generations, scores, incomplete=incomplete)

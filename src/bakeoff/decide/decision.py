@@ -1,0 +1,230 @@
+"""What to run, why, and how sure: from a section of an analysis to one of five outcomes, for a fixed number of briefs.
+
+insufficient_data   under 5 families of briefs: nothing is said
+none_qualified      no candidate meets the requirements
+winner              beats every other qualified candidate, after Holm's correction over all pairs
+best_within_eps     no other can be better by more than eps; of several such candidates the cheapest is chosen
+no_clear_winner     none of these: the leader is named, never chosen, with what is expected to settle it
+
+A highest mean alone is no reason: with 15 briefs it belongs to a model worse than the best by more than 0.3 points in
+17-42 % of simulated fields. Under 15 families no difference is claimed at all (stats.paired says why).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+
+from bakeoff.core.records import Decision, Estimate
+from bakeoff.core.spec import Record
+from bakeoff.decide.analysis import PILOT_UNDER, Section
+from bakeoff.decide.footprint import CheapestChoice, Footprint, choose_cheapest
+from bakeoff.decide.pairs import Pair, pairs_of
+from bakeoff.decide.wording import (
+    p_in_words,
+    points,
+    points_between,
+    quality_in_words,
+    rate_in_words,
+    sample_in_words,
+)
+from bakeoff.stats.power import required_prompts
+
+FEWEST_CLUSTERS = 5
+DEFAULT_EPS = 0.3
+_MOST_MORE_BRIEFS = 2000
+_APPROXIMATE_UNDER = 30
+
+
+class Requirements(Record):
+    """What a candidate must reach to be considered: the interval's lower bound above each number that is given.
+
+    Whatever is asked, a candidate without one publishable text does not qualify.
+    """
+
+    threshold: float | None = None
+    min_success_rate: float | None = None
+    min_publishable_rate: float | None = None
+
+
+def decide(
+    section: Section,
+    *,
+    eps: float = DEFAULT_EPS,
+    requirements: Requirements | None = None,
+    footprints: Mapping[str, Footprint] | None = None,
+) -> Decision:
+    """Decide one section: the whole run, or one content type.
+
+    Args:
+        section: from `analyse`; its level is what this decision promises.
+        eps: score points not worth paying for, fixed before the first generation.
+        requirements: by default, one publishable text.
+        footprints: what candidates take to run, for choosing among equivalent ones; unknown where missing.
+
+    Returns:
+        A decision; `next` is left to the caller. `choice` is None except for winner and best_within_eps. `leader` is
+        the qualified candidate with the highest mean, None where there is none.
+
+    Raises:
+        ValueError: eps is negative or no number.
+    """
+    if not eps >= 0:
+        raise ValueError(f"eps must not be negative: {eps}")
+    wanted = requirements or Requirements()
+    short = {result.candidate: shortcoming(section, result.candidate, wanted) for result in section.candidates}
+    ranked = ranking(section, [candidate for candidate, why in short.items() if why is None])
+    leader = ranked[0] if ranked else None
+    if section.clusters < FEWEST_CLUSTERS:
+        needed = f"{FEWEST_CLUSTERS} families are needed before anything is said"
+        claim = f"{PILOT_UNDER} before one candidate can be called better"
+        few = f"{sample_in_words(section.briefs, section.clusters)} are too few: {needed}, {claim}"
+        return Decision(outcome="insufficient_data", choice=None, leader=leader, reasons=(few,))
+    excluded = tuple(f"{candidate} does not qualify: {why}" for candidate, why in short.items() if why is not None)
+    if leader is None:
+        return Decision(outcome="none_qualified", choice=None, reasons=excluded)
+    decision = _among(section, ranked, eps, footprints or {})
+    return decision.model_copy(update={"reasons": decision.reasons + excluded + _cautions(section, ranked)})
+
+
+def shortcoming(section: Section, candidate: str, requirements: Requirements) -> str | None:
+    """Return in words why `candidate` does not qualify in this section, None if it does.
+
+    Raises:
+        KeyError: it was not analysed.
+    """
+    result = section.result(candidate)
+    if result.publishable_rate.estimate == 0:
+        return f"none of its texts is publishable ({sample_in_words(section.briefs, section.clusters)})"
+    quality, publishable, success = result.quality, result.publishable_rate, result.success_rate
+    if not _passes(quality, requirements.threshold):
+        return f"its score {quality_in_words(quality)} is not surely above {requirements.threshold:g}"
+    if not _passes(publishable, requirements.min_publishable_rate):
+        return f"its publishable rate {rate_in_words(publishable)} is not surely above the one required"
+    if not _passes(success, requirements.min_success_rate):
+        return f"its success rate {rate_in_words(success)} is not surely above the one required"
+    return None
+
+
+def ranking(section: Section, candidates: Sequence[str]) -> tuple[str, ...]:
+    """Return `candidates` by mean score, highest first; those without a score left out; ties in the order given."""
+    means = {candidate: section.result(candidate).quality.estimate for candidate in candidates}
+    scored = {candidate: mean for candidate, mean in means.items() if mean is not None}
+    return tuple(sorted(scored, key=lambda candidate: -scored[candidate]))
+
+
+def _passes(estimate: Estimate, required: float | None) -> bool:
+    return required is None or (estimate.low is not None and estimate.low > required)
+
+
+def _among(section: Section, ranked: tuple[str, ...], eps: float, footprints: Mapping[str, Footprint]) -> Decision:
+    """Decide among qualified candidates, best mean first, at least one."""
+    leader = ranked[0]
+    alpha = 1.0 - section.level
+    score = quality_in_words(section.result(leader).quality)
+    if len(ranked) == 1:
+        only = "is the only candidate, compared with none" if len(section.candidates) == 1 else "alone qualifies"
+        reason = f"{leader} {only}; its score is {score}"
+        return Decision(outcome="winner", choice=leader, leader=leader, reasons=(reason,))
+    rivals = {name: [pair for pair in pairs_of(section, name) if pair.rival in ranked] for name in ranked}
+    if all(pair.wins(alpha) for pair in rivals[leader]):
+        reasons = (f"{leader} scores {score}", *(_win_in_words(section, pair, alpha) for pair in rivals[leader]))
+        return Decision(outcome="winner", choice=leader, leader=leader, reasons=reasons)
+    # Under 15 families nothing is claimed, that two are equivalent no more than that one is better.
+    within = tuple(
+        name for name in ranked if not section.pilot and all(pair.rival_ahead <= eps for pair in rivals[name])
+    )
+    if not within:
+        return _undecided(section, leader, rivals[leader], eps)
+    choice = choose_cheapest(within, footprints)
+    most = max(pair.rival_ahead for pair in rivals[choice.candidate])
+    return Decision(
+        outcome="best_within_eps",
+        choice=choice.candidate,
+        equivalent=within,
+        leader=leader,
+        reasons=_equivalence_in_words(section, choice, within, most=most, eps=eps),
+    )
+
+
+def _equivalence_in_words(
+    section: Section, choice: CheapestChoice, within: tuple[str, ...], *, most: float, eps: float
+) -> tuple[str, ...]:
+    name = choice.candidate
+    by = f" by more than {points(most)} points" if most > 0 else ""
+    bound = f"no other is better than {name}{by} (bound over all rivals; up to {eps:g} is taken as equal)"
+    reasons = (
+        f"{name} scores {quality_in_words(section.result(name).quality)}",
+        f"{bound} on {sample_in_words(section.briefs, section.clusters)}",
+    )
+    if len(within) == 1:
+        return reasons
+    return (*reasons, f"equal within {eps:g}: {', '.join(within)}", choice.reason)
+
+
+def _win_in_words(section: Section, pair: Pair, alpha: float) -> str:
+    sample = sample_in_words(section.briefs, section.clusters)
+    said = f"beats {pair.rival} by {points(pair.difference)} points {points_between(pair.low, pair.high)} on {sample}"
+    if pair.p_adjusted is not None:
+        said += f", {p_in_words(pair.p_adjusted)} after Holm"
+    if pair.p_sign_flip is not None and pair.p_sign_flip > alpha:
+        said += f" (a sign-flip test does not agree: {p_in_words(pair.p_sign_flip)})"
+    return said
+
+
+def _undecided(section: Section, leader: str, rivals: Sequence[Pair], eps: float) -> Decision:
+    """Name the leader, whom it is not separated from, and how many more briefs are expected to settle it."""
+    alpha = 1.0 - section.level
+    reasons = [
+        f"{leader} leads with {quality_in_words(section.result(leader).quality)}, which is not enough to choose it"
+    ]
+    for pair in rivals:
+        if pair.wins(alpha):
+            continue
+        ahead = f"{points(pair.difference)} points {points_between(pair.low, pair.high)}"
+        if pair.p_adjusted is None:
+            reasons.append(f"ahead of {pair.rival} by {ahead}, without a test")
+        else:
+            reasons.append(
+                f"not told apart from {pair.rival}: ahead by {ahead}, {p_in_words(pair.p_adjusted)} after Holm"
+            )
+    more = _more_briefs(section, rivals, eps)
+    if more is not None:
+        reasons.append(more)
+    return Decision(outcome="no_clear_winner", choice=None, leader=leader, reasons=tuple(reasons))
+
+
+def _more_briefs(section: Section, rivals: Sequence[Pair], eps: float) -> str | None:
+    """Say how many more briefs are expected to show the leader within eps of the best.
+
+    Per rival: the families with which a true difference as observed, d, bounds the rival's lead by eps with
+    probability 0.8, one-sided at alpha / (K - 1): the paired t formula for d + eps. The rival that needs most counts.
+    """
+    spreads = [(pair.sd_difference, pair.difference + eps) for pair in rivals]
+    level = 1.0 - 2.0 * (1.0 - section.level) / max(1, len(section.candidates) - 1)
+    needed = float(PILOT_UNDER)
+    for sd, distance in spreads:
+        if sd is None or distance <= 0:
+            return None
+        needed = max(needed, required_prompts(sd, distance, level=level))
+    briefs_a_family = section.briefs / section.clusters
+    # At least one family more, since what is there did not settle it (no variance at all can ask for fewer).
+    more = max(needed - section.clusters, 1.0) * briefs_a_family
+    what = f"to show that no other is better than it by more than {eps:g} points"
+    basis = "an estimate from the spread seen here, at 80 % power"
+    if more > _MOST_MORE_BRIEFS:
+        return f"more than {_MOST_MORE_BRIEFS} further briefs are expected to be needed {what} ({basis})"
+    return f"about {ceil(more)} further briefs are expected to be needed {what} ({basis})"
+
+
+def _cautions(section: Section, ranked: Sequence[str]) -> tuple[str, ...]:
+    if len(ranked) < 2:
+        return ()
+    if section.pilot:
+        sample = sample_in_words(section.briefs, section.clusters)
+        return (f"pilot: {sample} give intervals, and support no claim of a difference under {PILOT_UNDER} families",)
+    if section.clusters < _APPROXIMATE_UNDER:
+        return (
+            f"approximate: differences rest on a t interval from {section.clusters} families, under {_APPROXIMATE_UNDER}",
+        )
+    return ()

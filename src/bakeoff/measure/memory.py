@@ -1,0 +1,58 @@
+"""What did a candidate's worker take to start, and how much memory at its peak?
+
+Read from worker loads: one per start of a worker process that does nothing else. Endpoints without a process of ours
+have none, and nothing is known about them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from bakeoff.core.records import WorkerLoad
+from bakeoff.core.spec import Record
+
+
+class LoadSummary(Record):
+    """Over all starts of one candidate's worker; None where no start told.
+
+    `peak_memory_bytes` is the largest peak that was told, over `peaks_known` of `loads` starts: a lower bound where
+    not all told. `load_s` and `first_token_s` are medians. `device` and `dtype` are those of the last start, which
+    differ from earlier ones only if `devices_differ`.
+    """
+
+    loads: int = 0
+    peaks_known: int = 0
+    peak_memory_bytes: int | None = None
+    weight_bytes: int | None = None
+    load_s: float | None = None
+    first_token_s: float | None = None
+    device: str | None = None
+    dtype: str | None = None
+    devices_differ: bool = False
+
+
+def summarise_loads(loads: Sequence[WorkerLoad]) -> LoadSummary:
+    """Summarise the starts of one candidate's worker, in order of time.
+
+    Raises:
+        ValueError: loads of more than one candidate.
+    """
+    candidates = sorted({load.candidate for load in loads})
+    if len(candidates) > 1:
+        raise ValueError(f"loads of one candidate at a time: {', '.join(candidates)}")
+    if not loads:
+        return LoadSummary()
+    peaks = [load.peak_memory_bytes for load in loads if load.peak_memory_bytes is not None]
+    weights = [load.weight_bytes for load in loads if load.weight_bytes is not None]
+    return LoadSummary(
+        loads=len(loads),
+        peaks_known=len(peaks),
+        peak_memory_bytes=max(peaks, default=None),
+        weight_bytes=max(weights, default=None),
+        load_s=median(load.load_s for load in loads),
+        first_token_s=median(load.first_token_s for load in loads),
+        device=loads[-1].device,
+        dtype=loads[-1].dtype,
+        devices_differ=len({(load.device, load.dtype) for load in loads}) > 1,
+    )
