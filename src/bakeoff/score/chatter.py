@@ -1,0 +1,121 @@
+"""Text that talks about the task instead of doing it: refusals, assistant chatter, role labels, notes to a judge."""
+
+from __future__ import annotations
+
+import re
+
+from bakeoff.score.text import Text
+
+_KIND = r"(?:linkedin|twitter|x|business|follow-up|marketing|ad|product|technical|short|brief|professional|possible|sample|concise|revised|draft|polished|friendly)"
+_THING = r"(?:post|tweet|e-?mail|message|copy|text|draft|version|response|answer|article|document|documentation|guide|how-to|caption|rewrite|example|attempt|advert|ad)"
+
+_REFUSALS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"\bas an? (?:ai|artificial intelligence|large)(?: language)?(?: model| assistant)?\b[, ]{1,2}(?:i|my)\b",
+        r"\bi(?:'m| am) (?:just |only )?an? (?:ai|artificial intelligence|large)(?: language)? (?:model|assistant)\b",
+        (
+            r"\bi(?:'m| am) (?:sorry|afraid)[^.\n]{0,60}\bi (?:cannot|can't|can not|am unable to|am not able to|won't) "
+            r"(?:assist|help|fulfil|fulfill|comply|complete|write|create|generate|provide|do that|produce)\b"
+        ),
+        r"\bi (?:cannot|can't|can not|am unable to|am not able to|won't) (?:assist|help|comply) (?:you )?with (?:that|this|your) (?:request|task|topic|prompt)\b",
+        r"\bi (?:cannot|can't|can not|am unable to|am not able to|won't) (?:fulfil|fulfill|complete|comply with|carry out) (?:that|this|your|the) (?:request|task|instruction|prompt)",
+        rf"^\s{{0,20}}i (?:cannot|can't|can not|am unable to|am not able to) (?:write|create|generate|draft|produce|compose) (?:an? |the |this |that |your )?(?:{_KIND} )?{_THING}\b",
+    )
+)
+
+_OPENINGS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"(?:sure|certainly|of course|absolutely|okay|ok|great|no problem|got it|understood|happy to help)\b[,.! –—-]{1,3}(?:thing[,.! ]{1,2})?(?:here|i can|i'd|i'll|i would|below|this|let me|happy)\b",
+        r"(?:sure|certainly|of course|absolutely|sure thing)[!.:,]$",
+        rf"(?:here(?:'s| is| are)|below is|the following is|this is) (?:an?|the|your|my|one|some) (?:{_KIND} ){{0,4}}{_THING}\b[^.\n]{{0,120}}:$",
+        rf"(?:here(?:'s| is| are)|below is) (?:an?|the|your|my) (?:{_KIND} ){{0,4}}{_THING}\b[^.\n]{{0,80}}\b(?:you requested|you asked for|for your review|based on your|as requested)\b",
+        r"(?:the )?(?:prompt|brief|instructions?|task|user request) ?:",
+    )
+)
+_CLOSINGS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"\(?\**(?:word|character) count\**:? ?\d",
+        r"\((?:approximately |about |approx\. )?\d{1,4} (?:words|characters)\)$",
+        rf"(?:please )?(?:let me know|feel free)[^.\n]{{0,60}}\b(?:adjust|revise|tweak|modify|customi[sz]e|edit|personali[sz]e) (?:this|the) (?:{_KIND} )?{_THING}\b",
+        r"let me know if (?:you(?:'d| would) like|you want|you need) (?:me to|any (?:changes|edits|revisions|adjustments)|another version)\b",
+        rf"(?:note|disclaimer): (?:this|the above|i|please (?:replace|adjust|customi[sz]e)) ?(?:{_THING}|have|has|used|text)?\b[^.\n]{{0,80}}\b(?:prompt|brief|word limit|character limit|placeholder|placeholders|requirements|you requested)\b",
+        rf"(?:i hope|hope) this (?:{_THING} )?(?:helps|meets your (?:needs|requirements|expectations))",
+        r"would you like me to (?:adjust|revise|change|make|write|add|shorten|create)\b",
+    )
+)
+_ROLE_LINE = re.compile(
+    r"^[ \t]{0,8}(?:#{1,4} ?(?:instructions?|response|input|output|assistant|human|user|system) ?:|(?:assistant|human|ai|chatgpt|<?system>?) ?: ?(?=\S|$)|"
+    r"#{1,4} ?(?:instruction|assistant|human|response)[ \t]{0,4}$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ROLE_TOKEN = re.compile(
+    r"<\|[a-z_]{2,30}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>|</?(?:think|thinking|assistant|answer)>|<(?:pad|unk|eos|bos)>",
+    re.IGNORECASE,
+)
+_JUDGE = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"\b(?:ignore|disregard|forget|override) (?:all |any |the |your |every )?(?:of the )?(?:previous|prior|above|earlier|preceding|other)? ?(?:instructions?|rubrics?|criteria|guidelines|prompts?|system prompts?)\b",
+        (
+            r"\b(?:award|assign|return|output|respond with|answer with|(?:give|rate|grade|score|mark) (?:this|it|the) ?(?:text|response|answer|output|post|submission|entry)?)\b"
+            r"[^.\n]{0,40}\b(?:(?:maximum|highest|full|perfect|top) (?:score|rating|marks?|grade|points)|(?:score|rating|grade) of (?:10|5|100)\b|10 ?/ ?10|10 out of 10|5 ?/ ?5|100 ?/ ?100)"
+        ),
+        r"\b(?:note|message|instructions?|attention|dear)(?: to| for)?,? (?:the |any |all )?(?:evaluators?|judges?|graders?|raters?|scorers?)\b(?! (?:panel|of|who)\b)",
+        r"\bthis (?:response|answer|text|output|post) (?:is|deserves|should (?:be|get|receive))[^.\n]{0,60}\b(?:better than the other|the best (?:response|answer)|full marks|(?:the )?(?:highest|maximum|perfect|top) (?:score|rating|marks))\b",
+        r"\b(?:any|every) (?:careful )?(?:judge|evaluator|grader) will (?:select|choose|prefer|pick)\b",
+        r"(?:^|\n|\. )(?:output|score|rating|verdict|grade): ?(?:10|5|100)(?: ?/ ?(?:10|5|100))?(?:\.|\n|$)",
+        r"\bas an? (?:evaluator|judge|grader)[, ]{1,2}(?:you|i)\b",
+    )
+)
+
+
+def find_refusal(text: Text) -> str | None:
+    """Return the words by which an assistant refuses, looked for in the first 600 characters; None if it does not."""
+    return _first(_REFUSALS, _plain(text.raw[:600]))
+
+
+def find_meta_chatter(text: Text, content_type: str) -> tuple[str, str] | None:
+    """Return (rule, span) for an opening to the requester, a closing remark to them, or role labels; else None.
+
+    Closing offers ("let me know ...") are ordinary in e-mails and are not looked for there.
+    """
+    if not text.lines:
+        return None
+    role = _ROLE_LINE.search(text.without_blocks) or _ROLE_TOKEN.search(text.no_code)
+    if role is not None:
+        return "a role label or chat token", role.group().strip()[:80]
+    for pattern in _OPENINGS:
+        match = pattern.match(_plain(text.lines[0][:300]).strip("*_ "))
+        if match is not None:
+            return "talks to the requester before the text", match.group()[:120]
+    if content_type != "business_email" and len(text.lines) > 1:
+        for line in text.lines[-2:]:
+            for pattern in _CLOSINGS:
+                match = pattern.match(_plain(line[:400]).strip("*_-— "))
+                if match is not None:
+                    return "talks to the requester after the text", match.group()[:120]
+    return None
+
+
+def find_judge_injection(text: Text, prompt: str) -> str | None:
+    """Return words that address whoever grades the text; None if there are none, or the prompt speaks of the same."""
+    span = _first(_JUDGE, _plain(text.raw))
+    # "Please ignore our earlier instructions" is an honest mail when the brief speaks of instructions.
+    if span is None or span.split()[-1].casefold().strip(".:]") in _plain(prompt).casefold():
+        return None
+    return span.strip()
+
+
+def _plain(text: str) -> str:
+    return text.replace("’", "'")
+
+
+def _first(patterns: tuple[re.Pattern[str], ...], text: str) -> str | None:
+    for pattern in patterns:
+        match = pattern.search(text)
+        if match is not None:
+            return match.group()[:160]
+    return None

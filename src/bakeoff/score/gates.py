@@ -1,0 +1,339 @@
+"""Gates: defects that make a text unfit to publish, whatever else is good about it.
+
+Each gate answers yes or no and shows the span that made it say so. They are tuned to leave good text alone: what a
+gate lets through may still be bad, what it stops is broken. `docs/scoring.md` lists what each one misses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from bakeoff.core.records import GateHit
+from bakeoff.score.brief import BriefChecks
+from bakeoff.score.chatter import find_judge_injection, find_meta_chatter, find_refusal
+from bakeoff.score.facts import contains_fact, normalise, prompt_facts
+from bakeoff.score.garbage import find_garbage, find_hidden
+from bakeoff.score.language import FUNCTION_WORDS, detect_other_language, other_script_share
+from bakeoff.score.norms import weighted_length
+from bakeoff.score.repetition import duplicate_ngram_share, duplicate_sentences, immediate_loop
+from bakeoff.score.text import WORD, Text
+from bakeoff.score.truncation import find_truncation
+
+Finding = tuple[str, str]
+
+_LATIN = frozenset(
+    [
+        "en",
+        "de",
+        "fr",
+        "es",
+        "it",
+        "nl",
+        "pt",
+        "sv",
+        "da",
+        "no",
+        "nb",
+        "fi",
+        "pl",
+        "cs",
+        "sk",
+        "sl",
+        "hr",
+        "hu",
+        "ro",
+        "tr",
+        "vi",
+        "id",
+        "ms",
+        "et",
+        "lv",
+        "lt",
+        "sq",
+        "is",
+        "ga",
+        "cy",
+        "eu",
+        "ca",
+        "gl",
+        "af",
+    ]
+)
+_SQUARE = re.compile(r"(?<!!)\[(?!\s?[xX]?\s?\])([A-Za-z][A-Za-z0-9'’ /_.-]{1,48})\](?![(\[:])")
+_CURLY = re.compile(r"\{\{ ?([^{}\n]{1,60}) ?\}\}|(?<![{$\w])\{([a-z][a-z_ ]{1,40})\}(?!\})")
+_ANGLE = re.compile(
+    r"<((?:your|insert|the|company|client|customer|recipient|sender|product|brand|date|time|name|link|url|price|phone|address|city|title|location|amount)"
+    r"[a-z _-]{0,40})>",
+    re.IGNORECASE,
+)
+_INSTRUCTION_START = re.compile(
+    r"(?:please )?(?:write|draft|compose|create|mention|include|keep it|use at most|end with|make it|tweet for|ad copy for|say that|do not mention|no hashtags|facts:|steps:)\b"
+)
+_INSTRUCTION_WORDS = frozenset(
+    [
+        "write",
+        "draft",
+        "compose",
+        "mention",
+        "include",
+        "words",
+        "characters",
+        "hashtag",
+        "hashtags",
+        "tone",
+        "linkedin",
+        "tweet",
+        "post",
+        "emoji",
+        "prompt",
+        "brief",
+    ]
+)
+_TOPIC_STOP = (
+    FUNCTION_WORDS["en"]
+    | _INSTRUCTION_WORDS
+    | frozenset(
+        [
+            "email",
+            "e-mail",
+            "mail",
+            "copy",
+            "short",
+            "long",
+            "people",
+            "must",
+            "should",
+            "could",
+            "would",
+            "like",
+            "make",
+            "keep",
+            "using",
+            "used",
+            "give",
+            "most",
+            "least",
+            "under",
+            "over",
+            "at",
+            "end",
+            "start",
+            "call",
+            "action",
+            "section",
+            "article",
+            "text",
+            "document",
+            "docs",
+            "guide",
+            "how-to",
+            "friendly",
+            "professional",
+            "formal",
+            "casual",
+            "company",
+            "readers",
+            "audience",
+            "say",
+            "says",
+            "said",
+            "tell",
+            "telling",
+            "asks",
+            "ask",
+            "about",
+            "explain",
+            "describe",
+            "announcing",
+            "announce",
+            "first",
+            "last",
+            "also",
+            "each",
+            "every",
+            "three",
+            "four",
+            "five",
+            "more",
+            "less",
+        ]
+    )
+)
+
+
+def run_gates(text: Text, finish_reason: str, checks: BriefChecks) -> tuple[GateHit, ...]:
+    """Return the gates that `text` does not pass, at most one hit a gate; `empty` alone where there is no text.
+
+    `finish_reason` is `stop`, `length` or `error`, as stored with a generation.
+    """
+    if not text.words and not text.code_blocks:
+        return (GateHit(gate="empty", rule="no words", evidence=ascii(text.raw[:40])),)
+    hits: list[GateHit] = []
+    for name, gate in GATES.items():
+        finding = gate(text, finish_reason, checks)
+        if finding is not None:
+            rule, evidence = finding
+            hits.append(GateHit(gate=name, rule=rule, evidence=evidence))
+    return tuple(hits)
+
+
+def _refusal(text: Text, _finish: str, _checks: BriefChecks) -> Finding | None:
+    span = find_refusal(text)
+    return ("an assistant refuses", span) if span is not None else None
+
+
+def _meta_chatter(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
+    return find_meta_chatter(text, checks.content_type)
+
+
+def _prompt_echo(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
+    """The instruction given back. Facts are meant to be taken over, so shared wording alone is no echo."""
+    if checks.source is not None:
+        return None
+    prompt = Text(checks.prompt)
+    flat = f" {' '.join(text.words)} "
+    for sentence in prompt.sentences:
+        words = WORD.findall(sentence.lower().replace("’", "'"))
+        run = " ".join(words)
+        if len(words) >= 6 and _INSTRUCTION_START.match(run) and f" {run} " in flat:
+            return "an instruction of the brief is repeated word for word", sentence[:160]
+    start = list(prompt.words[:7])
+    if len(start) == 7 and _INSTRUCTION_START.match(" ".join(start)) and list(text.words[:7]) == start:
+        return "starts with the words of the brief", " ".join(start)
+    share, instructed = _echo_share(text.words, prompt.words)
+    if share > 0.4 and instructed:
+        return f"{share:.0%} of the words are runs of six from the brief, instructions among them", text.raw[:120]
+    return None
+
+
+def _echo_share(words: tuple[str, ...], prompt: tuple[str, ...]) -> tuple[float, bool]:
+    """Share of `words` inside six-word runs of `prompt`, and whether those runs hold instruction words."""
+    size = 6
+    runs = set(zip(*(prompt[start:] for start in range(size)), strict=False))
+    covered = bytearray(len(words))
+    for index, run in enumerate(zip(*(words[start:] for start in range(size)), strict=False)):
+        if run in runs:
+            covered[index : index + size] = b"\x01" * size
+    instructed = sum(flag and word in _INSTRUCTION_WORDS for flag, word in zip(covered, words, strict=True))
+    return (sum(covered) / len(words) if words else 0.0), instructed >= 2
+
+
+def _repetition(text: Text, _finish: str, _checks: BriefChecks) -> Finding | None:
+    words = text.words
+    loop = immediate_loop(words)
+    if loop is not None:
+        return "a phrase stands three times in a row", loop[:120]
+    if len(words) >= 40 and (share := duplicate_ngram_share(words)) > 0.25:
+        return f"{share:.0%} of four-word runs are repeated", " ".join(words[:12])
+    if len(text.sentences) >= 4:
+        share, sentence = duplicate_sentences(text)
+        if share > 0.3:
+            return f"{share:.0%} of sentences are repeated", sentence[:120]
+    return None
+
+
+def _truncated(text: Text, finish: str, checks: BriefChecks) -> Finding | None:
+    if finish == "length":
+        return "stopped at the token limit", text.raw.rstrip()[-80:]
+    return find_truncation(text, checks.content_type)
+
+
+def _platform_limit(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
+    limit = checks.norms.hard_limit
+    if limit is None:
+        return None
+    raw = text.raw.strip()
+    length = weighted_length(raw) if checks.norms.hard_unit == "weighted" else len(raw)
+    if length <= limit:
+        return None
+    return (
+        f"{length} {checks.norms.hard_unit}{' characters' if checks.norms.hard_unit == 'weighted' else ''}, limit {limit}",
+        raw[-60:],
+    )
+
+
+def _wrong_language(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
+    other = detect_other_language(text.words, checks.language)
+    if other is not None:
+        return f"function words of {other}, asked for {checks.language}", " ".join(text.words[:12])
+    if checks.language in _LATIN and len(text.prose) >= 20 and (share := other_script_share(text.prose)) > 0.4:
+        return f"{share:.0%} of the letters are not Latin, asked for {checks.language}", text.prose[:60]
+    return None
+
+
+def _placeholder(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
+    """A gap where the brief gave the value. A template that the brief asks for, and code, are left alone."""
+    wanted = f"{checks.prompt}\n{checks.source or ''}".casefold()
+    patterns = (_SQUARE,) if checks.content_type == "technical_doc" else (_SQUARE, _CURLY, _ANGLE)
+    gaps = [match.group() for pattern in patterns for match in pattern.finditer(text.no_code)]
+    gaps = [gap for gap in gaps if gap.casefold() not in wanted and (" " in gap or gap[1:2].isupper() or gap[0] != "[")]
+    gaps = [
+        gap for gap in gaps if gap.strip("[]").lower() not in {"note", "warning", "tip", "important", "caution", "sic"}
+    ]
+    if not gaps or "template" in wanted:
+        return None
+    # Where facts are not declared, one gap may be a value that the brief does not give: readers prefer a marked gap.
+    if checks.must_include or (len(set(gaps)) >= 2 and len(prompt_facts(checks.prompt)) >= 2):
+        return "a gap where the brief gives the value", ", ".join(dict.fromkeys(gaps))[:120]
+    return None
+
+
+def _off_topic(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
+    """No declared fact and (nearly) no content word of the brief. Abstains for short texts and other languages."""
+    if checks.language != "en" or len(text.words) < 15 or detect_other_language(text.words, "en") is not None:
+        return None
+    normalised = normalise(text.raw)
+    if any(contains_fact(alternatives, normalised) for alternatives in checks.must_include):
+        return None
+    topic = {
+        _stem(word)
+        for word in Text(f"{checks.prompt}\n{checks.source or ''}").words
+        if len(word) > 3 and word not in _TOPIC_STOP
+    }
+    shared = topic & {_stem(word) for word in text.words}
+    if len(topic) < 6 or len(shared) > max(1, 0.06 * len(topic)):
+        return None
+    if (
+        not checks.must_include
+        and len(shared) == 1
+        and any(contains_fact(fact, normalised) for fact in prompt_facts(checks.prompt))
+    ):
+        return None
+    return f"{len(shared)} of {len(topic)} content words of the brief, and none of its facts", text.raw[:120]
+
+
+def _stem(word: str) -> str:
+    return word[:5]
+
+
+def _judge_injection(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
+    span = find_judge_injection(text, f"{checks.prompt}\n{checks.source or ''}")
+    return ("addresses whoever grades the text", span) if span is not None else None
+
+
+def _invisible_characters(text: Text, _finish: str, _checks: BriefChecks) -> Finding | None:
+    return find_hidden(text.raw)
+
+
+def _garbage(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
+    return find_garbage(text, checks.language)
+
+
+GATES: Mapping[str, Callable[[Text, str, BriefChecks], Finding | None]] = MappingProxyType(
+    {
+        "refusal": _refusal,
+        "meta_chatter": _meta_chatter,
+        "prompt_echo": _prompt_echo,
+        "repetition": _repetition,
+        "truncated": _truncated,
+        "platform_limit": _platform_limit,
+        "wrong_language": _wrong_language,
+        "placeholder": _placeholder,
+        "off_topic": _off_topic,
+        "judge_injection": _judge_injection,
+        "invisible_characters": _invisible_characters,
+        "garbage": _garbage,
+    }
+)

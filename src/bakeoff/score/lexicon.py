@@ -1,0 +1,149 @@
+"""Word lists of the register dimension and of call-to-action detection. Lists are opinions; docs/scoring.md owns up to it."""
+
+from __future__ import annotations
+
+import re
+
+
+def phrase_pattern(phrases: str) -> re.Pattern[str]:
+    """Compile phrases separated by ` | ` into one pattern on word boundaries, for lower-case text."""
+    parts = sorted((part.strip() for part in phrases.split("|") if part.strip()), key=len, reverse=True)
+    return re.compile(r"(?<![\w'-])(?:" + "|".join(re.escape(part) for part in parts) + r")(?![\w'-])")
+
+
+CLICHES = phrase_pattern(
+    "in today's fast-paced world | in today's digital age | in today's competitive landscape | in today's world | ever-evolving | ever-changing | "
+    "take it to the next level | to the next level | game changer | game-changer | game changing | game-changing | cutting edge | cutting-edge | "
+    "state of the art | state-of-the-art | best in class | best-in-class | world class | world-class | think outside the box | low-hanging fruit | "
+    "move the needle | paradigm shift | exceed your expectations | change your life forever | passion for excellence | committed to excellence | "
+    "look no further | say goodbye to | unlock the power | unlock your potential | unleash the power | revolutionize the way | revolutionise the way | "
+    "elevate your | embark on a journey | delve into | a testament to | tapestry | seamlessly integrate | seamless experience | rich tapestry | "
+    "we are thrilled to announce | we're thrilled to announce | we are excited to announce | we're excited to announce | excited to announce | "
+    "thrilled to announce | proud to present | you deserve the best | deserves the best | experience the future | the future is here | "
+    "one-stop shop | win-win | at the end of the day | synergy | synergies | hit the ground running | circle back | touch base | "
+    "like never before | don't miss this opportunity | do not miss this opportunity | thousands of happy customers | stay ahead of the curve"
+)
+
+# The seed's own terms head the list: stuffing them is what its score rewards.
+BUZZWORDS = phrase_pattern(
+    "optimization | optimisation | strategy | strategic | implementation | architecture | demonstrated | proven | expertise | competitive | "
+    "advantage | innovative | innovation | leverage | leveraging | robust | holistic | scalable | transformative | transform | empower | empowering | "
+    "excellence | solutions | next-generation | disruptive | dynamic | unparalleled | unprecedented | groundbreaking | revolutionary | "
+    "value-added | actionable | ecosystem | stakeholders | streamline | streamlined | seamless | seamlessly | insightful"
+)
+
+SLANG = phrase_pattern(
+    "gonna | wanna | gotta | kinda | sorta | dunno | lemme | gimme | ain't | y'all | lol | lmao | omg | wtf | btw | idk | tbh | imo | pls | "
+    "plz | thx | thnx | ur | u | bro | dude | yeah | yep | nope | cuz | coz | stuff like that | no biggie | my bad | super duper | "
+    "hiya | sup | have a good one"
+)
+
+HOSTILE = phrase_pattern(
+    "idiot | idiots | stupid | moron | morons | dumb | shut up | incompetent | pathetic | loser | losers | crap | damn | bullshit | shit | "
+    "fuck | fucking | bloody hell | your own fault | how hard can it be | you people | sick of you | waste of time | don't bother me"
+)
+
+CTA_VERBS = frozenset(
+    [
+        "add",
+        "apply",
+        "ask",
+        "attend",
+        "bag",
+        "book",
+        "bring",
+        "browse",
+        "buy",
+        "call",
+        "catch",
+        "check",
+        "choose",
+        "claim",
+        "click",
+        "come",
+        "comment",
+        "contact",
+        "discover",
+        "dm",
+        "download",
+        "drop",
+        "email",
+        "enjoy",
+        "enquire",
+        "enrol",
+        "enroll",
+        "enter",
+        "experience",
+        "explore",
+        "find",
+        "follow",
+        "get",
+        "give",
+        "go",
+        "grab",
+        "head",
+        "hop",
+        "join",
+        "learn",
+        "leave",
+        "let",
+        "like",
+        "mail",
+        "make",
+        "message",
+        "meet",
+        "order",
+        "pack",
+        "phone",
+        "pick",
+        "plan",
+        "pop",
+        "pre-order",
+        "preorder",
+        "read",
+        "register",
+        "reply",
+        "request",
+        "reserve",
+        "ring",
+        "rsvp",
+        "save",
+        "schedule",
+        "secure",
+        "see",
+        "send",
+        "share",
+        "shop",
+        "sign",
+        "sip",
+        "snap",
+        "spread",
+        "start",
+        "stop",
+        "subscribe",
+        "swing",
+        "switch",
+        "tag",
+        "take",
+        "talk",
+        "taste",
+        "tell",
+        "text",
+        "treat",
+        "try",
+        "upgrade",
+        "use",
+        "visit",
+        "vote",
+        "walk",
+        "watch",
+        "write",
+    ]
+)
+
+CTA_PHRASES = phrase_pattern(
+    "link in bio | link in the comments | sign up | book now | order now | shop now | learn more | find out more | get in touch | give us a call | "
+    "drop by | stop by | swing by | come by | pop in | see you there | reserve your | book your | order yours | get yours | let us know | tell us | "
+    "please confirm | could you | can you | would you | visit us | call us | email us | message us | join us | apply at | apply now | register at | "
+    "register now | available at"
+)

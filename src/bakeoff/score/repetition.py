@@ -1,0 +1,37 @@
+"""How much of a text says again what it has said."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from bakeoff.score.text import WORD, Text
+
+
+def duplicate_ngram_share(words: Sequence[str], size: int = 4) -> float:
+    """Return the share of word n-grams that occurred before, 0 to 1; 0 for texts shorter than one n-gram."""
+    total = len(words) - size + 1
+    if total <= 0:
+        return 0.0
+    return 1.0 - len(set(zip(*(words[start:] for start in range(size)), strict=False))) / total
+
+
+def duplicate_sentences(text: Text) -> tuple[float, str]:
+    """Return the share of sentences (of 4 words or more) that occurred before, and the most frequent of them."""
+    keys = [" ".join(words) for sentence in text.sentences if len(words := WORD.findall(sentence.lower())) >= 4]
+    if not keys:
+        return 0.0, ""
+    counts = Counter(keys)
+    return 1.0 - len(counts) / len(keys), counts.most_common(1)[0][0]
+
+
+def immediate_loop(words: Sequence[str]) -> str | None:
+    """Return a phrase of 1 to 8 words that stands there three times in a row (a single word: five times), else None."""
+    for period in range(1, 9):
+        needed = period * 2 if period > 1 else 4
+        run = 0
+        for index in range(period, len(words)):
+            run = run + 1 if words[index] == words[index - period] else 0
+            if run >= needed and any(not word.isdigit() for word in words[index - period + 1 : index + 1]):
+                return " ".join(words[index - period + 1 : index + 1])
+    return None

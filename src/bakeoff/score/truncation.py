@@ -1,0 +1,134 @@
+"""Whether a text stops in the middle.
+
+A missing full stop alone proves nothing: hashtags, links, sign-offs, headings, list items, code and slogans end without
+one. A text counts as broken off when its last words cannot be an ending, or when a long sentence stops without
+punctuation in a text that otherwise punctuates.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bakeoff.score.norms import EMOJI
+from bakeoff.score.parts import SIGN_OFF
+from bakeoff.score.text import EMAIL, HASHTAG, URL, WORD, Text, is_heading, is_list_item
+
+# Words that end no English sentence or line. Particles that may ("on", "in", "up", "for") are left out.
+_UNFINISHED = frozenset(
+    [
+        "the",
+        "a",
+        "an",
+        "and",
+        "or",
+        "of",
+        "our",
+        "your",
+        "their",
+        "my",
+        "his",
+        "its",
+        "than",
+        "because",
+        "if",
+        "as",
+        "into",
+        "with",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "has",
+        "have",
+        "had",
+        "very",
+        "every",
+        "between",
+        "de",
+        "la",
+        "el",
+        "los",
+        "las",
+        "un",
+        "una",
+        "der",
+        "die",
+        "das",
+        "den",
+        "dem",
+        "ein",
+        "eine",
+        "und",
+        "le",
+        "les",
+        "des",
+        "du",
+        "et",
+        "il",
+    ]
+)
+_ENDINGS = tuple(".!?…:;\"'”’»)]}*_`>|。！？~")
+_OPEN_ENDINGS = (",", "(", "[", " -", " –", " —", "/", "&")
+_WEAK_MINIMUM_WORDS = {"tweet": 10, "marketing_copy": 10}
+
+
+def find_truncation(text: Text, content_type: str) -> tuple[str, str] | None:
+    """Return (rule, last words) when the text breaks off, else None."""
+    if any(not block.closed for block in text.code_blocks):
+        return "a code fence is opened and never closed", text.raw.rstrip()[-80:]
+    if not text.lines or _ends_in_code(text) or is_heading(text.lines[-1]) or _has_link_or_tag_at_end(text.lines[-1]):
+        return None
+    line = _without_tail(text.lines[-1])
+    words = WORD.findall(line)
+    if not words:
+        return None
+    rule = _broken_end(text, line, words, content_type)
+    return (rule, line[-80:]) if rule is not None else None
+
+
+def _broken_end(text: Text, line: str, words: list[str], content_type: str) -> str | None:
+    if line.endswith(_OPEN_ENDINGS):
+        return None if _is_sign_off(text, line) else "the last line ends in punctuation that opens or continues"
+    if line.endswith(_ENDINGS) or EMOJI.search(line[-4:]) is not None:
+        return None
+    last = words[-1]
+    if last in _UNFINISHED and len(words) > 2:
+        return f"the last word is {last!r}"
+    return "the last sentence has no end" if _stops_in_a_sentence(text, content_type) else None
+
+
+def _ends_in_code(text: Text) -> bool:
+    return text.raw.rstrip().endswith(("```", "~~~", "`"))
+
+
+def _without_tail(line: str) -> str:
+    """The line without closing quotes, emphasis, emoji and spaces at its end."""
+    return line.rstrip(" *_~\ufe0f\u200d")
+
+
+def _has_link_or_tag_at_end(line: str) -> bool:
+    last = line.rsplit(maxsplit=1)[-1].strip("*_()[]<>\"'")
+    return any(pattern.fullmatch(last) is not None for pattern in (URL, EMAIL, HASHTAG)) or last.startswith(
+        ("@", "#", "http")
+    )
+
+
+def _is_sign_off(text: Text, line: str) -> bool:
+    """`Kind regards,` as the last line: a missing name, which is another matter."""
+    return SIGN_OFF.match(line) is not None or any(SIGN_OFF.match(other) for other in text.lines[-4:-1])
+
+
+def _stops_in_a_sentence(text: Text, content_type: str) -> bool:
+    """A long last sentence without an end, in running text that otherwise punctuates."""
+    line = text.lines[-1]
+    if is_list_item(line) or is_heading(line) or "|" in line or any(SIGN_OFF.match(other) for other in text.lines[-5:]):
+        return False
+    if not text.sentences:
+        return False
+    minimum = _WEAK_MINIMUM_WORDS.get(content_type, 8)
+    if len(WORD.findall(text.sentences[-1])) < minimum:
+        return False
+    before = [sentence for sentence in text.sentences[:-1] if len(WORD.findall(sentence)) >= 5]
+    ended = sum(re.search(r"[.!?…:][\"'”’)*_]{0,3}$", sentence) is not None for sentence in before)
+    return len(before) >= 2 and ended >= 0.8 * len(before)
