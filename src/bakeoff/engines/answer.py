@@ -1,0 +1,145 @@
+"""An answer as it is read: from the events of a stream, or from one JSON body. Pure; knows no connection and no clock.
+
+Peers differ in harmless ways, all accepted: a first chunk with only a role, `finish_reason` in a chunk of its own, no
+`[DONE]` after it, no `finish_reason` before `[DONE]`, usage in a chunk without choices, unknown keys anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bakeoff.core.errors import EndpointFailed, EndpointGarbage
+from bakeoff.core.records import FinishReason
+from bakeoff.engines.sse import Event
+
+# What servers call an ending, beside OpenAI's own "stop" and "length".
+FINISH: Mapping[str, FinishReason] = {
+    "stop": "stop",
+    "eos": "stop",
+    "eos_token": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "length": "length",
+    "max_tokens": "length",
+}
+
+
+@dataclass(slots=True)
+class Answer:
+    """What has been read so far. `where` names the endpoint in errors."""
+
+    where: str
+    texts: list[str] = field(default_factory=list)
+    finish_reason: FinishReason | None = None
+    done: bool = False
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    timings: Mapping[str, Any] = field(default_factory=dict)
+    model: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return "".join(self.texts)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the server has said that the text is finished."""
+        return self.done or self.finish_reason is not None
+
+    def take_event(self, event: Event) -> None:
+        """Take one event of a stream.
+
+        Raises:
+            EndpointFailed: it is an error, or an ending that is none.
+            EndpointGarbage: it is not a completion chunk.
+        """
+        if event.data.strip() == "[DONE]":
+            self.done = True
+            return
+        value = self._parse(event.data)
+        if event.name == "error" and "error" not in value:
+            raise EndpointFailed(f"{self.where} failed in the middle of its answer: {excerpt(event.data)}")
+        self._take(value, "delta", required=False)
+
+    def take_body(self, body: str) -> None:
+        """Take the body of a plain answer.
+
+        Raises:
+            EndpointFailed: it is an error, or an ending that is none.
+            EndpointGarbage: it is not a completion.
+        """
+        self._take(self._parse(body), "message", required=True)
+        self.done = True
+
+    def count(self, name: str) -> int | None:
+        """Return a token count as the server reported it, None where it did not."""
+        value = self.usage.get(name)
+        return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+    def seconds(self, name: str) -> float | None:
+        """Return one of a worker's own timings, None where the server gives none."""
+        value = self.timings.get(name)
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
+
+    def _parse(self, data: str) -> Mapping[str, Any]:
+        try:
+            value = json.loads(data)
+        except ValueError as error:
+            raise EndpointGarbage(f"{self.where} sent something that is not JSON: {excerpt(data)}") from error
+        if not isinstance(value, dict):
+            raise EndpointGarbage(f"{self.where} sent JSON that is no completion: {excerpt(data)}")
+        return value
+
+    def _take(self, value: Mapping[str, Any], part: str, *, required: bool) -> None:
+        if value.get("error"):
+            raise EndpointFailed(f"{self.where} failed in the middle of its answer: {error_message(value)}")
+        for name in ("usage", "timings"):
+            if isinstance(value.get(name), dict):
+                setattr(self, name, value[name])
+        if isinstance(value.get("model"), str) and value["model"]:
+            self.model = value["model"]
+        choices = value.get("choices")
+        if choices is None and isinstance(value.get("usage"), dict) and not required:
+            return
+        if not isinstance(choices, list) or (required and not choices):
+            raise EndpointGarbage(f"{self.where} sent JSON without choices: {excerpt(json.dumps(value))}")
+        for choice in choices[:1]:
+            self._take_choice(choice, part)
+
+    def _take_choice(self, choice: object, part: str) -> None:
+        inner = choice.get(part) if isinstance(choice, dict) else None
+        if not isinstance(choice, dict) or not (inner is None or isinstance(inner, dict)):
+            raise EndpointGarbage(f"{self.where} sent a choice that is none: {excerpt(json.dumps(choice))}")
+        content = (inner or {}).get("content")
+        if isinstance(content, str) and content:
+            self.texts.append(content)
+        elif content is not None and not isinstance(content, str):
+            raise EndpointGarbage(f"{self.where} sent content that is no text: {excerpt(json.dumps(content))}")
+        reason = choice.get("finish_reason")
+        if not reason:
+            return
+        if reason not in FINISH:
+            raise EndpointFailed(f"{self.where} ended with finish_reason {reason!r}, which is no finished text")
+        self.finish_reason = FINISH[reason]
+
+
+def error_message(value: object) -> str:
+    """Return the message in a server's error body, in any of the shapes in use."""
+    if isinstance(value, dict):
+        inner = value.get("error", value)
+        if isinstance(inner, str):
+            return inner
+        if isinstance(inner, dict):
+            for name in ("message", "detail", "error"):
+                if isinstance(inner.get(name), str):
+                    return str(inner[name])
+    return excerpt(json.dumps(value))
+
+
+def excerpt(text: str, width: int = 120) -> str:
+    """Return the beginning of `text` on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 1] + "…"

@@ -1,0 +1,104 @@
+"""What a model wants around messages: its own Jinja template, in a sandbox, or a plain fallback.
+
+The template is `chat_template.jinja`, else `chat_template` in `tokenizer_config.json` (of several, the one named
+"default"). It sees what transformers shows it: `messages`, `add_generation_prompt`, the special tokens,
+`raise_exception`, and `tojson` without HTML escapes. `strftime_now` is given only to templates that cannot do without:
+a prompt that names today's date gives another text tomorrow, whatever the seed.
+
+Where a model has no template, its messages are written as
+
+    System: <content>
+
+    User: <content>
+
+    Assistant:
+
+each part ending in an empty line, the last one open.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import jinja2
+from jinja2.ext import loopcontrols
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from bakeoff.core.errors import InvalidFile, Problem, UsageError
+
+FALLBACK = "{% for message in messages %}{{ message['role'] | capitalize }}: {{ message['content'] }}\n\n{% endfor %}Assistant:"
+
+
+class ChatTemplate:
+    """A conversation as the text that a model was trained on. `is_fallback` tells that the model brought none."""
+
+    def __init__(self, template: jinja2.Template, special: Mapping[str, str], *, is_fallback: bool) -> None:
+        self._template = template
+        self._special = dict(special)
+        self.is_fallback = is_fallback
+
+    @classmethod
+    def load(cls, folder: Path, settings: Mapping[str, object], special: Mapping[str, str]) -> ChatTemplate:
+        """Find and compile the template. `settings` is `tokenizer_config.json`, `special` its named tokens.
+
+        Raises:
+            InvalidFile: it is not Jinja.
+        """
+        path = folder / "chat_template.jinja"
+        if path.is_file():
+            source: str | None = path.read_text(encoding="utf-8")
+        else:
+            path = folder / "tokenizer_config.json"
+            source = _named_default(settings.get("chat_template"))
+        try:
+            template = _environment(source or "").from_string(FALLBACK if source is None else source)
+        except jinja2.TemplateSyntaxError as error:
+            inside = error.lineno if path.suffix == ".jinja" else None
+            problem = Problem(str(path), inside, "chat_template", f"{error.message}", "a Jinja template")
+            raise InvalidFile((problem,)) from error
+        return cls(template, special, is_fallback=source is None)
+
+    def render(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """Return the text of a conversation up to where the assistant speaks.
+
+        Raises:
+            UsageError: the template refuses these messages, say a system message or two users in a row.
+        """
+        try:
+            return self._template.render(
+                messages=[dict(message) for message in messages], add_generation_prompt=True, **self._special
+            )
+        except (jinja2.TemplateError, TypeError) as error:
+            raise UsageError(f"the model's chat template refuses these messages: {error}") from error
+
+
+def _named_default(value: object) -> str | None:
+    """Return the template in `tokenizer_config.json`: one string, or a list of {"name", "template"}."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        named = {item.get("name"): item.get("template") for item in value if isinstance(item, dict)}
+        default = named.get("default")
+        return default if isinstance(default, str) else None
+    return None
+
+
+def _environment(source: str) -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    environment.filters["tojson"] = _to_json
+    environment.globals["raise_exception"] = _refuse
+    if "strftime_now" in source and "strftime_now is defined" not in source:
+        environment.globals["strftime_now"] = lambda form: datetime.now(UTC).strftime(form)
+    return environment
+
+
+def _to_json(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _refuse(message: str) -> NoReturn:
+    raise jinja2.TemplateError(message)

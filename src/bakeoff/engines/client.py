@@ -1,0 +1,350 @@
+"""One client for anything that answers OpenAI's chat completions: a worker, a local server, a cloud API.
+
+It streams wherever the server can, so that the first token can be timed, and turns every failure into one of the typed
+errors of `core.errors`. What a server refuses of the protocol (streaming, `stream_options`, the name `max_tokens`) is
+found out by its 400, once, and remembered. Token counts are the server's own or unknown: chunks are not tokens.
+
+Cancelling a call closes its connection, which is how a server learns that nobody listens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+from yarl import URL
+
+from bakeoff.core.errors import (
+    EndpointError,
+    EndpointFailed,
+    EndpointGarbage,
+    EndpointRefused,
+    EndpointTimeout,
+    UsageError,
+)
+from bakeoff.core.records import FinishReason, Timings
+from bakeoff.core.spec import Sampling
+from bakeoff.engines.answer import Answer, excerpt
+from bakeoff.engines.http_errors import Deadlines, Watch, blot_out, refusal, translated
+from bakeoff.engines.sse import MAX_EVENT_BYTES, Event, EventParser, EventTooLong
+
+# Below the 5 s after which common servers drop an idle connection, so that none is picked up as it closes.
+KEEP_ALIVE_S = 4.0
+MAX_CONNECTIONS = 256
+MAX_ERROR_BYTES = 65536
+# How long the bytes after a finished answer are waited for: its usage, the end of the body.
+LINGER_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One answer. `served_model` is the name the server gave itself; `rows` how many it batched, where it says."""
+
+    text: str
+    finish_reason: FinishReason
+    timings: Timings
+    served_model: str | None
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """What the server takes; each field changes once, when the server refuses."""
+
+    stream: bool = True
+    usage_option: bool = True
+    max_tokens_field: str = "max_tokens"
+
+    def after_refusal(self, message: str) -> _Dialect | None:
+        """Return what to try next, None when this refusal is not about the protocol."""
+        said = message.lower()
+        if self.max_tokens_field == "max_tokens" and "max_completion_tokens" in said:
+            return replace(self, max_tokens_field="max_completion_tokens")
+        if self.stream and self.usage_option and ("stream_options" in said or "include_usage" in said):
+            return replace(self, usage_option=False)
+        if self.stream and re.search(r"\bstream(ing)?\b", said):
+            return replace(self, stream=False)
+        return None
+
+
+class EndpointClient:
+    """Asks one model at one URL (`http://host/v1`) or Unix socket. Use it as an asynchronous context manager.
+
+    `where` names the endpoint in errors and logs; neither it nor `repr` shows the API key.
+
+    Raises:
+        UsageError: `address` is no http(s) URL.
+    """
+
+    def __init__(
+        self, address: str | Path, model: str, api_key: str | None = None, deadlines: Deadlines | None = None
+    ) -> None:
+        self.model = model
+        self._api_key = api_key
+        self._deadlines = deadlines or Deadlines()
+        self._socket = address if isinstance(address, Path) else None
+        self._base = URL("http://worker/v1") if isinstance(address, Path) else _read_url(address)
+        self.where = f"{model} at {self._socket or self._base.with_user(None)}"
+        self._dialect = _Dialect()
+        self._session: aiohttp.ClientSession | None = None
+
+    def __repr__(self) -> str:
+        return f"EndpointClient({self.where!r})"
+
+    async def __aenter__(self) -> Self:
+        """Open the connection pool; connects to nothing yet."""
+        connector: aiohttp.BaseConnector
+        if self._socket is not None:
+            connector = aiohttp.UnixConnector(str(self._socket), limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_S)
+        else:
+            connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_S)
+        headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=None, connect=self._deadlines.connect_s),
+            trust_env=not _is_local(self._base),  # a proxy is for what is far away
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def generate(
+        self, messages: Sequence[Mapping[str, str]], sampling: Sampling, seed: int | None = None
+    ) -> Completion:
+        """Ask for one answer.
+
+        Raises:
+            EndpointError: one of its kinds, for every way in which no answer came.
+        """
+        while True:
+            body = self._write_body(messages, sampling, seed)
+            try:
+                return await self._ask(body)
+            except EndpointRefused as error:
+                dialect = self._dialect.after_refusal(error.message) if error.status in {400, 422} else None
+                if dialect is None:
+                    raise
+                self._dialect = dialect
+
+    async def models(self, timeout_s: float = 2.0) -> tuple[str, ...]:
+        """Return the names of the models that the server lists.
+
+        Raises:
+            EndpointError: one of its kinds; `EndpointTimeout` after `timeout_s` seconds.
+        """
+        value = await self._get(self._base / "models", timeout_s)
+        data = value.get("data")
+        if not isinstance(data, list):
+            raise EndpointGarbage(f"{self.where} lists its models in a shape that is not OpenAI's")
+        return tuple(str(item["id"]) for item in data if isinstance(item, dict) and "id" in item)
+
+    async def health(self, timeout_s: float = 2.0) -> dict[str, Any]:
+        """Return what a worker says of itself at `/health`; see `worker`.
+
+        Raises:
+            EndpointError: one of its kinds; `EndpointTimeout` after `timeout_s` seconds.
+        """
+        return await self._get(self._base.with_path("/health"), timeout_s)
+
+    def _write_body(
+        self, messages: Sequence[Mapping[str, str]], sampling: Sampling, seed: int | None
+    ) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [dict(message) for message in messages],
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            self._dialect.max_tokens_field: sampling.max_tokens,
+        }
+        if sampling.top_k is not None:  # not OpenAI's: only for those who ask for it
+            body["top_k"] = sampling.top_k
+        if sampling.stop:
+            body["stop"] = list(sampling.stop)
+        if seed is not None:
+            body["seed"] = seed
+        if self._dialect.stream:
+            body["stream"] = True
+            if self._dialect.usage_option:
+                body["stream_options"] = {"include_usage": True}
+        return body
+
+    async def _ask(self, body: Mapping[str, Any]) -> Completion:
+        watch = Watch(self.where, self._deadlines)
+        streaming = "stream" in body
+        first_s = self._deadlines.first_byte_s if streaming else self._deadlines.total_s
+        with self._keeping_the_secret():
+            async with AsyncExitStack() as stack:
+                sent_at = perf_counter()
+                async with translated(self.where, started=False):
+                    posting = self._pool().post(self._base / "chat" / "completions", json=body, allow_redirects=False)
+                    response = await watch.within(stack.enter_async_context(posting), first_s, "byte")
+                reading = _Reading(self.where, self._deadlines, watch, response, sent_at)
+                if response.status != 200:
+                    raise await reading.refusal()
+                kind = response.content_type
+                if kind == "text/html":
+                    raise EndpointGarbage(
+                        f"{self.where} answered with a web page", "the URL ends in /v1 for most servers"
+                    )
+                if kind == "application/json":
+                    return await reading.plain(first_s)
+                return await reading.stream(first_s)
+
+    async def _get(self, url: URL, timeout_s: float) -> dict[str, Any]:
+        watch = Watch(self.where, replace(self._deadlines, total_s=timeout_s))
+        with self._keeping_the_secret():
+            async with AsyncExitStack() as stack, translated(self.where, started=False):
+                getting = self._pool().get(url, allow_redirects=False)
+                response = await watch.within(stack.enter_async_context(getting), timeout_s, "answer")
+                body = await watch.within(response.content.read(MAX_EVENT_BYTES), timeout_s, "answer")
+                if response.status != 200:
+                    raise refusal(self.where, response.status, response.headers, body)
+        try:
+            value = json.loads(body)
+        except ValueError as error:
+            raise EndpointGarbage(f"{self.where} sent something that is not JSON: {excerpt(str(body))}") from error
+        if not isinstance(value, dict):
+            raise EndpointGarbage(f"{self.where} sent JSON that is no object")
+        return value
+
+    def _pool(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError("EndpointClient is used outside `async with`")
+        return self._session
+
+    @contextmanager
+    def _keeping_the_secret(self) -> Iterator[None]:
+        try:
+            yield
+        except EndpointError as error:
+            blot_out(error, self._api_key)
+            raise
+
+
+class _Reading:
+    """The reading of one response."""
+
+    def __init__(
+        self, where: str, deadlines: Deadlines, watch: Watch, response: aiohttp.ClientResponse, sent_at: float
+    ) -> None:
+        self._where = where
+        self._deadlines = deadlines
+        self._watch = watch
+        self._response = response
+        self._sent_at = sent_at
+        self._answer = Answer(where)
+        self._first_s: float | None = None
+        self._last_s: float | None = None
+
+    async def refusal(self) -> EndpointError:
+        """Return the error that the status stands for, with the server's words."""
+        async with translated(self._where, started=True):
+            reading = self._response.content.read(MAX_ERROR_BYTES)
+            body = await self._watch.within(reading, self._deadlines.idle_s, "further byte")
+        return refusal(self._where, self._response.status, self._response.headers, body)
+
+    async def plain(self, first_s: float) -> Completion:
+        """Read an answer that comes whole."""
+        async with translated(self._where, started=True):
+            body = await self._watch.within(self._response.read(), first_s, "byte")
+        self._answer.take_body(body.decode(errors="replace"))
+        return self._complete(ttft_s=None, latency_s=perf_counter() - self._sent_at)
+
+    async def stream(self, first_s: float) -> Completion:
+        """Read an answer that comes in events, to `[DONE]` or the end of the stream."""
+        try:
+            await self._read_events(first_s)
+            await self._drain()
+        except EventTooLong as error:
+            raise EndpointGarbage(f"{self._where} sent {error}") from error
+        except (EndpointFailed, EndpointTimeout) as error:
+            # After finish_reason nothing but usage can be missing, so a broken or silent connection is forgiven.
+            if not self._answer.complete or not isinstance(error.__cause__, aiohttp.ClientError | TimeoutError):
+                raise
+        if not self._answer.complete:
+            if self._last_s is None:
+                raise EndpointGarbage(f"{self._where} answered {self._response.content_type} without any event")
+            raise EndpointFailed(f"{self._where} ended its stream without finish_reason or [DONE]")
+        return self._complete(self._first_s, self._last_s or 0.0)
+
+    async def _read_events(self, first_s: float) -> None:
+        parser = EventParser()
+        chunk = await self._next_chunk(first_s, "byte")
+        while chunk and not self._answer.done:
+            self._take(parser.feed(chunk))
+            if not self._answer.done:
+                wait_s = min(self._deadlines.idle_s, LINGER_S) if self._answer.complete else self._deadlines.idle_s
+                chunk = await self._next_chunk(wait_s, "further byte")
+        self._take(parser.close())
+
+    async def _next_chunk(self, seconds: float, what: str) -> bytes:
+        async with translated(self._where, started=what != "byte"):
+            return await self._watch.within(self._response.content.readany(), seconds, what)
+
+    def _take(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self._answer.take_event(event)
+            self._last_s = perf_counter() - self._sent_at
+            if self._first_s is None and self._answer.texts:
+                self._first_s = self._last_s
+
+    async def _drain(self) -> None:
+        """Read the end of the body, so that the connection can serve again; without it, it is closed."""
+        with suppress(TimeoutError, aiohttp.ClientError):
+            async with asyncio.timeout(LINGER_S):
+                while await self._response.content.readany():
+                    continue
+
+    def _complete(self, ttft_s: float | None, latency_s: float) -> Completion:
+        answer = self._answer
+        counted = answer.timings.get("completion_tokens") is not None
+        tokens = answer.count("completion_tokens")
+        timings = Timings(
+            latency_s=latency_s,
+            ttft_s=ttft_s,
+            queue_s=answer.seconds("queue_s"),
+            prefill_s=answer.seconds("prefill_s"),
+            decode_s=answer.seconds("decode_s"),
+            prompt_tokens=answer.count("prompt_tokens"),
+            completion_tokens=tokens,
+            tokens_from=None if tokens is None else "measured" if counted else "reported",
+        )
+        rows = answer.timings.get("rows")
+        return Completion(
+            text=answer.text,
+            finish_reason=answer.finish_reason or "stop",
+            timings=timings,
+            served_model=answer.model,
+            rows=rows if isinstance(rows, int) else None,
+        )
+
+
+def _read_url(address: str) -> URL:
+    try:
+        url = URL(address.rstrip("/"))
+    except ValueError as error:
+        raise UsageError(f"{excerpt(address)!r} is no URL", "for instance http://127.0.0.1:11434/v1") from error
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise UsageError(f"{excerpt(str(url))!r} is no http(s) URL", "for instance http://127.0.0.1:11434/v1")
+    return url
+
+
+def _is_local(url: URL) -> bool:
+    return url.host in {"localhost", "::1", "worker"} or str(url.host).startswith("127.")

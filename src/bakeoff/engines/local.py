@@ -1,0 +1,142 @@
+"""Which engines there are, which of them work here, and how to add the others.
+
+A table of names and import paths, resolved at use, never at import: naming an engine costs nothing, and only a worker
+program ever loads one. Packages add engines through the entry point group `bakeoff.engines` (see `core.plugins`), whose
+value is a `base.LoadModel`, written the same way ("module:function").
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, cast
+
+from bakeoff.core.errors import MissingDependency, UsageError
+from bakeoff.core.plugins import list_plugins
+
+if TYPE_CHECKING:
+    from bakeoff.engines.base import LoadModel
+
+GROUP = "bakeoff.engines"
+DEFAULT_ENGINE = "onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine by name: `load` is the import path of a `LoadModel`; `needs` are the modules it imports.
+
+    `version_of` is the distribution whose version is the engine's; `install` is the command that adds what is missing.
+    """
+
+    name: str
+    load: str
+    needs: tuple[str, ...]
+    version_of: str
+    install: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """Whether an engine works here: its version, or the reason and the command that would add it."""
+
+    name: str
+    available: bool
+    version: str | None
+    reason: str
+    install: str
+
+
+BUILT_IN = {
+    engine.name: engine
+    for engine in (
+        Engine(
+            name="onnx",
+            load="bakeoff.engines.onnx_model:load",
+            needs=("onnx", "onnxruntime", "tokenizers"),
+            version_of="onnxruntime",
+            install="pip install --force-reinstall bakeoff",
+        ),
+        Engine(
+            name="transformers",
+            load="bakeoff.engines.transformers_model:load",
+            needs=("torch", "transformers", "safetensors"),
+            version_of="transformers",
+            install="pip install 'bakeoff[transformers]'",
+        ),
+    )
+}
+
+
+def list_engines() -> dict[str, Engine]:
+    """Return every engine by name, the built-in ones first; an entry point never replaces a built-in one."""
+    found = dict(BUILT_IN)
+    for plugin in list_plugins(GROUP):
+        module = plugin.target.partition(":")[0]
+        package = plugin.distribution or module
+        added = Engine(plugin.name, plugin.target, (module.partition(".")[0],), package, f"pip install {package}")
+        found.setdefault(plugin.name, added)
+    return found
+
+
+def find_engine(name: str) -> Engine:
+    """Return the engine called `name`.
+
+    Raises:
+        UsageError: there is none.
+    """
+    engines = list_engines()
+    if name in engines:
+        return engines[name]
+    near = get_close_matches(name, engines, n=1)
+    guess = f"did you mean {near[0]}? " if near else ""
+    raise UsageError(f"there is no engine called {name!r}", f"{guess}engines: {', '.join(engines)}")
+
+
+def inspect_engine(engine: Engine) -> EngineState:
+    """Tell whether an engine's packages are installed, without importing any of them."""
+    missing = [module for module in engine.needs if importlib.util.find_spec(module) is None]
+    if missing:
+        reason = f"not installed: {', '.join(missing)}"
+        return EngineState(engine.name, available=False, version=None, reason=reason, install=engine.install)
+    try:
+        version = importlib.metadata.version(engine.version_of)
+    except importlib.metadata.PackageNotFoundError:
+        version = None
+    return EngineState(engine.name, available=True, version=version, reason="", install=engine.install)
+
+
+def inspect_engines() -> tuple[EngineState, ...]:
+    """Tell about every engine."""
+    return tuple(inspect_engine(engine) for engine in list_engines().values())
+
+
+def require_engine(name: str) -> Engine:
+    """Return the engine called `name`, if it can work here.
+
+    Raises:
+        UsageError: there is none of that name.
+        MissingDependency: its packages are not installed.
+    """
+    engine = find_engine(name)
+    state = inspect_engine(engine)
+    if not state.available:
+        raise MissingDependency(f"the engine {name!r} cannot run here: {state.reason}", engine.install)
+    return engine
+
+
+def resolve_engine(name: str) -> LoadModel:
+    """Import an engine. For worker programs only: this is where torch and its like enter a process.
+
+    Raises:
+        UsageError: there is none of that name.
+        MissingDependency: its packages are not installed.
+    """
+    engine = require_engine(name)
+    module, _, function = engine.load.partition(":")
+    try:
+        return cast("LoadModel", getattr(importlib.import_module(module), function))
+    except ImportError as error:
+        raise MissingDependency(f"the engine {name!r} cannot be imported: {error}", engine.install) from error

@@ -1,0 +1,275 @@
+"""Worker processes: start one, know whether it lives, stop it, leave nothing behind.
+
+| state     | what is so                               | left by                                        |
+|-----------|------------------------------------------|------------------------------------------------|
+| starting  | the process runs, no ready line yet      | ready line -> ready; its error line, its end,  |
+|           |                                          | the deadline or our cancellation -> gone       |
+| ready     | `alive`, serves its socket               | `stop()` -> stopping; it ends by itself ->     |
+|           |                                          | died                                           |
+| stopping  | TERM is sent; after `grace_s` KILL, to   | it ends -> gone                                |
+|           | its whole process group                  |                                                |
+| died      | `died()` tells how; socket still there   | `stop()` -> gone                               |
+| gone      | reaped, group killed, socket removed     | -                                              |
+
+`start_worker` returns only in *ready* and otherwise leaves *gone* behind. `stop()` may be called in any state, more than
+once. A worker holds the read end of a pipe of which only this process has the other end: should this process end
+without stopping it, even by SIGKILL, the worker sees end of file and ends itself. Its stderr goes to a log file, whose
+last lines are in the error when it does not start or dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bakeoff.core import errors
+from bakeoff.core.errors import BakeoffError, InvalidFile, Problem, UsageError, WorkerDied, WorkerNotStarted
+from bakeoff.core.records import WorkerLoad
+from bakeoff.engines.client import EndpointClient
+from bakeoff.engines.http_errors import Deadlines
+
+PROGRAM = (sys.executable, "-m", "bakeoff.engines.worker")
+# sun_path holds 104 bytes on macOS, 108 on Linux, with the closing zero.
+MAX_SOCKET_PATH = 100
+LOG_LINES_SHOWN = 8
+READY_LINE_LIMIT = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerCommand:
+    """What to start: model `name` (as asked for in requests) from `folder`, on `engine`.
+
+    `device` and `threads` are None for the engine's own choice. `program` is replaced in tests only.
+    """
+
+    name: str
+    engine: str
+    folder: Path
+    device: str | None = None
+    threads: int | None = None
+    max_rows: int | None = None
+    program: tuple[str, ...] = PROGRAM
+
+    def arguments(self, socket: Path, watch_fd: int) -> list[str]:
+        """Return the whole command line."""
+        line = [*self.program, "--name", self.name, "--engine", self.engine, "--model", str(self.folder)]
+        line += ["--socket", str(socket), "--watch-fd", str(watch_fd)]
+        options = {"--device": self.device, "--threads": self.threads, "--max-rows": self.max_rows}
+        for option, value in options.items():
+            if value is not None:
+                line += [option, str(value)]
+        return line
+
+
+class Worker:
+    """A worker process that was ready once. Made by `start_worker`.
+
+    `facts` are those of its ready line (see `worker`), `log` is the file with its stderr.
+    """
+
+    def __init__(self, process: _Process, command: WorkerCommand, facts: Mapping[str, Any]) -> None:
+        self._process = process
+        self.command = command
+        self.facts = facts
+        self.log = process.log
+        self.socket = process.socket
+        self._stopping = False
+
+    @property
+    def pid(self) -> int:
+        """Its process id, and that of its process group."""
+        return self._process.running.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.running.returncode is None
+
+    def client(self, deadlines: Deadlines | None = None) -> EndpointClient:
+        """Return a client of this worker; open it with `async with`."""
+        return EndpointClient(self.socket, self.command.name, deadlines=deadlines)
+
+    def died(self) -> WorkerDied | None:
+        """Return how it ended, None while it lives or when `stop` was what ended it."""
+        if self.alive or self._stopping:
+            return None
+        how = _describe_end(self._process.running.returncode)
+        return WorkerDied(f"the worker of {self.command.name} {how}{self._process.last_words()}", f"see {self.log}")
+
+    async def wait(self) -> None:
+        """Wait until the process has ended."""
+        await self._process.running.wait()
+
+    async def stop(self, grace_s: float = 5.0) -> None:
+        """End the process: TERM, and KILL to its group after `grace_s` seconds; reap it, remove its socket."""
+        self._stopping = self._stopping or self.alive
+        await self._process.end(grace_s)
+
+    def load_record(self, candidate: str) -> WorkerLoad:
+        """Return what its start took, as it is stored."""
+        facts = self.facts
+        return WorkerLoad(
+            candidate=candidate,
+            load_s=facts["load_s"],
+            first_token_s=facts["first_token_s"],
+            device=facts["device"],
+            dtype=facts["dtype"],
+            engine_version=facts["version"],
+            peak_memory_bytes=facts["peak_rss_bytes"],
+            weight_bytes=facts["weight_bytes"],
+        )
+
+
+async def start_worker(command: WorkerCommand, directory: Path, ready_timeout_s: float = 120.0) -> Worker:
+    """Start a worker, and return once it has generated its first token. Its log goes to `directory`.
+
+    Raises:
+        UsageError: the worker says that the user can fix it: UnsupportedModel, InvalidFile, MissingDependency, ...
+        WorkerNotStarted: it failed otherwise, ended, or was not ready in time.
+    """
+    process = await _Process.spawn(command, directory)
+    try:
+        async with asyncio.timeout(ready_timeout_s):
+            facts = await _read_ready_line(process, command)
+    except TimeoutError:
+        await process.end(grace_s=0)
+        raise WorkerNotStarted(
+            f"the worker of {command.name} was not ready within {ready_timeout_s:g} s{process.last_words()}",
+            f"see {process.log}",
+        ) from None
+    except BaseException:
+        await process.end(grace_s=0)
+        raise
+    return Worker(process, command, facts)
+
+
+@dataclass(slots=True)
+class _Process:
+    """A process with what belongs to it: the pipe that it watches, its socket's directory, its log."""
+
+    running: asyncio.subprocess.Process
+    watch_fd: int | None
+    socket: Path
+    log: Path
+
+    @classmethod
+    async def spawn(cls, command: WorkerCommand, directory: Path) -> _Process:
+        log = _prepare_log(directory, command.name)
+        sockets = _short_directory()
+        read_fd, write_fd = os.pipe()  # neither is inherited, but for what pass_fds names
+        try:
+            with log.open("ab") as stderr:
+                running = await asyncio.create_subprocess_exec(
+                    *command.arguments(sockets / "socket", read_fd),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=stderr,
+                    pass_fds=(read_fd,),
+                    start_new_session=True,
+                    limit=READY_LINE_LIMIT,
+                )
+        except BaseException:
+            os.close(write_fd)
+            shutil.rmtree(sockets, ignore_errors=True)
+            raise
+        finally:
+            os.close(read_fd)
+        return cls(running, write_fd, sockets / "socket", log)
+
+    async def end(self, grace_s: float) -> None:
+        """End the process and everything that belongs to it. Once begun, it is finished even when we are cancelled."""
+        await asyncio.shield(self._end(grace_s))
+
+    async def _end(self, grace_s: float) -> None:
+        if self.running.returncode is None and grace_s > 0:
+            with contextlib.suppress(ProcessLookupError):
+                self.running.terminate()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace_s):
+                    await self.running.wait()
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS says EPERM of a group of zombies
+            os.killpg(self.running.pid, signal.SIGKILL)
+        await self.running.wait()
+        if self.watch_fd is not None:
+            os.close(self.watch_fd)
+            self.watch_fd = None
+        shutil.rmtree(self.socket.parent, ignore_errors=True)
+
+    def last_words(self) -> str:
+        """Return the end of the log, to be put behind a message; empty when there is nothing."""
+        with contextlib.suppress(FileNotFoundError):
+            lines = self.log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:]
+            return "".join(f"\n  | {line}" for line in lines)
+        return ""
+
+
+async def _read_ready_line(process: _Process, command: WorkerCommand) -> Mapping[str, Any]:
+    """Return the facts of the ready line.
+
+    Raises:
+        BakeoffError: what the worker says instead, or that it says nothing.
+    """
+    stdout = process.running.stdout
+    if stdout is None:
+        raise RuntimeError("the worker's stdout is not piped")
+    line = await stdout.readline()
+    if not line:
+        await process.running.wait()
+        how = _describe_end(process.running.returncode)
+        raise WorkerNotStarted(
+            f"the worker of {command.name} {how} before it was ready{process.last_words()}", f"see {process.log}"
+        )
+    try:
+        said = json.loads(line)
+        ready = bool(said["ready"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise WorkerNotStarted(
+            f"the worker of {command.name} began with {line[:80]!r}", f"see {process.log}"
+        ) from error
+    if not ready:
+        raise _read_error(said, command, process)
+    return {name: value for name, value in said.items() if name != "ready"}
+
+
+def _read_error(said: Mapping[str, Any], command: WorkerCommand, process: _Process) -> BakeoffError:
+    """Return the error that a worker reported: the user's own kinds as they are, any other as WorkerNotStarted."""
+    kind = getattr(errors, str(said.get("error")), None)
+    message, hint = str(said.get("message", "")), str(said.get("hint", ""))
+    if kind is InvalidFile:
+        return InvalidFile(tuple(Problem(**problem) for problem in said.get("problems", ())), hint)
+    if isinstance(kind, type) and issubclass(kind, UsageError):
+        return kind(message, hint)
+    return WorkerNotStarted(
+        f"the worker of {command.name} could not start: {said.get('error')}: {message}", hint or f"see {process.log}"
+    )
+
+
+def _describe_end(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"was ended by signal {-code} ({signal.Signals(-code).name})"
+    return f"ended with exit code {code}"
+
+
+def _prepare_log(directory: Path, name: str) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory / (re.sub(r"[^\w.-]+", "_", name) + ".log")
+
+
+def _short_directory() -> Path:
+    """Make a directory, ours alone, in which a socket's path is short enough."""
+    directory = tempfile.mkdtemp(prefix="bakeoff-")
+    if len(directory) + len("/socket") > MAX_SOCKET_PATH:
+        Path(directory).rmdir()
+        directory = tempfile.mkdtemp(prefix="bakeoff-", dir="/tmp")
+    return Path(directory)
