@@ -22,6 +22,7 @@ class Timings(Record):
 
     `latency_s` is request sent to last byte; `ttft_s` is request sent to first non-empty text (stream only);
     `queue_s`, `prefill_s`, `decode_s` are the worker's own (None for endpoints that do not say).
+    `tokens_from` is None where nobody counted: the token counts are None then.
     """
 
     latency_s: float | None = None
@@ -31,11 +32,14 @@ class Timings(Record):
     decode_s: float | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
-    tokens_from: Provenance = "reported"
+    tokens_from: Provenance | None = "reported"
 
 
 class Generation(Record):
-    """One text by one candidate for one brief. `error` is None exactly when there is a text."""
+    """One text by one candidate for one brief. `error` is None exactly when there is a text.
+
+    `concurrency` is how many requests were allowed in flight; `finished_unix_s` is wall time, for telling busy seconds.
+    """
 
     trial: str
     candidate: str
@@ -52,6 +56,7 @@ class Generation(Record):
     device: str | None = None
     dtype: str | None = None
     recorded: bool = False
+    finished_unix_s: float | None = None
 
     @property
     def failed(self) -> bool:

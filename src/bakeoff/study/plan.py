@@ -7,6 +7,7 @@ resumed run plans the same trials, and redoes those that are not stored.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 from collections.abc import Collection, Iterator, Sequence
 from typing import Literal, NamedTuple
@@ -132,7 +133,7 @@ def plan_blocks(plan: Plan, finished: Collection[str], *, together: bool) -> Ite
     shuffler = random.Random(f"turns:{plan.seed}")  # noqa: S311 - an order, not a secret
     total = max((len(own) for own in trials.values()), default=0)
     bounds = [0, *range(TIMING_BRIEFS, total, _CHUNK_BRIEFS), total]
-    spans = [(low, high) for low, high in zip(bounds, bounds[1:], strict=False) if low < high]
+    spans = [(low, high) for low, high in itertools.pairwise(bounds) if low < high]
     names = list(trials)
     turns: list[tuple[str, int, int]] = []
     if together:

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError, fiel
 from bakeoff.core.errors import InvalidFile, Problem, UsageError
 from bakeoff.core.spec import Record, Sampling, content_hash
 from bakeoff.score.brief import BriefChecks, Limits
+from bakeoff.score.composite import weights_for
 from bakeoff.score.norms import NORMS, ContentNorms, PartName, canonical_content_type
 from bakeoff.study.suite_problems import problems_of
 from bakeoff.study.yaml_lines import read_yaml
@@ -81,6 +82,13 @@ class Suite(Record):
     system_prompt: Text | None = None
     tracking: dict[str, str] = Field(default_factory=dict)
     briefs: list[Brief] = Field(min_length=1)
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _for_all_types(cls, value: Any) -> Any:
+        """`{dimension: weight}` stands for all content types."""
+        flat = isinstance(value, dict) and value and not any(isinstance(weight, dict) for weight in value.values())
+        return {"*": value} if flat else value
 
     @field_validator("content_types")
     @classmethod
@@ -168,6 +176,8 @@ def parse_suite(text: str, file: str) -> Suite:
         except ValidationError as error:
             problems += problems_of(error, Suite, lined, file)
         problems += _cross_checks(lined.data, lined.line, file)
+        if suite is not None:
+            problems += _weight_problems(suite, lined.line, file)
     if problems or suite is None:
         raise InvalidFile(tuple(sorted(problems, key=lambda problem: problem.line or 0)))
     return suite
@@ -201,6 +211,15 @@ def _cross_checks(data: dict[str, Any], line: Any, file: str) -> list[Problem]:
             first_line[key] = at
         problems += _content_type_problem(brief, index, own, line, file)
     return problems
+
+
+def _weight_problems(suite: Suite, line: Any, file: str) -> list[Problem]:
+    for content_type in suite.used_content_types():
+        try:
+            weights_for(content_type, suite.weights)
+        except UsageError as error:
+            return [Problem(file, line(("weights",)), "weights", error.message, error.hint)]
+    return []
 
 
 def _content_type_problem(brief: dict[str, Any], index: int, own: set[str], line: Any, file: str) -> list[Problem]:

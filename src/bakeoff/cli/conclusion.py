@@ -1,0 +1,62 @@
+"""The end of a run: conclude, write the report files, store the document."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bakeoff.store.db import Store
+    from bakeoff.study.plan import Plan
+
+
+def finish(plan: Plan, store: Store) -> dict[str, Any]:
+    """Conclude a complete run, store its result, write `report.txt` and `result.json` into its folder.
+
+    Raises:
+        BakeoffError: a generation is missing, or the store refuses.
+    """
+    from bakeoff.cli.workspace import workspace_folder
+    from bakeoff.report.document import RunFacts, build_document
+    from bakeoff.report.text import as_text
+    from bakeoff.study.conclude import conclude
+    from bakeoff.study.runner import run_folder
+
+    conclusion = conclude(plan, store, complete=True)
+    steps = next_steps(plan, conclusion.decision.choice or conclusion.decision.leader)
+    conclusion = conclusion.model_copy(
+        update={"decision": conclusion.decision.model_copy(update={"next": (*conclusion.decision.next, *steps)})}
+    )
+    row = store.run(plan.run_id)
+    folder = run_folder(workspace_folder(), plan.run_id)
+    briefs = plan.briefs()
+    facts = RunFacts(
+        run_id=plan.run_id,
+        suite_name=plan.suite.name,
+        suite_hash=plan.suite.hash,
+        briefs=len(briefs),
+        families=len({brief.family for brief in briefs}),
+        mode=plan.mode,
+        eps=plan.suite.eps,
+        concurrency=plan.concurrency,
+        seed=plan.seed,
+        machine=plan.machine.model_dump(mode="json"),
+        budget=plan.budget.model_dump(mode="json"),
+        elapsed_s=0.0 if row is None else row.elapsed_s,
+        report=str(folder / "report.txt"),
+        version=plan.version,
+    )
+    document = build_document(facts, plan.candidates, conclusion)
+    (folder / "report.txt").write_text(as_text(document), encoding="utf-8")
+    (folder / "result.json").write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
+    store.set_state(plan.run_id, "done", result=document)
+    return document
+
+
+def next_steps(plan: Plan, candidate_id: str | None) -> tuple[str, ...]:
+    """Return commands that make sense after this run; every one of them works as printed."""
+    steps = []
+    if candidate_id is not None and plan.candidate(candidate_id).model.source == "folder":
+        steps.append(f"bakeoff worker {candidate_id} --port 8080    serves it as an OpenAI-compatible URL")
+    steps.append(f"bakeoff show {plan.run_id} --texts BRIEF    reads what each candidate wrote for a brief")
+    return tuple(steps)

@@ -1,0 +1,111 @@
+"""The `bakeoff` command: a table of commands, imported when they are used, and the outermost error wall.
+
+Nothing but click is imported here, so that `bakeoff --help` answers in a few hundredths of a second of CPU time.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from bakeoff import __version__
+
+# name -> (where the click command is, its one-line help)
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("bakeoff.cli.run:run", "Run a bake-off: candidates write your briefs; ends with the decision."),
+    "runs": ("bakeoff.cli.runs:runs", "List the runs of this workspace, newest first."),
+    "show": ("bakeoff.cli.runs:show", "Show the result of a run again."),
+    "worker": ("bakeoff.cli.worker:worker", "Serve one model as an OpenAI-compatible URL."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one only to run it or to show its own help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the order of the table."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Suggest the nearest command for a misspelt one."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            meant = f" Did you mean {near[0]}?" if near else ""
+            raise click.UsageError(f"There is no command {args[0]!r}.{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table's help lines, without importing the commands."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, help_line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="bakeoff")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def bakeoff(*, debug: bool) -> None:
+    """Which local language model should I run, on this machine, for my content?
+
+    bakeoff lets models compete on your own briefs, on this machine, and decides with honest statistics.
+    Begin with:  bakeoff run
+    """
+    if debug:
+        os.environ["BAKEOFF_DEBUG"] = "1"
+
+
+def main() -> NoReturn:
+    """Run the command; no traceback reaches a user unless --debug asks for it.
+
+    Exit codes: 0 done, 1 the work failed, 2 wrong usage or input, 3 no candidate qualified, 130 interrupted.
+    """
+    try:
+        code = bakeoff.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output went away; nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - the outermost wall
+        sys.exit(_explain(error))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explain(error: Exception) -> int:
+    from bakeoff.core.errors import BakeoffError
+
+    if os.environ.get("BAKEOFF_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, BakeoffError):
+        click.echo(f"error: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"hint: {error.hint}", err=True)
+        return error.exit_code
+    click.echo(f"error: unexpected {type(error).__name__}: {error}", err=True)
+    click.echo("hint: this is a fault of bakeoff; `bakeoff --debug ...` shows where", err=True)
+    return 1

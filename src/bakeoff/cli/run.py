@@ -1,0 +1,220 @@
+"""`bakeoff run`: plan, preflight, generate, conclude, print the decision."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+import click
+from click.core import ParameterSource
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bakeoff.cli.progress import BarProgress, LineProgress
+    from bakeoff.store.db import Store
+    from bakeoff.study.plan import Plan
+    from bakeoff.study.preflight import Pace
+
+NONE_QUALIFIED_EXIT = 3
+INTERRUPTED_EXIT = 130
+
+
+@click.command()
+@click.argument("suite", required=False)
+@click.option("--models", metavar="A,B", help="Candidates, comma-separated (default: all bundled models).")
+@click.option("--fixed-n", type=click.IntRange(min=1), metavar="N", help="Use N briefs, balanced over content types.")
+@click.option(
+    "--concurrency", type=click.IntRange(1, 256), default=8, show_default=True, help="Texts in flight a candidate."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order and the sampling.")
+@click.option("--device", metavar="D", help="Where the models run: cpu, mps, cuda (default: the engine's choice).")
+@click.option("--resume", metavar="RUN", help="Go on with an interrupted run (or: latest).")
+@click.option("--yes", is_flag=True, help="Do not ask before sending briefs to another machine.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole result as one JSON document on stdout.")
+@click.pass_context
+def run(
+    context: click.Context,
+    suite: str | None,
+    models: str | None,
+    fixed_n: int | None,
+    concurrency: int,
+    seed: int,
+    device: str | None,
+    resume: str | None,
+    *,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Run a bake-off: candidates write your briefs; ends with the decision.
+
+    SUITE is a YAML file or the name of a built-in suite (default: business).
+
+    \b
+    A model is bundled:NAME, path/to/folder, openai:MODEL@http://host:port/v1
+    or recorded:FILE.jsonl.
+    """  # noqa: D301 - click reads the backspace character as "do not rewrap"
+    from bakeoff.cli.workspace import open_store
+    from bakeoff.study.execute import check_unchanged, load_plan
+
+    store = open_store()
+    try:
+        if resume is not None:
+            _refuse_with_resume(context)
+            plan = load_plan(store, resume)
+            check_unchanged(plan)
+        else:
+            plan = _make_plan(suite, models, fixed_n, concurrency, seed)
+            _ask_before_sending(plan, yes=yes)
+        return _carry_out(plan, store, device, as_json=as_json)
+    finally:
+        store.close()
+
+
+def _refuse_with_resume(context: click.Context) -> None:
+    fixed = ("suite", "models", "fixed_n", "concurrency", "seed")
+    given = [name for name in fixed if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
+    if given:
+        names = ", ".join(name.replace("_", "-") for name in given)
+        raise click.UsageError(f"--resume goes on with a stored plan; it cannot be changed by: {names}")
+
+
+def _make_plan(suite_name: str | None, models: str | None, fixed_n: int | None, concurrency: int, seed: int) -> Plan:
+    import secrets
+    from datetime import UTC, datetime
+
+    from bakeoff import __version__
+    from bakeoff.catalog.references import bundled_names
+    from bakeoff.core.errors import UsageError
+    from bakeoff.machine.budget import memory_budget
+    from bakeoff.machine.detect import detect_machine
+    from bakeoff.study.plan import Plan, choose_briefs
+    from bakeoff.study.preflight import make_candidates
+    from bakeoff.study.suite import find_suite, load_suite
+
+    path = find_suite(suite_name)
+    suite = load_suite(path)
+    if fixed_n is not None and fixed_n > len(suite.briefs):
+        raise UsageError(f"--fixed-n {fixed_n}: the suite has {len(suite.briefs)} briefs", "write more, or ask for fewer")
+    named = [part.strip() for part in models.split(",") if part.strip()] if models is not None else None
+    references = named if named is not None else [f"bundled:{name}" for name in bundled_names()]
+    machine = detect_machine()
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    return Plan(
+        run_id=f"{stamp}-{secrets.token_hex(2)}",
+        suite=suite,
+        suite_file=path.name,
+        candidates=make_candidates(references, suite.sampling),
+        brief_ids=choose_briefs(suite.briefs, fixed_n, seed),
+        seed=seed,
+        concurrency=concurrency,
+        machine=machine,
+        budget=memory_budget(machine),
+        version=__version__,
+    )
+
+
+def _ask_before_sending(plan: Plan, *, yes: bool) -> None:
+    from bakeoff.core.errors import UsageError
+    from bakeoff.study.preflight import is_remote
+
+    remote = [candidate.id for candidate in plan.candidates if is_remote(candidate)]
+    if not remote or yes:
+        return
+    requests = len(plan.brief_ids) * plan.suite.replicates
+    what = f"{requests} briefs would be sent to each of: {', '.join(remote)}"
+    if not sys.stdin.isatty():
+        raise UsageError(f"{what}; that may cost money", "say --yes if that is meant")
+    click.confirm(f"{what}. That may cost money. Go on?", abort=True, err=True)
+
+
+def _carry_out(plan: Plan, store: Store, device: str | None, *, as_json: bool) -> int:
+    from rich.console import Console
+
+    from bakeoff.cli.conclusion import finish
+    from bakeoff.core.errors import BakeoffError
+
+    errors = Console(stderr=True)
+    _say_what_comes(plan, errors)
+    try:
+        asyncio.run(_execute(plan, store, device, errors))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return _interrupted(plan, store, errors)
+    except BakeoffError:
+        if store.run(plan.run_id) is not None:
+            store.set_state(plan.run_id, "failed")
+        raise
+    document = finish(plan, store)
+    if as_json:
+        click.echo(json.dumps(document, ensure_ascii=False))
+    else:
+        from bakeoff.report.text import print_document
+
+        print_document(document, Console())
+    return NONE_QUALIFIED_EXIT if document["decision"]["outcome"] == "none_qualified" else 0
+
+
+async def _execute(plan: Plan, store: Store, device: str | None, errors: Console) -> None:
+    from bakeoff.cli.workspace import workspace_folder
+    from bakeoff.core.clock import SystemClock
+    from bakeoff.core.units import seconds_text
+    from bakeoff.study.execute import execute
+
+    # A service manager's TERM is treated like Ctrl-C: workers stopped, the run resumable.
+    main = asyncio.current_task()
+    if main is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main.cancel)
+
+    def tell_pace(pace: Pace) -> None:
+        low, high = seconds_text(pace.low_s), seconds_text(pace.high_s)
+        errors.print(f"Expected to take {low} to {high}, from one probe text a candidate.", highlight=False)
+
+    with _progress(plan, store, errors) as progress:
+        await execute(plan, store, workspace_folder(), progress, SystemClock(), device=device, on_pace=tell_pace)
+
+
+def _progress(plan: Plan, store: Store, errors: Console) -> AbstractContextManager[BarProgress | LineProgress]:
+    from bakeoff.cli.progress import BarProgress, LineProgress
+    from bakeoff.core.clock import SystemClock
+    from bakeoff.study.plan import plan_trials
+
+    finished = store.finished_trials(plan.run_id)
+    trials = plan_trials(plan)
+    totals = {name: len(own) for name, own in trials.items()}
+    done = {name: sum(trial.key in finished for trial in own) for name, own in trials.items()}
+    if errors.is_terminal and not os.environ.get("CI"):
+        return BarProgress(errors, totals, done)
+    return LineProgress(errors, totals, done, SystemClock())
+
+
+def _say_what_comes(plan: Plan, errors: Console) -> None:
+    from bakeoff.core.units import bytes_text
+
+    texts = len(plan.candidates) * len(plan.brief_ids) * plan.suite.replicates
+    tokens = texts * plan.suite.sampling.max_tokens
+    errors.print(
+        f"Run {plan.run_id}: suite {plan.suite.name}, {len(plan.brief_ids)} briefs x {len(plan.candidates)} candidates"
+        f" = {texts} texts, at most {tokens:,} tokens. Memory budget {bytes_text(plan.budget.value)} ({plan.budget.source}).",
+        highlight=False,
+        markup=False,
+    )
+
+
+def _interrupted(plan: Plan, store: Store, errors: Console) -> int:
+    if store.run(plan.run_id) is None:
+        errors.print("Interrupted before the first text; nothing was stored.", highlight=False)
+        return INTERRUPTED_EXIT
+    store.set_state(plan.run_id, "interrupted")
+    done = len(store.finished_trials(plan.run_id))
+    errors.print(
+        f"Interrupted. {done} texts are stored. Go on with:  bakeoff run --resume {plan.run_id}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    return INTERRUPTED_EXIT

@@ -1,0 +1,123 @@
+"""`bakeoff runs` and `bakeoff show`: what is stored."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from bakeoff.store.db import RunRow, Store
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+def runs(*, as_json: bool) -> None:
+    """List the runs of this workspace, newest first."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from bakeoff.cli.workspace import open_store
+
+    store = open_store()
+    try:
+        rows = store.runs()
+        if as_json:
+            listed = [
+                {"run_id": row.run_id, "suite": row.suite, "started": row.started, "state": row.state} for row in rows
+            ]
+            click.echo(json.dumps({"schema": "bakeoff.runs/1", "runs": listed}, ensure_ascii=False))
+            return
+        if not rows:
+            click.echo("No runs yet. Begin with:  bakeoff run")
+            return
+        table = Table("run", "suite", "started", "state", "texts", "decision", box=None, pad_edge=False)
+        for row in rows:
+            cells = (row.run_id, row.suite, row.started[:19], row.state, *_outcome(store, row))
+            table.add_row(*(Text(cell) for cell in cells))
+        Console().print(table)
+    finally:
+        store.close()
+
+
+def _outcome(store: Store, row: RunRow) -> tuple[str, str]:
+    texts = str(len(store.finished_trials(row.run_id)))
+    if row.result is None:
+        return texts, "-"
+    decision = row.result["decision"]
+    return texts, decision["choice"] or decision["outcome"]
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@click.option("--json", "as_json", is_flag=True, help="Print the stored document on stdout.")
+@click.option("--texts", metavar="BRIEF", help="Show what each candidate wrote for this brief, and its score.")
+def show(run_id: str, *, as_json: bool, texts: str | None) -> None:
+    """Show the result of a run again.
+
+    RUN is a run's id, or latest.
+    """
+    from rich.console import Console
+
+    from bakeoff.cli.workspace import open_store
+    from bakeoff.core.errors import UsageError
+    from bakeoff.report.text import print_document
+    from bakeoff.study.execute import load_plan
+
+    store = open_store()
+    try:
+        plan = load_plan(store, run_id)
+        if texts is not None:
+            _show_texts(store, plan.run_id, texts)
+            return
+        row = store.run(plan.run_id)
+        if row is None or row.result is None:
+            raise UsageError(f"run {plan.run_id} has no result yet", f"go on with: bakeoff run --resume {plan.run_id}")
+        if as_json:
+            click.echo(json.dumps(row.result, ensure_ascii=False))
+        else:
+            print_document(row.result, Console())
+    finally:
+        store.close()
+
+
+def _show_texts(store: Store, run_id: str, brief_id: str) -> None:
+    """Print the brief and all texts for it. Model text is printed as text: no markup, no control characters."""
+    import difflib
+
+    from rich.console import Console
+    from rich.rule import Rule
+    from rich.text import Text
+
+    from bakeoff.core.errors import UsageError
+    from bakeoff.study.conclude import SCORER
+    from bakeoff.study.execute import load_plan
+
+    briefs = {brief.id: brief for brief in load_plan(store, run_id).briefs()}
+    if brief_id not in briefs:
+        near = difflib.get_close_matches(brief_id, briefs, n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise UsageError(
+            f"run {run_id} has no brief {brief_id!r}", f"{meant}for example: {', '.join(list(briefs)[:3])}"
+        )
+    console = Console()
+    console.print(Text(briefs[brief_id].prompt, style="bold"))
+    scores = {score.trial: score for score in store.scores(run_id, SCORER)}
+    for generation in sorted(store.generations(run_id), key=lambda found: (found.candidate, found.replicate)):
+        if generation.brief != brief_id:
+            continue
+        score = scores.get(generation.trial)
+        worth = "not scored" if score is None else f"score {score.value:.1f}"
+        gates = "" if score is None or not score.gates else " · gated: " + ", ".join(hit.gate for hit in score.gates)
+        console.print(Rule(Text(f"{generation.candidate} · {worth}{gates}"), align="left"))
+        console.print(Text(printable(generation.text or f"(failed: {generation.error})")))
+
+
+def printable(text: str) -> str:
+    """Return `text` without control characters other than line feeds and tabs: a terminal would obey them."""
+    return "".join(
+        character if character in "\n\t" or character.isprintable() else "\N{REPLACEMENT CHARACTER}"
+        for character in text
+    )

@@ -1,0 +1,62 @@
+"""`bakeoff worker`: one model as an OpenAI-compatible URL."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("reference", metavar="[MODEL]", required=False)
+@click.option("--model", metavar="REF", help="The model, if not given as argument: bundled:NAME or a folder.")
+@click.option("--engine", help="onnx, transformers, or one added by a package (default: the reference's, or onnx).")
+@click.option("--name", help="The model's name in requests (default: as it was referred to).")
+@click.option("--socket", type=click.Path(), help="Listen on this Unix socket.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Listen on this address.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Listen on this port.")
+@click.option("--device", help="Where the model runs (default: the engine's choice).")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads (default: all allowed cores).")
+@click.option("--watch-fd", type=click.IntRange(min=0), hidden=True)
+def worker(
+    reference: str | None,
+    model: str | None,
+    engine: str | None,
+    name: str | None,
+    socket: str | None,
+    host: str,
+    port: int | None,
+    device: str | None,
+    threads: int | None,
+    watch_fd: int | None,
+) -> None:
+    """Serve one model as an OpenAI-compatible URL.
+
+    Prints one line of JSON when it is ready. Ends on Ctrl-C or SIGTERM.
+    """
+    from bakeoff.catalog.references import resolve, split_engine
+    from bakeoff.core.errors import UsageError
+    from bakeoff.engines.local import DEFAULT_ENGINE, require_engine
+
+    if (reference is None) == (model is None):
+        raise click.UsageError("Name one model: bakeoff worker bundled:NAME --port 8080")
+    if (socket is None) == (port is None):
+        raise click.UsageError("Say where to listen: --port N or --socket PATH")
+    wanted = reference or model or ""
+    forced, rest = split_engine(wanted)
+    spec = resolve(rest)
+    if spec.source != "folder":
+        raise UsageError(f"{wanted}: only a model folder can be served by a worker", "name bundled:NAME or a folder")
+    chosen = require_engine(engine or forced or DEFAULT_ENGINE).name
+    options = {
+        "--model": spec.location,
+        "--name": name or wanted,
+        "--engine": chosen,
+        "--device": device,
+        "--threads": threads,
+        "--watch-fd": watch_fd,
+        **({"--socket": socket} if socket is not None else {"--host": host, "--port": port}),
+    }
+    arguments = [part for flag, value in options.items() if value is not None for part in (flag, str(value))]
+    # In this process: the worker program takes it over and ends it.
+    from bakeoff.engines.worker import main as serve
+
+    serve(arguments)

@@ -1,0 +1,49 @@
+"""Numbers as people read them. Unknown is a dash, never a zero."""
+
+from __future__ import annotations
+
+_STEPS = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+_MINUTE_S = 60.0
+_HOUR_S = 3600.0
+
+
+def bytes_text(count: int | None) -> str:
+    """Return `1.5 GiB` for 1610612736.
+
+    >>> bytes_text(1610612736), bytes_text(None), bytes_text(12)
+    ('1.5 GiB', '-', '12 B')
+    """
+    if count is None:
+        return "-"
+    for size, unit in _STEPS:
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} B"
+
+
+def seconds_text(seconds: float | None) -> str:
+    """Return a duration in the unit that suits it.
+
+    >>> seconds_text(0.0123), seconds_text(1.5), seconds_text(83), seconds_text(4000), seconds_text(None)
+    ('12 ms', '1.5 s', '1 min 23 s', '1 h 6 min', '-')
+    """
+    if seconds is None:
+        return "-"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < _MINUTE_S:
+        return f"{seconds:.1f} s"
+    if seconds < _HOUR_S:
+        return f"{int(seconds // _MINUTE_S)} min {int(seconds % _MINUTE_S)} s"
+    return f"{int(seconds // _HOUR_S)} h {int(seconds % _HOUR_S // _MINUTE_S)} min"
+
+
+def percent_text(share: float | None) -> str:
+    """Return `97.5 %` for 0.975.
+
+    >>> percent_text(0.975), percent_text(1.0), percent_text(None)
+    ('97.5 %', '100 %', '-')
+    """
+    if share is None:
+        return "-"
+    return f"{100 * share:.1f} %".replace(".0 %", " %")

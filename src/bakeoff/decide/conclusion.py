@@ -1,0 +1,23 @@
+"""All that follows from a run's rows, in one record: what reports are made from."""
+
+from __future__ import annotations
+
+from bakeoff.core.records import Decision, Generation, Route, RunEvent, Score
+from bakeoff.core.spec import Record
+from bakeoff.decide.analysis import Analysis
+from bakeoff.measure.memory import LoadSummary
+from bakeoff.measure.timing import TimingSummary
+
+
+class Conclusion(Record):
+    """Everything a report needs. `timings` and `loads` go by candidate, `routes` by content type."""
+
+    analysis: Analysis
+    decision: Decision
+    routes: dict[str, Route]
+    timings: dict[str, TimingSummary]
+    loads: dict[str, LoadSummary]
+    events: tuple[RunEvent, ...]
+    generations: tuple[Generation, ...]
+    scores: tuple[Score, ...]
+    complete: bool

@@ -1,0 +1,171 @@
+"""The result as one JSON document, `bakeoff.run/1`: what `--json` prints and what the store keeps.
+
+Unknown numbers are null. What was not measured has its provenance beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from bakeoff.core.records import Generation, Score
+from bakeoff.core.spec import Candidate, Record
+from bakeoff.decide.analysis import CandidateResult
+from bakeoff.decide.conclusion import Conclusion
+from bakeoff.score.validity import validity_lines
+
+SCHEMA = "bakeoff.run/1"
+
+
+class RunFacts(Record):
+    """What a document says of the run itself."""
+
+    run_id: str
+    suite_name: str
+    suite_hash: str
+    briefs: int
+    families: int
+    mode: str
+    eps: float
+    concurrency: int
+    seed: int
+    machine: dict[str, Any]
+    budget: dict[str, Any]
+    elapsed_s: float
+    report: str | None
+    version: str
+
+
+def build_document(facts: RunFacts, candidates: Sequence[Candidate], conclusion: Conclusion) -> dict[str, Any]:
+    """Put a run together. Every total is counted from the rows that the conclusion holds."""
+    analysis = conclusion.analysis
+    return {
+        "schema": SCHEMA,
+        "run_id": facts.run_id,
+        "suite": {
+            "name": facts.suite_name,
+            "hash": facts.suite_hash,
+            "briefs": facts.briefs,
+            "families": facts.families,
+        },
+        "mode": facts.mode,
+        "eps": facts.eps,
+        "seed": facts.seed,
+        "concurrency": facts.concurrency,
+        "machine": {**facts.machine, "budget": facts.budget},
+        "elapsed_s": round(facts.elapsed_s, 3),
+        "complete": conclusion.complete,
+        "report": facts.report,
+        "bakeoff_version": facts.version,
+        "candidates": [_candidate(candidate, conclusion) for candidate in candidates],
+        "comparisons": [_json(comparison) for comparison in analysis.overall.comparisons],
+        "comparisons_by_content_type": {
+            content_type: [_json(comparison) for comparison in section.comparisons]
+            for content_type, section in analysis.by_content_type.items()
+        },
+        "decision": _json(conclusion.decision),
+        "routes": {content_type: _json(route) for content_type, route in conclusion.routes.items()},
+        "validity": validity_lines(list(analysis.by_content_type)),
+        "events": [_json(event) for event in conclusion.events],
+        "notes": list(analysis.notes),
+    }
+
+
+def _candidate(candidate: Candidate, conclusion: Conclusion) -> dict[str, Any]:
+    analysis, scores = conclusion.analysis, conclusion.scores
+    timing, load = conclusion.timings[candidate.id], conclusion.loads[candidate.id]
+    overall = analysis.overall.result(candidate.id)
+    own = [generation for generation in conclusion.generations if generation.candidate == candidate.id]
+    return {
+        "id": candidate.id,
+        "model": candidate.model.name,
+        "digest": candidate.digest,
+        "parameters": candidate.model.parameters,
+        "licence": candidate.model.licence,
+        "engine": candidate.engine,
+        "device": _only(own, "device") or load.device,
+        "dtype": _only(own, "dtype") or load.dtype,
+        "quality": _json(overall.quality),
+        "quality_t": _json(overall.t_interval),
+        "by_content_type": {
+            content_type: _json(section.result(candidate.id).quality)
+            for content_type, section in analysis.by_content_type.items()
+        },
+        "dimensions": _dimension_means(own, scores),
+        "keyword_heuristic": _comparison_mean(own, scores, "keyword_heuristic"),
+        "publishable_rate": _json(overall.publishable_rate),
+        "success_rate": _json(overall.success_rate),
+        **_counts(overall),
+        "gates": _gate_counts(own, scores),
+        "errors": _error_counts(own),
+        "latency_s": _json(timing.latency_s),
+        "ttft_s": _json(timing.ttft_s),
+        "tpot_s": _json(timing.tpot_s),
+        "timing_provenance": timing.provenance,
+        "tokens_per_s": timing.tokens_per_s,
+        "tokens_per_s_concurrency": timing.tokens_per_s_concurrency,
+        "load_s": load.load_s,
+        "first_token_s": load.first_token_s,
+        "peak_memory_bytes": load.peak_memory_bytes,
+        "weight_bytes": load.weight_bytes,
+        "energy_j_per_generation": {"value": None, "provenance": None, "reason": "no energy was measured"},
+        "cost_per_generation": {
+            "value": None,
+            "currency": None,
+            "provenance": None,
+            "reason": "no price or energy is known for this candidate",
+        },
+    }
+
+
+def _counts(overall: CandidateResult) -> dict[str, int]:
+    return {"generations": overall.generations, "failures": overall.failures, "gated": overall.gated}
+
+
+def _dimension_means(own: Sequence[Generation], scores: Sequence[Score]) -> dict[str, float | None]:
+    """Return exploratory plain means over texts, None for a dimension that never applied."""
+    trials = {generation.trial for generation in own if not generation.failed}
+    values: dict[str, list[float]] = {}
+    for score in scores:
+        if score.trial in trials:
+            for name, value in score.dimensions.items():
+                values.setdefault(name, []).extend([] if value is None else [value])
+    return {name: round(sum(found) / len(found), 3) if found else None for name, found in values.items()}
+
+
+def _comparison_mean(own: Sequence[Generation], scores: Sequence[Score], name: str) -> float | None:
+    trials = {generation.trial for generation in own}
+    values = [
+        score.comparison_only[name] for score in scores if score.trial in trials and name in score.comparison_only
+    ]
+    return round(sum(values) / len(values), 3) if values else None
+
+
+def _gate_counts(own: Sequence[Generation], scores: Sequence[Score]) -> dict[str, int]:
+    trials = {generation.trial for generation in own if not generation.failed}
+    counts: dict[str, int] = {}
+    for score in scores:
+        if score.trial in trials:
+            for gate in {hit.gate for hit in score.gates}:
+                counts[gate] = counts.get(gate, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def _error_counts(own: Sequence[Generation]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for generation in own:
+        if generation.error_kind is not None:
+            counts[generation.error_kind] = counts.get(generation.error_kind, 0) + 1
+    return counts
+
+
+def _only(own: Sequence[Generation], field: str) -> str | None:
+    """Return the value that all texts share; several are shown joined, so that a mixture is never hidden."""
+    values = sorted({value for value in (getattr(generation, field) for generation in own) if value is not None})
+    return " + ".join(values) or None
+
+
+def _json(record: BaseModel) -> dict[str, Any]:
+    return record.model_dump(mode="json")

@@ -1,0 +1,88 @@
+"""From what is stored to what it means: score, analyse, decide. Can be done again at any time from the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bakeoff.core.records import Generation, Score
+from bakeoff.decide.analysis import BriefUnit, analyse
+from bakeoff.decide.conclusion import Conclusion
+from bakeoff.decide.decision import Requirements, decide
+from bakeoff.decide.footprint import Footprint
+from bakeoff.decide.routing import route_content_types
+from bakeoff.measure.busy import busy_seconds
+from bakeoff.measure.memory import summarise_loads
+from bakeoff.measure.timing import TimingSummary, summarise_timings
+from bakeoff.score.composite import score_generation
+from bakeoff.store.db import Store
+from bakeoff.study.plan import Plan
+
+SCORER = "rules/1"
+"""Version of the scoring rules: scores by another version are never mixed with these."""
+
+
+def conclude(plan: Plan, store: Store, *, complete: bool) -> Conclusion:
+    """Score what is not scored yet, then analyse and decide.
+
+    Raises:
+        StoreError: the store refuses.
+        BakeoffError: a complete run that lacks a generation.
+    """
+    generations = store.generations(plan.run_id)
+    scores = _score(plan, store, generations)
+    names = [candidate.id for candidate in plan.candidates]
+    units = [BriefUnit(id=brief.id, content_type=brief.content_type, cluster=brief.cluster) for brief in plan.briefs()]
+    analysis = analyse(names, units, generations, scores, incomplete=not complete)
+    own = {name: [g for g in generations if g.candidate == name] for name in names}
+    timings = {name: time_candidate(own[name], plan.concurrency) for name in names}
+    all_loads = store.loads(plan.run_id)
+    loads = {name: summarise_loads([load for load in all_loads if load.candidate == name]) for name in names}
+    footprints = {
+        name: Footprint(latency_p50_s=timings[name].latency_s.p50, peak_memory_bytes=loads[name].peak_memory_bytes)
+        for name in names
+    }
+    requirements = Requirements(threshold=plan.suite.threshold)
+    decision = decide(analysis.overall, eps=plan.suite.eps, requirements=requirements, footprints=footprints)
+    routes = route_content_types(
+        analysis, decision, eps=plan.suite.eps, requirements=requirements, footprints=footprints
+    )
+    return Conclusion(
+        analysis=analysis,
+        decision=decision,
+        routes=routes,
+        timings=timings,
+        loads=loads,
+        events=tuple(store.events(plan.run_id)),
+        generations=tuple(generations),
+        scores=tuple(scores),
+        complete=complete,
+    )
+
+
+def time_candidate(generations: Sequence[Generation], concurrency: int) -> TimingSummary:
+    """Summarise one candidate: percentiles from texts made alone, throughput at the run's concurrency."""
+    alone = summarise_timings(generations)
+    beside = [generation for generation in generations if generation.concurrency == concurrency]
+    busy_s = busy_seconds(beside)
+    if concurrency == 1 or busy_s is None:
+        return alone
+    loaded = summarise_timings(beside, busy_s)
+    return alone.model_copy(
+        update={
+            "tokens_per_s": loaded.tokens_per_s,
+            "tokens_per_s_concurrency": loaded.tokens_per_s_concurrency,
+            "provenance": alone.provenance or loaded.provenance,
+        }
+    )
+
+
+def _score(plan: Plan, store: Store, generations: Sequence[Generation]) -> list[Score]:
+    scored: Mapping[str, Score] = {score.trial: score for score in store.scores(plan.run_id, SCORER)}
+    checks = {brief.id: plan.suite.checks(brief) for brief in plan.briefs()}
+    new = [
+        score_generation(generation, checks[generation.brief], plan.suite.weights)
+        for generation in generations
+        if generation.trial not in scored
+    ]
+    store.add_scores(plan.run_id, SCORER, new)
+    return [*scored.values(), *new]

@@ -1,0 +1,82 @@
+"""One bake-off from plan to stored generations: preflight, store the plan, generate, close everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from bakeoff.core.clock import Clock
+from bakeoff.core.errors import UsageError
+from bakeoff.store.db import Store
+from bakeoff.study.plan import Plan, plan_trials
+from bakeoff.study.preflight import Pace, check_fit, make_candidates, probe_endpoints, probe_pace
+from bakeoff.study.runner import Progress, Runner, run_folder
+from bakeoff.study.writers import make_writer
+
+
+async def execute(
+    plan: Plan,
+    store: Store,
+    workspace: Path,
+    progress: Progress,
+    clock: Clock,
+    *,
+    device: str | None = None,
+    on_pace: Callable[[Pace], None],
+) -> None:
+    """Do what is unfinished of a plan; the plan is stored when the preflight has passed.
+
+    Cancelling it stops the workers and leaves a run that can be resumed.
+
+    Raises:
+        UsageError: the preflight found something wrong; nothing was generated or stored.
+        StoreError: the store refuses.
+    """
+    fit = check_fit(plan.candidates, plan.budget, plan.concurrency)
+    logs = run_folder(workspace, plan.run_id) / "logs"
+    writers = {candidate.id: make_writer(candidate, logs, device) for candidate in plan.candidates}
+    runner = Runner(plan, store, writers, progress, clock)
+    stored = store.run(plan.run_id) is not None
+    finished = store.finished_trials(plan.run_id)
+    unfinished = {
+        name: sum(trial.key not in finished for trial in trials) for name, trials in plan_trials(plan).items()
+    }
+    try:
+        await probe_endpoints(writers)
+        if any(unfinished.values()):
+            on_pace(await probe_pace(plan, writers, unfinished, clock, together=fit.together))
+        if not stored:
+            store.add_run(plan.run_id, plan.suite.name, clock.now().isoformat(), plan.model_dump(mode="json"))
+            stored = True
+        await runner.run(together=fit.together)
+    finally:
+        await runner.close(store_loads=stored)
+
+
+def load_plan(store: Store, run_id: str) -> Plan:
+    """Return the plan of a stored run, checked against the models as they are now.
+
+    Raises:
+        UsageError: no such run, or a model changed since.
+    """
+    row = store.run(run_id)
+    if row is None:
+        known = ", ".join(found.run_id for found in store.runs()[:5])
+        raise UsageError(f"there is no run {run_id!r} in this workspace", f"runs: {known}" if known else "no runs yet")
+    return Plan.model_validate(row.plan)
+
+
+def check_unchanged(plan: Plan) -> None:
+    """Make sure that the models are still those that the plan was made for.
+
+    Raises:
+        UsageError: a model is gone, or its files changed: texts of two models would be mixed.
+    """
+    references = [candidate.id for candidate in plan.candidates]
+    now = make_candidates(references, plan.suite.sampling)
+    for then, found in zip(plan.candidates, now, strict=True):
+        if then.digest != found.digest:
+            raise UsageError(
+                f"{then.id} has changed since the run {plan.run_id} began",
+                "put the old files back, or start a new run",
+            )

@@ -1,0 +1,187 @@
+"""Before the first generation: does everything exist, answer and fit, and how long will it take.
+
+Whatever is wrong is told before anything is generated, all candidates at once where more than one is wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from bakeoff.catalog.fit import Need, estimate_need
+from bakeoff.catalog.headers import read_config
+from bakeoff.catalog.references import resolve, split_engine
+from bakeoff.core.clock import Clock
+from bakeoff.core.errors import (
+    DoesNotFit,
+    EndpointError,
+    EndpointRefused,
+    EndpointTimeout,
+    EndpointUnreachable,
+    UsageError,
+)
+from bakeoff.core.spec import Candidate, Sampling
+from bakeoff.engines.local import DEFAULT_ENGINE, require_engine
+from bakeoff.engines.recorded import read_recorded
+from bakeoff.machine.budget import Budget
+from bakeoff.study.plan import TIMING_BRIEFS, Plan, plan_trials
+from bakeoff.study.runner import messages_for
+from bakeoff.study.writers import EndpointWriter, Writer
+
+_ASSUMED_CONTEXT = 2048
+"""Tokens a row is assumed to take in the cache where config.json gives no context length."""
+
+_GIB = 1 << 30
+
+
+def make_candidates(references: Sequence[str], sampling: Sampling) -> tuple[Candidate, ...]:
+    """Resolve model references into candidates.
+
+    Raises:
+        UsageError: with every reference that cannot be run; or one named twice.
+    """
+    candidates: list[Candidate] = []
+    errors: list[UsageError] = []
+    for reference in references:
+        try:
+            candidates.append(_make_candidate(reference, sampling))
+        except UsageError as error:
+            errors.append(error)
+    if errors:
+        hint = next((error.hint for error in errors if error.hint), "")
+        raise UsageError("\n".join(error.message for error in errors), hint)
+    names = [candidate.id for candidate in candidates]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"named twice: {', '.join(twice)}", "name each candidate once")
+    if not candidates:
+        raise UsageError("no candidates", "name at least one model with --models")
+    return tuple(candidates)
+
+
+def _make_candidate(reference: str, sampling: Sampling) -> Candidate:
+    engine, rest = split_engine(reference)
+    model = resolve(rest)
+    if model.source == "folder":
+        engine = require_engine(engine or DEFAULT_ENGINE).name
+    elif engine is not None:
+        raise UsageError(f"{reference}: an engine can be forced for a model folder only", f"write {rest}")
+    if model.source == "recorded":
+        read_recorded(Path(model.location))
+    return Candidate(id=reference, model=model, engine=engine or model.source, sampling=sampling)
+
+
+class Fit(NamedTuple):
+    """Whether all workers fit into the budget at once, and what each is expected to need."""
+
+    together: bool
+    needs: dict[str, Need]
+
+
+def check_fit(candidates: Sequence[Candidate], budget: Budget, concurrency: int) -> Fit:
+    """Predict what each worker needs.
+
+    Raises:
+        DoesNotFit: a candidate that alone needs more than the budget.
+    """
+    needs: dict[str, Need] = {}
+    for candidate in candidates:
+        model = candidate.model
+        if model.source != "folder":
+            continue
+        rows = min(concurrency, 16)
+        tokens = rows * min(model.context_length or _ASSUMED_CONTEXT, _ASSUMED_CONTEXT)
+        config = read_config(Path(model.location))
+        need = estimate_need(config, model.parameters or 0, model.weight_bytes or 0, tokens)
+        needs[candidate.id] = need
+        if budget.value is not None and need.total_bytes > budget.value:
+            raise DoesNotFit(
+                f"{candidate.id} is expected to need {need.total_bytes / _GIB:.1f} GiB (weights "
+                f"{need.weights_bytes / _GIB:.1f}, KV cache {need.kv_bytes / _GIB:.1f}, runtime {need.runtime_bytes / _GIB:.1f}), "
+                f"and the budget is {budget.value / _GIB:.1f} GiB ({budget.source})",
+                "leave it out, free memory, or set BAKEOFF_MEMORY_BUDGET if you know better",
+            )
+    total = sum(need.total_bytes for need in needs.values())
+    return Fit(budget.value is None or total <= budget.value, needs)
+
+
+def is_remote(candidate: Candidate) -> bool:
+    """Whether texts would leave this machine."""
+    host = urlsplit(candidate.model.location).hostname if candidate.model.source == "endpoint" else None
+    return host is not None and host not in {"127.0.0.1", "localhost", "::1"}
+
+
+async def probe_endpoints(writers: Mapping[str, Writer]) -> None:
+    """Ask every endpoint what it serves, all at once, at most 2 s each.
+
+    Raises:
+        UsageError: with a line for each one that is dead or does not serve the model.
+    """
+    endpoints = {name: writer for name, writer in writers.items() if isinstance(writer, EndpointWriter)}
+    lines = await asyncio.gather(*(_probe_endpoint(name, writer) for name, writer in endpoints.items()))
+    wrong = [line for line in lines if line is not None]
+    if wrong:
+        raise UsageError("\n".join(wrong), "start the server, or check the URL, the model name and OPENAI_API_KEY")
+
+
+async def _probe_endpoint(name: str, writer: EndpointWriter) -> str | None:
+    try:
+        served = await writer.served_models()
+    except (EndpointUnreachable, EndpointTimeout) as error:
+        return f"{name}: does not answer: {error.message}"
+    except EndpointRefused as error:
+        # Some servers have no model list; one that refuses our key would refuse every brief.
+        return f"{name}: {error.message}" if error.status in {401, 403} else None
+    except EndpointError:
+        return None
+    wanted = writer.remote_model
+    if not served or wanted in served:
+        return None
+    near = difflib.get_close_matches(wanted, served, n=1)
+    meant = f"did you mean {near[0]}? " if near else ""
+    return f"{name}: does not serve {wanted!r}; {meant}it serves {', '.join(served[:8])}"
+
+
+class Pace(NamedTuple):
+    """How long the run will take, from one text a candidate: seconds, fastest and slowest expectation."""
+
+    low_s: float
+    high_s: float
+    per_text_s: dict[str, float]
+
+
+async def probe_pace(
+    plan: Plan, writers: Mapping[str, Writer], unfinished: Mapping[str, int], clock: Clock, *, together: bool
+) -> Pace:
+    """Let every candidate write its first brief once (not stored), and extrapolate.
+
+    `low_s` assumes that concurrency is perfectly parallel, `high_s` that it gains nothing. Workers stay open
+    where all fit into memory together.
+
+    Raises:
+        BakeoffError: a candidate that cannot write at all.
+    """
+    per_text: dict[str, float] = {}
+    low = high = 0.0
+    for name, trials in plan_trials(plan).items():
+        writer = writers[name]
+        await writer.open()
+        first = trials[0]
+        brief = next(brief for brief in plan.briefs() if brief.id == first.brief)
+        messages = messages_for(plan, brief)
+        if plan.candidate(name).model.source == "folder":
+            # The first text of a process pays for warming up; it is not the pace.
+            await writer.write(first, messages, 1)
+        begun = clock.monotonic_s()
+        await writer.write(first, messages, 1)
+        per_text[name] = clock.monotonic_s() - begun
+        if not together:
+            await writer.close()
+        alone = min(TIMING_BRIEFS, unfinished[name])
+        low += per_text[name] * (alone + (unfinished[name] - alone) / plan.concurrency)
+        high += per_text[name] * unfinished[name]
+    return Pace(low, high, per_text)

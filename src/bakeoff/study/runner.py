@@ -1,0 +1,214 @@
+"""Doing a plan: blocks of trials through writers, each generation stored as it finishes.
+
+What an error leads to (the retry policy):
+
+| error                                  | then                                                                     |
+|----------------------------------------|--------------------------------------------------------------------------|
+| worker died                            | start it again, retry the trial; after 3 deaths in a run the rest of that |
+|                                        | candidate's trials fail without being tried                              |
+| unreachable, 5xx, broken stream        | retry once                                                               |
+| busy (429, 503)                        | wait as long as it asks (at most 30 s), retry, at most 5 times           |
+| refused (4xx), garbage, timeout        | recorded as failed, at once                                              |
+
+A failed trial is stored like any other and scores 0; it is never dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from bakeoff.core.clock import Clock
+from bakeoff.core.errors import (
+    BakeoffError,
+    EndpointBusy,
+    EndpointError,
+    EndpointFailed,
+    EndpointUnreachable,
+    WorkerDied,
+    WorkerError,
+)
+from bakeoff.core.records import Generation, RunEvent, WorkerLoad
+from bakeoff.store.db import Store
+from bakeoff.study.plan import Block, Plan, Trial, plan_blocks
+from bakeoff.study.suite import Brief
+from bakeoff.study.writers import Message, Writer
+
+MAX_DEATHS = 3
+_TRIES = {WorkerDied: 3, EndpointUnreachable: 2, EndpointFailed: 2, EndpointBusy: 6}
+_LONGEST_WAIT_S = 30.0
+
+
+class Progress(Protocol):
+    """Told what happens while it happens; prints, or not."""
+
+    def turn(self, candidate: str) -> None:
+        """`candidate` writes next."""
+        ...
+
+    def finished(self, generation: Generation) -> None:
+        """A generation was stored."""
+        ...
+
+    def told(self, event: RunEvent) -> None:
+        """Something worth telling happened."""
+        ...
+
+
+class Retry(NamedTuple):
+    """What the policy says of one error: try again (after `wait_s`, after starting the worker anew), or give up."""
+
+    again: bool
+    wait_s: float = 0.0
+    reopen: bool = False
+
+
+def retry_policy(error: BakeoffError, attempts: int) -> Retry:
+    """Say what follows from `error` after `attempts` tries (the failed one included). Pure."""
+    limit = next((limit for kind, limit in _TRIES.items() if isinstance(error, kind)), 1)
+    if attempts >= limit:
+        return Retry(again=False)
+    if isinstance(error, EndpointBusy):
+        return Retry(again=True, wait_s=min(_LONGEST_WAIT_S, error.retry_after_s or 2.0**attempts))
+    return Retry(again=True, reopen=isinstance(error, WorkerDied))
+
+
+class Runner:
+    """One execution of a plan. Use once."""
+
+    def __init__(
+        self, plan: Plan, store: Store, writers: Mapping[str, Writer], progress: Progress, clock: Clock
+    ) -> None:
+        self._plan = plan
+        self._store = store
+        self._writers = writers
+        self._progress = progress
+        self._clock = clock
+        self._briefs = {brief.id: brief for brief in plan.briefs()}
+        self._stored_loads: dict[str, WorkerLoad] = {}
+        self._deaths = dict.fromkeys(writers, 0)
+        self._last_told_s = clock.monotonic_s()
+
+    async def run(self, *, together: bool) -> None:
+        """Do all unfinished trials. Cancelling it stops at once; what is stored stays.
+
+        Raises:
+            StoreError: the store refuses; nothing stored before is lost.
+        """
+        finished = self._store.finished_trials(self._plan.run_id)
+        self._last_told_s = self._clock.monotonic_s()
+        current: str | None = None
+        try:
+            for block in plan_blocks(self._plan, finished, together=together):
+                if not together and current is not None and current != block.candidate:
+                    await self._close(current, store_load=True)
+                current = block.candidate
+                self._progress.turn(block.candidate)
+                await self._run_block(block)
+                self._note_elapsed()
+        finally:
+            self._note_elapsed()
+
+    async def close(self, *, store_loads: bool) -> None:
+        """Close every writer, all at once, and store what its last start took (not for a run that is not stored)."""
+        await asyncio.gather(*(self._close(candidate, store_load=store_loads) for candidate in self._writers))
+
+    async def _close(self, candidate: str, *, store_load: bool) -> None:
+        writer = self._writers[candidate]
+        await writer.close()
+        if store_load and writer.load is not None and self._stored_loads.get(candidate) != writer.load:
+            self._stored_loads[candidate] = writer.load
+            self._store.add_load(self._plan.run_id, writer.load)
+
+    def _note_elapsed(self) -> None:
+        now = self._clock.monotonic_s()
+        self._store.set_state(self._plan.run_id, "running", add_elapsed_s=now - self._last_told_s)
+        self._last_told_s = now
+
+    async def _run_block(self, block: Block) -> None:
+        waiting = deque(block.trials)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(block.concurrency, len(waiting))):
+                    group.create_task(self._work(block, waiting))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+
+    async def _work(self, block: Block, waiting: deque[Trial]) -> None:
+        while waiting:
+            trial = waiting.popleft()
+            generation = await self._make(trial, block.concurrency)
+            if self._store.add_generation(self._plan.run_id, generation):
+                self._progress.finished(generation)
+
+    async def _make(self, trial: Trial, concurrency: int) -> Generation:
+        """Write one text, or say why there is none; never raises an endpoint's or worker's error."""
+        writer = self._writers[trial.candidate]
+        messages = messages_for(self._plan, self._briefs[trial.brief])
+        attempts = 0
+        while True:
+            attempts += 1
+            error: BakeoffError
+            deaths = self._deaths[trial.candidate]
+            if deaths >= MAX_DEATHS:
+                error = WorkerDied(f"the worker died {deaths} times in this run; the trial was not tried")
+                return _failed(trial, error, concurrency, attempts)
+            try:
+                await writer.open()
+                generation = await writer.write(trial, messages, concurrency)
+            except (EndpointError, WorkerError) as caught:
+                error = caught
+            else:
+                made = {"attempts": attempts, "finished_unix_s": self._clock.now().timestamp()}
+                return generation.model_copy(update=made)
+            retry = retry_policy(error, attempts)
+            if isinstance(error, WorkerError):
+                self._mourn(trial.candidate, error, deaths)
+            if not retry.again:
+                return _failed(trial, error, concurrency, attempts)
+            await asyncio.sleep(retry.wait_s)
+
+    def _mourn(self, candidate: str, error: WorkerError, deaths_seen: int) -> None:
+        """Count a death once, though every trial in flight sees it."""
+        if self._deaths[candidate] != deaths_seen:
+            return
+        self._deaths[candidate] += 1
+        message = error.message
+        if self._deaths[candidate] >= MAX_DEATHS:
+            message += f"; that was death {MAX_DEATHS}: its remaining trials are recorded as failed"
+        self._tell("worker_died", candidate, message)
+
+    def _tell(self, kind: str, candidate: str | None, message: str) -> None:
+        event = RunEvent(at=self._clock.now().isoformat(), kind=kind, candidate=candidate, message=message)
+        self._store.add_event(self._plan.run_id, event)
+        self._progress.told(event)
+
+
+def messages_for(plan: Plan, brief: Brief) -> list[Message]:
+    """Return the chat that asks for a brief: the suite's system prompt, then the brief with its source."""
+    prompt = brief.prompt if brief.source is None else f"{brief.prompt}\n\nSource:\n{brief.source}"
+    system = plan.suite.system_prompt
+    before = [{"role": "system", "content": system}] if system else []
+    return [*before, {"role": "user", "content": prompt}]
+
+
+def _failed(trial: Trial, error: BakeoffError, concurrency: int, attempts: int) -> Generation:
+    kind = error.kind if isinstance(error, EndpointError) else "worker_died"
+    return trial.generation(
+        text=None,
+        finish_reason="error",
+        error_kind=kind,
+        error=error.message[:2000],
+        concurrency=concurrency,
+        attempts=attempts,
+    )
+
+
+def run_folder(workspace: Path, run_id: str) -> Path:
+    """Return (and make) the folder of a run's reports and logs."""
+    folder = workspace / "runs" / run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,241 @@
+"""Who writes: one writer a candidate, whatever stands behind it (a worker process, a URL, a file of recorded texts).
+
+A writer turns a trial into a generation or raises a typed error; what an error leads to is the runner's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from bakeoff.core.errors import EndpointError, EndpointRefused, WorkerDied
+from bakeoff.core.records import Generation, Timings, WorkerLoad
+from bakeoff.core.spec import Candidate
+from bakeoff.engines.client import EndpointClient
+from bakeoff.engines.process import Worker, WorkerCommand, start_worker
+from bakeoff.engines.recorded import RecordedTexts, read_recorded
+from bakeoff.study.plan import Trial
+
+READY_TIMEOUT_S = 300.0
+_REAP_WITHIN_S = 2.0
+Message = Mapping[str, str]
+
+
+class Writer(Protocol):
+    """Opened before the first trial, closed at the end; `open` again after a death starts anew."""
+
+    @property
+    def load(self) -> WorkerLoad | None:
+        """What the last start took; None where nothing was started."""
+        ...
+
+    async def open(self) -> None:
+        """Make ready to write. Does nothing when ready already."""
+        ...
+
+    async def write(self, trial: Trial, messages: Sequence[Message], concurrency: int) -> Generation:
+        """Write one text.
+
+        Raises:
+            WorkerDied: the process behind it is gone.
+            EndpointError: the answer did not come, or was none.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give everything back."""
+        ...
+
+
+def make_writer(candidate: Candidate, logs: Path, device: str | None = None) -> Writer:
+    """Return the writer for a candidate; `logs` is where workers' logs go."""
+    if candidate.model.source == "recorded":
+        return RecordedWriter(candidate)
+    if candidate.model.source == "endpoint":
+        return EndpointWriter(candidate)
+    return WorkerWriter(candidate, logs, device)
+
+
+class WorkerWriter:
+    """A model of ours: a process with one model, reached over its socket."""
+
+    def __init__(self, candidate: Candidate, logs: Path, device: str | None) -> None:
+        self._candidate = candidate
+        self._logs = logs
+        self._device = device
+        self._worker: Worker | None = None
+        self._client: EndpointClient | None = None
+        self._load: WorkerLoad | None = None
+        self._opening = asyncio.Lock()
+
+    @property
+    def load(self) -> WorkerLoad | None:
+        """What the last start took."""
+        return self._load
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id, while it runs."""
+        return self._worker.pid if self._worker is not None and self._worker.alive else None
+
+    async def open(self) -> None:
+        """Start the worker unless it runs; several callers at once start one."""
+        async with self._opening:
+            if self._worker is not None and self._worker.alive:
+                return
+            await self._close()
+            command = WorkerCommand(
+                name=self._candidate.id,
+                engine=self._candidate.engine,
+                folder=Path(self._candidate.model.location),
+                device=self._device,
+                threads=None,
+            )
+            self._worker = await start_worker(command, self._logs, READY_TIMEOUT_S)
+            self._client = self._worker.client()
+            await self._client.__aenter__()
+            self._load = self._worker.load_record(self._candidate.id)
+
+    async def write(self, trial: Trial, messages: Sequence[Message], concurrency: int) -> Generation:
+        """Write one text; an error of a worker that is gone becomes `WorkerDied`."""
+        worker, client = self._worker, self._client
+        if worker is None or client is None:
+            raise WorkerDied(f"the worker of {self._candidate.id} is not running")
+        try:
+            generation = await _ask(client, self._candidate, trial, messages, concurrency)
+        except EndpointError:
+            # A process that was killed is reaped a moment after its socket breaks.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(worker.wait(), _REAP_WITHIN_S)
+            died = worker.died()
+            if died is not None:
+                raise died from None
+            raise
+        return generation.model_copy(update={name: worker.facts[name] for name in ("device", "dtype")})
+
+    async def peak_memory_bytes(self) -> int | None:
+        """Ask the worker for its own peak; None when it cannot say."""
+        if self._client is None:
+            return None
+        try:
+            health = await self._client.health()
+        except EndpointError:
+            return None
+        peak = health.get("peak_rss_bytes")
+        return peak if isinstance(peak, int) else None
+
+    async def close(self) -> None:
+        """Note the peak memory, then stop the worker and its process group."""
+        async with self._opening:
+            if self._load is not None:
+                peak = await self.peak_memory_bytes()
+                if peak is not None:
+                    self._load = self._load.model_copy(update={"peak_memory_bytes": peak})
+            await self._close()
+
+    async def _close(self) -> None:
+        if self._client is not None:
+            await self._client.__aexit__(None, None, None)
+            self._client = None
+        if self._worker is not None:
+            await self._worker.stop()
+            self._worker = None
+
+
+class EndpointWriter:
+    """Somebody else's server. The key, if it needs one, is OPENAI_API_KEY."""
+
+    load: WorkerLoad | None = None
+
+    def __init__(self, candidate: Candidate) -> None:
+        self._candidate = candidate
+        self._client: EndpointClient | None = None
+
+    async def open(self) -> None:
+        """Make the connection pool."""
+        if self._client is None:
+            key = os.environ.get("OPENAI_API_KEY")
+            self._client = EndpointClient(self._candidate.model.location, self.remote_model, api_key=key)
+            await self._client.__aenter__()
+
+    @property
+    def remote_model(self) -> str:
+        """The model's name at that URL."""
+        return self._candidate.model.remote_model or self._candidate.model.name
+
+    async def served_models(self) -> tuple[str, ...]:
+        """Return what the server says it serves.
+
+        Raises:
+            EndpointError: it does not answer within 2 s.
+        """
+        await self.open()
+        assert self._client is not None  # noqa: S101 - opened above
+        return await self._client.models(timeout_s=2.0)
+
+    async def write(self, trial: Trial, messages: Sequence[Message], concurrency: int) -> Generation:
+        """Write one text."""
+        await self.open()
+        assert self._client is not None  # noqa: S101 - opened above
+        return await _ask(self._client, self._candidate, trial, messages, concurrency)
+
+    async def close(self) -> None:
+        """Close the connection pool."""
+        if self._client is not None:
+            await self._client.__aexit__(None, None, None)
+            self._client = None
+
+
+class RecordedWriter:
+    """Texts that exist already. Nothing is generated, and nothing is timed but what the file says."""
+
+    load: WorkerLoad | None = None
+
+    def __init__(self, candidate: Candidate) -> None:
+        self._candidate = candidate
+        self._texts: RecordedTexts | None = None
+
+    async def open(self) -> None:
+        """Read the file."""
+        if self._texts is None:
+            self._texts = read_recorded(Path(self._candidate.model.location))
+
+    async def write(self, trial: Trial, messages: Sequence[Message], concurrency: int) -> Generation:
+        """Look the text up.
+
+        Raises:
+            EndpointRefused: the file has no text for this brief and replicate.
+        """
+        del messages, concurrency
+        await self.open()
+        found = None if self._texts is None else self._texts.get(trial.brief, trial.replicate)
+        if found is None:
+            raise EndpointRefused(
+                f"{self._candidate.model.location} has no text for brief {trial.brief}, replicate {trial.replicate}",
+                "add a line for it, or leave the brief out of the suite",
+                status=404,
+            )
+        timings = Timings(
+            latency_s=found.latency_s, prompt_tokens=found.prompt_tokens, completion_tokens=found.completion_tokens
+        )
+        return trial.generation(text=found.text, finish_reason="stop", timings=timings, recorded=True)
+
+    async def close(self) -> None:
+        """Forget the texts."""
+        self._texts = None
+
+
+async def _ask(
+    client: EndpointClient, candidate: Candidate, trial: Trial, messages: Sequence[Message], concurrency: int
+) -> Generation:
+    completion = await client.generate(messages, candidate.sampling, trial.seed)
+    return trial.generation(
+        text=completion.text,
+        finish_reason=completion.finish_reason,
+        timings=completion.timings,
+        concurrency=concurrency,
+    )
