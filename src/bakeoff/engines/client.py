@@ -143,7 +143,7 @@ class EndpointClient:
                     raise
                 self._dialect = dialect
 
-    async def models(self, timeout_s: float = 2.0) -> tuple[str, ...]:
+    async def models(self, timeout_s: float = 2.0) -> list[str]:
         """Return the names of the models that the server lists.
 
         Raises:
@@ -153,7 +153,7 @@ class EndpointClient:
         data = value.get("data")
         if not isinstance(data, list):
             raise EndpointGarbage(f"{self.where} lists its models in a shape that is not OpenAI's")
-        return tuple(str(item["id"]) for item in data if isinstance(item, dict) and "id" in item)
+        return [str(item["id"]) for item in data if isinstance(item, dict) and "id" in item]
 
     async def health(self, timeout_s: float = 2.0) -> dict[str, Any]:
         """Return what a worker says of itself at `/health`; see `worker`.

@@ -8,7 +8,7 @@
 |           |                                          | died                                           |
 | stopping  | TERM is sent; after `grace_s` KILL, to   | it ends -> gone                                |
 |           | its whole process group                  |                                                |
-| died      | `died()` tells how; socket still there   | `stop()` -> gone                               |
+| died      | `died()` tells how; its files are there  | `stop()` -> gone                               |
 | gone      | reaped, group killed, socket removed     | -                                              |
 
 `start_worker` returns only in *ready* and otherwise leaves *gone* behind. `stop()` may be called in any state, more than
@@ -35,7 +35,6 @@ from typing import Any
 
 from bakeoff.core import errors
 from bakeoff.core.errors import BakeoffError, InvalidFile, Problem, UsageError, WorkerDied, WorkerNotStarted
-from bakeoff.core.records import WorkerLoad
 from bakeoff.engines.client import EndpointClient
 from bakeoff.engines.http_errors import Deadlines
 
@@ -72,19 +71,40 @@ class WorkerCommand:
         return line
 
 
+@dataclass(frozen=True, slots=True)
+class WorkerFacts:
+    """What a worker says of itself when it is ready; durations in seconds, memory in bytes.
+
+    `device` and `dtype` are those of the tensors, `memory_bytes` is what the engine's allocator holds (None where it
+    does not say), `peak_rss_bytes` the most memory the process has had resident.
+    """
+
+    engine: str
+    engine_version: str
+    device: str
+    dtype: str
+    threads: int
+    context_length: int
+    parameters: int
+    weight_bytes: int
+    load_s: float
+    first_token_s: float
+    memory_bytes: int | None
+    peak_rss_bytes: int
+
+
 class Worker:
     """A worker process that was ready once. Made by `start_worker`.
 
-    `facts` are those of its ready line (see `worker`), `log` is the file with its stderr.
+    `facts` are those of its ready line, `log` is the file with its stderr.
     """
 
-    def __init__(self, process: _Process, command: WorkerCommand, facts: Mapping[str, Any]) -> None:
+    def __init__(self, process: _Process, command: WorkerCommand, facts: WorkerFacts) -> None:
         self._process = process
         self.command = command
         self.facts = facts
         self.log = process.log
         self.socket = process.socket
-        self._stopping = False
 
     @property
     def pid(self) -> int:
@@ -100,12 +120,17 @@ class Worker:
         """Return a client of this worker; open it with `async with`."""
         return EndpointClient(self.socket, self.command.name, deadlines=deadlines)
 
-    def died(self) -> WorkerDied | None:
-        """Return how it ended, None while it lives or when `stop` was what ended it."""
-        if self.alive or self._stopping:
-            return None
+    def died(self) -> WorkerDied:
+        """Return the error that tells how it ended. To be asked when it is not alive."""
         how = _describe_end(self._process.running.returncode)
         return WorkerDied(f"the worker of {self.command.name} {how}{self._process.last_words()}", f"see {self.log}")
+
+    async def ended_within(self, seconds: float) -> bool:
+        """Wait for its end, at most so long; tell whether it came. A killed process is gone a moment after its socket."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._process.running.wait()
+        return not self.alive
 
     async def wait(self) -> None:
         """Wait until the process has ended."""
@@ -113,22 +138,7 @@ class Worker:
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """End the process: TERM, and KILL to its group after `grace_s` seconds; reap it, remove its socket."""
-        self._stopping = self._stopping or self.alive
         await self._process.end(grace_s)
-
-    def load_record(self, candidate: str) -> WorkerLoad:
-        """Return what its start took, as it is stored."""
-        facts = self.facts
-        return WorkerLoad(
-            candidate=candidate,
-            load_s=facts["load_s"],
-            first_token_s=facts["first_token_s"],
-            device=facts["device"],
-            dtype=facts["dtype"],
-            engine_version=facts["version"],
-            peak_memory_bytes=facts["peak_rss_bytes"],
-            weight_bytes=facts["weight_bytes"],
-        )
 
 
 async def start_worker(command: WorkerCommand, directory: Path, ready_timeout_s: float = 120.0) -> Worker:
@@ -214,7 +224,7 @@ class _Process:
         return ""
 
 
-async def _read_ready_line(process: _Process, command: WorkerCommand) -> Mapping[str, Any]:
+async def _read_ready_line(process: _Process, command: WorkerCommand) -> WorkerFacts:
     """Return the facts of the ready line.
 
     Raises:
@@ -232,14 +242,16 @@ async def _read_ready_line(process: _Process, command: WorkerCommand) -> Mapping
         )
     try:
         said = json.loads(line)
-        ready = bool(said["ready"])
+        if said["ready"]:
+            return WorkerFacts(
+                engine_version=said["version"],
+                **{name: said[name] for name in WorkerFacts.__dataclass_fields__ if name != "engine_version"},
+            )
     except (ValueError, TypeError, KeyError) as error:
         raise WorkerNotStarted(
             f"the worker of {command.name} began with {line[:80]!r}", f"see {process.log}"
         ) from error
-    if not ready:
-        raise _read_error(said, command, process)
-    return {name: value for name, value in said.items() if name != "ready"}
+    raise _read_error(said, command, process)
 
 
 def _read_error(said: Mapping[str, Any], command: WorkerCommand, process: _Process) -> BakeoffError:
