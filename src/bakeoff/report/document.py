@@ -14,7 +14,7 @@ from bakeoff.core.records import Generation, Score
 from bakeoff.core.spec import Candidate, Record
 from bakeoff.decide.analysis import CandidateResult
 from bakeoff.decide.conclusion import Conclusion
-from bakeoff.score.validity import validity_lines
+from bakeoff.score.validity import ALL_BUSINESS, VALIDITY, sentence_of, validity_lines
 
 SCHEMA = "bakeoff.run/1"
 
@@ -68,6 +68,7 @@ def build_document(facts: RunFacts, candidates: Sequence[Candidate], conclusion:
         "decision": _json(conclusion.decision),
         "routes": {content_type: _json(route) for content_type, route in conclusion.routes.items()},
         "validity": validity_lines(list(analysis.by_content_type)),
+        "validity_text": sentence_of(VALIDITY[ALL_BUSINESS]),
         "events": [_json(event) for event in conclusion.events],
         "notes": list(analysis.notes),
     }

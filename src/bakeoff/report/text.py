@@ -160,15 +160,11 @@ def _remarks(document: dict[str, Any]) -> Iterable[RenderableType]:
         if candidate["gates"]
     ]
     yield from _list("Gated texts, by reason", gates)
-    yield from _list("What the score is worth", _validity(document))
+    yield from _list("What the score is worth", [document["validity_text"]])
     yield from _list("Note", document["notes"])
     if document["report"]:
         yield Text(f"Report  {document['report']}", style="bold")
     yield from _list("Next", document["decision"]["next"])
-
-
-def _validity(document: dict[str, Any]) -> list[str]:
-    return list(dict.fromkeys(line["text"] for line in document["validity"]))
 
 
 def _list(title: str, lines: Sequence[str]) -> Iterable[Text]:

@@ -38,7 +38,7 @@ from bakeoff.study.suite import Brief
 from bakeoff.study.writers import Message, Writer
 
 MAX_DEATHS = 3
-_TRIES = {WorkerDied: 3, EndpointUnreachable: 2, EndpointFailed: 2, EndpointBusy: 6}
+_TRIES: Mapping[type[BakeoffError], int] = {WorkerDied: 3, EndpointUnreachable: 2, EndpointFailed: 2, EndpointBusy: 6}
 _LONGEST_WAIT_S = 30.0
 
 

@@ -6,7 +6,6 @@ A writer turns a trial into a generation or raises a typed error; what an error 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -98,7 +97,7 @@ class WorkerWriter:
             self._worker = await start_worker(command, self._logs, READY_TIMEOUT_S)
             self._client = self._worker.client()
             await self._client.__aenter__()
-            self._load = self._worker.load_record(self._candidate.id)
+            self._load = _load_record(self._candidate.id, self._worker)
 
     async def write(self, trial: Trial, messages: Sequence[Message], concurrency: int) -> Generation:
         """Write one text; an error of a worker that is gone becomes `WorkerDied`."""
@@ -109,13 +108,10 @@ class WorkerWriter:
             generation = await _ask(client, self._candidate, trial, messages, concurrency)
         except EndpointError:
             # A process that was killed is reaped a moment after its socket breaks.
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(worker.wait(), _REAP_WITHIN_S)
-            died = worker.died()
-            if died is not None:
-                raise died from None
+            if await worker.ended_within(_REAP_WITHIN_S):
+                raise worker.died() from None
             raise
-        return generation.model_copy(update={name: worker.facts[name] for name in ("device", "dtype")})
+        return generation.model_copy(update={"device": worker.facts.device, "dtype": worker.facts.dtype})
 
     async def peak_memory_bytes(self) -> int | None:
         """Ask the worker for its own peak; None when it cannot say."""
@@ -167,7 +163,7 @@ class EndpointWriter:
         """The model's name at that URL."""
         return self._candidate.model.remote_model or self._candidate.model.name
 
-    async def served_models(self) -> tuple[str, ...]:
+    async def served_models(self) -> Sequence[str]:
         """Return what the server says it serves.
 
         Raises:
@@ -238,4 +234,18 @@ async def _ask(
         finish_reason=completion.finish_reason,
         timings=completion.timings,
         concurrency=concurrency,
+    )
+
+
+def _load_record(candidate_id: str, worker: Worker) -> WorkerLoad:
+    facts = worker.facts
+    return WorkerLoad(
+        candidate=candidate_id,
+        load_s=facts.load_s,
+        first_token_s=facts.first_token_s,
+        device=facts.device,
+        dtype=facts.dtype,
+        engine_version=f"{facts.engine} {facts.engine_version}",
+        peak_memory_bytes=facts.peak_rss_bytes,
+        weight_bytes=facts.weight_bytes,
     )
