@@ -1,0 +1,393 @@
+"""Builds an ONNX graph for a Llama-style model from its config.json and the names of its weights.
+
+The graph turns tokens into logits and reads and writes a ragged KV cache in place: attention is onnxruntime's
+`com.microsoft.GroupQueryAttention` with `past` and `present` bound to the same memory, rotary positions included. Weights
+are external initializers; the caller hands the mapped tensors over, so the graph itself is a few kilobytes. Half-width
+weights enter through a `Cast` that onnxruntime folds when it loads, so that all arithmetic is float32.
+
+Architectures: Llama, Mistral, Qwen2 and Qwen3 as transformers defines them (`modeling_llama.py`, `modeling_qwen3.py`),
+dense, without sliding windows. Rotary scaling: none, linear, llama3 (`modeling_rope_utils.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from onnx import NodeProto, TensorProto, ValueInfoProto, helper
+
+from bakeoff.catalog.headers import read_config
+from bakeoff.core.errors import InvalidFile, Problem, UnsupportedModel
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bakeoff.engines.safetensors_file import StoredTensor
+
+ARCHITECTURES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM")
+ROPE_TYPES = ("default", "linear", "llama3")
+ELSEWHERE = "try the engine for this kind of model, such as --engine transformers"
+EMBEDDING = "model.embed_tokens.weight"
+HEAD = "lm_head.weight"
+FINAL_NORM = "model.norm.weight"
+MICROSOFT = "com.microsoft"
+# What every onnxruntime from 1.20 on reads; none of the operators used changed after it.
+OPSET = 17
+IR_VERSION = 8
+ONNX_TYPES = {"F32": TensorProto.FLOAT, "F16": TensorProto.FLOAT16, "BF16": TensorProto.BFLOAT16}
+
+
+@dataclass(frozen=True, slots=True)
+class Rope:
+    """Rotary positions: base frequency `theta`, and how frequencies are scaled for a longer context."""
+
+    theta: float
+    kind: str
+    factor: float
+    low_frequency_factor: float
+    high_frequency_factor: float
+    original_context: int
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaSpec:
+    """The sizes that a Llama-style config.json fixes."""
+
+    architecture: str
+    vocab_size: int
+    hidden_size: int
+    intermediate_size: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    norm_epsilon: float
+    context_length: int
+    tied: bool
+    rope: Rope
+
+    @property
+    def head_weight(self) -> str:
+        """The name of the matrix that turns hidden states into logits."""
+        return EMBEDDING if self.tied else HEAD
+
+
+def read_spec(folder: Path) -> LlamaSpec:
+    """Read the folder's config.json.
+
+    Raises:
+        InvalidFile: the file is missing, no JSON, or a field is missing or no number.
+        UnsupportedModel: the architecture, activation, attention or rotary scaling is not one this engine computes.
+    """
+    config = read_config(folder)
+    named = config.get("architectures") or ["none named"]
+    architecture = str(named[0])
+    if architecture not in ARCHITECTURES:
+        raise UnsupportedModel(
+            f"{folder}: architecture {architecture}; the onnx engine runs {', '.join(ARCHITECTURES)}", ELSEWHERE
+        )
+    try:
+        spec = _spec(architecture, config)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError) as error:
+        problem = Problem(
+            str(folder / "config.json"), None, str(error), "missing or no number", "a Hugging Face config.json"
+        )
+        raise InvalidFile((problem,)) from error
+    _refuse_variants(folder, config, spec)
+    return spec
+
+
+def _spec(architecture: str, config: Mapping[str, Any]) -> LlamaSpec:
+    hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
+    return LlamaSpec(
+        architecture=architecture,
+        vocab_size=int(config["vocab_size"]),
+        hidden_size=hidden,
+        intermediate_size=int(config["intermediate_size"]),
+        layers=int(config["num_hidden_layers"]),
+        heads=heads,
+        kv_heads=int(config.get("num_key_value_heads") or heads),
+        head_dim=int(config.get("head_dim") or hidden // heads),
+        norm_epsilon=float(config["rms_norm_eps"]),
+        context_length=int(config["max_position_embeddings"]),
+        tied=bool(config.get("tie_word_embeddings", False)),
+        rope=_rope(config),
+    )
+
+
+def _rope(config: Mapping[str, Any]) -> Rope:
+    # transformers 5 writes `rope_parameters`; before it was `rope_theta` beside an optional `rope_scaling`.
+    scaling: Mapping[str, Any] = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    theta = scaling.get("rope_theta", config.get("rope_theta", 10000.0))
+    return Rope(
+        theta=float(theta),
+        kind=str(scaling.get("rope_type", scaling.get("type", "default"))),
+        factor=float(scaling.get("factor") or 1.0),
+        low_frequency_factor=float(scaling.get("low_freq_factor") or 1.0),
+        high_frequency_factor=float(scaling.get("high_freq_factor") or 4.0),
+        original_context=int(scaling.get("original_max_position_embeddings") or config["max_position_embeddings"]),
+    )
+
+
+def _refuse_variants(folder: Path, config: Mapping[str, Any], spec: LlamaSpec) -> None:
+    """Refuse what would run and be wrong."""
+    rope_parameters: Mapping[str, Any] = config.get("rope_parameters") or {}
+    window = config.get("sliding_window") if config.get("use_sliding_window", True) else None
+    partial = config.get("partial_rotary_factor", rope_parameters.get("partial_rotary_factor", 1.0))
+    refusals = {
+        f"activation {config.get('hidden_act')}": config.get("hidden_act", "silu") != "silu",
+        f"rotary scaling {spec.rope.kind}": spec.rope.kind not in ROPE_TYPES,
+        f"a sliding window of {window} positions": window is not None and window < spec.context_length,
+        f"partial rotary positions ({partial})": partial not in {None, 1},
+        f"quantised weights ({config.get('quantization_config')})": bool(config.get("quantization_config")),
+        f"{spec.heads} heads over {spec.kv_heads} key/value heads": spec.heads % spec.kv_heads != 0,
+        # The attention kernel, with its rotary positions, refuses others.
+        f"head size {spec.head_dim}, no multiple of 16": spec.head_dim % 16 != 0,
+    }
+    found = [what for what, refused in refusals.items() if refused]
+    if found:
+        raise UnsupportedModel(f"{folder}: {'; '.join(found)}: not computed by the onnx engine", ELSEWHERE)
+
+
+def expected_shapes(spec: LlamaSpec) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every weight that the graph needs; biases are optional and not among them."""
+    hidden, inner = spec.hidden_size, spec.intermediate_size
+    query, key = spec.heads * spec.head_dim, spec.kv_heads * spec.head_dim
+    shapes: dict[str, tuple[int, ...]] = {EMBEDDING: (spec.vocab_size, hidden), FINAL_NORM: (hidden,)}
+    if not spec.tied:
+        shapes[HEAD] = (spec.vocab_size, hidden)
+    for layer in range(spec.layers):
+        block: dict[str, tuple[int, ...]] = {
+            "input_layernorm": (hidden,),
+            "self_attn.q_proj": (query, hidden),
+            "self_attn.k_proj": (key, hidden),
+            "self_attn.v_proj": (key, hidden),
+            "self_attn.o_proj": (hidden, query),
+            "post_attention_layernorm": (hidden,),
+            "mlp.gate_proj": (inner, hidden),
+            "mlp.up_proj": (inner, hidden),
+            "mlp.down_proj": (hidden, inner),
+        }
+        if spec.architecture == "Qwen3ForCausalLM":
+            block |= {"self_attn.q_norm": (spec.head_dim,), "self_attn.k_norm": (spec.head_dim,)}
+        shapes |= {f"model.layers.{layer}.{part}.weight": shape for part, shape in block.items()}
+    return shapes
+
+
+def select_weights(folder: Path, spec: LlamaSpec, tensors: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
+    """Return the tensors that the graph uses: all weights, and the biases of those that have one.
+
+    Raises:
+        InvalidFile: weights are missing or of another shape; the first ten are listed.
+    """
+    problems: list[Problem] = []
+    selected: dict[str, StoredTensor] = {}
+    for name, shape in expected_shapes(spec).items():
+        tensor = tensors.get(name)
+        if tensor is None:
+            problems.append(Problem(str(folder), None, name, "no such tensor", f"shape {list(shape)}"))
+            continue
+        selected[name] = tensor
+        if tensor.data.shape != shape:
+            found = f"shape {list(tensor.data.shape)}"
+            problems.append(Problem(str(tensor.file), None, name, found, f"shape {list(shape)}"))
+        bias = tensors.get(_bias(name))
+        if bias is None:
+            continue
+        selected[_bias(name)] = bias
+        if bias.data.shape != shape[:1]:
+            found = f"shape {list(bias.data.shape)}"
+            problems.append(Problem(str(bias.file), None, _bias(name), found, f"shape {list(shape[:1])}"))
+    if problems:
+        raise InvalidFile(tuple(problems[:10]), "the weights do not belong to this config.json")
+    return selected
+
+
+def _bias(weight: str) -> str:
+    return weight.removesuffix("weight") + "bias"
+
+
+def rotary_tables(spec: LlamaSpec, length: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return cosines and sines of the rotary angles, each of shape (length, head_dim / 2)."""
+    rope = spec.rope
+    exponents = np.arange(0, spec.head_dim, 2, dtype=np.float32) / np.float32(spec.head_dim)
+    frequencies = (1.0 / np.float32(rope.theta) ** exponents).astype(np.float32)
+    if rope.kind == "linear":
+        frequencies /= np.float32(rope.factor)
+    elif rope.kind == "llama3":
+        # Long waves are stretched by `factor`, short ones kept, those between blended (modeling_rope_utils.py,
+        # _compute_llama3_parameters).
+        wavelengths = 2 * math.pi / frequencies
+        low, high = rope.low_frequency_factor, rope.high_frequency_factor
+        kept = np.clip((rope.original_context / wavelengths - low) / (high - low), 0.0, 1.0)
+        frequencies = ((1 - kept) * frequencies / rope.factor + kept * frequencies).astype(np.float32)
+    angles = np.arange(length, dtype=np.float32)[:, None] * frequencies
+    return np.cos(angles), np.sin(angles)
+
+
+def cache_names(layers: int) -> list[str]:
+    """Return the suffixes of the cache inputs `past_*` and outputs `present_*`, in the order of the cache's planes."""
+    return [f"{part}_{layer}" for layer in range(layers) for part in ("key", "value")]
+
+
+def build_graph(spec: LlamaSpec, weights: Mapping[str, StoredTensor]) -> bytes:
+    """Return the serialized ONNX model.
+
+    Inputs: `tokens` (B, S) int64; `shape` [B, S, -1] int64; `last` (R,) int64, the flat positions in (B x S) whose logits
+    are wanted; `lengths_minus_1` (B,) int32, each row's length after this step less one; `longest` () int32, the greatest
+    of those lengths; `cos`, `sin` (positions, head_dim / 2); `past_*` (B, kv_heads, capacity, head_dim).
+    Outputs: `logits` (R, vocab), and `present_*` like `past_*`.
+    """
+    return _GraphWriter(spec, weights).model()
+
+
+class _GraphWriter:
+    """Collects nodes; each method appends some and returns the name of its result."""
+
+    def __init__(self, spec: LlamaSpec, weights: Mapping[str, StoredTensor]) -> None:
+        self.spec = spec
+        self.weights = weights
+        self.nodes: list[NodeProto] = []
+        self.widened: set[str] = set()
+
+    def add(self, operator: str, inputs: list[str], output: str, domain: str = "", **attributes: object) -> str:
+        outputs = [output]
+        self.nodes.append(helper.make_node(operator, inputs, outputs, name=output, domain=domain, **attributes))
+        return output
+
+    def weight(self, name: str) -> str:
+        """The float32 value of a stored weight."""
+        if self.weights[name].dtype == "F32":
+            return name
+        wide = f"{name}.f32"
+        if name not in self.widened:
+            self.widened.add(name)
+            self.add("Cast", [name], wide, to=TensorProto.FLOAT)
+        return wide
+
+    def linear(self, hidden: str, weight: str, output: str) -> str:
+        inputs = [hidden, self.weight(weight)]
+        if _bias(weight) in self.weights:
+            inputs.append(self.weight(_bias(weight)))
+        return self.add("Gemm", inputs, output, transB=1)
+
+    def add_and_norm(self, branch: str, residual: str, norm: str, output: str) -> tuple[str, str]:
+        """Add a branch to the residual stream; return (normed sum, sum)."""
+        names = [output, "", "", f"{output}.sum"]
+        inputs = [branch, residual, self.weight(norm)]
+        epsilon = self.spec.norm_epsilon
+        kind = "SkipSimplifiedLayerNormalization"
+        self.nodes.append(helper.make_node(kind, inputs, names, name=output, domain=MICROSOFT, epsilon=epsilon))
+        return output, names[3]
+
+    def heads(self, normed: str, layer: int, part: str) -> str:
+        """Project to queries, keys or values, shape (B, S, heads x head_dim)."""
+        prefix = f"model.layers.{layer}.self_attn.{part}"
+        projected = self.linear(normed, f"{prefix}_proj.weight", f"{part}_{layer}")
+        if f"{prefix}_norm.weight" in self.weights:
+            rows = self.add("Reshape", [projected, "head_rows"], f"{part}_{layer}.rows")
+            norm = [rows, self.weight(f"{prefix}_norm.weight")]
+            projected = self.add(
+                "SimplifiedLayerNormalization", norm, f"{part}_{layer}.normed", axis=-1, epsilon=self.spec.norm_epsilon
+            )
+        return self.add("Reshape", [projected, "shape"], f"{part}_{layer}.heads")
+
+    def attention(self, normed: str, layer: int) -> str:
+        spec = self.spec
+        inputs = [self.heads(normed, layer, part) for part in "qkv"]
+        inputs += [f"past_key_{layer}", f"past_value_{layer}", "lengths_minus_1", "longest", "cos", "sin"]
+        outputs = [f"attention_{layer}", f"present_key_{layer}", f"present_value_{layer}"]
+        self.nodes.append(
+            helper.make_node(
+                "GroupQueryAttention",
+                inputs,
+                outputs,
+                name=outputs[0],
+                domain=MICROSOFT,
+                num_heads=spec.heads,
+                kv_num_heads=spec.kv_heads,
+                do_rotary=1,
+            )
+        )
+        flat = self.add("Reshape", [outputs[0], "query_rows"], f"attention_{layer}.rows")
+        return self.linear(flat, f"model.layers.{layer}.self_attn.o_proj.weight", f"attention_{layer}.out")
+
+    def feed_forward(self, normed: str, layer: int) -> str:
+        prefix = f"model.layers.{layer}.mlp"
+        gate = self.linear(normed, f"{prefix}.gate_proj.weight", f"gate_{layer}")
+        up = self.linear(normed, f"{prefix}.up_proj.weight", f"up_{layer}")
+        sigmoid = self.add("Sigmoid", [gate], f"gate_{layer}.sigmoid")
+        activated = self.add("Mul", [gate, sigmoid], f"gate_{layer}.silu")
+        product = self.add("Mul", [activated, up], f"product_{layer}")
+        return self.linear(product, f"{prefix}.down_proj.weight", f"feed_forward_{layer}")
+
+    def embed(self) -> str:
+        # Rows are gathered before they are widened, so that no float32 copy of the whole table is made for it.
+        gathered = self.add("Gather", [EMBEDDING, "tokens"], "embedded")
+        if self.weights[EMBEDDING].dtype != "F32":
+            gathered = self.add("Cast", [gathered], "embedded.f32", to=TensorProto.FLOAT)
+        return self.add("Reshape", [gathered, "hidden_rows"], "embedded.rows")
+
+    def model(self) -> bytes:
+        spec = self.spec
+        residual = self.embed()
+        first = [residual, self.weight("model.layers.0.input_layernorm.weight")]
+        normed = self.add("SimplifiedLayerNormalization", first, "norm_0", axis=-1, epsilon=spec.norm_epsilon)
+        for layer in range(spec.layers):
+            branch = self.attention(normed, layer)
+            norm = f"model.layers.{layer}.post_attention_layernorm.weight"
+            normed, residual = self.add_and_norm(branch, residual, norm, f"middle_{layer}")
+            branch = self.feed_forward(normed, layer)
+            norm = FINAL_NORM if layer == spec.layers - 1 else f"model.layers.{layer + 1}.input_layernorm.weight"
+            normed, residual = self.add_and_norm(branch, residual, norm, f"norm_{layer + 1}")
+        wanted = self.add("Gather", [normed, "last"], "wanted")
+        self.linear(wanted, spec.head_weight, "logits")
+        inputs, outputs = _signature(spec)
+        initializers = [*_row_shapes(spec), *(_external(name, tensor) for name, tensor in self.weights.items())]
+        graph = helper.make_graph(self.nodes, "llama", inputs, outputs, initializers)
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
+        serialized: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
+        return serialized
+
+
+def _row_shapes(spec: LlamaSpec) -> list[TensorProto]:
+    widths = {"hidden_rows": spec.hidden_size, "query_rows": spec.heads * spec.head_dim, "head_rows": spec.head_dim}
+    return [helper.make_tensor(name, TensorProto.INT64, [2], [-1, width]) for name, width in widths.items()]
+
+
+def _external(name: str, tensor: StoredTensor) -> TensorProto:
+    """Declare a weight whose bytes the caller hands over; the location is never opened."""
+    declared = TensorProto(
+        name=name, data_type=ONNX_TYPES[tensor.dtype], dims=tensor.data.shape, data_location=TensorProto.EXTERNAL
+    )
+    for key, value in (("location", "mapped"), ("length", str(tensor.data.nbytes))):
+        entry = declared.external_data.add()
+        entry.key, entry.value = key, value
+    return declared
+
+
+def _signature(spec: LlamaSpec) -> tuple[list[ValueInfoProto], list[ValueInfoProto]]:
+    def value(name: str, kind: int, shape: list[str | int]) -> ValueInfoProto:
+        return helper.make_tensor_value_info(name, kind, shape)
+
+    cache: list[str | int] = ["B", spec.kv_heads, "capacity", spec.head_dim]
+    names = cache_names(spec.layers)
+    inputs = [
+        value("tokens", TensorProto.INT64, ["B", "S"]),
+        value("shape", TensorProto.INT64, [3]),
+        value("last", TensorProto.INT64, ["R"]),
+        value("lengths_minus_1", TensorProto.INT32, ["B"]),
+        value("longest", TensorProto.INT32, []),
+        value("cos", TensorProto.FLOAT, ["positions", spec.head_dim // 2]),
+        value("sin", TensorProto.FLOAT, ["positions", spec.head_dim // 2]),
+        *(value(f"past_{name}", TensorProto.FLOAT, cache) for name in names),
+    ]
+    outputs = [
+        value("logits", TensorProto.FLOAT, ["R", spec.vocab_size]),
+        *(value(f"present_{name}", TensorProto.FLOAT, cache) for name in names),
+    ]
+    return inputs, outputs
