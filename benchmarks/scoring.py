@@ -20,6 +20,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bakeoff.score.brief import BriefChecks, make_checks
 from bakeoff.score.composite import score_text
 from bakeoff.score.keyword_heuristic import keyword_heuristic
@@ -30,6 +32,7 @@ PairScorer = Callable[[BriefChecks, str], float]
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Parse JSON lines."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
@@ -43,7 +46,20 @@ def wilson(successes: float, n: int, z: float = 1.959964) -> tuple[float, float]
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def clustered(won: Sequence[float], prompts: Sequence[str], draws: int = 4000) -> tuple[float, float]:
+    """95 % percentile bootstrap over prompts: pairs that share a prompt are drawn together."""
+    groups: dict[str, list[float]] = {}
+    for value, prompt in zip(won, prompts, strict=True):
+        groups.setdefault(prompt, []).append(value)
+    sums = np.array([(sum(group), len(group)) for group in groups.values()])
+    picked = np.random.default_rng(7).integers(0, len(sums), size=(draws, len(sums)))
+    totals = sums[picked].sum(axis=1)
+    low, high = np.quantile(totals[:, 0] / totals[:, 1], [0.025, 0.975])
+    return float(low), float(high)
+
+
 def measure_speed(repeats: int = 20) -> None:
+    """Print milliseconds a text."""
     work = [
         (
             text,
@@ -72,6 +88,7 @@ def measure_speed(repeats: int = 20) -> None:
 
 
 def run_battery(path: Path) -> None:
+    """Print how often a good text stands above its broken twin, and what is gated."""
     rows = read_lines(path)
     for name, scorer in (("rule composite", composite), ("keyword heuristic", seed)):
         value = {row["id"]: scorer(make_checks(row["brief"], row["content_type"]), row["text"]) for row in rows}
@@ -95,14 +112,17 @@ def run_battery(path: Path) -> None:
 
 
 def composite(checks: BriefChecks, text: str) -> float:
+    """The score that bakeoff reports."""
     return score_text(text, "stop", checks).value
 
 
 def seed(checks: BriefChecks, text: str) -> float:
+    """The keyword heuristic, for comparison."""
     return keyword_heuristic(text, checks.content_type)
 
 
-def longer(checks: BriefChecks, text: str) -> float:
+def longer(_checks: BriefChecks, text: str) -> float:
+    """The baseline to beat: more words."""
     return float(len(text.split()))
 
 
@@ -114,18 +134,22 @@ def checks_of(row: dict[str, Any]) -> BriefChecks:
 
 
 def report_pairs(title: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Print each scorer on decided pairs: accuracy with Wilson interval, and the mean of both length halves."""
     prompts = len({row["prompt"] for row in rows})
     print(f"\n{title}: {len(rows)} decided pairs, {prompts} prompts")
     for name, scorer in (("rule composite", composite), ("keyword heuristic", seed), ("longer wins", longer)):
         won: list[float] = []
-        longer_won: list[bool] = []
+        # True where the preferred text is the longer one; None (equal length) counts in neither half.
+        longer_won: list[bool | None] = []
         for row in rows:
             checks = checks_of(row)
             preferred, other = (row["a"], row["b"]) if row["label"] == "a" else (row["b"], row["a"])
             ours, theirs = scorer(checks, preferred), scorer(checks, other)
             won.append(1.0 if ours > theirs else 0.5 if ours == theirs else 0.0)
-            longer_won.append(len(preferred.split()) > len(other.split()))
+            extra = len(preferred.split()) - len(other.split())
+            longer_won.append(extra > 0 if extra else None)
         low, high = wilson(sum(won), len(won))
+        wide = clustered(won, [row["prompt"] for row in rows])
         halves = [
             statistics.mean(half)
             for flag in (True, False)
@@ -133,11 +157,12 @@ def report_pairs(title: str, rows: Sequence[dict[str, Any]]) -> None:
         ]
         balanced = statistics.mean(halves) if len(halves) == 2 else float("nan")
         print(
-            f"  {name:18} {statistics.mean(won):.3f} [{low:.3f}, {high:.3f}]  length-balanced {balanced:.3f}  ties {sum(w == 0.5 for w in won)}"
+            f"  {name:18} {statistics.mean(won):.3f} [{low:.3f}, {high:.3f}]  by prompt [{wide[0]:.3f}, {wide[1]:.3f}]  length-balanced {balanced:.3f}  ties {sum(w == 0.5 for w in won)}"
         )
 
 
 def run_pairs(path: Path) -> None:
+    """Print agreement by content type and in all."""
     rows = [row for row in read_lines(path) if row["label"] in {"a", "b"}]
     business = [row for row in rows if row["business"]]
     for kind in NORMS:
@@ -149,6 +174,7 @@ def run_pairs(path: Path) -> None:
 
 
 def main() -> int:
+    """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=Path, help="human preferences")
     parser.add_argument("--battery", type=Path, help="good and broken texts")

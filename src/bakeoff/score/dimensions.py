@@ -177,7 +177,8 @@ _MAY_DOUBLE = frozenset(
     ["that", "had", "very", "so", "no", "bye", "ha", "knock", "long", "many", "far", "much", "really", "hip"]
 )
 _ARTICLE = re.compile(
-    r"\ba (?=[aeio][a-z])(?!(?:one|once|eu|ewe)[a-z]{0,12}|(?:uni|use|usu)[a-z]{0,12})[a-z]+|\ban (?=[bcdfgjklmnpqrstvwxz][a-z]{2})(?!hono|hour|heir|hone)[a-z]+"
+    r"(?:(?<![\w'’.-])a|(?<![\w,;:)] )(?<![\w'’.-])A) (?=[aeio][a-z])(?!(?:one|once|eu|ewe)[a-z]{0,12}|(?:uni|use|usu)[a-z]{0,12})[a-z]+"
+    r"|(?<![\w'’.-])[Aa]n (?=[bcdfgjklmnpqrstvwxz][a-z]{2})[a-z]+"
 )
 
 
@@ -203,7 +204,7 @@ def _deduct_sentences(ledger: _Ledger, text: Text, checks: BriefChecks) -> None:
         flat = " ".join(text.words)
         doubled = [word for word in _DOUBLED.findall(flat) if word not in _MAY_DOUBLE]
         ledger.deduct(min(3.0, 1.0 * len(doubled)), f"doubled: {', '.join(doubled[:4])}")
-        articles = _ARTICLE.findall(flat)
+        articles = _ARTICLE.findall(text.prose)
         ledger.deduct(min(2.0, 0.5 * len(articles)), f"a/an: {', '.join(articles[:3])}")
         alone = len(re.findall(r"(?<![\w.'’/-])i(?=[ '’](?!\.e)\w)", text.no_code))
         ledger.deduct(min(2.0, 0.5 * alone), "i for I")

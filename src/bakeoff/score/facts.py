@@ -70,8 +70,8 @@ def normalise(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKD", text)
         text = "".join(character for character in text if not unicodedata.combining(character))
-    text = " ".join(text.casefold().split())
-    text = _PERCENT.sub("%", text.replace(" & ", " and "))
+    text = " ".join(text.casefold().replace("&", " and ").split())
+    text = _PERCENT.sub("%", text)
     return _AM_PM.sub(r"\1m", text)
 
 
@@ -135,6 +135,8 @@ def _spaced(wanted: str) -> str:
 
 _NUMBER = re.compile(r"(?<![\w.,:/#-])[$€£¥]?(\d{1,15}(?:[.,:]\d{1,15}){0,5})(?=[^\d]|$)")
 _WORD = re.compile(r"[a-z]+(?:-[a-z]+)?")
+_PM_HOUR = re.compile(r"(?<!\d)(\d{1,2})(?:[:.]\d\d)? ?p\.?m")
+_CLOCK_HOUR = re.compile(r"(?<!\d)(\d{1,2})[:.]\d\d(?!\d)")
 
 
 def numbers_in(text: str) -> list[tuple[str, int, int]]:
@@ -152,13 +154,13 @@ def number_values(numeral: str) -> set[float]:
     parts = re.split(r"[.,]", numeral)
     if len(parts) == 1 or all(len(part) == 3 for part in parts[1:]):
         values.add(float(plain))
-    if len(parts) == 2:
+    if len(parts) == 2 and not ("," in numeral and len(parts[1]) == 3):
         values.add(float(f"{parts[0]}.{parts[1]}"))
     return values or {float(plain)}
 
 
 def known_numbers(*texts: str) -> set[float]:
-    """Return the values of all numbers in `texts`, numerals and words, and the plain arithmetic on hours."""
+    """Return the values of all numbers in `texts`, numerals and words, and hours in either notation."""
     known: set[float] = set()
     for text in texts:
         lowered = text.lower()
@@ -168,8 +170,14 @@ def known_numbers(*texts: str) -> set[float]:
             known |= {float(part) for part in re.split(r"[.,:]", match.group())}
         for word in _WORD.findall(lowered):
             known |= _word_values(word)
-    known |= {hour + 12 for hour in known if 1 <= hour <= 11} | {hour - 12 for hour in known if 13 <= hour <= 23}
+        known |= _hours_in(lowered)
     return known
+
+
+def _hours_in(lowered: str) -> set[float]:
+    """Times of day in the other notation: 3 pm is 15, 15:00 is 3."""
+    after_noon = {int(hour) % 12 + 12.0 for hour in _PM_HOUR.findall(lowered)}
+    return after_noon | {float(int(hour) - 12) for hour in _CLOCK_HOUR.findall(lowered) if 13 <= int(hour) <= 24}
 
 
 def _word_values(word: str) -> set[float]:

@@ -187,16 +187,16 @@ def is_heading(line: str) -> bool:
 
 
 def _split_sentences(chunk: str) -> list[str]:
-    pieces = _SPLIT.split(chunk)
-    found: list[str] = []
-    for piece in pieces:
-        if not piece.strip():
+    sentences: list[list[str]] = []
+    for piece in _SPLIT.split(chunk):
+        bare = piece.strip()
+        if not bare:
             continue
-        if found and _ends_in_abbreviation(found[-1]):
-            found[-1] = f"{found[-1]} {piece.strip()}"
+        if sentences and _ends_in_abbreviation(sentences[-1][-1]):
+            sentences[-1].append(bare)
         else:
-            found.append(piece.strip())
-    return found
+            sentences.append([bare])
+    return [" ".join(pieces) for pieces in sentences]
 
 
 def _ends_in_abbreviation(sentence: str) -> bool:
