@@ -350,15 +350,14 @@ class Batcher:
     def _recover(self, requests: Sequence[Request], error: Exception) -> None:
         """Fail the requests that an engine error hit; when the cache cannot be trusted any more, all of them."""
         log.error("the model failed with %d requests in its batch", len(requests), exc_info=error)
+        failure = ModelFailed(f"the model failed: {type(error).__name__}: {error}")
+        self._fail(requests, failure)
         running = [row.request for row in self._running]
-        hit = list(requests)
-        if hit != running and self._model.rows == len(running):
-            running = []  # a failed prefill that left the others' cache alone
-        else:
-            hit += [request for request in running if request not in hit]
-            self._running = []
-            self._model.keep([])
-        self._fail(hit, ModelFailed(f"the model failed: {type(error).__name__}: {error}"))
+        if requests != running and self._model.rows == len(running):
+            return  # a failed prefill that left the others' cache alone
+        self._fail([request for request in running if request not in requests], failure)
+        self._running = []
+        self._model.keep([])
 
     def _fail(self, requests: Sequence[Request], error: WorkerError) -> None:
         for request in requests:

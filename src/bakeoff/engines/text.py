@@ -32,6 +32,9 @@ class TextCodec:
         self._template = template
         self.eos_ids = eos_ids
         self._bos_id = bos_id
+        self._special_ids = frozenset(
+            id_ for id_, token in tokenizer.get_added_tokens_decoder().items() if token.special
+        )
         # SentencePiece models spell unknown characters in byte tokens, which mean nothing until the run of them ends.
         self._byte_ids = frozenset(
             id_
@@ -94,6 +97,10 @@ class TextCodec:
         """Tell whether text that ends with this token may still change: a byte of a run of byte tokens."""
         return id_ in self._byte_ids
 
+    def is_special(self, id_: int) -> bool:
+        """Tell whether this token is left out of text."""
+        return id_ in self._special_ids
+
     def stream(self, stop: Sequence[str] = ()) -> TextStream:
         """Return a fresh stream of text for one answer."""
         return TextStream(self, stop)
@@ -116,6 +123,8 @@ class TextStream:
 
     def push(self, id_: int) -> str:
         """Take one token; return the text that is now certain, often nothing."""
+        if self._codec.is_special(id_):
+            return ""
         self._ids.append(id_)
         window = self._codec.decode(self._ids[self._start :])
         if window.endswith(REPLACEMENT) or self._codec.is_open(id_):

@@ -1,0 +1,298 @@
+"""The client against servers that are written byte by byte: each one's oddities, and each way to fail."""
+
+import asyncio
+import contextlib
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from bakeoff.core.errors import (
+    EndpointBusy,
+    EndpointFailed,
+    EndpointGarbage,
+    EndpointRefused,
+    EndpointTimeout,
+    EndpointUnreachable,
+    UsageError,
+)
+from bakeoff.core.spec import Sampling
+from bakeoff.engines.client import EndpointClient
+from bakeoff.engines.http_errors import Deadlines
+
+MESSAGES = [{"role": "user", "content": "Write."}]
+DEADLINES = Deadlines(connect_s=2, first_byte_s=2, idle_s=0.5, total_s=5)
+KEY = "sk-secret-0123456789"
+
+
+def reply(body, status="200 OK", kind="application/json", extra=""):
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(data)}\r\n{extra}\r\n"
+    return head.encode() + data
+
+
+def stream(*lines, end="\n"):
+    """An event stream that ends with the connection."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+    return head + "".join(line + end for line in lines).encode()
+
+
+def data(**value):
+    return "data: " + json.dumps(value)
+
+
+def chunk(text=None, finish=None, **more):
+    delta = {} if text is None else {"content": text}
+    return data(choices=[{"index": 0, "delta": delta, "finish_reason": finish}], **more)
+
+
+@dataclass
+class Server:
+    """Answers each request with the next of `replies` (the last one for ever); None hangs. Keeps what it was sent."""
+
+    replies: list
+    bodies: list = field(default_factory=list)
+    heads: list = field(default_factory=list)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+    connections: list = field(default_factory=list)
+
+    async def serve(self, reader, writer):
+        self.connections.append(asyncio.current_task())
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = next(
+                    (int(line[15:]) for line in head.split(b"\r\n") if line[:15].lower() == b"content-length:"), 0
+                )
+                self.heads.append(head.decode())
+                self.bodies.append(json.loads(await reader.readexactly(length) or b"{}"))
+                answer = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+                if answer is None:
+                    await reader.read()
+                    return
+                writer.write(answer)
+                await writer.drain()
+                if b"Connection: close" in answer:
+                    return
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self.closed.set()
+            writer.close()
+
+
+@contextlib.asynccontextmanager
+async def serving(*replies):
+    server = Server(list(replies))
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    try:
+        async with EndpointClient(f"http://127.0.0.1:{port}/v1/", "m", api_key=KEY, deadlines=DEADLINES) as client:
+            yield client, server
+    finally:
+        listener.close()
+        await asyncio.gather(*server.connections)
+
+
+def ask(*replies, seed=3):
+    async def once():
+        async with serving(*replies) as (client, server):
+            return await client.generate(MESSAGES, Sampling(), seed), server
+
+    return asyncio.run(once())
+
+
+PLAIN = {"model": "m-1", "choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]}
+USAGE = {"prompt_tokens": 4, "completion_tokens": 2, "total_tokens": 6}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_stream_in_the_shape_of_openai(end):
+    answer, server = ask(
+        stream(
+            ": keepalive 1/1",
+            "",
+            data(model="m-1", choices=[{"index": 0, "delta": {"role": "assistant", "content": ""}}]),
+            "",
+            chunk("Hel"),
+            "",
+            chunk("lo"),
+            "",
+            chunk(finish="length"),
+            "",
+            data(choices=[], usage=USAGE),
+            "",
+            "data: [DONE]",
+            "",
+            end=end,
+        )
+    )
+    assert (answer.text, answer.finish_reason, answer.served_model) == ("Hello", "length", "m-1")
+    assert (answer.timings.prompt_tokens, answer.timings.completion_tokens) == (4, 2)
+    assert answer.timings.tokens_from == "reported"
+    assert 0 < answer.timings.ttft_s <= answer.timings.latency_s
+    assert server.bodies[0]["stream_options"] == {"include_usage": True}
+    assert server.bodies[0]["seed"] == 3
+    assert "top_k" not in server.bodies[0]
+    assert f"Authorization: Bearer {KEY}" in server.heads[0]
+
+
+def test_peers_that_leave_something_out():
+    no_done = ask(stream(chunk("a"), "", chunk("b", finish="eos"), ""))[0]
+    assert (no_done.text, no_done.finish_reason) == ("ab", "stop")
+    no_finish = ask(stream(chunk("a"), "", "data: [DONE]", ""))[0]
+    assert (no_finish.text, no_finish.finish_reason) == ("a", "stop")
+    no_last_line = ask(stream(chunk("a"), "", chunk(finish="stop")))[0]
+    assert no_last_line.text == "a"
+    split_event = ask(stream('data: {"choices": [{"delta":', 'data: {"content": "x"}, "finish_reason": "stop"}]}', ""))[
+        0
+    ]
+    assert split_event.text == "x"
+
+
+def test_uncounted_tokens_are_unknown_never_chunks():
+    timings = ask(stream(chunk("a"), "", chunk("b", finish="stop"), ""))[0].timings
+    assert (timings.prompt_tokens, timings.completion_tokens, timings.tokens_from) == (None, None, None)
+
+
+def test_a_finished_answer_whose_connection_stays_open_is_not_a_timeout():
+    open_end = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    event = (chunk("a", finish="stop") + "\n\n").encode()
+    answer = ask(open_end + f"{len(event):x}\r\n".encode() + event + b"\r\n")[0]
+    assert answer.text == "a"
+    assert answer.timings.latency_s < 0.4
+
+
+def test_a_server_that_answers_plainly_though_asked_to_stream():
+    answer = ask(reply(PLAIN | {"usage": USAGE}))[0]
+    assert (answer.text, answer.timings.ttft_s, answer.timings.completion_tokens) == ("Hello", None, 2)
+
+
+def refused(message):
+    return reply({"error": {"message": message, "type": "invalid_request_error"}}, "400 Bad Request")
+
+
+def test_what_a_server_refuses_of_the_protocol_is_left_out_and_remembered():
+    async def twice():
+        replies = [
+            refused("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."),
+            refused("unknown field: stream_options"),
+            refused("streaming is not supported"),
+            reply(PLAIN),
+        ]
+        async with serving(*replies) as (client, server):
+            first = await client.generate(MESSAGES, Sampling(max_tokens=9), 0)
+            second = await client.generate(MESSAGES, Sampling(max_tokens=9), 0)
+            return first, second, server.bodies
+
+    first, second, bodies = asyncio.run(twice())
+    assert first.text == second.text == "Hello"
+    assert len(bodies) == 5
+    assert [("stream" in body, "stream_options" in body) for body in bodies] == [
+        (True, True),
+        (True, True),
+        (True, False),
+        (False, False),
+        (False, False),
+    ]
+    assert "max_tokens" in bodies[0]
+    assert all(body["max_completion_tokens"] == 9 and "max_tokens" not in body for body in bodies[1:])
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "says"),
+    [
+        (refused("context length exceeded"), EndpointRefused, "answered 400: context length exceeded"),
+        (reply({"error": f"bad key {KEY}"}, "401 Unauthorized"), EndpointRefused, r"bad key \*\*\*"),
+        (reply({"detail": "no such model"}, "404 Not Found"), EndpointRefused, "no such model"),
+        (reply(b"upstream died", "502 Bad Gateway", "text/plain"), EndpointFailed, "502: upstream died"),
+        (reply({}, "429 Too Many Requests", extra="Retry-After: 1.5\r\n"), EndpointBusy, "429"),
+        (reply(b"", "302 Found", extra="Location: http://else/\r\n"), EndpointRefused, "redirects to http://else/"),
+        (reply(b"<html>hello</html>", kind="text/html"), EndpointGarbage, "web page"),
+        (reply(b"not json at all"), EndpointGarbage, "not JSON"),
+        (reply({"choices": []}), EndpointGarbage, "without choices"),
+        (reply({"object": "list"}), EndpointGarbage, "without choices"),
+        (reply([1]), EndpointGarbage, "no completion"),
+        (reply({"error": {"message": "out of memory"}}), EndpointFailed, "out of memory"),
+        (reply(b"hello there", kind="text/plain"), EndpointGarbage, "without any event"),
+        (stream("data: {oops", ""), EndpointGarbage, "not JSON"),
+        (stream(chunk("a"), "", data(error={"message": "overloaded"}), ""), EndpointFailed, "overloaded"),
+        (stream(chunk("a"), "", "event: error", 'data: {"reason": "gone"}', ""), EndpointFailed, "gone"),
+        (stream(chunk("a"), ""), EndpointFailed, "without finish_reason"),
+        (stream(chunk("a", finish="content_filter"), ""), EndpointFailed, "content_filter"),
+        (stream(), EndpointGarbage, "without any event"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 99\r\nConnection: close\r\n\r\ndata: {",
+            EndpointFailed,
+            "in the middle",
+        ),
+        (b"220 mail.example.org ESMTP\r\nConnection: close\r\n\r\n", EndpointGarbage, "does not speak HTTP"),
+        (
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Le",
+            EndpointUnreachable,
+            "without an answer",
+        ),
+    ],
+)
+def test_each_failure_has_its_error(answer, error, says):
+    with pytest.raises(error, match=says) as caught:
+        ask(answer)
+    assert KEY not in str(caught.value) + repr(caught.value) + caught.value.hint
+    if error is EndpointBusy:
+        assert caught.value.retry_after_s == 1.5
+
+
+def test_silence_is_a_timeout_and_says_of_what():
+    with pytest.raises(EndpointTimeout, match="no byte within 2 s"):
+        ask(None)
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+    with pytest.raises(EndpointTimeout, match=r"no further byte within 0.5 s"):
+        ask(head + (chunk("a") + "\n\n").encode())
+
+
+def test_nobody_there_and_no_such_host(tmp_path):
+    async def ask_nobody(address):
+        async with EndpointClient(address, "m", deadlines=DEADLINES) as client:
+            await client.generate(MESSAGES, Sampling(), 0)
+
+    for address in ("http://127.0.0.1:9/v1", "http://no-such-host.invalid/v1", tmp_path / "no-socket"):
+        with pytest.raises(EndpointUnreachable, match="cannot be reached"):
+            asyncio.run(ask_nobody(address))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8000", "ftp://host/v1", "http://", "hello", "http://[::1"])
+def test_what_is_no_url_is_refused_at_once(address):
+    with pytest.raises(UsageError, match="is no"):
+        EndpointClient(address, "m")
+
+
+def test_passwords_and_keys_show_nowhere():
+    client = EndpointClient("http://user:hunter2@127.0.0.1:1/v1", "m", api_key=KEY)
+    assert "hunter2" not in client.where + repr(client)
+    assert KEY not in client.where + repr(client)
+
+
+def test_cancelling_closes_the_connection():
+    async def cancel():
+        async with serving(None) as (client, server):
+            task = asyncio.create_task(client.generate(MESSAGES, Sampling(), 0))
+            async with asyncio.timeout(5):
+                while not server.bodies:  # noqa: ASYNC110 - the server sets no event when it has read
+                    await asyncio.sleep(0.01)
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            async with asyncio.timeout(5):
+                await server.closed.wait()
+
+    asyncio.run(cancel())
+
+
+def test_models_and_health_are_quick_to_say_no():
+    async def look():
+        async with serving(reply({"data": [{"id": "a"}, {"id": "b"}]}), reply({"status": "ok"}), None) as (client, _):
+            assert await client.models() == ["a", "b"]
+            assert await client.health() == {"status": "ok"}
+            with pytest.raises(EndpointTimeout, match=r"no complete answer within 0.3 s"):
+                await client.models(timeout_s=0.3)
+
+    asyncio.run(look())
