@@ -22,6 +22,7 @@ from bakeoff.decide.footprint import CheapestChoice, Footprint, choose_cheapest
 from bakeoff.decide.pairs import Pair, pairs_of
 from bakeoff.decide.wording import (
     p_in_words,
+    plural,
     points,
     points_between,
     quality_in_words,
@@ -214,7 +215,9 @@ def _more_briefs(section: Section, rivals: Sequence[Pair], eps: float) -> str | 
     basis = "an estimate from the spread seen here, at 80 % power"
     if more > _MOST_MORE_BRIEFS:
         return f"more than {_MOST_MORE_BRIEFS} further briefs are expected to be needed {what} ({basis})"
-    return f"about {ceil(more)} further briefs are expected to be needed {what} ({basis})"
+    count = ceil(more)
+    are = "is" if count == 1 else "are"
+    return f"about {plural(count, 'further brief')} {are} expected to be needed {what} ({basis})"
 
 
 def _cautions(section: Section, ranked: Sequence[str]) -> tuple[str, ...]:

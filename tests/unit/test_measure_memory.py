@@ -1,0 +1,41 @@
+"""What worker starts tell: peaks, medians, and that a device changed."""
+
+import pytest
+
+from bakeoff.core.records import WorkerLoad
+from bakeoff.measure.memory import LoadSummary, summarise_loads
+
+
+def load(candidate="a", peak=100, seconds=1.0, device="cpu"):
+    return WorkerLoad(
+        candidate=candidate,
+        load_s=seconds,
+        first_token_s=seconds / 2,
+        device=device,
+        dtype="float32",
+        engine_version="1",
+        peak_memory_bytes=peak,
+        weight_bytes=40,
+    )
+
+
+def test_the_peak_is_the_largest_of_all_starts():
+    found = summarise_loads([load(peak=100, seconds=1), load(peak=300, seconds=3), load(peak=None, seconds=9)])
+    assert (found.peak_memory_bytes, found.peaks_known, found.loads) == (300, 2, 3)
+    assert (found.load_s, found.first_token_s, found.weight_bytes) == (3.0, 1.5, 40)
+    assert (found.device, found.devices_differ) == ("cpu", False)
+
+
+def test_nothing_told_is_nothing_known():
+    assert summarise_loads([]) == LoadSummary()
+    assert summarise_loads([load(peak=None)]).peak_memory_bytes is None
+
+
+def test_a_changed_device_is_seen():
+    found = summarise_loads([load(device="mps"), load(device="cpu")])
+    assert (found.device, found.devices_differ) == ("cpu", True)
+
+
+def test_candidates_do_not_mix():
+    with pytest.raises(ValueError, match="one candidate at a time: a, b"):
+        summarise_loads([load("a"), load("b")])
