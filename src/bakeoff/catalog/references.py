@@ -65,6 +65,19 @@ def resolve(reference: str) -> ModelSpec:
     raise UnknownModel(f"{reference}: there is no such model folder", f"write one of: {FORMS}")
 
 
+def look_again(spec: ModelSpec) -> ModelSpec:
+    """Read the facts of a resolved spec anew, from where it lies (wherever the user is now).
+
+    Raises:
+        UsageError: it is gone, or no longer what it should be.
+    """
+    if spec.source == "folder":
+        return folder_spec(Path(spec.location), spec.reference, spec.name)
+    if spec.source == "recorded":
+        return _recorded(spec.location, spec.reference)
+    return spec
+
+
 def _bundled(name: str, reference: str) -> ModelSpec:
     names = bundled_names()
     if name not in names:
@@ -84,7 +97,7 @@ def folder_spec(folder: Path, reference: str, name: str) -> ModelSpec:
         reference=reference,
         name=name,
         source="folder",
-        location=str(folder),
+        location=str(folder.absolute()),
         digest=_folder_digest(folder),
         parameters=weights.parameters,
         weight_bytes=weights.data_bytes,
@@ -144,4 +157,4 @@ def _recorded(rest: str, reference: str) -> ModelSpec:
             f"{reference}: {file} cannot be read ({error.strerror})",
             'give a JSON-lines file with {"brief_id": ..., "text": ...} on each line',
         ) from None
-    return ModelSpec(reference=reference, name=file.stem, source="recorded", location=str(file), digest=digest)
+    return ModelSpec(reference=reference, name=file.stem, source="recorded", location=str(file.absolute()), digest=digest)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import click
 
 
@@ -56,7 +59,5 @@ def worker(
         **({"--socket": socket} if socket is not None else {"--host": host, "--port": port}),
     }
     arguments = [part for flag, value in options.items() if value is not None for part in (flag, str(value))]
-    # In this process: the worker program takes it over and ends it.
-    from bakeoff.engines.worker import main as serve
-
-    serve(arguments)
+    # A program of its own: nothing imports a model runtime, not even this command.
+    os.execv(sys.executable, [sys.executable, "-m", "bakeoff.engines.worker", *arguments])  # noqa: S606 - our own program

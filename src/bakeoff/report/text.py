@@ -24,6 +24,7 @@ _HEADLINES = {
     "insufficient_data": "Too few briefs to decide anything.",
     "none_qualified": "No candidate qualified.",
 }
+_LABEL = 24
 _SURE = {
     "winner": "beats all",
     "best_within_eps": "best within eps",
@@ -34,11 +35,13 @@ _SURE = {
 
 
 def render(document: dict[str, Any]) -> RenderableType:
-    """Return the whole last screen for a `bakeoff.run/1` document."""
-    parts: list[RenderableType] = [_heading(document), _decision(document)]
-    parts += [Text("Routes: which model for which content type", style="bold"), _routes(document)]
-    parts += [Text("Candidates", style="bold"), _quality(document), _needs(document)]
-    parts += list(_remarks(document))
+    """Return the whole last screen for a `bakeoff.run/1` document: details first, the decision where the eye ends."""
+    labels = _labels(document)
+    parts: list[RenderableType] = [_heading(document)]
+    parts += [_title("Quality: 0 to 10, with 95 % intervals"), _quality(document, labels)]
+    parts += [_title("What each one takes"), _needs(document, labels), *_remarks(document, labels)]
+    parts += [_decision(document)]
+    parts += [_title("Routes: which model for which content type"), _routes(document, labels), *_ending(document)]
     return Group(*parts)
 
 
@@ -76,95 +79,111 @@ def _decision(document: dict[str, Any]) -> Panel:
     return Panel(lines, title="Decision", title_align="left", border_style="green" if decision["choice"] else "yellow")
 
 
-def _routes(document: dict[str, Any]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=False)
-    for name in ("content type", "run", "score", "95 % interval", "how sure", "if it fails"):
-        table.add_column(name, justify="right" if name == "score" else "left", overflow="fold")
+def _routes(document: dict[str, Any], labels: dict[str, str]) -> Table:
+    table = _table("content type", "run", "score", "95 %", "how sure", "if it fails")
     for content_type, route in document["routes"].items():
-        evidence = route["evidence"]
+        evidence, fallback = route["evidence"], (route["fallbacks"] or [None])[0]
         table.add_row(
             *_cells(
                 content_type,
-                route["candidate"] or "-",
+                "-" if route["candidate"] is None else labels[route["candidate"]],
                 _number(evidence["estimate"]),
                 _range(evidence),
                 _SURE[route["outcome"]],
-                (route["fallbacks"] or ["-"])[0],
+                "-" if fallback is None else labels[fallback],
             )
         )
     return table
 
 
-def _quality(document: dict[str, Any]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("candidate", overflow="fold")
-    for name in ("score", "95 % interval", "publishable", "succeeded", "texts", "gated", "failed"):
-        table.add_column(name, justify="right")
+def _quality(document: dict[str, Any], labels: dict[str, str]) -> Table:
+    table = _table("candidate", "score", "95 %", "publishable", "gated", "failed")
     for candidate in _ranked(document):
-        quality = candidate["quality"]
+        quality, texts = candidate["quality"], candidate["generations"]
         table.add_row(
             *_cells(
-                candidate["id"],
+                labels[candidate["id"]],
                 _number(quality["estimate"]),
                 _range(quality),
                 percent_text(candidate["publishable_rate"]["estimate"]),
-                percent_text(candidate["success_rate"]["estimate"]),
-                str(candidate["generations"]),
-                str(candidate["gated"]),
-                str(candidate["failures"]),
+                f"{candidate['gated']} of {texts}",
+                f"{candidate['failures']} of {texts}",
             )
         )
     return table
 
 
-def _needs(document: dict[str, Any]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("candidate", overflow="fold")
-    for name in ("device", "latency p50", "p95", "first token", "tokens/s", "memory", "load"):
-        table.add_column(name, justify="right")
+def _needs(document: dict[str, Any], labels: dict[str, str]) -> Table:
+    table = _table("candidate", "latency p50", "p95", "first token", "tokens/s", "memory")
     for candidate in _ranked(document):
-        device = "/".join(part for part in (candidate["device"], candidate["dtype"]) if part) or "-"
         table.add_row(
             *_cells(
-                candidate["id"],
-                device,
+                labels[candidate["id"]],
                 seconds_text(candidate["latency_s"]["p50"]),
                 seconds_text(candidate["latency_s"]["p95"]),
                 seconds_text(candidate["ttft_s"]["p50"]),
                 _rate(candidate),
                 bytes_text(candidate["peak_memory_bytes"]),
-                seconds_text(candidate["load_s"]),
             )
         )
     return table
 
 
-def _remarks(document: dict[str, Any]) -> Iterable[RenderableType]:
+def _remarks(document: dict[str, Any], labels: dict[str, str]) -> Iterable[RenderableType]:
     concurrency = document["concurrency"]
-    rate = f"tokens/s at {concurrency} at a time" if concurrency > 1 else "tokens/s one at a time"
-    yield Text(f"Latency and first token: one text at a time. {rate}. Memory: the worker's own peak.", style="dim")
-    undecided = [
-        name for name, route in document["routes"].items() if route["outcome"] not in {"winner", "best_within_eps"}
-    ]
-    yield from _list("Not decided", [f"{name}: {_SURE[document['routes'][name]['outcome']]}" for name in undecided])
+    beside = f"with {concurrency} texts in flight" if concurrency > 1 else "one text at a time"
+    devices = {(candidate["engine"], candidate["device"], candidate["dtype"]) for candidate in document["candidates"]}
+    where = "; ".join(sorted(", ".join(part for part in found if part) for found in devices))
+    yield Text(
+        f"Latency: one text at a time. tokens/s: {beside}. Memory: the worker's own peak. Ran on: {where}.", style="dim"
+    )
     happened = [f"{event['candidate'] or 'run'}: {event['message']}" for event in document["events"]]
     failed = [
-        f"{candidate['id']}: {count} {kind}"
+        f"{labels[candidate['id']]}: {count} {kind}"
         for candidate in document["candidates"]
         for kind, count in candidate["errors"].items()
     ]
-    yield from _list("What went wrong (failures score 0 and count in every rate)", [*happened, *failed])
+    yield from _list("What went wrong (a failure scores 0 and counts in every rate)", [*happened, *failed])
     gates = [
-        f"{candidate['id']}: {', '.join(f'{gate} {count}' for gate, count in candidate['gates'].items())}"
+        f"{labels[candidate['id']]}: {', '.join(f'{gate} {count}' for gate, count in candidate['gates'].items())}"
         for candidate in document["candidates"]
         if candidate["gates"]
     ]
-    yield from _list("Gated texts, by reason", gates)
+    yield from _list("Gated texts (not publishable), by reason", gates)
     yield from _list("What the score is worth", [document["validity_text"]])
     yield from _list("Note", document["notes"])
+
+
+def _ending(document: dict[str, Any]) -> Iterable[RenderableType]:
+    undecided: dict[str, list[str]] = {}
+    for content_type, route in document["routes"].items():
+        if route["outcome"] not in {"winner", "best_within_eps"}:
+            undecided.setdefault(_SURE[route["outcome"]], []).append(content_type)
+    if undecided:
+        said = "; ".join(f"{', '.join(names)} ({why})" for why, names in undecided.items())
+        yield Text.assemble(("Not decided  ", "bold"), said)
     if document["report"]:
-        yield Text(f"Report  {document['report']}", style="bold")
+        yield Text.assemble(("Report  ", "bold"), str(document["report"]))
     yield from _list("Next", document["decision"]["next"])
+
+
+def _labels(document: dict[str, Any]) -> dict[str, str]:
+    """Return a short name for each candidate: its id, or the end of a long path where that is still unique."""
+    ids = [candidate["id"] for candidate in document["candidates"]]
+    short = {name: name if len(name) <= _LABEL else f"…{name[-_LABEL + 1 :]}" for name in ids}
+    return short if len(set(short.values())) == len(ids) else {name: name for name in ids}
+
+
+def _title(text: str) -> Text:
+    return Text(text, style="bold")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for name in columns:
+        words = name in {"candidate", "content type", "run", "how sure", "if it fails"}
+        table.add_column(name, justify="left" if words else "right", overflow="fold")
+    return table
 
 
 def _list(title: str, lines: Sequence[str]) -> Iterable[Text]:

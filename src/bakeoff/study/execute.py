@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from bakeoff.catalog.references import look_again
 from bakeoff.core.clock import Clock
 from bakeoff.core.errors import UsageError
 from bakeoff.store.db import Store
 from bakeoff.study.plan import Plan, plan_trials
-from bakeoff.study.preflight import Pace, check_fit, make_candidates, probe_endpoints, probe_pace
+from bakeoff.study.preflight import Pace, check_fit, probe_endpoints, probe_pace
 from bakeoff.study.runner import Progress, Runner, run_folder
 from bakeoff.study.writers import make_writer
 
@@ -72,11 +73,9 @@ def check_unchanged(plan: Plan) -> None:
     Raises:
         UsageError: a model is gone, or its files changed: texts of two models would be mixed.
     """
-    references = [candidate.id for candidate in plan.candidates]
-    now = make_candidates(references, plan.suite.sampling)
-    for then, found in zip(plan.candidates, now, strict=True):
-        if then.digest != found.digest:
+    for candidate in plan.candidates:
+        if look_again(candidate.model).digest != candidate.model.digest:
             raise UsageError(
-                f"{then.id} has changed since the run {plan.run_id} began",
+                f"{candidate.id} has changed since the run {plan.run_id} began",
                 "put the old files back, or start a new run",
             )
