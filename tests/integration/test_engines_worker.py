@@ -129,6 +129,7 @@ def test_models_are_listed_and_others_unknown(sdk):
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
             "messages[0].content[0]",
         ),
+        ({"messages": [{"role": "user", "content": "\ud83c"}]}, "messages[0].content"),
         ({"n": 2}, "n"),
         ({"tools": [{"type": "function"}]}, "tools"),
         ({"logprobs": True}, "logprobs"),
@@ -147,8 +148,9 @@ def test_models_are_listed_and_others_unknown(sdk):
     ],
 )
 def test_what_would_change_the_result_is_refused_by_name(sdk, wrong, param):
+    body = json.dumps({"model": "tiny", "messages": MESSAGES} | wrong).encode()
     with pytest.raises(openai.BadRequestError) as caught:
-        sdk.post("/chat/completions", cast_to=object, body={"model": "tiny", "messages": MESSAGES} | wrong)
+        sdk.post("/chat/completions", cast_to=object, content=body)
     assert caught.value.param == param
     assert caught.value.type == "invalid_request_error"
 
@@ -173,6 +175,8 @@ def test_bodies_that_are_no_json_and_paths_that_are_none(sdk):
         sdk.post("/chat/completions", cast_to=object, content=b'{"model": ')
     with pytest.raises(openai.BadRequestError, match="must be a JSON object"):
         sdk.post("/chat/completions", cast_to=object, content=b"[]")
+    with pytest.raises(openai.BadRequestError, match="not JSON"):
+        sdk.post("/chat/completions", cast_to=object, content=b"[" * 100_000)
     with pytest.raises(openai.APIStatusError) as caught:
         sdk.post("/chat/completions", cast_to=object, content=b" " * (8 * 2**20 + 1))
     assert caught.value.status_code == 413

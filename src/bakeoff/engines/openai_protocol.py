@@ -83,7 +83,7 @@ def read_request(body: bytes, *, chat: bool) -> CompletionRequest:
     """
     try:
         value = json.loads(body)
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
+    except (ValueError, RecursionError) as error:  # ValueError: JSONDecodeError and UnicodeDecodeError
         raise ApiError(400, f"the body is not JSON: {error}", code="invalid_json") from error
     if not isinstance(value, dict):
         raise ApiError(400, "the body must be a JSON object", code="invalid_json")
@@ -132,7 +132,7 @@ def _message(message: object, param: str) -> dict[str, str]:
 def _content(content: object, param: str) -> str:
     """Return a message's text: a string, or the joined text parts."""
     if isinstance(content, str):
-        return content
+        return _well_formed(content, param)
     if not isinstance(content, list):
         raise ApiError(400, f"{param} must be a string or a list of text parts", param=param, code="invalid_type")
     texts = []
@@ -141,7 +141,16 @@ def _content(content: object, param: str) -> str:
         if not isinstance(text, str):
             raise ApiError(400, f"{param}[{index}] is not a text part", param=f"{param}[{index}]", code="invalid_type")
         texts.append(text)
-    return "".join(texts)
+    return _well_formed("".join(texts), param)
+
+
+def _well_formed(text: str, param: str) -> str:
+    """Return `text` if it is Unicode: JSON can spell half of a surrogate pair, which no tokenizer takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ApiError(400, f"{param} holds half of a surrogate pair", param=param, code="invalid_type") from error
+    return text
 
 
 def _prompt(value: Mapping[str, Any]) -> str | tuple[int, ...]:
@@ -150,7 +159,7 @@ def _prompt(value: Mapping[str, Any]) -> str | tuple[int, ...]:
     if isinstance(prompt, list) and len(prompt) == 1 and isinstance(prompt[0], str):
         prompt = prompt[0]
     if isinstance(prompt, str) and prompt:
-        return prompt
+        return _well_formed(prompt, "prompt")
     if isinstance(prompt, list) and prompt and all(_is_int(id_) and id_ >= 0 for id_ in prompt):
         return tuple(prompt)
     raise ApiError(

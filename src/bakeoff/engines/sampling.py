@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HEAD = 64
+# Rows are taken in blocks whose float64 copy stays in the cache and below malloc's mmap threshold: fresh pages for every
+# step cost more than the arithmetic (32 x 4096: 1.3 ms in one piece, 0.7 ms in blocks; Zen 5, 2026-11).
+BLOCK_ENTRIES = 32768
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -66,10 +69,12 @@ def choose_tokens(
         rows[_kind(how)].append(row)
     if rows["greedy"]:
         tokens[rows["greedy"]] = logits[rows["greedy"]].argmax(axis=1)
+    block = max(1, BLOCK_ENTRIES // logits.shape[1])
     for kind, choose in (("whole", _choose_whole), ("truncated", _choose_truncated)):
-        if rows[kind]:
-            uniforms = np.array([generators[row].random() for row in rows[kind]])
-            tokens[rows[kind]] = choose(logits[rows[kind]], [settings[row] for row in rows[kind]], uniforms)
+        for start in range(0, len(rows[kind]), block):
+            some = rows[kind][start : start + block]
+            uniforms = np.array([generators[row].random() for row in some])
+            tokens[some] = choose(logits[some], [settings[row] for row in some], uniforms)
     return tokens
 
 

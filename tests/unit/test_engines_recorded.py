@@ -1,0 +1,69 @@
+"""Recorded texts: read as they are meant, refused with everything that is wrong."""
+
+import json
+
+import pytest
+
+from bakeoff.core.errors import InvalidFile
+from bakeoff.engines.recorded import read_recorded
+
+
+def write(tmp_path, *lines):
+    path = tmp_path / "texts.jsonl"
+    path.write_text(
+        "\n".join(line if isinstance(line, str) else json.dumps(line, ensure_ascii=False) for line in lines)
+    )
+    return path
+
+
+def problems(path):
+    with pytest.raises(InvalidFile) as caught:
+        read_recorded(path)
+    return [(problem.line, problem.field, problem.wrong, problem.expected) for problem in caught.value.problems]
+
+
+def test_texts_are_found_by_brief_and_replicate(tmp_path):
+    texts = read_recorded(
+        write(
+            tmp_path,
+            {"brief_id": "a", "text": "Zürich"},
+            "",
+            {"brief_id": "a", "text": "two", "replicate": 1, "model": "m", "latency_s": 2, "completion_tokens": 3},
+        )
+    )
+    assert len(texts) == 2
+    assert texts.get("a").text == "Zürich"
+    assert texts.get("a").latency_s is None
+    assert (texts.get("a", 1).latency_s, texts.get("a", 1).completion_tokens) == (2, 3)
+    assert texts.get("b") is None
+    assert texts.model == "m"
+
+
+def test_everything_wrong_is_told_at_once(tmp_path):
+    found = problems(
+        write(
+            tmp_path,
+            {"brief_id": "a", "text": "one"},
+            "{not json",
+            "[1]",
+            {"brief_id": "b"},
+            {"brief_id": "c", "text": "x", "replicat": 1},
+            {"brief_id": "a", "text": "again"},
+            {"brief_id": "d", "text": 5, "latency_s": -1},
+        )
+    )
+    assert [line for line, *_ in found] == [2, 3, 4, 5, 6, 7, 7]
+    assert found[2][1:] == ("text", "is missing", "the text, a string")
+    assert found[3] == (5, "replicat", "is no field of a recorded text", "did you mean replicate?")
+    assert found[4][2] == "brief 'a', replicate 0, is on line 1 already"
+    assert {field for _, field, *_ in found[5:]} == {"text", "latency_s"}
+
+
+def test_two_models_in_one_file_are_refused(tmp_path):
+    path = write(tmp_path, {"brief_id": "a", "text": "x", "model": "m"}, {"brief_id": "b", "text": "y", "model": "n"})
+    assert problems(path) == [(2, "model", "'n', while line 1 says 'm'", "one file for each model")]
+
+
+def test_a_file_that_is_not_there_and_one_that_is_empty(tmp_path):
+    assert "No such file" in problems(tmp_path / "nowhere.jsonl")[0][2]
+    assert problems(write(tmp_path, ""))[0][2] == "no texts"

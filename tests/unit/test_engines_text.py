@@ -1,0 +1,107 @@
+"""Chat templates, special tokens and end-of-text ids as model folders spell them."""
+
+import json
+
+import pytest
+from tokenizers import processors
+
+from bakeoff.core.errors import InvalidFile, UsageError
+from bakeoff.engines.text import TextCodec
+from tiny_model import make_tokenizer
+
+USER = [{"role": "user", "content": "Hi"}]
+
+
+@pytest.fixture
+def write(tmp_path):
+    def make(tokenizer=None, **files):
+        (tokenizer or make_tokenizer()).save(str(tmp_path / "tokenizer.json"))
+        for name, content in files.items():
+            text = content if isinstance(content, str) else json.dumps(content)
+            (tmp_path / name.replace("__", ".")).write_text(text)
+        return tmp_path
+
+    return make
+
+
+def rendered(folder, messages=USER):
+    codec = TextCodec.load(folder)
+    return codec._template.render(messages)
+
+
+def test_the_template_of_its_own_file_comes_first(write):
+    folder = write(
+        tokenizer_config__json={"chat_template": "config"}, chat_template__jinja="{{ messages[0]['content'] }}!"
+    )
+    assert rendered(folder) == "Hi!"
+
+
+def test_of_several_templates_the_default_is_taken(write):
+    templates = [{"name": "tool_use", "template": "no"}, {"name": "default", "template": "{{ bos_token }}yes"}]
+    folder = write(tokenizer_config__json={"chat_template": templates, "bos_token": {"content": "<s>"}})
+    assert rendered(folder) == "<s>yes"
+
+
+def test_without_a_template_the_plain_form_is_used(write):
+    messages = [{"role": "system", "content": "Be brief."}, *USER]
+    assert rendered(write(), messages) == "System: Be brief.\n\nUser: Hi\n\nAssistant:"
+
+
+def test_a_template_may_refuse_and_cannot_reach_out_of_its_sandbox(write):
+    folder = write(
+        chat_template__jinja="{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    )
+    with pytest.raises(UsageError, match="no system"):
+        rendered(folder, [{"role": "system", "content": "x"}])
+    folder = write(chat_template__jinja="{{ messages.__class__.__mro__ }}")
+    with pytest.raises(UsageError, match="unsafe"):
+        rendered(folder)
+
+
+def test_a_template_that_is_none_is_named_with_its_line(write):
+    with pytest.raises(InvalidFile) as caught:
+        TextCodec.load(write(chat_template__jinja="a\n{% if %}"))
+    assert (caught.value.problems[0].line, caught.value.problems[0].field) == (2, "chat_template")
+
+
+def test_the_date_is_told_only_to_templates_that_cannot_do_without(write):
+    folder = write(chat_template__jinja="{% if strftime_now is defined %}today{% else %}timeless{% endif %}")
+    assert rendered(folder) == "timeless"
+    assert rendered(write(chat_template__jinja="{{ strftime_now('%Y') }}")).startswith("20")
+
+
+def test_there_is_never_a_second_begin_of_text(write):
+    tokenizer = make_tokenizer()
+    tokenizer.add_special_tokens(["<s>"])
+    bos = tokenizer.token_to_id("<s>")
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", bos)])
+    config = {"bos_token": "<s>", "chat_template": "{{ bos_token }}{{ messages[0]['content'] }}"}
+    codec = TextCodec.load(write(tokenizer, tokenizer_config__json=config))
+    assert codec.encode_chat(USER).count(bos) == 1
+    assert codec.encode("<s>Hi").count(bos) == 1
+    assert codec.encode("Hi").count(bos) == 1
+    (write(tokenizer) / "tokenizer_config.json").write_text('{"bos_token": "<s>"}')
+    assert TextCodec.load(write(tokenizer)).encode_chat(USER).count(bos) == 1
+
+
+def test_every_file_may_name_an_end_of_text(write):
+    folder = write(
+        generation_config__json={"eos_token_id": [7, 8]},
+        config__json={"eos_token_id": 9},
+        tokenizer_config__json={"eos_token": {"content": "<|end|>"}},
+    )
+    assert TextCodec.load(folder).eos_ids == {0, 7, 8, 9}
+    assert TextCodec.load(write(generation_config__json={"eos_token_id": None}, config__json={})).eos_ids == {0}
+
+
+@pytest.mark.parametrize(("name", "content"), [("tokenizer.json", "{}"), ("config.json", "[]"), ("config.json", "{")])
+def test_files_that_are_not_what_they_should_be(write, name, content):
+    folder = write()
+    (folder / name).write_text(content)
+    with pytest.raises(InvalidFile, match=name):
+        TextCodec.load(folder)
+
+
+def test_a_folder_without_a_tokenizer(tmp_path):
+    with pytest.raises(InvalidFile, match="no such file"):
+        TextCodec.load(tmp_path)
