@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -30,11 +30,11 @@ def content_hash(value: object) -> str:
 class Sampling(Record):
     """How the next token is chosen, and when to stop. Temperature 0 is greedy."""
 
-    temperature: float = Field(default=0.7, ge=0, le=5)
-    top_p: float = Field(default=0.95, gt=0, le=1)
-    top_k: int | None = Field(default=None, ge=1)
-    max_tokens: int = Field(default=512, ge=1)
-    stop: tuple[str, ...] = ()
+    temperature: float = Field(default=0.7, ge=0, le=5, strict=True)
+    top_p: float = Field(default=0.95, gt=0, le=1, strict=True)
+    top_k: int | None = Field(default=None, ge=1, strict=True)
+    max_tokens: int = Field(default=512, ge=1, strict=True)
+    stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
 
 
 class ModelSpec(Record):

@@ -6,6 +6,7 @@ are reported at once (`suite_problems.py` words them), and nothing is generated 
 
 from __future__ import annotations
 
+import contextlib
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,28 +15,42 @@ from pydantic import ConfigDict, Field, StringConstraints, ValidationError, fiel
 
 from bakeoff.core.errors import InvalidFile, Problem, UsageError
 from bakeoff.core.spec import Record, Sampling, content_hash
+from bakeoff.score.base import installed_scorers
 from bakeoff.score.brief import BriefChecks, Limits
 from bakeoff.score.composite import weights_for
 from bakeoff.score.norms import NORMS, ContentNorms, PartName, canonical_content_type
-from bakeoff.study.suite_problems import problems_of
-from bakeoff.study.yaml_lines import read_yaml
+from bakeoff.study.suite_checks import cross_checks
+from bakeoff.study.suite_problems import did_you_mean, problems_of
+from bakeoff.study.yaml_lines import LinedData, dotted, read_yaml
+from bakeoff.study.yaml_lines import Path as YamlPath
 
 Text = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1)]
 Name = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=200)]
+Language = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=2)]
 Alternatives = Annotated[list[Text], Field(min_length=1)]
+Bound = Annotated[int, Field(ge=1, strict=True)]
+Count = Annotated[int, Field(ge=0, strict=True)]
+Points = Annotated[float, Field(strict=True)]
 _MAX_FILE_BYTES = 20_000_000
 
 
 class ContentType(Record):
     """Norms of a user's own content type, or overrides for a built-in one. Field meanings: `score/norms.py`."""
 
-    hard_limit: int | None = Field(default=None, ge=1)
+    hard_limit: Bound | None = None
     hard_unit: Literal["characters", "weighted"] | None = None
-    soft_words: tuple[int, int] | None = None
+    soft_words: tuple[Count, Count] | None = None
     default_parts: tuple[PartName, ...] | None = None
-    markdown: bool | None = None
-    soft_max_hashtags: int | None = Field(default=None, ge=0)
-    soft_max_emoji: int | None = Field(default=None, ge=0)
+    markdown: bool | None = Field(default=None, strict=True)
+    soft_max_hashtags: Count | None = None
+    soft_max_emoji: Count | None = None
+
+    @field_validator("soft_words")
+    @classmethod
+    def _lowest_first(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
+        if value is not None and value[0] > value[1]:
+            raise ValueError(f"the first number, {value[0]}, is above the second, {value[1]}")
+        return value
 
 
 class Brief(Record):
@@ -51,7 +66,7 @@ class Brief(Record):
     limits: Limits = Limits()
     parts: list[PartName] = Field(default_factory=list)
     source: Text | None = None
-    language: Text = "en"
+    language: Language = "en"
 
     @field_validator("content_type")
     @classmethod
@@ -76,9 +91,9 @@ class Suite(Record):
     sampling: Sampling = Sampling()
     replicates: int = Field(default=1, ge=1, le=100, strict=True)
     baseline: Text | None = None
-    weights: dict[Text, dict[Text, Annotated[float, Field(ge=0)]]] = Field(default_factory=dict)
-    eps: float = Field(default=0.3, gt=0, lt=10)
-    threshold: float | None = Field(default=None, ge=0, le=10)
+    weights: dict[Text, dict[Text, Annotated[float, Field(ge=0, strict=True)]]] = Field(default_factory=dict)
+    eps: Points = Field(default=0.3, gt=0, lt=10)
+    threshold: Points | None = Field(default=None, ge=0, le=10)
     system_prompt: Text | None = None
     tracking: dict[str, str] = Field(default_factory=dict)
     briefs: list[Brief] = Field(min_length=1)
@@ -130,13 +145,18 @@ def find_suite(name: str | None) -> Path:
     folder = Path(str(files("bakeoff.bundled"))) / "suites"
     if name is None:
         return folder / "business.yaml"
-    path = Path(name).expanduser()
-    if path.is_file():
-        return path
-    if (folder / f"{name}.yaml").is_file():
-        return folder / f"{name}.yaml"
-    built_in = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
-    raise UsageError(f"{name}: there is no such suite file", f"give a YAML file, or a built-in suite: {built_in}")
+    built_in = {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+    # No home folder of that user, a name too long, a NUL character: whatever it is, it is no file.
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
+        path = Path(name).expanduser()
+        if path.is_file():
+            return path
+    if name in built_in:
+        return built_in[name]
+    near = did_you_mean(name, built_in)
+    raise UsageError(
+        f"{name}: there is no such suite file", f"{near}give a YAML file, or a built-in suite: {', '.join(built_in)}"
+    )
 
 
 def load_suite(path: Path) -> Suite:
@@ -175,62 +195,31 @@ def parse_suite(text: str, file: str) -> Suite:
             suite = Suite.model_validate(lined.data)
         except ValidationError as error:
             problems += problems_of(error, Suite, lined, file)
-        problems += _cross_checks(lined.data, lined.line, file)
-        if suite is not None:
-            problems += _weight_problems(suite, lined.line, file)
+        told = {problem.field for problem in problems}
+        problems += [problem for problem in cross_checks(lined, file) if problem.field not in told]
+        if suite is not None and not problems:
+            problems += _late_problems(suite, lined, file)
     if problems or suite is None:
         raise InvalidFile(tuple(sorted(problems, key=lambda problem: problem.line or 0)))
     return suite
 
 
-def _cross_checks(data: dict[str, Any], line: Any, file: str) -> list[Problem]:
-    """Check what one field cannot know about another, on the raw data, so that it is told with all the rest."""
-    briefs = data.get("briefs")
-    if not isinstance(briefs, list):
-        return []
-    own_types = data.get("content_types")
-    own = {canonical_content_type(str(name)) for name in own_types} if isinstance(own_types, dict) else set()
+def _late_problems(suite: Suite, lined: LinedData, file: str) -> list[Problem]:
+    """Return what only the scoring room can tell: weights that add up to nothing, checks it does not take."""
     problems: list[Problem] = []
-    first_line: dict[str, int | None] = {}
-    for index, brief in enumerate(briefs):
-        if not isinstance(brief, dict):
-            continue
-        key = brief.get("id")
-        at = line(("briefs", index, "id"))
-        if isinstance(key, str) and key in first_line:
-            problems.append(
-                Problem(
-                    file,
-                    at,
-                    f"briefs[{index}].id",
-                    f"{key!r} is taken by the brief on line {first_line[key]}",
-                    "a different id for each brief",
-                )
-            )
-        elif isinstance(key, str):
-            first_line[key] = at
-        problems += _content_type_problem(brief, index, own, line, file)
-    return problems
-
-
-def _weight_problems(suite: Suite, line: Any, file: str) -> list[Problem]:
-    for content_type in suite.used_content_types():
+    try:
+        for content_type in suite.used_content_types():
+            weights_for(content_type, suite.weights, installed_scorers())
+    except UsageError as error:
+        problems.append(Problem(file, lined.line(("weights",)), "weights", error.message, error.hint))
+    for index, brief in enumerate(suite.briefs):
         try:
-            weights_for(content_type, suite.weights)
-        except UsageError as error:
-            return [Problem(file, line(("weights",)), "weights", error.message, error.hint)]
-    return []
-
-
-def _content_type_problem(brief: dict[str, Any], index: int, own: set[str], line: Any, file: str) -> list[Problem]:
-    from bakeoff.study.suite_problems import did_you_mean
-
-    wanted = brief.get("content_type")
-    if not isinstance(wanted, str) or not wanted.strip():
-        return []
-    known = [*NORMS, *sorted(own)]
-    if canonical_content_type(wanted) in known:
-        return []
-    expected = f"{did_you_mean(canonical_content_type(wanted), known)}one of {', '.join(known)}; or declare it under content_types"
-    where = f"briefs[{index}].content_type"
-    return [Problem(file, line(("briefs", index, "content_type")), where, f"unknown: {wanted!r}", expected)]
+            suite.checks(brief)
+        except ValidationError as error:
+            for item in error.errors(include_url=False):
+                where: YamlPath = ("briefs", index, *item["loc"])
+                wrong = f"cannot be checked: {item['msg']}"
+                problems.append(
+                    Problem(file, lined.line(where), dotted(where), wrong, "a check that scoring understands")
+                )
+    return problems

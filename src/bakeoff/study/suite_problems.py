@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from bakeoff.core.errors import Problem
-from bakeoff.study.yaml_lines import LinedData, Path, dotted
+from bakeoff.study.yaml_lines import LinedData, Path, dotted, one_line
 
 _KINDS = {
     "string_type": "text",
@@ -39,12 +39,15 @@ def problems_of(error: ValidationError, schema: type[BaseModel], lined: LinedDat
     """Turn a pydantic error into problems, one for each place in the file."""
     problems: dict[Path, Problem] = {}
     for item in error.errors(include_url=False):
-        path = _path_in_file(item["loc"], lined)
         kind = item["type"]
-        # `Text | list of Text` reports each way of failing; the place is one.
-        if path in problems:
+        path = _path_in_file(item["loc"], lined, missing=kind == "missing")
+        # `Text | list of Text` reports each way of failing: the place is one, and of a list only the list's problems count.
+        tried_as_text = kind == "string_type" and isinstance(item["input"], list) and len(path) < len(item["loc"])
+        if path in problems or tried_as_text:
             continue
-        if kind == "missing":
+        if kind == "missing" and isinstance(item["loc"][-1], int):
+            wrong, expected = "has too few values", f"at least {item['loc'][-1] + 1}"
+        elif kind == "missing":
             holder, name = path[:-1], str(path[-1])
             wrong, expected = "is missing", f"every {_noun(holder)} has {name}"
         elif kind == "extra_forbidden":
@@ -52,23 +55,33 @@ def problems_of(error: ValidationError, schema: type[BaseModel], lined: LinedDat
             wrong = "is not a known key"
             expected = f"{did_you_mean(str(path[-1]), known)}known here: {', '.join(known)}"
         else:
-            wrong, expected = _wording(kind, item)
+            wrong, expected = _wording(kind, item, lined.written.get(path))
         problems[path] = Problem(file, lined.line(path), dotted(path), wrong, expected)
     return list(problems.values())
 
 
-def _wording(kind: str, item: Any) -> tuple[str, str]:
+def _wording(kind: str, item: Any, written: str | None) -> tuple[str, str]:
+    """Return what is wrong and what would be right; `written` is the file's own spelling of a scalar that is not text."""
     value, context = item["input"], item.get("ctx", {})
+    found = "is empty" if value is None else f"is {one_line(written, 60) if written else _shown(value)}"
     if kind in _KINDS:
-        quote = ' (put it in quotes: "...")' if kind == "string_type" and isinstance(value, int | float | bool) else ""
-        return f"is {_shown(value)}", f"{_KINDS[kind]}{quote}"
+        quote = (
+            ' (put it in quotes: "...")'
+            if kind == "string_type" and isinstance(value, int | float | bool | dict)
+            else ""
+        )
+        return found, f"{_KINDS[kind]}{quote}"
     if kind == "literal_error":
         options = [word.strip("' ") for word in str(context["expected"]).replace(" or ", ",").split(",")]
-        return f"is {_shown(value)}", f"{did_you_mean(str(value), options)}one of {', '.join(options)}"
-    if kind in {"string_too_short", "too_short"}:
+        return found, f"{did_you_mean(str(value), options)}one of {', '.join(options)}"
+    if kind == "too_short" or (kind == "string_too_short" and not str(value).strip()):
         return "is empty", "at least one" if kind == "too_short" else "some text"
-    message = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
-    return f"is {_shown(value)}", message
+    message = str(item["msg"])
+    for beginning in ("Input should be ", "String should have ", "List should have ", "Tuple should have "):
+        message = message.removeprefix(beginning)
+    if kind == "value_error":
+        return message.removeprefix("Value error, "), "values that agree"
+    return found, message
 
 
 def _shown(value: object) -> str:
@@ -82,14 +95,15 @@ def _noun(path: Path) -> str:
     return {"briefs": "brief"}.get(str(path[0]), dotted(path)) if len(path) == 2 else dotted(path)
 
 
-def _path_in_file(location: tuple[str | int, ...], lined: LinedData) -> Path:
-    """Drop what pydantic adds to a location (names of union members), keep what is in the file."""
+def _path_in_file(location: tuple[str | int, ...], lined: LinedData, *, missing: bool) -> Path:
+    """Drop what pydantic adds to a location (names of union members), keep what is in the file, or missing there."""
     path: Path = ()
     value = lined.data
-    for part in location:
+    for position, part in enumerate(location):
         if isinstance(value, dict) and isinstance(part, str):
-            path = (*path, part)
-            value = value.get(part)
+            if part in value or (missing and position == len(location) - 1):
+                path = (*path, part)
+                value = value.get(part)
         elif isinstance(value, list) and isinstance(part, int) and part < len(value):
             path = (*path, part)
             value = value[part]
@@ -100,17 +114,20 @@ def _fields_at(schema: type[BaseModel], path: Path) -> set[str]:
     """Return the keys that the schema knows at `path`."""
     current: Any = schema
     for part in path:
-        if isinstance(current, type) and issubclass(current, BaseModel) and isinstance(part, str):
-            current = current.model_fields[part].annotation if part in current.model_fields else None
-        models = _models_in(current)
-        if isinstance(part, int) or not (isinstance(current, type) and issubclass(current, BaseModel)):
-            current = models[0] if models else None
-        if current is None:
-            return set()
-    return set(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else set()
+        if _is_model(current):
+            known = current.model_fields
+            current = known[part].annotation if part in known else None
+        else:
+            # An item of a list or mapping of models.
+            current = next(iter(_models_in(current)), None)
+    return set(current.model_fields) if _is_model(current) else set()
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if _is_model(annotation):
         return [annotation]
     return [model for argument in get_args(annotation) for model in _models_in(argument)]

@@ -1,0 +1,103 @@
+"""What one field of a suite cannot know about another, checked on the raw data, so that it is told with all the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bakeoff.core.errors import Problem
+from bakeoff.score.base import installed_scorers
+from bakeoff.score.composite import DIMENSIONS
+from bakeoff.score.norms import NORMS, canonical_content_type
+from bakeoff.study.suite_problems import did_you_mean
+from bakeoff.study.yaml_lines import LinedData, Path, dotted, one_line
+
+
+def cross_checks(lined: LinedData, file: str) -> list[Problem]:
+    """Return what is wrong between the fields of `lined.data`, which may be wrong in any other way as well."""
+    data = lined.data
+    if not isinstance(data, dict):
+        return []
+    own_types = data.get("content_types")
+    own = [name for name in own_types if isinstance(name, str)] if isinstance(own_types, dict) else []
+    known = list(dict.fromkeys([*NORMS, *(canonical_content_type(name) for name in own)]))
+    briefs = [(index, brief) for index, brief in enumerate(_list(data.get("briefs"))) if isinstance(brief, dict)]
+    found = [*_own_types(own), *_ids(briefs, lined), *_content_types(briefs, known), *_limits(briefs)]
+    found += _weights(data.get("weights"), known)
+    return [Problem(file, lined.line(path), dotted(path), wrong, expected) for path, wrong, expected in found]
+
+
+_Found = tuple[Path, str, str]
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _own_types(own: list[str]) -> Iterator[_Found]:
+    first: dict[str, str] = {}
+    for name in own:
+        canonical = canonical_content_type(name)
+        if not canonical:
+            yield ("content_types", name), "is no name", "letters, such as press_release"
+        elif canonical in first:
+            yield ("content_types", name), f"is the same type as {first[canonical]!r}", "each content type once"
+        first.setdefault(canonical, name)
+
+
+def _ids(briefs: list[tuple[int, dict[str, Any]]], lined: LinedData) -> Iterator[_Found]:
+    first: dict[str, Path] = {}
+    for index, brief in briefs:
+        path: Path = ("briefs", index, "id")
+        key = brief.get("id")
+        if not isinstance(key, str):
+            continue
+        key = key.strip()
+        if key in first:
+            wrong = f"{one_line(key, 60)!r} is taken by the brief on line {lined.line(first[key])}"
+            yield path, wrong, "a different id for each brief"
+        first.setdefault(key, path)
+
+
+def _content_types(briefs: list[tuple[int, dict[str, Any]]], known: list[str]) -> Iterator[_Found]:
+    for index, brief in briefs:
+        wanted = brief.get("content_type")
+        if not isinstance(wanted, str) or not wanted.strip() or canonical_content_type(wanted) in known:
+            continue
+        near = did_you_mean(canonical_content_type(wanted), known)
+        expected = f"{near}one of {', '.join(known)}; or declare it under content_types"
+        yield ("briefs", index, "content_type"), f"unknown: {one_line(wanted, 60)!r}", expected
+
+
+def _limits(briefs: list[tuple[int, dict[str, Any]]]) -> Iterator[_Found]:
+    """Numbers that only look like some: `true` would count as 1, and "5" as 5."""
+    for index, brief in briefs:
+        limits = brief.get("limits")
+        for name, value in limits.items() if isinstance(limits, dict) else ():
+            if isinstance(value, bool | str | float):
+                yield ("briefs", index, "limits", name), f"is {one_line(repr(value), 60)}", "a whole number"
+
+
+def _weights(weights: object, types: list[str]) -> Iterator[_Found]:
+    if not isinstance(weights, dict):
+        return
+    dimensions = [*DIMENSIONS, *installed_scorers()]
+    by_type = {name: given for name, given in weights.items() if isinstance(given, Mapping)}
+    if not by_type:
+        yield from _dimensions(("weights",), weights, dimensions)
+    for name, given in by_type.items():
+        if name != "*" and canonical_content_type(name) not in types:
+            near = did_you_mean(canonical_content_type(name), types)
+            yield ("weights", name), "is no content type of this suite", f"{near}one of *, {', '.join(types)}"
+        yield from _dimensions(("weights", name), given, dimensions)
+
+
+def _dimensions(path: Path, given: Mapping[str, object], dimensions: list[str]) -> Iterator[_Found]:
+    for name in given:
+        if name not in dimensions:
+            near = did_you_mean(name, dimensions)
+            yield (
+                (*path, name),
+                "is neither a dimension nor an installed scorer",
+                f"{near}one of {', '.join(dimensions)}",
+            )
