@@ -24,7 +24,7 @@ _HEADLINES = {
     "insufficient_data": "Too few briefs to decide anything.",
     "none_qualified": "No candidate qualified.",
 }
-_LABEL = 24
+_LABEL = 26
 _SURE = {
     "winner": "beats all",
     "best_within_eps": "best within eps",
@@ -80,9 +80,9 @@ def _decision(document: dict[str, Any]) -> Panel:
 
 
 def _routes(document: dict[str, Any], labels: dict[str, str]) -> Table:
-    table = _table("content type", "run", "score", "95 %", "how sure", "if it fails")
+    table = _table("content type", "run", "score", "95 %", "how sure")
     for content_type, route in document["routes"].items():
-        evidence, fallback = route["evidence"], (route["fallbacks"] or [None])[0]
+        evidence = route["evidence"]
         table.add_row(
             *_cells(
                 content_type,
@@ -90,7 +90,6 @@ def _routes(document: dict[str, Any], labels: dict[str, str]) -> Table:
                 _number(evidence["estimate"]),
                 _range(evidence),
                 _SURE[route["outcome"]],
-                "-" if fallback is None else labels[fallback],
             )
         )
     return table
@@ -181,7 +180,7 @@ def _title(text: str) -> Text:
 def _table(*columns: str) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for name in columns:
-        words = name in {"candidate", "content type", "run", "how sure", "if it fails"}
+        words = name in {"candidate", "content type", "run", "how sure"}
         table.add_column(name, justify="left" if words else "right", overflow="fold")
     return table
 
