@@ -47,6 +47,8 @@ def finish(plan: Plan, store: Store) -> dict[str, Any]:
         version=plan.version,
     )
     document = build_document(facts, plan.candidates, conclusion)
+    if plan.suite.tracking:
+        document["notes"].append("the suite's `tracking` settings are stored with the run; this version sends nothing")
     (folder / "report.txt").write_text(as_text(document), encoding="utf-8")
     (folder / "result.json").write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
     store.set_state(plan.run_id, "done", result=document)

@@ -205,7 +205,8 @@ def _more_briefs(section: Section, rivals: Sequence[Pair], eps: float) -> str | 
     level = 1.0 - 2.0 * (1.0 - section.level) / max(1, len(section.candidates) - 1)
     needed = float(PILOT_UNDER)
     for sd, distance in spreads:
-        if sd is None or distance <= 0:
+        if not sd or distance <= 0:
+            # Without spread the t formula promises certainty from next to nothing.
             return None
         needed = max(needed, required_prompts(sd, distance, level=level))
     briefs_a_family = section.briefs / section.clusters
