@@ -10,14 +10,27 @@ import json
 import math
 import struct
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from bakeoff.core.errors import InvalidFile, Problem
 
 _MAX_HEADER_BYTES = 100_000_000
 """The safetensors library's own limit."""
 
-_DTYPE_BYTES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2}
+_DTYPE_BYTES = {
+    **dict.fromkeys(("F64", "I64", "U64"), 8),
+    **dict.fromkeys(("F32", "I32", "U32"), 4),
+    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 2),
+    **dict.fromkeys(("I8", "U8", "BOOL", "F8_E4M3", "F8_E5M2"), 1),
+}
+_CONFIG_NUMBERS = (
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "head_dim",
+    "hidden_size",
+    "max_position_embeddings",
+)
 
 
 class Weights(NamedTuple):
@@ -71,7 +84,7 @@ def read_safetensors_header(file: Path) -> dict[str, Any]:
             header = json.loads(stream.read(length))
     except OSError as error:
         raise _invalid(file, f"cannot be read ({error.strerror})", "a readable file") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _invalid(file, "has a header that is not JSON", "a safetensors file") from None
     _check_tensors(file, header, size - 8 - length)
     checked: dict[str, Any] = header
@@ -81,37 +94,67 @@ def read_safetensors_header(file: Path) -> dict[str, Any]:
 def _check_tensors(file: Path, header: object, data_bytes: int) -> None:
     if not isinstance(header, dict):
         raise _invalid(file, "has a header that is not an object", "a safetensors file")
+    spans: list[tuple[int, int, str]] = []
     for name, tensor in header.items():
         if name == "__metadata__":
             continue
-        try:
-            shape, dtype = tensor["shape"], tensor["dtype"]
-            start, end = tensor["data_offsets"]
-            good = 0 <= start <= end <= data_bytes and all(isinstance(n, int) and n >= 0 for n in shape)
-            width = _DTYPE_BYTES.get(dtype)
-            good = good and (width is None or math.prod(shape) * width == end - start)
-        except (KeyError, TypeError, ValueError):
-            good = False
-        if not good:
-            raise _invalid(file, f"describes tensor {name!r} wrongly", "shape, dtype and offsets that agree")
+        span = _checked_span(tensor)
+        if span is None or span[1] > data_bytes:
+            raise _invalid(file, f"describes tensor {name[:200]!r} wrongly", "shape, dtype and offsets that agree")
+        spans.append((*span, name))
+    # The format allows neither overlaps nor holes, so that nothing can hide in a file.
+    reached = 0
+    for start, end, name in sorted(spans):
+        if start != reached:
+            what = "overlaps the one before it" if start < reached else "leaves a hole before it"
+            raise _invalid(file, f"tensor {name[:200]!r} {what}", "tensors that fill the file one after another")
+        reached = end
+    if reached != data_bytes:
+        raise _invalid(
+            file, f"has {data_bytes - reached} bytes that belong to no tensor", "a complete safetensors file"
+        )
+
+
+def _checked_span(tensor: object) -> tuple[int, int] | None:
+    """Return (start, end) of a tensor whose description agrees with itself, else None."""
+    if not isinstance(tensor, dict):
+        return None
+    shape, dtype, offsets = tensor.get("shape"), tensor.get("dtype"), tensor.get("data_offsets")
+    if not isinstance(dtype, str) or not _are_counts(shape) or not _are_counts(offsets) or len(offsets) != 2:
+        return None
+    start, end = offsets
+    width = _DTYPE_BYTES.get(dtype)
+    agrees = start <= end and (width is None or math.prod(shape) * width == end - start)
+    return (start, end) if agrees else None
+
+
+def _are_counts(value: object) -> TypeGuard[list[int]]:
+    return isinstance(value, list) and all(type(number) is int and 0 <= number < 1 << 62 for number in value)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
     """Return the folder's config.json.
 
     Raises:
-        InvalidFile: missing, unreadable, or not a JSON object.
+        InvalidFile: missing, unreadable, not a JSON object, or with a size in it that is no size.
     """
     file = folder / "config.json"
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise _invalid(file, f"cannot be read ({error.strerror})", "a Hugging Face model folder") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None)
         raise InvalidFile((Problem(str(file), line, "", "is not JSON", "a Hugging Face config.json"),)) from None
     if not isinstance(config, dict):
         raise _invalid(file, "is not a JSON object", "a Hugging Face config.json")
+    problems = [
+        Problem(str(file), None, name, f"is {repr(config[name])[:60]}", "a whole number above 0")
+        for name in _CONFIG_NUMBERS
+        if config.get(name) is not None and not (type(config[name]) is int and 0 < config[name] < 1 << 40)
+    ]
+    if problems:
+        raise InvalidFile(tuple(problems))
     return config
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import json
@@ -14,14 +15,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bakeoff.catalog.headers import read_config, read_weights
-from bakeoff.core.errors import UnknownModel, UnsupportedModel
+from bakeoff.core.errors import InvalidFile, Problem, UnknownModel, UnsupportedModel
 from bakeoff.core.spec import ModelSpec, content_hash
 
 FORMS = (
     "bundled:NAME, path/to/folder, openai:MODEL@http://host:port/v1, recorded:FILE.jsonl "
     "(an engine can be forced: transformers+path/to/folder)"
 )
-_ENGINE_PREFIX = re.compile(r"^([a-z][a-z0-9_-]*)\+(.+)$")
+_KINDS = ("bundled", "openai", "recorded", "hf", "ollama")
+_ENGINE_PREFIX = re.compile(r"^([a-z][a-z0-9_-]*)\+(.+)$", re.DOTALL)
+_ENDPOINT = re.compile(r"(?P<model>.+?)@(?P<url>[A-Za-z][A-Za-z0-9+.-]*://.+)", re.DOTALL)
+_CREDENTIALS = re.compile(r"(://).*@", re.DOTALL)
 
 
 def bundled_folder() -> Path:
@@ -57,12 +61,39 @@ def resolve(reference: str) -> ModelSpec:
         return _recorded(rest, reference)
     if kind in {"hf", "ollama"} or reference.endswith(".gguf"):
         raise UnsupportedModel(
-            f"{reference}: references of this kind are not run by this version", f"what can be run: {FORMS}"
+            f"{without_password(reference)}: references of this kind are not run by this version",
+            f"what can be run: {FORMS}",
         )
-    path = Path(reference).expanduser()
-    if path.is_dir():
-        return folder_spec(path, reference, path.resolve().name)
-    raise UnknownModel(f"{reference}: there is no such model folder", f"write one of: {FORMS}")
+    # No home folder of that user, a name too long, a NUL character: whatever it is, it is no folder.
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
+        path = Path(reference).expanduser()
+        if path.is_dir():
+            return folder_spec(path, reference, path.resolve().name)
+    meant = f"did you mean {near}? " if (near := _nearest_form(reference)) else ""
+    raise UnknownModel(f"{without_password(reference)}: there is no such model folder", f"{meant}write one of: {FORMS}")
+
+
+def without_password(reference: str) -> str:
+    """Return `reference` with whatever stands between `://` and the last `@` taken out, fit for messages.
+
+    >>> without_password("openai:m@http://me:secret@host/v1")
+    'openai:m@http://***@host/v1'
+    """
+    return _CREDENTIALS.sub(r"\1***@", reference)
+
+
+def _nearest_form(reference: str) -> str | None:
+    """Return what a reference that names nothing was probably meant to be."""
+    kind, colon, rest = reference.partition(":")
+    if colon and not rest.startswith("//"):
+        near = difflib.get_close_matches(kind.strip().lower(), _KINDS, n=1)
+        return f"{near[0]}:{without_password(rest)}" if near else None
+    near = difflib.get_close_matches(reference, bundled_names(), n=1)
+    if near:
+        return f"bundled:{near[0]}"
+    if reference.endswith(".jsonl"):
+        return f"recorded:{reference}"
+    return None
 
 
 def look_again(spec: ModelSpec) -> ModelSpec:
@@ -91,8 +122,8 @@ def folder_spec(folder: Path, reference: str, name: str) -> ModelSpec:
     """Read a Hugging Face model folder's facts; the digest covers all that changes what the model writes."""
     config = read_config(folder)
     weights = read_weights(folder)
-    architectures = config.get("architectures") or [None]
-    context = config.get("max_position_embeddings")
+    architectures = config.get("architectures")
+    named = architectures[0] if isinstance(architectures, list) and architectures else None
     return ModelSpec(
         reference=reference,
         name=name,
@@ -101,37 +132,59 @@ def folder_spec(folder: Path, reference: str, name: str) -> ModelSpec:
         digest=_folder_digest(folder),
         parameters=weights.parameters,
         weight_bytes=weights.data_bytes,
-        architecture=architectures[0],
-        context_length=context if isinstance(context, int) else None,
+        architecture=named if isinstance(named, str) else None,
+        context_length=config.get("max_position_embeddings"),
         licence=_licence(folder),
     )
 
 
+_WRITES_OTHERWISE = (
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "config.json",
+    "generation_config.json",
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab*",
+    "merges.txt",
+    "*.model",
+    "chat_template*",
+)
+"""Files by which a folder writes what it writes: weights, architecture, tokenizers of all kinds, chat template."""
+
+
 def _folder_digest(folder: Path) -> str:
     digest = hashlib.sha256()
-    names = ("*.safetensors", "config.json", "generation_config.json", "tokenizer*.json", "chat_template*")
-    for file in sorted({file for pattern in names for file in folder.glob(pattern)}):
+    found = {file for pattern in _WRITES_OTHERWISE for file in folder.glob(pattern) if file.is_file()}
+    for file in sorted(found):
         digest.update(file.name.encode())
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
+        try:
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        except OSError as error:
+            problem = Problem(str(file), None, "", f"cannot be read ({error.strerror})", "a readable file")
+            raise InvalidFile((problem,)) from None
     return digest.hexdigest()[:16]
 
 
 def _licence(folder: Path) -> str | None:
     try:
         facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     licence = facts.get("licence") if isinstance(facts, dict) else None
     return licence if isinstance(licence, str) else None
 
 
 def _endpoint(rest: str, reference: str) -> ModelSpec:
-    model, at, url = rest.rpartition("@")
-    parts = urlsplit(url)
-    if not at or not model or parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UnknownModel(f"{reference}: not an endpoint reference", "write openai:MODEL@http://host:port/v1")
-    if parts.username or parts.password:
+    found = _ENDPOINT.fullmatch(rest)
+    model, url = (found["model"].strip(), found["url"].strip()) if found else ("", "")
+    if not model or not _is_http(url):
+        raise UnknownModel(
+            f"{without_password(reference)}: not an endpoint reference", "write openai:MODEL@http://host:port/v1"
+        )
+    if "@" in urlsplit(url).netloc:
         raise UnknownModel(
             f"openai:{model}@...: the URL holds a user name or password",
             "put the key into the environment variable OPENAI_API_KEY and leave it out of the URL",
@@ -147,14 +200,25 @@ def _endpoint(rest: str, reference: str) -> ModelSpec:
     )
 
 
-def _recorded(rest: str, reference: str) -> ModelSpec:
-    file = Path(rest).expanduser()
+def _is_http(url: str) -> bool:
     try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, half an IPv6 address
+        return False
+
+
+def _recorded(rest: str, reference: str) -> ModelSpec:
+    try:
+        file = Path(rest).expanduser()
         with file.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()[:16]
-    except OSError as error:
+    except (OSError, RuntimeError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
         raise UnknownModel(
-            f"{reference}: {file} cannot be read ({error.strerror})",
+            f"{reference}: {rest} cannot be read ({why})",
             'give a JSON-lines file with {"brief_id": ..., "text": ...} on each line',
         ) from None
-    return ModelSpec(reference=reference, name=file.stem, source="recorded", location=str(file.absolute()), digest=digest)
+    return ModelSpec(
+        reference=reference, name=file.stem, source="recorded", location=str(file.absolute()), digest=digest
+    )
