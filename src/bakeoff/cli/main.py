@@ -96,16 +96,17 @@ def main() -> NoReturn:
 
 def _explain(error: Exception) -> int:
     from bakeoff.core.errors import BakeoffError
+    from bakeoff.core.plain import printable
 
     if os.environ.get("BAKEOFF_DEBUG"):
         import traceback
 
         traceback.print_exception(error)
     if isinstance(error, BakeoffError):
-        click.echo(f"error: {error.message}", err=True)
+        click.echo(printable(f"error: {error.message}"), err=True)
         if error.hint:
-            click.echo(f"hint: {error.hint}", err=True)
+            click.echo(printable(f"hint: {error.hint}"), err=True)
         return error.exit_code
-    click.echo(f"error: unexpected {type(error).__name__}: {error}", err=True)
+    click.echo(printable(f"error: unexpected {type(error).__name__}: {error}"), err=True)
     click.echo("hint: this is a fault of bakeoff; `bakeoff --debug ...` shows where", err=True)
     return 1

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from bakeoff.core.clock import Clock
+from bakeoff.core.plain import printable
 from bakeoff.core.records import Generation, RunEvent
 from bakeoff.core.units import seconds_text
 
@@ -62,7 +63,7 @@ class BarProgress:
 
     def told(self, event: RunEvent) -> None:
         """Print an event above the bars."""
-        self._console.print(f"{event.candidate or 'run'}: {event.message}", markup=False, highlight=False)
+        self._console.print(printable(f"{event.candidate or 'run'}: {event.message}"), markup=False, highlight=False)
 
 
 class LineProgress:
@@ -105,7 +106,7 @@ class LineProgress:
 
     def told(self, event: RunEvent) -> None:
         """Print an event."""
-        self._console.print(f"{event.candidate or 'run'}: {event.message}", markup=False, highlight=False)
+        self._console.print(printable(f"{event.candidate or 'run'}: {event.message}"), markup=False, highlight=False)
 
     def _line(self) -> None:
         now = self._clock.monotonic_s()

@@ -20,6 +20,7 @@ def runs(*, as_json: bool) -> None:
     from rich.text import Text
 
     from bakeoff.cli.workspace import open_store
+    from bakeoff.core.plain import printable
 
     store = open_store()
     try:
@@ -36,7 +37,7 @@ def runs(*, as_json: bool) -> None:
         table = Table("run", "suite", "started", "state", "texts", "decision", box=None, pad_edge=False)
         for row in rows:
             cells = (row.run_id, row.suite, row.started[:19], row.state, *_outcome(store, row))
-            table.add_row(*(Text(cell) for cell in cells))
+            table.add_row(*(Text(printable(cell)) for cell in cells))
         Console().print(table)
     finally:
         store.close()
@@ -92,10 +93,12 @@ def _show_texts(store: Store, run_id: str, brief_id: str) -> None:
     from rich.text import Text
 
     from bakeoff.core.errors import UsageError
-    from bakeoff.study.conclude import SCORER
+    from bakeoff.core.plain import printable
+    from bakeoff.study.conclude import scoring_version
     from bakeoff.study.execute import load_plan
 
-    briefs = {brief.id: brief for brief in load_plan(store, run_id).briefs()}
+    plan = load_plan(store, run_id)
+    briefs = {brief.id: brief for brief in plan.briefs()}
     if brief_id not in briefs:
         near = difflib.get_close_matches(brief_id, briefs, n=1)
         meant = f"did you mean {near[0]}? " if near else ""
@@ -103,21 +106,13 @@ def _show_texts(store: Store, run_id: str, brief_id: str) -> None:
             f"run {run_id} has no brief {brief_id!r}", f"{meant}for example: {', '.join(list(briefs)[:3])}"
         )
     console = Console()
-    console.print(Text(briefs[brief_id].prompt, style="bold"))
-    scores = {score.trial: score for score in store.scores(run_id, SCORER)}
+    console.print(Text(printable(briefs[brief_id].prompt), style="bold"))
+    scores = {score.trial: score for score in store.scores(run_id, scoring_version(plan.suite))}
     for generation in sorted(store.generations(run_id), key=lambda found: (found.candidate, found.replicate)):
         if generation.brief != brief_id:
             continue
         score = scores.get(generation.trial)
         worth = "not scored" if score is None else f"score {score.value:.1f}"
         gates = "" if score is None or not score.gates else " · gated: " + ", ".join(hit.gate for hit in score.gates)
-        console.print(Rule(Text(f"{generation.candidate} · {worth}{gates}"), align="left"))
+        console.print(Rule(Text(printable(f"{generation.candidate} · {worth}{gates}")), align="left"))
         console.print(Text(printable(generation.text or f"(failed: {generation.error})")))
-
-
-def printable(text: str) -> str:
-    """Return `text` without control characters other than line feeds and tabs: a terminal would obey them."""
-    return "".join(
-        character if character in "\n\t" or character.isprintable() else "\N{REPLACEMENT CHARACTER}"
-        for character in text
-    )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 
+from bakeoff.core.plugins import list_plugins
 from bakeoff.core.records import Generation, Score
+from bakeoff.core.spec import content_hash
 from bakeoff.decide.analysis import BriefUnit, analyse
 from bakeoff.decide.conclusion import Conclusion
 from bakeoff.decide.decision import Requirements, decide
@@ -13,12 +16,39 @@ from bakeoff.decide.routing import route_content_types
 from bakeoff.measure.busy import busy_seconds
 from bakeoff.measure.memory import summarise_loads
 from bakeoff.measure.timing import TimingSummary, summarise_timings
-from bakeoff.score.composite import score_generation
+from bakeoff.score.base import GROUP, Scorer, ScorerBroken, load_scorer
+from bakeoff.score.composite import DIMENSIONS, score_generation
 from bakeoff.store.db import Store
 from bakeoff.study.plan import Plan
+from bakeoff.study.suite import Suite
 
-SCORER = "rules/1"
+RULES = "rules/1"
 """Version of the scoring rules: scores by another version are never mixed with these."""
+
+
+def scorers_for(suite: Suite) -> tuple[Scorer, ...]:
+    """Load the installed scorers that the suite's weights name, in alphabetical order; others are never imported.
+
+    Raises:
+        UsageError: one is not installed, cannot be imported, or is no scorer of that name.
+    """
+    named = {name for weights in suite.weights.values() for name in weights} - set(DIMENSIONS)
+    scorers = tuple(load_scorer(name) for name in sorted(named))
+    for name, scorer in zip(sorted(named), scorers, strict=True):
+        if scorer.name != name:
+            raise ScorerBroken(f"calls itself {scorer.name!r}, and is installed as {name!r}", name)
+    return scorers
+
+
+def scoring_version(suite: Suite) -> str:
+    """Return what scores are stored under: `RULES`, and which releases of which scorers a suite adds to them."""
+    named = {name for weights in suite.weights.values() for name in weights} - set(DIMENSIONS)
+    added = [
+        [str(plugin), None if plugin.distribution is None else version(plugin.distribution)]
+        for plugin in list_plugins(GROUP)
+        if plugin.name in named
+    ]
+    return f"{RULES}+{content_hash(added)}" if added else RULES
 
 
 def conclude(plan: Plan, store: Store, *, complete: bool) -> Conclusion:
@@ -26,7 +56,7 @@ def conclude(plan: Plan, store: Store, *, complete: bool) -> Conclusion:
 
     Raises:
         StoreError: the store refuses.
-        BakeoffError: a complete run that lacks a generation.
+        BakeoffError: a complete run that lacks a generation, or a scorer that cannot be loaded.
     """
     generations = store.generations(plan.run_id)
     scores = _score(plan, store, generations)
@@ -77,12 +107,13 @@ def time_candidate(generations: Sequence[Generation], concurrency: int) -> Timin
 
 
 def _score(plan: Plan, store: Store, generations: Sequence[Generation]) -> list[Score]:
-    scored: Mapping[str, Score] = {score.trial: score for score in store.scores(plan.run_id, SCORER)}
+    kept_as, scorers = scoring_version(plan.suite), scorers_for(plan.suite)
+    scored: Mapping[str, Score] = {score.trial: score for score in store.scores(plan.run_id, kept_as)}
     checks = {brief.id: plan.suite.checks(brief) for brief in plan.briefs()}
     new = [
-        score_generation(generation, checks[generation.brief], plan.suite.weights)
+        score_generation(generation, checks[generation.brief], plan.suite.weights, scorers)
         for generation in generations
         if generation.trial not in scored
     ]
-    store.add_scores(plan.run_id, SCORER, new)
+    store.add_scores(plan.run_id, kept_as, new)
     return [*scored.values(), *new]

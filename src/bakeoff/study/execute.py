@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from bakeoff import __version__
 from bakeoff.catalog.references import look_again
 from bakeoff.core.clock import Clock
 from bakeoff.core.errors import UsageError
 from bakeoff.store.db import Store
+from bakeoff.study.conclude import scorers_for
 from bakeoff.study.plan import Plan, plan_trials
 from bakeoff.study.preflight import Pace, check_fit, probe_endpoints, probe_pace
 from bakeoff.study.runner import Progress, Runner, run_folder
@@ -33,6 +37,7 @@ async def execute(
         UsageError: the preflight found something wrong; nothing was generated or stored.
         StoreError: the store refuses.
     """
+    scorers_for(plan.suite)  # a scorer that cannot be loaded is told now, not after the last text
     fit = check_fit(plan.candidates, plan.budget, plan.concurrency)
     logs = run_folder(workspace, plan.run_id) / "logs"
     writers = {candidate.id: make_writer(candidate, logs, device) for candidate in plan.candidates}
@@ -45,7 +50,9 @@ async def execute(
     try:
         await probe_endpoints(writers)
         if any(unfinished.values()):
-            on_pace(await probe_pace(plan, writers, unfinished, clock, together=fit.together))
+            pace = await probe_pace(plan, writers, unfinished, clock, together=fit.together)
+            if pace.per_text_s:
+                on_pace(pace)
         if not stored:
             store.add_run(plan.run_id, plan.suite.name, clock.now().isoformat(), plan.model_dump(mode="json"))
             stored = True
@@ -55,16 +62,25 @@ async def execute(
 
 
 def load_plan(store: Store, run_id: str) -> Plan:
-    """Return the plan of a stored run, checked against the models as they are now.
+    """Return the plan of a stored run.
 
     Raises:
-        UsageError: no such run, or a model changed since.
+        UsageError: no such run, or one whose plan another version wrote in a way that this one cannot read.
     """
     row = store.run(run_id)
     if row is None:
         known = ", ".join(found.run_id for found in store.runs()[:5])
         raise UsageError(f"there is no run {run_id!r} in this workspace", f"runs: {known}" if known else "no runs yet")
-    return Plan.model_validate(row.plan)
+    try:
+        return Plan.model_validate(row.plan)
+    except ValidationError as error:
+        version = row.plan.get("version") if isinstance(row.plan, dict) else None
+        where = ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])
+        raise UsageError(
+            f"run {row.run_id} was planned by bakeoff {version or 'of an unknown version'}, and this version "
+            f"({__version__}) cannot read its plan (at {where or 'its top'})",
+            "use the version that wrote it, or start a new run",
+        ) from None
 
 
 def check_unchanged(plan: Plan) -> None:

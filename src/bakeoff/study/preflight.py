@@ -147,7 +147,10 @@ async def _probe_endpoint(name: str, writer: EndpointWriter) -> str | None:
 
 
 class Pace(NamedTuple):
-    """How long the run will take, from one text a candidate: seconds, fastest and slowest expectation."""
+    """How long the run will take, from one text a candidate: seconds, fastest and slowest expectation.
+
+    Recorded texts take no time worth telling: `per_text_s` lacks them, and whoever has nothing left to write.
+    """
 
     low_s: float
     high_s: float
@@ -168,12 +171,15 @@ async def probe_pace(
     per_text: dict[str, float] = {}
     low = high = 0.0
     for name, trials in plan_trials(plan).items():
+        source = plan.candidate(name).model.source
+        if source == "recorded" or not unfinished[name]:
+            continue
         writer = writers[name]
         await writer.open()
         first = trials[0]
         brief = next(brief for brief in plan.briefs() if brief.id == first.brief)
         messages = messages_for(plan, brief)
-        if plan.candidate(name).model.source == "folder":
+        if source == "folder":
             # The first text of a process pays for warming up; it is not the pace.
             await writer.write(first, messages, 1)
         begun = clock.monotonic_s()

@@ -28,6 +28,7 @@ from bakeoff.core.errors import (
     EndpointError,
     EndpointFailed,
     EndpointUnreachable,
+    StoreError,
     WorkerDied,
     WorkerError,
 )
@@ -72,7 +73,8 @@ def retry_policy(error: BakeoffError, attempts: int) -> Retry:
     if attempts >= limit:
         return Retry(again=False)
     if isinstance(error, EndpointBusy):
-        return Retry(again=True, wait_s=min(_LONGEST_WAIT_S, error.retry_after_s or 2.0**attempts))
+        asked_s = 2.0**attempts if error.retry_after_s is None else max(0.0, error.retry_after_s)
+        return Retry(again=True, wait_s=min(_LONGEST_WAIT_S, asked_s))
     return Retry(again=True, reopen=isinstance(error, WorkerDied))
 
 
@@ -208,7 +210,16 @@ def _failed(trial: Trial, error: BakeoffError, concurrency: int, attempts: int) 
 
 
 def run_folder(workspace: Path, run_id: str) -> Path:
-    """Return (and make) the folder of a run's reports and logs."""
+    """Return (and make) the folder of a run's reports and logs.
+
+    Raises:
+        StoreError: it cannot be made.
+    """
     folder = workspace / "runs" / run_id
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"cannot make {folder}: {error.strerror}", "set BAKEOFF_HOME to a folder that you may write"
+        ) from None
     return folder

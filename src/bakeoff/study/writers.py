@@ -215,8 +215,12 @@ class RecordedWriter:
                 "add a line for it, or leave the brief out of the suite",
                 status=404,
             )
+        counted = found.prompt_tokens is not None or found.completion_tokens is not None
         timings = Timings(
-            latency_s=found.latency_s, prompt_tokens=found.prompt_tokens, completion_tokens=found.completion_tokens
+            latency_s=found.latency_s,
+            prompt_tokens=found.prompt_tokens,
+            completion_tokens=found.completion_tokens,
+            tokens_from="reported" if counted else None,
         )
         return trial.generation(text=found.text, finish_reason="stop", timings=timings, recorded=True)
 
