@@ -13,7 +13,22 @@ from collections.abc import Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Column, Integer, MetaData, String, Table, Text, create_engine, event, insert, select, update
+from sqlalchemy import (
+    URL,
+    Column,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from bakeoff.core.errors import StoreError
@@ -27,6 +42,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
 SCHEMA_VERSION = 1
+_LOCK = 0x62616B65
+"""Names the lock under which tables are made in PostgreSQL; any number that nobody else uses."""
 
 _metadata = MetaData()
 _info = Table("info", _metadata, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False))
@@ -46,7 +63,7 @@ _generations = Table(
     _metadata,
     Column("run_id", String(64), primary_key=True),
     Column("trial", String(64), primary_key=True),
-    Column("candidate", String(200), nullable=False),
+    Column("candidate", Text, nullable=False),  # a path has no length that one could count on
     Column("brief", String(200), nullable=False),
     Column("failed", Integer, nullable=False),
     Column("record", Text, nullable=False),
@@ -90,20 +107,38 @@ class RunRow(NamedTuple):
 class Store:
     """The only door to the database. Every method raises `StoreError` when the database refuses."""
 
-    def __init__(self, url: str) -> None:
-        self._engine: Engine = create_engine(url)
+    def __init__(self, url: str | URL) -> None:
+        """Open the database at an SQLAlchemy `url`, and make the tables if it has none yet.
+
+        Raises:
+            StoreError: no such database, no driver for it, no rights, or a store of another version.
+        """
+        self._engine = _make_engine(url)
         self._sqlite = self._engine.dialect.name == "sqlite"
         if self._sqlite:
             event.listen(self._engine, "connect", _set_pragmas)
-        with self._begin() as connection:
-            _metadata.create_all(connection)
-            self._insert_new(connection, _info, {"key": "schema_version", "value": str(SCHEMA_VERSION)})
-            found = connection.execute(select(_info.c.value).where(_info.c.key == "schema_version")).scalar_one()
-        if int(found) != SCHEMA_VERSION:
+        found = self._schema_version()
+        if found != str(SCHEMA_VERSION):
+            self.close()
             raise StoreError(
                 f"the store has schema version {found}, and this bakeoff reads version {SCHEMA_VERSION}",
                 "use the bakeoff version that wrote it, or another workspace (BAKEOFF_HOME)",
             )
+
+    def _schema_version(self) -> str:
+        """Return the stored version; writes only where there is none, so that a store may be read without rights."""
+        query = select(_info.c.value).where(_info.c.key == "schema_version")
+        with self._begin() as connection:
+            if inspect(connection).has_table(_info.name):
+                found = connection.execute(query).scalar()
+                if found is not None:
+                    return str(found)
+        with self._begin() as connection:
+            # Several processes may open a new store at once: one makes the tables, the others wait for it.
+            connection.execute(text("BEGIN IMMEDIATE" if self._sqlite else f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            _metadata.create_all(connection)
+            self._insert_new(connection, _info, {"key": "schema_version", "value": str(SCHEMA_VERSION)})
+            return str(connection.execute(query).scalar_one())
 
     @classmethod
     def open_folder(cls, folder: Path) -> Store:
@@ -115,7 +150,7 @@ class Store:
                 f"cannot make the workspace folder {folder}: {error.strerror}",
                 "set BAKEOFF_HOME to a folder that you may write",
             ) from None
-        return cls(f"sqlite:///{folder / 'bakeoff.db'}")
+        return cls(URL.create("sqlite", database=str(folder / "bakeoff.db")))
 
     def close(self) -> None:
         """Close all connections."""
@@ -127,9 +162,11 @@ class Store:
             with self._engine.begin() as connection:
                 yield connection
         except DBAPIError as error:
+            file = "check that the disk is not full and that the file is a bakeoff store which you may write"
+            server = "check that the server runs, and the address, user and rights in BAKEOFF_STORE"
             raise StoreError(
                 f"the store at {self._engine.url.render_as_string(hide_password=True)} refused: {error.orig}",
-                "check that the disk is not full and that the file is a bakeoff store which you may write",
+                file if self._sqlite else server,
             ) from error
         except SQLAlchemyError as error:
             raise StoreError(f"the store failed: {error}", "") from error
@@ -252,6 +289,19 @@ class Store:
             return list(connection.execute(query).scalars())
 
 
+def _make_engine(url: str | URL) -> Engine:
+    try:
+        return create_engine(url)
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            f"the store needs the Python package {error.name}", "for PostgreSQL: pip install 'psycopg[binary]'"
+        ) from None
+    except (SQLAlchemyError, ValueError):  # not quoted: it may hold a password
+        raise StoreError(
+            "BAKEOFF_STORE is no database address", "such as postgresql+psycopg://user:password@host/database"
+        ) from None
+
+
 def _run_row(row: Any) -> RunRow:
     result = None if row["result"] is None else json.loads(row["result"])
     return RunRow(
@@ -267,6 +317,6 @@ def _run_row(row: Any) -> RunRow:
 
 def _set_pragmas(connection: DBAPIConnection, _record: object) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=15000", "foreign_keys=ON"):
+    for pragma in ("busy_timeout=15000", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
