@@ -11,6 +11,8 @@ from bakeoff.machine.detect import Machine
 _KEEP_FREE_BYTES = 1 << 30
 """Left to the system and to bakeoff itself; assumed, and said so in `source`."""
 
+_MOST_DIGITS = 18
+
 
 class Budget(Record):
     """Bytes that workers may take together, with the reason; `value` is None when the machine does not say."""
@@ -27,7 +29,7 @@ def memory_budget(machine: Machine) -> Budget:
     """
     wanted = os.environ.get("BAKEOFF_MEMORY_BUDGET")
     if wanted is not None:
-        if not wanted.isdigit() or int(wanted) == 0:
+        if not wanted.isascii() or not wanted.isdigit() or len(wanted) > _MOST_DIGITS or int(wanted) == 0:
             raise UsageError(f"BAKEOFF_MEMORY_BUDGET is {wanted!r}", "give a whole number of bytes, such as 8000000000")
         return Budget(value=int(wanted), source="set by BAKEOFF_MEMORY_BUDGET")
     named = {
