@@ -118,6 +118,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         until = parsedate_to_datetime(value)
     except ValueError:
         return None
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)  # "-0000" is UTC without a statement about the place
     return max(0.0, (until - datetime.now(UTC)).total_seconds())
 
 
