@@ -15,6 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from bakeoff.core.plain import printable
 from bakeoff.core.units import bytes_text, percent_text, seconds_text
 
 _HEADLINES = {
@@ -36,6 +37,7 @@ _SURE = {
 
 def render(document: dict[str, Any]) -> RenderableType:
     """Return the whole last screen for a `bakeoff.run/1` document: details first, the decision where the eye ends."""
+    document = _harmless(document)
     labels = _labels(document)
     parts: list[RenderableType] = [_heading(document)]
     parts += [_title("Quality: 0 to 10, with 95 % intervals"), _quality(document, labels)]
@@ -43,6 +45,15 @@ def render(document: dict[str, Any]) -> RenderableType:
     parts += [_decision(document)]
     parts += [_title("Routes: which model for which content type"), _routes(document, labels), *_ending(document)]
     return Group(*parts)
+
+
+def _harmless(value: Any) -> Any:
+    """Return a JSON value with all its strings fit for a terminal: what a server says of itself ends up in events."""
+    if isinstance(value, dict):
+        return {printable(name): _harmless(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_harmless(item) for item in value]
+    return printable(value) if isinstance(value, str) else value
 
 
 def print_document(document: dict[str, Any], console: Console) -> None:
