@@ -26,8 +26,9 @@ import numpy as np
 from bakeoff.core.spec import Sampling
 from bakeoff.engines import onnx_model
 from bakeoff.engines.base import TokenModel
-from bakeoff.engines.batching import Batcher, Delivery, Limits
+from bakeoff.engines.batching import Batcher, Limits
 from bakeoff.engines.process import Worker, WorkerCommand, start_worker
+from bakeoff.engines.requests import Delivery
 from bakeoff.engines.text import TextCodec
 
 CONCURRENCY = (1, 8, 16)

@@ -10,8 +10,9 @@ import pytest
 from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Sampling
 from bakeoff.engines.base import ModelFacts
-from bakeoff.engines.batching import Batcher, BatcherClosed, Limits, ModelFailed, PromptTooLong
+from bakeoff.engines.batching import Batcher, Limits
 from bakeoff.engines.chat_template import ChatTemplate
+from bakeoff.engines.requests import BatcherClosed, ModelFailed, PromptTooLong
 from bakeoff.engines.text import TextCodec
 from tiny_model import make_tokenizer
 

@@ -17,13 +17,14 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from bakeoff.core.errors import UsageError, WorkerError
 from bakeoff.core.spec import Sampling
 from bakeoff.engines.base import TokenModel
+from bakeoff.engines.requests import BatcherClosed, Delivery, Finish, ModelFailed, PromptTooLong, Request
 from bakeoff.engines.sampling import choose_tokens, is_finite, seeded_generator
 from bakeoff.engines.text import TextCodec
 
@@ -33,101 +34,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# 50 a second is more than a reader sees; at 16 streams of a small model, HTTP then kept 94 % of the engine's tokens/s,
-# against 74 % with 8 ms (2 shared cores, 2026-11; benchmarks/worker_overhead.py).
+# 50 a second is more than a reader sees. Tokens/s of 16 streams of a 3M model, against delivery in every turn: 1.05 times
+# at 8 ms, 1.17 times at 20 ms (medians of 15 interleaved rounds, 2 shared cores, 2026-11).
 DELIVERY_INTERVAL_S = 0.02
 # Prompts prefilled in one call: enough to fill the arithmetic units, not so many that running requests stall.
 MAX_PREFILL_TOKENS = 2048
-
-Finish = Literal["stop", "length"]
-
-
-class PromptTooLong(UsageError):
-    """A prompt that leaves no room for an answer in the context."""
-
-
-class ModelFailed(WorkerError):
-    """The engine raised, or computed no finite logits, while this request was in its batch."""
-
-
-class BatcherClosed(WorkerError):
-    """The batcher takes no more requests: the worker is ending."""
-
-
-@dataclass(frozen=True, slots=True)
-class RequestTimings:
-    """Where the time of one request went, in seconds; tokens are counted from ids.
-
-    `queue_s` is submit to prefill, `prefill_s` the prefill call with the first token's choice, `ttft_s` submit to
-    first token, `decode_s` first to last token, `rows` the most rows that were batched with it, itself included.
-    """
-
-    queue_s: float
-    prefill_s: float
-    ttft_s: float
-    decode_s: float
-    prompt_tokens: int
-    completion_tokens: int
-    rows: int
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What is new for one request: text, and at its end either how it finished, with timings, or what broke."""
-
-    request: Request
-    text: str
-    finish: Finish | None = None
-    timings: RequestTimings | None = None
-    error: WorkerError | None = None
-
-    @property
-    def last(self) -> bool:
-        """Whether nothing follows."""
-        return self.finish is not None or self.error is not None
-
-
-@dataclass(eq=False, slots=True)
-class Request:
-    """One submitted request: the handle to cancel it, and the loop's own notes about it.
-
-    `sink` is for the receiver: what `deliver` should do with this request's deliveries.
-    """
-
-    prompt: Sequence[int]
-    sampling: Sampling
-    seed: int
-    sink: Callable[[Delivery], None]
-    max_new: int = 0
-    cancelled: bool = False
-    submitted_at: float = field(default_factory=perf_counter)
-    prefill_at: float = 0.0
-    first_at: float = 0.0
-    last_at: float = 0.0
-    produced: int = 0
-    rows: int = 0
-    pending: str = ""
-
-    def cancel(self) -> None:
-        """Stop within one token; nothing is delivered afterwards. Safe from any thread, and more than once."""
-        self.cancelled = True
-
-    @property
-    def reserved(self) -> int:
-        """KV tokens that it may come to use."""
-        return len(self.prompt) + self.max_new
-
-    def timings(self) -> RequestTimings:
-        """Return its timings as they stand."""
-        return RequestTimings(
-            queue_s=self.prefill_at - self.submitted_at,
-            prefill_s=self.first_at - self.prefill_at,
-            ttft_s=self.first_at - self.submitted_at,
-            decode_s=self.last_at - self.first_at,
-            prompt_tokens=len(self.prompt),
-            completion_tokens=self.produced,
-            rows=self.rows,
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bakeoff.core.clock import Clock, SystemClock
 from bakeoff.core.errors import BakeoffError, UsageError
-from bakeoff.engines import batching
-from bakeoff.engines.batching import Batcher, Delivery, RequestTimings
+from bakeoff.engines.batching import Batcher, deliver_directly
 from bakeoff.engines.openai_protocol import DONE, AnswerShape, ApiError, CompletionRequest, as_event, read_request
+from bakeoff.engines.requests import BatcherClosed, Delivery, PromptTooLong, RequestTimings
+from bakeoff.engines.requests import Request as GenerationRequest
 from bakeoff.engines.text import TextCodec
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Inbox:
     def deliver(self, deliveries: Sequence[Delivery]) -> None:
         """Hand deliveries to their sinks in the loop. Called in the batcher's thread."""
         with contextlib.suppress(RuntimeError):  # the loop is closed: the worker is ending, nobody listens
-            self._loop.call_soon_threadsafe(batching.deliver_directly, deliveries)
+            self._loop.call_soon_threadsafe(deliver_directly, deliveries)
 
 
 class WorkerApp:
@@ -117,7 +118,7 @@ class WorkerApp:
             return AnswerResponse(answer, lambda send: _write_stream(answer, shape, send, usage=wanted.include_usage))
         return AnswerResponse(answer, lambda send: _write_whole(answer, shape, send))
 
-    def _submit(self, wanted: CompletionRequest, sink: Callable[[Delivery], None]) -> batching.Request:
+    def _submit(self, wanted: CompletionRequest, sink: Callable[[Delivery], None]) -> GenerationRequest:
         try:
             if wanted.messages is not None:
                 prompt: Sequence[int] = self._codec.encode_chat(wanted.messages)
@@ -140,7 +141,7 @@ class Answer:
 
     def __init__(self) -> None:
         self._queue: asyncio.Queue[Delivery] = asyncio.Queue()
-        self.generation: batching.Request | None = None
+        self.generation: GenerationRequest | None = None
 
     def take(self, delivery: Delivery) -> None:
         """Take a delivery, in the event loop."""
@@ -262,11 +263,11 @@ def _usage(timings: RequestTimings) -> dict[str, int]:
 
 def _as_api_error(error: BakeoffError) -> ApiError:
     """Return how a client learns of an error of ours."""
-    if isinstance(error, batching.PromptTooLong):
+    if isinstance(error, PromptTooLong):
         return ApiError(400, error.message, param="messages", code="context_length_exceeded")
     if isinstance(error, UsageError):
         return ApiError(400, error.message, param="messages", code="invalid_prompt")
-    if isinstance(error, batching.BatcherClosed):
+    if isinstance(error, BatcherClosed):
         return ApiError(503, error.message, code="worker_ending")
     return ApiError(500, error.message, code="model_failed")
 
