@@ -23,6 +23,8 @@ def cross_checks(lined: LinedData, file: str) -> list[Problem]:
     known = list(dict.fromkeys([*NORMS, *(canonical_content_type(name) for name in own)]))
     briefs = [(index, brief) for index, brief in enumerate(_list(data.get("briefs"))) if isinstance(brief, dict)]
     found = [*_own_types(own), *_ids(briefs, lined), *_content_types(briefs, known), *_limits(briefs)]
+    if isinstance(data.get("version"), bool | float):  # equal to 1 as Python compares
+        found.append((("version",), f"is {data['version']}", "one of 1"))
     found += _weights(data.get("weights"), known)
     return [Problem(file, lined.line(path), dotted(path), wrong, expected) for path, wrong, expected in found]
 

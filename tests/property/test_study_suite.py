@@ -1,0 +1,85 @@
+"""Whatever is done to the characters of a suite file, the answer is a suite or an `InvalidFile`."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bakeoff.core.errors import InvalidFile, Problem
+from bakeoff.study.suite import Suite, parse_suite
+from sample_runs import suite_text
+
+TEXT = (
+    suite_text(2, top="sampling: {temperature: 0.5, stop: ['END']}\nweights: {tweet: {length_quality: 2}}\n")
+    + "    limits: {min_words: 3, max_words: 40}\n    parts: [hook]\n    language: en\n"
+    + "content_types:\n  press: &p {soft_words: [10, 20], markdown: true}\n  note: *p\n"
+)
+PIECES = st.one_of(
+    st.sampled_from([*list("[]{}:,-&*!|>'\"#%@`?~=<\t\n \\/"), "<<: ", "- ", "!!int ", ".nan", "&p ", "*p ", "\ud800"]),
+    st.characters(),
+    st.integers().map(str),
+)
+EDITS = st.lists(st.tuples(st.integers(0, len(TEXT)), st.integers(0, 6), PIECES), min_size=1, max_size=8)
+
+
+LINE_ENDS = ("\n", "\r", "\x85", "\u2028", "\u2029")
+
+
+def check(text: str) -> None:
+    suite, problems = read(text)
+    lines = sum(text.count(end) for end in LINE_ENDS) + 1
+    for problem in problems:
+        assert len(str(problem).splitlines()) <= 5
+        assert problem.line is None or 1 <= problem.line <= lines
+    if suite is None:
+        assert problems
+    else:
+        # What is accepted can be planned and scored.
+        assert all(suite.checks(brief).prompt for brief in suite.briefs)
+        assert len({brief.id for brief in suite.briefs}) == len(suite.briefs)
+
+
+def read(text: str) -> tuple[Suite | None, tuple[Problem, ...]]:
+    try:
+        return parse_suite(text, "f.yaml"), ()
+    except InvalidFile as error:
+        return None, error.problems
+
+
+@settings(max_examples=300, deadline=None)
+@given(EDITS)
+def test_deletions_and_insertions(edits: list[tuple[int, int, str]]) -> None:
+    text = TEXT
+    for at, removed, inserted in edits:
+        text = text[:at] + inserted + text[at + removed :]
+    check(text)
+
+
+JSON_LIKE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = [
+    "version", "name", "description", "content_types", "sampling", "replicates", "baseline", "weights", "eps", "threshold",
+    "system_prompt", "tracking", "briefs",
+]  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(st.sampled_from(FIELDS), JSON_LIKE, max_size=4), st.booleans())
+def test_any_value_in_any_field(fields: dict[str, object], in_brief: bool) -> None:
+    import yaml
+
+    data: dict[str, object] = {
+        "version": 1,
+        "name": "n",
+        "briefs": [{"id": "a", "content_type": "tweet", "prompt": "p"}],
+    }
+    if in_brief:
+        names = ["limits", "parts", "must_include", "must_not_include", "source", "language", "cluster", "prompt", "id"]
+        brief = dict(zip(names, fields.values(), strict=False))
+        data["briefs"] = [{"id": "a", "content_type": "tweet", "prompt": "p", **brief}]
+    else:
+        data |= fields
+    check(yaml.safe_dump(data, allow_unicode=True))

@@ -1,0 +1,326 @@
+"""The retry policy, and that every planned trial ends in exactly one stored generation whatever writers do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bakeoff.core.clock import HandClock
+from bakeoff.core.errors import (
+    BakeoffError,
+    EndpointBusy,
+    EndpointError,
+    EndpointFailed,
+    EndpointGarbage,
+    EndpointRefused,
+    EndpointTimeout,
+    EndpointUnreachable,
+    StoreError,
+    WorkerDied,
+    WorkerNotStarted,
+)
+from bakeoff.core.records import Generation, RunEvent, WorkerLoad
+from bakeoff.store.db import Store
+from bakeoff.study.plan import Plan, Trial, plan_trials
+from bakeoff.study.runner import MAX_DEATHS, Retry, Runner, messages_for, retry_policy, run_folder
+from bakeoff.study.writers import Message
+from sample_runs import make_plan, make_suite
+
+GIVE_UP = Retry(again=False)
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts", "expected"),
+    [
+        (WorkerDied("x"), 1, Retry(again=True, reopen=True)),
+        (WorkerDied("x"), 2, Retry(again=True, reopen=True)),
+        (WorkerDied("x"), 3, GIVE_UP),
+        (WorkerNotStarted("x"), 1, GIVE_UP),
+        (EndpointUnreachable("x"), 1, Retry(again=True)),
+        (EndpointUnreachable("x"), 2, GIVE_UP),
+        (EndpointFailed("x"), 1, Retry(again=True)),
+        (EndpointFailed("x"), 2, GIVE_UP),
+        (EndpointRefused("x"), 1, GIVE_UP),
+        (EndpointGarbage("x"), 1, GIVE_UP),
+        (EndpointTimeout("x"), 1, GIVE_UP),
+        (EndpointBusy("x", retry_after_s=7.5), 1, Retry(again=True, wait_s=7.5)),
+        (EndpointBusy("x", retry_after_s=0.0), 1, Retry(again=True, wait_s=0.0)),
+        (EndpointBusy("x", retry_after_s=-1.0), 1, Retry(again=True, wait_s=0.0)),
+        (EndpointBusy("x", retry_after_s=900.0), 5, Retry(again=True, wait_s=30.0)),
+        (EndpointBusy("x"), 1, Retry(again=True, wait_s=2.0)),
+        (EndpointBusy("x"), 2, Retry(again=True, wait_s=4.0)),
+        (EndpointBusy("x"), 5, Retry(again=True, wait_s=30.0)),
+        (EndpointBusy("x", retry_after_s=0.0), 6, GIVE_UP),
+    ],
+)
+def test_retry_policy(error: BakeoffError, attempts: int, expected: Retry) -> None:
+    assert retry_policy(error, attempts) == expected
+
+
+class ScriptedWriter:
+    """Does for each try of a trial what `script(trial, attempt)` says: raises it, or writes."""
+
+    load: WorkerLoad | None = None
+
+    def __init__(self, script: Callable[[Trial, int], BaseException | None]) -> None:
+        self._script = script
+        self.tries: dict[str, int] = {}
+        self.opened = self.closed = self.in_flight = self.most_in_flight = 0
+
+    async def open(self) -> None:
+        self.opened += 1
+
+    async def write(self, trial: Trial, messages: Sequence[Message], concurrency: int) -> Generation:
+        self.tries[trial.key] = attempt = self.tries.get(trial.key, 0) + 1
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            await asyncio.sleep(0)
+            error = self._script(trial, attempt)
+            if error is not None:
+                raise error
+            return trial.generation(
+                text=f"{messages[-1]['content'][:5]}", finish_reason="stop", concurrency=concurrency
+            )
+        finally:
+            self.in_flight -= 1
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+class Heard:
+    """A progress that remembers."""
+
+    def __init__(self) -> None:
+        self.texts: list[Generation] = []
+        self.events: list[RunEvent] = []
+
+    def turn(self, candidate: str) -> None:
+        pass
+
+    def finished(self, generation: Generation) -> None:
+        self.texts.append(generation)
+
+    def told(self, event: RunEvent) -> None:
+        self.events.append(event)
+
+
+def well(_trial: Trial, _attempt: int) -> None:
+    return None
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store.open_folder(tmp_path)
+    yield made
+    made.close()
+
+
+def begin(
+    store: Store, plan: Plan, **scripts: Callable[[Trial, int], BaseException | None]
+) -> tuple[Runner, dict[str, ScriptedWriter], Heard]:
+    writers = {candidate.id: ScriptedWriter(scripts.get(candidate.id, well)) for candidate in plan.candidates}
+    heard = Heard()
+    if store.run(plan.run_id) is None:
+        store.add_run(plan.run_id, plan.suite.name, "2026-01-01T00:00:00+00:00", plan.model_dump(mode="json"))
+    return Runner(plan, store, writers, heard, HandClock(datetime(2026, 1, 1, tzinfo=UTC))), writers, heard
+
+
+def planned(plan: Plan) -> set[str]:
+    return {trial.key for own in plan_trials(plan).values() for trial in own}
+
+
+def stored(store: Store, plan: Plan, candidate: str) -> list[Generation]:
+    return [generation for generation in store.generations(plan.run_id) if generation.candidate == candidate]
+
+
+def check_complete(store: Store, plan: Plan, heard: Heard) -> None:
+    generations = store.generations(plan.run_id)
+    assert {generation.trial for generation in generations} == planned(plan)
+    assert len(generations) == len(planned(plan)) == len(heard.texts)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_every_trial_is_stored_once(store: Store, together: bool) -> None:
+    plan = make_plan(40, top="replicates: 2\n", concurrency=5)
+    runner, writers, heard = begin(store, plan)
+    asyncio.run(runner.run(together=together))
+    check_complete(store, plan, heard)
+    assert all(writer.most_in_flight == 5 for writer in writers.values())
+    assert {generation.concurrency for generation in store.generations(plan.run_id)} == {1, 5}
+    assert {generation.attempts for generation in store.generations(plan.run_id)} == {1}
+
+
+def test_a_run_goes_on_where_it_stopped(store: Store) -> None:
+    plan = make_plan(12)
+    done = [trial for own in plan_trials(plan).values() for trial in own][::2]
+    runner, writers, _ = begin(store, plan)
+    for trial in done:
+        store.add_generation(plan.run_id, trial.generation(text="old", finish_reason="stop"))
+    asyncio.run(runner.run(together=True))
+    assert {generation.trial for generation in store.generations(plan.run_id)} == planned(plan)
+    tried = {key for writer in writers.values() for key in writer.tries}
+    assert tried == planned(plan) - {trial.key for trial in done}
+    assert sum(generation.text == "old" for generation in store.generations(plan.run_id)) == len(done)
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [
+        (EndpointRefused("no such model"), 1),
+        (EndpointGarbage("html"), 1),
+        (EndpointTimeout("slow"), 1),
+        (EndpointFailed("500"), 2),
+        (EndpointUnreachable("gone"), 2),
+        (EndpointBusy("queue full", retry_after_s=0.0), 6),
+    ],
+)
+def test_errors_that_stay_are_recorded(store: Store, error: EndpointError, attempts: int) -> None:
+    plan = make_plan(12)
+    runner, _, heard = begin(store, plan, ann=lambda _trial, _attempt: error)
+    asyncio.run(runner.run(together=True))
+    check_complete(store, plan, heard)
+    for generation in stored(store, plan, "ann"):
+        assert (generation.text, generation.finish_reason, generation.error_kind) == (None, "error", error.kind)
+        assert (generation.error, generation.attempts) == (error.message, attempts)
+    assert not any(generation.failed for generation in stored(store, plan, "bob"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [EndpointFailed("500"), EndpointUnreachable("gone"), EndpointBusy("busy", retry_after_s=0.0), WorkerDied("x")],
+)
+def test_errors_that_pass_leave_a_text(store: Store, error: BakeoffError) -> None:
+    plan = make_plan(4)
+    runner, _, heard = begin(
+        store, plan, ann=lambda trial, attempt: error if attempt == 1 and trial.brief == "b0" else None
+    )
+    asyncio.run(runner.run(together=True))
+    check_complete(store, plan, heard)
+    assert not any(generation.failed for generation in store.generations(plan.run_id))
+    assert [g.attempts for g in stored(store, plan, "ann") if g.brief == "b0"] == [2]
+
+
+def test_a_death_is_counted_once_for_all_in_flight(store: Store) -> None:
+    plan = make_plan(40, ("ann",), concurrency=8)
+    struck: list[str] = []
+
+    def once(trial: Trial, attempt: int) -> BaseException | None:
+        # The first eight texts that run beside each other all see the same death.
+        timed = {t.key for t in plan_trials(plan)["ann"][:10]}
+        if trial.key not in timed and attempt == 1 and len(struck) < 8:
+            struck.append(trial.key)
+            return WorkerDied("killed by signal 9")
+        return None
+
+    runner, _, heard = begin(store, plan, ann=once)
+    asyncio.run(runner.run(together=True))
+    check_complete(store, plan, heard)
+    assert len(struck) == 8
+    assert [event.kind for event in heard.events] == ["worker_died"]
+    assert store.events(plan.run_id) == heard.events
+    assert sum(generation.attempts == 2 for generation in stored(store, plan, "ann")) == 8
+
+
+def test_three_deaths_end_a_candidate_and_nobody_else(store: Store) -> None:
+    plan = make_plan(40)
+    runner, writers, heard = begin(store, plan, ann=lambda _trial, _attempt: WorkerDied("killed"))
+    asyncio.run(runner.run(together=True))
+    check_complete(store, plan, heard)
+    assert len(heard.events) == MAX_DEATHS
+    assert "death 3" in heard.events[-1].message
+    assert {generation.error_kind for generation in stored(store, plan, "ann")} == {"worker_died"}
+    assert sum(writers["ann"].tries.values()) == MAX_DEATHS
+    assert not any(generation.failed for generation in stored(store, plan, "bob"))
+
+
+def test_a_worker_that_does_not_start_is_tried_three_times(store: Store) -> None:
+    plan = make_plan(6, ("ann",))
+    runner, writers, heard = begin(store, plan, ann=lambda _trial, _attempt: WorkerNotStarted("no memory"))
+    asyncio.run(runner.run(together=True))
+    check_complete(store, plan, heard)
+    assert sum(writers["ann"].tries.values()) == MAX_DEATHS
+    assert [event.message.split(";")[0] for event in heard.events] == ["no memory"] * MAX_DEATHS
+
+
+def test_cancelling_stores_nothing_half(store: Store) -> None:
+    plan = make_plan(30, ("ann",), concurrency=4)
+
+    async def cancelled() -> None:
+        reached = asyncio.Event()
+
+        def script(_trial: Trial, _attempt: int) -> None:
+            if len(writers["ann"].tries) == 15:
+                reached.set()
+
+        runner, writers, _ = begin(store, plan, ann=script)
+        running = asyncio.create_task(runner.run(together=True))
+        await reached.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(cancelled())
+    before = store.generations(plan.run_id)
+    assert 0 < len(before) < 30
+    assert all(generation.text for generation in before)
+    runner, _, _ = begin(store, plan)
+    asyncio.run(runner.run(together=True))
+    after = store.generations(plan.run_id)
+    assert {generation.trial for generation in after} == planned(plan)
+    assert [g for g in after if g.trial in {b.trial for b in before}] == before
+
+
+def test_a_store_that_refuses_ends_the_run(store: Store, tmp_path: Path) -> None:
+    import sqlite3
+
+    plan = make_plan(30, ("ann",), concurrency=4)
+
+    def script(_trial: Trial, _attempt: int) -> None:
+        if len(writers["ann"].tries) == 15:
+            with sqlite3.connect(tmp_path / "bakeoff.db") as other:
+                other.execute("DROP TABLE generations")
+
+    runner, writers, _ = begin(store, plan, ann=script)
+    with pytest.raises(StoreError) as caught:
+        asyncio.run(runner.run(together=True))
+    assert "generations" in caught.value.message
+    assert writers["ann"].in_flight == 0
+
+
+def test_a_bug_in_a_writer_is_not_recorded_as_the_models_failure(store: Store) -> None:
+    plan = make_plan(4, ("ann",))
+    runner, _, _ = begin(store, plan, ann=lambda _trial, _attempt: ZeroDivisionError("a bug"))
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(runner.run(together=True))
+    assert store.generations(plan.run_id) == []
+
+
+def test_writers_are_closed_between_turns_where_memory_is_short(store: Store) -> None:
+    plan = make_plan(30)
+    runner, writers, _ = begin(store, plan)
+    asyncio.run(runner.run(together=False))
+    assert sorted(writer.closed for writer in writers.values()) == [0, 1]
+    asyncio.run(runner.close(store_loads=False))
+    assert sorted(writer.closed for writer in writers.values()) == [1, 2]
+
+
+def test_messages_hold_system_prompt_brief_and_source() -> None:
+    suite = make_suite(1, top="system_prompt: Be brief.\n")
+    brief = suite.briefs[0].model_copy(update={"source": "Facts."})
+    plan = make_plan(1, top="system_prompt: Be brief.\n")
+    assert messages_for(plan, brief) == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": f"{brief.prompt}\n\nSource:\nFacts."},
+    ]
+
+
+def test_a_run_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(StoreError, match="cannot make"):
+        run_folder(tmp_path, "r1")
