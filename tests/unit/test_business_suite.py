@@ -94,10 +94,10 @@ def test_keys_and_values_are_of_known_kinds() -> None:
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", where), where
 
 
-def test_at_least_25_briefs_of_each_type_and_a_third_of_each_difficulty() -> None:
+def test_35_briefs_of_each_type_and_a_third_of_each_difficulty() -> None:
     types = Counter(brief["content_type"] for brief in briefs())
     assert set(types) == TYPES
-    assert min(types.values()) >= 25
+    assert set(types.values()) == {35}
     for content_type in TYPES:
         grades = Counter(brief["difficulty"] for brief in briefs(content_type))
         assert all(0.25 <= grades[grade] / types[content_type] <= 0.42 for grade in ("easy", "medium", "hard")), (
@@ -110,10 +110,15 @@ def test_families_are_small_and_within_one_type() -> None:
     families = defaultdict(list)
     for brief in briefs():
         families[brief["cluster"]].append(brief)
-    assert len(families) >= 45
     for name, members in families.items():
-        assert 2 <= len(members) <= 3, name
+        assert 1 <= len(members) <= 3, name
         assert len({brief["content_type"] for brief in members}) == 1, name
+
+
+def test_each_type_has_families_enough_for_a_claim() -> None:
+    # Nothing is claimed for a content type under 15 families; 20 leave room for families whose runs fail.
+    for content_type in TYPES:
+        assert len({brief["cluster"] for brief in briefs(content_type)}) >= 20, content_type
 
 
 def test_ids_are_unique() -> None:
