@@ -179,7 +179,8 @@ class Store:
             from sqlalchemy.dialects.postgresql import insert as pg_insert
 
             statement = pg_insert(table).values(row).on_conflict_do_nothing()
-        return connection.execute(statement).rowcount == 1
+        # Without this option SQLAlchemy forgets PostgreSQL's count of an INSERT: every row would pass for an old one.
+        return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
 
     # Runs
 
