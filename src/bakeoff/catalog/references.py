@@ -216,7 +216,7 @@ def _recorded(rest: str, reference: str) -> ModelSpec:
     except (OSError, RuntimeError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise UnknownModel(
-            f"{reference}: {rest} cannot be read ({why})",
+            f"{without_password(reference)}: the file cannot be read ({why})",
             'give a JSON-lines file with {"brief_id": ..., "text": ...} on each line',
         ) from None
     return ModelSpec(

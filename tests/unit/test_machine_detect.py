@@ -1,0 +1,62 @@
+"""Container limits in cgroup files of both versions, and what this very machine says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bakeoff.machine.detect import allowed_cores, cgroup_limit, detect_machine
+
+NO_LIMIT_V1 = str(2**63 - 4096)
+
+
+def make(root: Path, files: dict[str, str]) -> Path:
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "expected"),
+    [
+        ("0::/a/b\n", {"a/b/memory.max": "500\n"}, 500),
+        ("0::/a/b\n", {"a/b/memory.max": "max\n", "a/memory.max": "700\n"}, 700),
+        ("0::/a/b\n", {"a/b/memory.max": "900\n", "a/memory.max": "300\n", "memory.max": "800\n"}, 300),
+        ("0::/a/b\n", {"a/b/memory.max": "max\n"}, None),
+        ("0::/\n", {"memory.max": "42\n"}, 42),
+        ("0::/a\n", {}, None),
+        ("0::/a\n", {"a/memory.max": "nonsense"}, None),
+        ("0::/a\n", {"b/memory.max": "5"}, None),
+        ("4:memory:/docker/x\n", {"memory/docker/x/memory.limit_in_bytes": "600\n"}, 600),
+        # In a container the path is the host's, and the limit lies at the mount itself.
+        ("4:memory:/docker/x\n", {"memory/memory.limit_in_bytes": "650\n"}, 650),
+        ("4:hugetlb,memory:/x\n", {"memory/x/memory.limit_in_bytes": NO_LIMIT_V1}, None),
+        ("4:cpu:/x\n3:pids:/x\n", {"memory/x/memory.limit_in_bytes": "5"}, None),
+        ("4:memory:/x\n0::/y\n", {"memory/x/memory.limit_in_bytes": "90", "y/memory.max": "80"}, 80),
+        ("0::/../../elsewhere\n", {"memory.max": "70"}, 70),
+        ("", {}, None),
+        ("nonsense", {"memory.max": "5"}, 5),
+    ],
+)
+def test_cgroup_limits(tmp_path: Path, membership: str, files: dict[str, str], expected: int | None) -> None:
+    root = make(tmp_path / "cgroup", files)
+    root.mkdir(exist_ok=True)
+    (tmp_path / "membership").write_text(membership)
+    assert cgroup_limit(tmp_path / "membership", root) == expected
+
+
+def test_without_cgroups_there_is_no_limit(tmp_path: Path) -> None:
+    assert cgroup_limit(tmp_path / "nothing", tmp_path) is None
+
+
+def test_this_machine() -> None:
+    machine = detect_machine()
+    assert 1 <= machine.allowed_cores <= machine.cores
+    assert allowed_cores() == machine.allowed_cores
+    assert machine.ram_bytes is None or machine.ram_bytes > 1 << 28
+    if machine.available_bytes is not None and machine.ram_bytes is not None:
+        assert 0 < machine.available_bytes <= machine.ram_bytes
+    assert type(machine).model_validate_json(machine.model_dump_json()) == machine
