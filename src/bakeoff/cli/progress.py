@@ -89,8 +89,9 @@ class LineProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Say how far it got."""
-        self._line()
+        """Say how far it got, if it got anywhere."""
+        if self._new:
+            self._line()
 
     def turn(self, candidate: str) -> None:
         """Note who writes."""

@@ -100,7 +100,9 @@ def _make_plan(suite_name: str | None, models: str | None, fixed_n: int | None, 
     path = find_suite(suite_name)
     suite = load_suite(path)
     if fixed_n is not None and fixed_n > len(suite.briefs):
-        raise UsageError(f"--fixed-n {fixed_n}: the suite has {len(suite.briefs)} briefs", "write more, or ask for fewer")
+        raise UsageError(
+            f"--fixed-n {fixed_n}: the suite has {len(suite.briefs)} briefs", "write more, or ask for fewer"
+        )
     named = [part.strip() for part in models.split(",") if part.strip()] if models is not None else None
     references = named if named is not None else [f"bundled:{name}" for name in bundled_names()]
     machine = detect_machine()
