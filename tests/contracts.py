@@ -1,0 +1,195 @@
+"""The documents that `--json` prints, checked field by field: what others build on must not change by accident."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+OUTCOMES = {"winner", "best_within_eps", "no_clear_winner", "insufficient_data", "none_qualified"}
+PROVENANCES = {"measured", "reported", "derived", "assumed"}
+STATES = {"running", "interrupted", "failed", "done"}
+
+
+def one_document(stdout: str) -> dict[str, Any]:
+    """Return the one JSON document that is the whole of `stdout`; NaN and Infinity are no JSON."""
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} in a JSON document")
+
+    document = json.loads(stdout, parse_constant=refuse)
+    assert isinstance(document, dict)
+    return document
+
+
+def _number(value: Any, where: str, low: float = -math.inf, high: float = math.inf) -> None:
+    assert isinstance(value, int | float), f"{where} is {value!r}"
+    assert not isinstance(value, bool), f"{where} is {value!r}"
+    assert low <= value <= high, f"{where} is {value!r}"
+
+
+def _unknown_or(value: Any, where: str, low: float = -math.inf, high: float = math.inf) -> None:
+    if value is not None:
+        _number(value, where, low, high)
+
+
+def _text(value: Any, where: str) -> None:
+    assert isinstance(value, str), f"{where} is {value!r}"
+    assert value, f"{where} is empty"
+
+
+def _texts(value: Any, where: str) -> None:
+    assert isinstance(value, list), f"{where} is {value!r}"
+    for index, item in enumerate(value):
+        _text(item, f"{where}[{index}]")
+
+
+def _fields(value: Any, where: str, names: Sequence[str]) -> Mapping[str, Any]:
+    assert isinstance(value, dict), f"{where} is {value!r}"
+    missing = set(names) - set(value)
+    assert not missing, f"{where} lacks {missing}"
+    return value
+
+
+def _count(value: Any, where: str) -> None:
+    assert type(value) is int, f"{where} is {value!r}"
+    assert value >= 0, f"{where} is {value!r}"
+
+
+def check_estimate(value: Any, where: str, low: float = -math.inf, high: float = math.inf) -> None:
+    """`Estimate`: all three numbers, or none of them."""
+    found = _fields(value, where, ["estimate", "low", "high", "level", "method", "briefs"])
+    _number(found["level"], f"{where}.level", 0.5, 1)
+    _text(found["method"], f"{where}.method")
+    _count(found["briefs"], f"{where}.briefs")
+    if found["estimate"] is None:
+        assert found["low"] is None, where
+        assert found["high"] is None, where
+        return
+    _number(found["estimate"], f"{where}.estimate", low, high)
+    if found["low"] is not None:
+        assert low <= found["low"] <= found["estimate"] <= found["high"] <= high, f"{where}: {found}"
+
+
+def _percentiles(value: Any, where: str) -> None:
+    found = _fields(value, where, ["p50", "p95", "p99"])
+    for name in ("p50", "p95", "p99"):
+        _unknown_or(found[name], f"{where}.{name}", 0)
+    if found["p50"] is not None:
+        assert found["p50"] <= found["p95"] <= found["p99"], where
+
+
+def _candidate(value: Any, where: str, types: set[str]) -> None:
+    names = [
+        "id", "model", "engine", "device", "dtype", "quality", "by_content_type", "publishable_rate", "success_rate",
+        "generations", "failures", "gated", "latency_s", "ttft_s", "tpot_s", "tokens_per_s", "load_s", "peak_memory_bytes",
+        "energy_j_per_generation", "cost_per_generation",
+    ]  # fmt: skip
+    found = _fields(value, where, names)
+    for name in ("id", "model", "engine"):
+        _text(found[name], f"{where}.{name}")
+    for name in ("device", "dtype"):
+        if found[name] is not None:
+            _text(found[name], f"{where}.{name}")
+    check_estimate(found["quality"], f"{where}.quality", 0, 10)
+    assert set(found["by_content_type"]) == types, where
+    for name, estimate in found["by_content_type"].items():
+        check_estimate(estimate, f"{where}.by_content_type.{name}", 0, 10)
+    for name in ("publishable_rate", "success_rate"):
+        check_estimate(found[name], f"{where}.{name}", 0, 1)
+    for name in ("generations", "failures", "gated"):
+        _count(found[name], f"{where}.{name}")
+    assert found["failures"] + found["gated"] <= found["generations"], where
+    for name in ("latency_s", "ttft_s", "tpot_s"):
+        _percentiles(found[name], f"{where}.{name}")
+    for name in ("tokens_per_s", "load_s", "peak_memory_bytes"):
+        _unknown_or(found[name], f"{where}.{name}", 0)
+    for name, fields in {
+        "energy_j_per_generation": ["value", "provenance"],
+        "cost_per_generation": ["value", "currency", "provenance"],
+    }.items():
+        inner = _fields(found[name], f"{where}.{name}", fields)
+        _unknown_or(inner["value"], f"{where}.{name}.value", 0)
+        # A number says where it comes from; what is unknown does not.
+        assert (inner["value"] is None) == (inner["provenance"] is None), f"{where}.{name}"
+        assert inner["provenance"] in {None, *PROVENANCES}, f"{where}.{name}"
+
+
+def _comparison(value: Any, where: str, ids: set[str]) -> None:
+    found = _fields(value, where, ["a", "b", "difference", "low", "high", "briefs", "correlation"])
+    assert {found["a"], found["b"]} <= ids, where
+    assert found["a"] != found["b"], where
+    assert "p_adjusted" in found or "e_value" in found, where
+    for name in ("difference", "low", "high"):
+        _unknown_or(found[name], f"{where}.{name}", -10, 10)
+    _unknown_or(found.get("p_adjusted"), f"{where}.p_adjusted", 0, 1)
+    _unknown_or(found["correlation"], f"{where}.correlation", -1.000001, 1.000001)
+    _count(found["briefs"], f"{where}.briefs")
+
+
+def _decision(value: Any, ids: set[str]) -> None:
+    found = _fields(value, "decision", ["outcome", "choice", "equivalent", "reasons", "next"])
+    assert found["outcome"] in OUTCOMES
+    assert found["choice"] in {None, *ids}
+    assert (found["choice"] is not None) == (found["outcome"] in {"winner", "best_within_eps"})
+    assert set(found["equivalent"]) <= ids
+    _texts(found["reasons"], "decision.reasons")
+    assert found["reasons"]
+    _texts(found["next"], "decision.next")
+
+
+def _route(value: Any, where: str, ids: set[str]) -> None:
+    found = _fields(value, where, ["candidate", "outcome", "evidence", "fallbacks"])
+    assert found["candidate"] in {None, *ids}, where
+    assert found["outcome"] in OUTCOMES, where
+    check_estimate(found["evidence"], f"{where}.evidence", 0, 10)
+    assert set(found["fallbacks"]) <= ids - {found["candidate"]}, where
+
+
+def check_run_document(document: Mapping[str, Any]) -> None:
+    """Check a `bakeoff.run/1` document: every promised field, its kind, its range, and that the parts agree."""
+    names = [
+        "schema", "run_id", "suite", "mode", "machine", "elapsed_s", "report", "candidates", "comparisons", "decision",
+        "routes", "validity",
+    ]  # fmt: skip
+    found = _fields(document, "document", names)
+    assert found["schema"] == "bakeoff.run/1"
+    _text(found["run_id"], "run_id")
+    suite = _fields(found["suite"], "suite", ["name", "hash", "briefs"])
+    _text(suite["name"], "suite.name")
+    _text(suite["hash"], "suite.hash")
+    _count(suite["briefs"], "suite.briefs")
+    assert found["mode"] in {"race", "fixed"}
+    _fields(found["machine"], "machine", ["cores", "ram_bytes"])
+    _number(found["elapsed_s"], "elapsed_s", 0)
+    if found["report"] is not None:
+        _text(found["report"], "report")
+    ids = {candidate["id"] for candidate in found["candidates"]}
+    assert len(ids) == len(found["candidates"]) > 0
+    types = set(found["routes"])
+    assert types
+    for index, candidate in enumerate(found["candidates"]):
+        _candidate(candidate, f"candidates[{index}]", types)
+    assert len(found["comparisons"]) == len(ids) * (len(ids) - 1) // 2
+    for index, comparison in enumerate(found["comparisons"]):
+        _comparison(comparison, f"comparisons[{index}]", ids)
+    _decision(found["decision"], ids)
+    for name, route in found["routes"].items():
+        _route(route, f"routes.{name}", ids)
+    for index, line in enumerate(found["validity"]):
+        fields = ["scorer", "content_type", "agreement", "against", "baseline_longer_wins"]
+        validity = _fields(line, f"validity[{index}]", fields)
+        check_estimate(validity["agreement"], f"validity[{index}].agreement", 0, 1)
+
+
+def check_runs_document(document: Mapping[str, Any]) -> None:
+    """Check a `bakeoff.runs/1` document: newest first."""
+    assert document["schema"] == "bakeoff.runs/1"
+    for index, row in enumerate(document["runs"]):
+        found = _fields(row, f"runs[{index}]", ["run_id", "suite", "started", "state"])
+        for name in ("run_id", "suite", "started"):
+            _text(found[name], f"runs[{index}].{name}")
+        assert found["state"] in STATES
+    started = [row["started"] for row in document["runs"]]
+    assert started == sorted(started, reverse=True)
