@@ -49,7 +49,7 @@ words = st.sampled_from(
     ]
 )
 texts = st.one_of(st.text(max_size=300), st.lists(words, max_size=60).map(" ".join))
-facts = st.text(min_size=1, max_size=20).filter(str.strip)
+facts = st.text(min_size=1, max_size=20).filter(normalise)
 briefs = st.builds(
     make_checks,
     st.text(max_size=120),

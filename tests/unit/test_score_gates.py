@@ -256,6 +256,6 @@ def test_gates_are_linear_on_whole_texts(name):
 
 
 def test_every_gate_answers_for_itself():
-    assert len(GATES) == 12
+    assert len(GATES) == 13
     both = gates_of("Sure! Here is your post:\n\nThe 50th skiff of Tarn & Oar is")
     assert list(both) == ["meta_chatter", "truncated"]

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from bakeoff.core.spec import Record
+from bakeoff.score.facts import require_searchable
 from bakeoff.score.norms import ContentNorms, PartName, canonical_content_type, norms_for
 
 
@@ -79,15 +80,17 @@ class BriefChecks(Record):
     @classmethod
     def _facts_say_something(cls, value: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
         for alternatives in value:
-            if not alternatives or not all(text.strip() for text in alternatives):
-                raise ValueError("a fact must be a non-empty text, or a non-empty list of them")
+            if not alternatives:
+                raise ValueError("a fact must be a text, or a non-empty list of them")
+            for text in alternatives:
+                require_searchable(text)
         return value
 
     @field_validator("must_not_include")
     @classmethod
     def _bans_say_something(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(text.strip() for text in value):
-            raise ValueError("a forbidden text must not be empty")
+        for text in value:
+            require_searchable(text)
         return value
 
     @field_validator("language")

@@ -75,6 +75,17 @@ def normalise(text: str) -> str:
     return _AM_PM.sub(r"\1m", text)
 
 
+def require_searchable(fact: str) -> str:
+    """Return `fact` if it can be looked for.
+
+    Raises:
+        ValueError: nothing is left of it once Markdown emphasis, accents and white space are put aside.
+    """
+    if not normalise(fact):
+        raise ValueError("a text to look for needs more than white space and the emphasis marks * and `")
+    return fact
+
+
 def contains_fact(alternatives: Iterable[str], normalised: str) -> bool:
     """Whether any alternative occurs in a text that `normalise` has prepared."""
     return any(_fact_pattern(fact).search(normalised) is not None for fact in alternatives)

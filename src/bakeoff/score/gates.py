@@ -15,6 +15,7 @@ from bakeoff.score.brief import BriefChecks
 from bakeoff.score.chatter import find_judge_injection, find_meta_chatter, find_refusal
 from bakeoff.score.facts import contains_fact, normalise, prompt_facts
 from bakeoff.score.garbage import find_garbage, find_hidden
+from bakeoff.score.kind import find_other_kind
 from bakeoff.score.language import FUNCTION_WORDS, detect_other_language, other_script_share
 from bakeoff.score.norms import weighted_length
 from bakeoff.score.repetition import duplicate_ngram_share, duplicate_sentences, immediate_loop
@@ -263,6 +264,10 @@ def _wrong_language(text: Text, _finish: str, checks: BriefChecks) -> Finding | 
     return None
 
 
+def _wrong_kind(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
+    return find_other_kind(text, checks)
+
+
 def _placeholder(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
     """A gap where the brief gave the value. A template that the brief asks for, and code, are left alone."""
     wanted = f"{checks.prompt}\n{checks.source or ''}".casefold()
@@ -330,6 +335,7 @@ GATES: Mapping[str, Callable[[Text, str, BriefChecks], Finding | None]] = Mappin
         "truncated": _truncated,
         "platform_limit": _platform_limit,
         "wrong_language": _wrong_language,
+        "wrong_kind": _wrong_kind,
         "placeholder": _placeholder,
         "off_topic": _off_topic,
         "judge_injection": _judge_injection,

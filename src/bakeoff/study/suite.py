@@ -11,13 +11,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from bakeoff.core.errors import InvalidFile, Problem, UsageError
 from bakeoff.core.spec import Record, Sampling, content_hash
 from bakeoff.score.base import installed_scorers
 from bakeoff.score.brief import BriefChecks, Limits
 from bakeoff.score.composite import weights_for
+from bakeoff.score.facts import require_searchable
 from bakeoff.score.norms import NORMS, ContentNorms, PartName, canonical_content_type
 from bakeoff.study.suite_checks import cross_checks
 from bakeoff.study.suite_problems import did_you_mean, problems_of
@@ -27,7 +28,8 @@ from bakeoff.study.yaml_lines import Path as YamlPath
 Text = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1)]
 Name = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=200)]
 Language = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=2)]
-Alternatives = Annotated[list[Text], Field(min_length=1)]
+Fact = Annotated[Text, AfterValidator(require_searchable)]
+Alternatives = Annotated[list[Fact], Field(min_length=1)]
 Bound = Annotated[int, Field(ge=1, strict=True)]
 Count = Annotated[int, Field(ge=0, strict=True)]
 Points = Annotated[float, Field(strict=True)]
@@ -61,8 +63,8 @@ class Brief(Record):
     prompt: Text
     cluster: Name | None = None
     difficulty: Literal["easy", "medium", "hard"] | None = None
-    must_include: list[Text | Alternatives] = Field(default_factory=list)
-    must_not_include: list[Text] = Field(default_factory=list)
+    must_include: list[Fact | Alternatives] = Field(default_factory=list)
+    must_not_include: list[Fact] = Field(default_factory=list)
     limits: Limits = Limits()
     parts: list[PartName] = Field(default_factory=list)
     source: Text | None = None
