@@ -36,8 +36,8 @@ GIVE_UP = Retry(again=False)
 @pytest.mark.parametrize(
     ("error", "attempts", "expected"),
     [
-        (WorkerDied("x"), 1, Retry(again=True, reopen=True)),
-        (WorkerDied("x"), 2, Retry(again=True, reopen=True)),
+        (WorkerDied("x"), 1, Retry(again=True)),
+        (WorkerDied("x"), 2, Retry(again=True)),
         (WorkerDied("x"), 3, GIVE_UP),
         (WorkerNotStarted("x"), 1, GIVE_UP),
         (EndpointUnreachable("x"), 1, Retry(again=True)),

@@ -60,11 +60,10 @@ class Progress(Protocol):
 
 
 class Retry(NamedTuple):
-    """What the policy says of one error: try again (after `wait_s`, after starting the worker anew), or give up."""
+    """What the policy says of one error: try again after `wait_s`, or give up."""
 
     again: bool
     wait_s: float = 0.0
-    reopen: bool = False
 
 
 def retry_policy(error: BakeoffError, attempts: int) -> Retry:
@@ -75,7 +74,7 @@ def retry_policy(error: BakeoffError, attempts: int) -> Retry:
     if isinstance(error, EndpointBusy):
         asked_s = 2.0**attempts if error.retry_after_s is None else max(0.0, error.retry_after_s)
         return Retry(again=True, wait_s=min(_LONGEST_WAIT_S, asked_s))
-    return Retry(again=True, reopen=isinstance(error, WorkerDied))
+    return Retry(again=True)
 
 
 class Runner:
