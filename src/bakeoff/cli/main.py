@@ -59,17 +59,21 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, help_line) for name, (_, help_line) in COMMANDS.items()])
 
 
+def _set_debug(_context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    # While options are read: a command that cannot be imported fails before the group's own function is called.
+    if wanted:
+        os.environ["BAKEOFF_DEBUG"] = "1"
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="bakeoff")
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
-def bakeoff(*, debug: bool) -> None:
+@click.option("--debug", is_flag=True, callback=_set_debug, expose_value=False, help="Show tracebacks.")
+def bakeoff() -> None:
     """Which local language model should I run, on this machine, for my content?
 
     bakeoff lets models compete on your own briefs, on this machine, and decides with honest statistics.
     Begin with:  bakeoff run
     """
-    if debug:
-        os.environ["BAKEOFF_DEBUG"] = "1"
 
 
 def main() -> NoReturn:
