@@ -324,3 +324,25 @@ def test_a_run_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> No
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(StoreError, match="cannot make"):
         run_folder(tmp_path, "r1")
+
+
+class HalfWriter(ScriptedWriter):
+    """A server that cut its stream in the middle of an emoji, or spelt half of one."""
+
+    async def write(self, trial: Trial, messages: Sequence[Message], concurrency: int) -> Generation:
+        if trial.brief == "b2":
+            raise EndpointRefused("said \ud83d")
+        return trial.generation(
+            text="joined \ud83d\ude00" if trial.brief == "b0" else "half \ud83d", finish_reason="stop"
+        )
+
+
+def test_halves_of_characters_do_not_end_a_run(store: Store) -> None:
+    plan = make_plan(3, ("ann",))
+    runner, writers, heard = begin(store, plan)
+    writers["ann"] = HalfWriter(well)
+    runner = Runner(plan, store, writers, heard, HandClock(datetime(2026, 1, 1, tzinfo=UTC)))
+    asyncio.run(runner.run(together=True))
+    check_complete(store, plan, heard)
+    found = {generation.brief: generation.text or generation.error for generation in store.generations(plan.run_id)}
+    assert found == {"b0": "joined \U0001f600", "b1": "half \ufffd", "b2": "said \ufffd"}

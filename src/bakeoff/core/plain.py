@@ -1,4 +1,4 @@
-"""Strings from models, servers and files made fit for a terminal, which would obey what is hidden in them."""
+"""Strings from models, servers and files made fit to be stored, and for a terminal, which obeys what is hidden in them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,20 @@ import unicodedata
 
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 """Emoji families and several scripts are written with them; they move nothing."""
+
+
+def whole_characters(text: str) -> str:
+    r"""Return `text` with halves of surrogate pairs joined, and U+FFFD for a half alone.
+
+    JSON can spell a half, and a server that cuts its stream between two halves sends them so; neither UTF-8 nor a
+    database takes them.
+
+    >>> whole_characters("\ud83d" + "\ude00") == "\U0001f600", whole_characters("a\ud83db")
+    (True, 'a\ufffdb')
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def printable(text: str) -> str:

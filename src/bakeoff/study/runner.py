@@ -32,6 +32,7 @@ from bakeoff.core.errors import (
     WorkerDied,
     WorkerError,
 )
+from bakeoff.core.plain import whole_characters
 from bakeoff.core.records import Generation, RunEvent, WorkerLoad
 from bakeoff.store.db import Store
 from bakeoff.study.plan import Block, Plan, Trial, plan_blocks
@@ -163,7 +164,9 @@ class Runner:
             except (EndpointError, WorkerError) as caught:
                 error = caught
             else:
-                made = {"attempts": attempts, "finished_unix_s": self._clock.now().timestamp()}
+                made: dict[str, object] = {"attempts": attempts, "finished_unix_s": self._clock.now().timestamp()}
+                if generation.text is not None:
+                    made["text"] = whole_characters(generation.text)
                 return generation.model_copy(update=made)
             retry = retry_policy(error, attempts)
             if isinstance(error, WorkerError):
@@ -183,7 +186,9 @@ class Runner:
         self._tell("worker_died", candidate, message)
 
     def _tell(self, kind: str, candidate: str | None, message: str) -> None:
-        event = RunEvent(at=self._clock.now().isoformat(), kind=kind, candidate=candidate, message=message)
+        event = RunEvent(
+            at=self._clock.now().isoformat(), kind=kind, candidate=candidate, message=whole_characters(message)
+        )
         self._store.add_event(self._plan.run_id, event)
         self._progress.told(event)
 
@@ -202,7 +207,7 @@ def _failed(trial: Trial, error: BakeoffError, concurrency: int, attempts: int) 
         text=None,
         finish_reason="error",
         error_kind=kind,
-        error=error.message[:2000],
+        error=whole_characters(error.message)[:2000],
         concurrency=concurrency,
         attempts=attempts,
     )

@@ -1,0 +1,189 @@
+"""The last screen: every outcome, every width, unknown numbers, and names that try to be markup."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, get_args
+
+import pytest
+from rich.console import Console
+
+from bakeoff.core.records import Decision, Estimate, Outcome, Route, RunEvent
+from bakeoff.core.spec import Candidate
+from bakeoff.decide.analysis import analyse
+from bakeoff.decide.conclusion import Conclusion
+from bakeoff.decide.decision import decide
+from bakeoff.decide.routing import route_content_types
+from bakeoff.measure.memory import summarise_loads
+from bakeoff.measure.timing import summarise_timings
+from bakeoff.report.document import RunFacts, build_document
+from bakeoff.report.text import as_text, print_document, render
+from contracts import check_run_document
+from made_runs import make_briefs, make_run
+from sample_runs import MACHINE, make_candidate, make_suite
+
+TYPES = ("tweet", "business_email", "technical_doc")
+LONG = "/home/somebody/models/a-folder-with-a-long-name/llama-3.2-1b-instruct-float32"
+
+
+def document(
+    names: tuple[str, ...] = ("ann", "bob"), *, briefs: int = 45, gated: tuple[str, ...] = (), **changed: Any
+) -> Any:
+    """A document made of a real analysis: the first candidate is better by two points."""
+    units = make_briefs(briefs, TYPES)
+    table = {
+        name: [max(0.0, 8.0 - 2 * place + 0.1 * ((i * 7 + place) % 5)) for i in range(briefs)]
+        for place, name in enumerate(names)
+    }
+    generations, scores = make_run(units, table, gated)
+    analysis = analyse(list(names), units, generations, scores)
+    decision = decide(analysis.overall)
+    candidates: list[Candidate] = [make_candidate(name, make_suite()) for name in names]
+    conclusion = Conclusion(
+        analysis=analysis,
+        decision=decision,
+        routes=route_content_types(analysis, decision),
+        timings={name: summarise_timings([g for g in generations if g.candidate == name]) for name in names},
+        loads={name: summarise_loads([]) for name in names},
+        events=(
+            RunEvent(at="now", kind="worker_died", candidate=names[0], message="killed [red]by[/red] \x1b[2J signal 9"),
+        ),
+        generations=tuple(generations),
+        scores=tuple(scores),
+        complete=True,
+    )
+    facts = RunFacts(
+        run_id="20260101-000000-aaaa",
+        suite_name="small",
+        suite_hash="abc",
+        briefs=briefs,
+        families=briefs,
+        mode="fixed",
+        eps=0.3,
+        concurrency=4,
+        seed=0,
+        machine=MACHINE.model_dump(mode="json"),
+        budget={"value": None, "source": "not known"},
+        elapsed_s=83.2,
+        report=None,
+        version="0.1.0",
+    )
+    return build_document(facts, candidates, conclusion) | changed
+
+
+def with_outcome(outcome: str) -> Any:
+    made = document()
+    chosen = outcome in {"winner", "best_within_eps"}
+    nobody = outcome in {"none_qualified", "insufficient_data"}
+    decision = Decision(
+        outcome=outcome,  # type: ignore[arg-type]
+        choice="ann" if chosen else None,
+        leader=None if nobody else "ann",
+        reasons=("because [bold]so[/bold]",),
+        next=("bakeoff show x",),
+    )
+    nothing = Estimate(estimate=None, low=None, high=None, method="bounded", briefs=0)
+    route = Route(candidate="ann" if chosen else None, outcome=decision.outcome, evidence=nothing)
+    return made | {
+        "decision": decision.model_dump(mode="json"),
+        "routes": {name: route.model_dump(mode="json") for name in TYPES},
+    }
+
+
+def test_a_built_document_keeps_the_contract() -> None:
+    check_run_document(document())
+    check_run_document(document(("ann",)))
+    check_run_document(document(("ann", "bob", "cid"), gated=("bob",)))
+    check_run_document(document(("ann", "bob"), gated=("ann", "bob")))
+    check_run_document(document(briefs=3))
+
+
+@pytest.mark.parametrize("outcome", get_args(Outcome))
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_every_outcome_fits_every_width(outcome: str, width: int) -> None:
+    text = as_text(with_outcome(outcome), width)
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert "Decision" in text
+    assert "\x1b" not in text
+    headline = {
+        "winner": "Run ann: it beats every other candidate.",
+        "best_within_eps": "Run ann: no other is better by more than 0.3 points.",
+        "no_clear_winner": "No clear winner. ann leads",
+        "insufficient_data": "Too few briefs to decide anything.",
+        "none_qualified": "No candidate qualified.",
+    }[outcome]
+    assert headline.split(".")[0].split(":")[0] in text
+    assert "because [bold]so[/bold]" in text
+    if outcome not in {"winner", "best_within_eps"}:
+        assert "Not decided" in text
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_long_names_leave_room_for_the_numbers(width: int) -> None:
+    names = (LONG, LONG + "-q4", "bundled:baseline")
+    text = as_text(document(names), width)
+    assert max(len(line) for line in text.splitlines()) <= width
+    # No number is folded over two lines: a row of each table holds its name and its score.
+    rows = [line for line in text.splitlines() if line.strip().startswith("bundled:baseline")]
+    assert any("4.2" in row and "100 %" in row and "0 of 45" in row for row in rows)
+    assert sum("…" in line and "instruct-float" in line for line in text.splitlines()) >= 2
+
+
+def test_names_are_never_markup() -> None:
+    names = ("[red]x", "[/]", ":smile:", "{choice}")
+    text = as_text(document(names), 120)
+    for name in names:
+        assert name in text
+    assert "killed [red]by[/red] \ufffd[2J signal 9" in text
+
+
+def test_colour_only_on_a_terminal() -> None:
+    made = document()
+    plain, coloured = io.StringIO(), io.StringIO()
+    print_document(made, Console(file=plain, width=80))
+    print_document(made, Console(file=coloured, width=80, force_terminal=True, color_system="truecolor"))
+    assert "\x1b[" not in plain.getvalue()
+    assert "\x1b[" in coloured.getvalue()
+    without = io.StringIO()
+    print_document(made, Console(file=without, width=80, force_terminal=True, no_color=True))
+    assert "\x1b[3" not in without.getvalue()
+
+
+def test_unknown_numbers_are_dashes() -> None:
+    made = document()
+    unknown = {"estimate": None, "low": None, "high": None, "level": 0.95, "method": "bounded", "briefs": 0}
+    for candidate in made["candidates"]:
+        candidate |= {
+            "quality": unknown,
+            "publishable_rate": unknown,
+            "success_rate": unknown,
+            "device": None,
+            "dtype": None,
+        }
+    for route in made["routes"].values():
+        route |= {"evidence": unknown, "candidate": None, "fallbacks": []}
+    text = as_text(made, 80)
+    assert "None" not in text
+    assert "nan" not in text
+
+
+def test_no_routes_at_all() -> None:
+    text = as_text(document() | {"routes": {}, "events": [], "notes": ["a note"]}, 80)
+    assert "a note" in text
+
+
+def test_failures_and_gates_are_told_with_their_counts() -> None:
+    made = document()
+    made["candidates"][0] |= {"errors": {"timeout": 3, "refused": 1}, "gates": {"empty": 2}, "failures": 4}
+    text = as_text(made, 100)
+    assert "ann: 3 timeout" in text
+    assert "ann: 1 refused" in text
+    assert "ann: empty 2" in text
+    assert "4 of 45" in text
+
+
+def test_rendering_changes_nothing_in_the_document() -> None:
+    made = document()
+    before = str(made)
+    render(made)
+    assert str(made) == before

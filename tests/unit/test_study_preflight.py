@@ -1,0 +1,79 @@
+"""Before the first generation: what is wrong with the candidates, all of it, and whether they fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bakeoff.core.errors import DoesNotFit, UsageError
+from bakeoff.core.spec import Sampling
+from bakeoff.machine.budget import Budget
+from bakeoff.study.preflight import check_fit, is_remote, make_candidates
+
+TINY = str(Path(__file__).parents[1] / "data" / "tiny_llama")
+SAMPLING = Sampling()
+
+
+def refused(*references: str) -> UsageError:
+    with pytest.raises(UsageError) as caught:
+        make_candidates(references, SAMPLING)
+    return caught.value
+
+
+def test_every_candidate_that_cannot_run_is_told() -> None:
+    lines = refused("bundeld:x", TINY, "recorded:nowhere.jsonl", "openai:m", f"nonsense+{TINY}").message.splitlines()
+    assert [line.split(":")[0] for line in lines[:3]] == ["bundeld", "recorded", "openai"]
+    assert "no engine called 'nonsense'" in lines[3]
+    assert len(lines) == 4
+
+
+def test_a_candidate_is_named_once_and_at_least_one() -> None:
+    assert "named twice" in refused(TINY, TINY).message
+    assert "no candidates" in refused().message
+
+
+def test_the_same_model_in_two_engines_is_two_candidates() -> None:
+    one, two = make_candidates([TINY, f"onnx+{TINY}"], SAMPLING)
+    assert one.id != two.id
+    assert one.digest == two.digest
+
+
+def test_an_engine_is_forced_for_folders_only() -> None:
+    assert "model folder only" in refused("onnx+openai:m@http://127.0.0.1:9/v1").message
+
+
+@pytest.mark.parametrize(
+    ("url", "remote"),
+    [
+        ("http://127.0.0.1:8080/v1", False),
+        ("http://localhost:8080/v1", False),
+        ("http://[::1]:8080/v1", False),
+        ("http://192.168.0.7/v1", True),
+        ("https://api.models.example/v1", True),
+        ("http://localhost.models.example/v1", True),
+        ("http://127.0.0.1.models.example/v1", True),
+    ],
+)
+def test_what_leaves_this_machine(url: str, remote: bool) -> None:
+    (candidate,) = make_candidates([f"openai:m@{url}"], SAMPLING)
+    assert is_remote(candidate) == remote
+
+
+def test_folders_do_not_leave_this_machine() -> None:
+    assert not is_remote(make_candidates([TINY], SAMPLING)[0])
+
+
+def test_fit_together_one_by_one_and_not_at_all() -> None:
+    candidates = make_candidates([TINY, f"onnx+{TINY}"], SAMPLING)
+    fit = check_fit(candidates, Budget(value=None, source="not known"), 4)
+    assert fit.together
+    one, two = (need.total_bytes for need in fit.needs.values())
+    assert one == two
+    assert check_fit(candidates, Budget(value=2 * one, source="s"), 4).together
+    assert not check_fit(candidates, Budget(value=2 * one - 1, source="s"), 4).together
+    with pytest.raises(DoesNotFit, match="set by hand") as caught:
+        check_fit(candidates, Budget(value=one - 1, source="set by hand"), 4)
+    assert caught.value.exit_code == 2
+    # More texts in flight, more cache.
+    assert check_fit(candidates, Budget(value=None, source="s"), 16).needs[TINY].total_bytes > one
