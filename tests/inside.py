@@ -33,6 +33,8 @@ class InsideWorkspace(Workspace):
                     patch.setenv(name, self.environment[name])
                 else:
                     patch.delenv(name)
+            # What the command itself sets (--debug does) must not outlive it.
+            patch.setenv("BAKEOFF_DEBUG", "")
             patch.setattr(sys, "argv", ["bakeoff", *arguments])
             with pytest.raises(SystemExit) as ended:
                 main()

@@ -244,7 +244,7 @@ def test_endpoints_are_asked_before_anything_is_generated(
     assert "did you mean qwen2:7b? it serves qwen2:7b" in told[2]
     assert "\x1b" not in refused.stderr
     # All at once, 2 s each, on a machine that may be busy.
-    assert took_s < 4
+    assert took_s < 6
     assert workspace.rows("select run_id from runs") == []
 
 
