@@ -60,6 +60,7 @@ def document(
         families=briefs,
         mode="fixed",
         eps=0.3,
+        baseline="ann",
         concurrency=4,
         seed=0,
         machine=MACHINE.model_dump(mode="json"),
@@ -187,3 +188,14 @@ def test_rendering_changes_nothing_in_the_document() -> None:
     before = str(made)
     render(made)
     assert str(made) == before
+
+
+def test_every_candidate_is_shown_against_the_baseline():
+    """The sign is the candidate's, whichever way round the pair is stored."""
+    made = document()
+    pair = made["comparisons"][0]
+    shown = " ".join(as_text(made, 200).split())
+    other = pair["b"] if pair["a"] == "ann" else pair["a"]
+    sign = -1 if pair["a"] == "ann" else 1
+    assert f"ann: {other} {sign * pair['difference']:+.2f} [" in shown
+    assert "Against the baseline" not in as_text({**made, "baseline": None})

@@ -14,9 +14,10 @@ def finish(plan: Plan, store: Store) -> dict[str, Any]:
     """Conclude a complete run, store its result, write `report.txt` and `result.json` into its folder.
 
     Raises:
-        BakeoffError: a generation is missing, or the store refuses.
+        BakeoffError: a generation is missing, or the store or the run's folder refuses.
     """
     from bakeoff.cli.workspace import workspace_folder
+    from bakeoff.core.errors import StoreError
     from bakeoff.report.document import RunFacts, build_document
     from bakeoff.report.text import as_text
     from bakeoff.study.conclude import conclude
@@ -38,6 +39,7 @@ def finish(plan: Plan, store: Store) -> dict[str, Any]:
         families=len({brief.family for brief in briefs}),
         mode=plan.mode,
         eps=plan.suite.eps,
+        baseline=_baseline(plan),
         concurrency=plan.concurrency,
         seed=plan.seed,
         machine=plan.machine.model_dump(mode="json"),
@@ -49,10 +51,22 @@ def finish(plan: Plan, store: Store) -> dict[str, Any]:
     document = build_document(facts, plan.candidates, conclusion)
     if plan.suite.tracking:
         document["notes"].append("the suite's `tracking` settings are stored with the run; this version sends nothing")
-    (folder / "report.txt").write_text(as_text(document), encoding="utf-8")
-    (folder / "result.json").write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
     store.set_state(plan.run_id, "done", result=document)
+    try:
+        (folder / "report.txt").write_text(as_text(document), encoding="utf-8")
+        (folder / "result.json").write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
+    except OSError as error:
+        raise StoreError(
+            f"the result is stored, and cannot be written to {folder}: {error.strerror}",
+            f"free the disk, then: bakeoff show {plan.run_id}",
+        ) from None
     return document
+
+
+def _baseline(plan: Plan) -> str | None:
+    """Return the suite's baseline, if it competes in this run."""
+    names = {candidate.id for candidate in plan.candidates}
+    return plan.suite.baseline if plan.suite.baseline in names else None
 
 
 def next_steps(plan: Plan, candidate_id: str | None) -> tuple[str, ...]:

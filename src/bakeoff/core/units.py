@@ -29,7 +29,7 @@ def seconds_text(seconds: float | None) -> str:
     """
     if seconds is None:
         return "-"
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < _MINUTE_S:
         return f"{seconds:.1f} s"

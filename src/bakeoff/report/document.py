@@ -29,6 +29,7 @@ class RunFacts(Record):
     families: int
     mode: str
     eps: float
+    baseline: str | None
     concurrency: int
     seed: int
     machine: dict[str, Any]
@@ -52,6 +53,7 @@ def build_document(facts: RunFacts, candidates: Sequence[Candidate], conclusion:
         },
         "mode": facts.mode,
         "eps": facts.eps,
+        "baseline": facts.baseline,
         "seed": facts.seed,
         "concurrency": facts.concurrency,
         "machine": {**facts.machine, "budget": facts.budget},

@@ -147,6 +147,7 @@ def _remarks(document: dict[str, Any], labels: dict[str, str]) -> Iterable[Rende
     yield Text(
         f"Latency: one text at a time. tokens/s: {beside}. Memory: the worker's own peak. Ran on: {where}.", style="dim"
     )
+    yield from _list("Against the baseline", _against_baseline(document, labels))
     happened = [f"{event['candidate'] or 'run'}: {event['message']}" for event in document["events"]]
     failed = [
         f"{labels[candidate['id']]}: {count} {kind}"
@@ -175,6 +176,20 @@ def _ending(document: dict[str, Any]) -> Iterable[RenderableType]:
     if document["report"]:
         yield Text.assemble(("Report  ", "bold"), str(document["report"]))
     yield from _list("Next", document["decision"]["next"])
+
+
+def _against_baseline(document: dict[str, Any], labels: dict[str, str]) -> list[str]:
+    """Return each candidate's paired difference to the baseline, best first; none where there is no baseline."""
+    baseline, found = str(document.get("baseline")), []
+    for pair in document["comparisons"]:
+        if pair["difference"] is None or baseline not in {pair["a"], pair["b"]}:
+            continue
+        sign, other = (1, pair["a"]) if pair["b"] == baseline else (-1, pair["b"])
+        low, high = sorted((sign * pair["low"], sign * pair["high"]))
+        difference = sign * pair["difference"]
+        found.append((difference, f"{labels[other]} {difference:+.2f} [{low:+.2f}, {high:+.2f}]"))
+    told = ", ".join(text for _, text in sorted(found, reverse=True))
+    return [f"{labels[baseline]}: {told}"] if told else []
 
 
 def _labels(document: dict[str, Any]) -> dict[str, str]:

@@ -116,7 +116,11 @@ class Runner:
 
     async def close(self, *, store_loads: bool) -> None:
         """Close every writer, all at once, and store what its last start took (not for a run that is not stored)."""
-        await asyncio.gather(*(self._close(candidate, store_load=store_loads) for candidate in self._writers))
+        closings = (self._close(candidate, store_load=store_loads) for candidate in self._writers)
+        closed = await asyncio.gather(*closings, return_exceptions=True)
+        for error in closed:
+            if error is not None:
+                raise error
 
     async def _close(self, candidate: str, *, store_load: bool) -> None:
         writer = self._writers[candidate]
