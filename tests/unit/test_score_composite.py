@@ -166,3 +166,8 @@ def test_a_megabyte_is_read_at_both_ends():
     text = "Kiln Cafe opens on 3 May at 9 am with buns. " + "The oven is warm and the street is quiet. " * 30_000
     result = score_text(text, "stop", CHECKS)
     assert {"platform_limit", "repetition"} <= {hit.gate for hit in result.gates}
+
+
+def test_inline_code_of_white_space_alone_is_no_command():
+    brief = make_checks("Say how to list files with `ls -l`.", "technical_doc", must_include=["ls -l"])
+    assert 0 <= score_text("# List files\n\nRun ` ` and then `ls -l` to see them.", "stop", brief).value <= 10

@@ -175,7 +175,7 @@ def invented_commands(text: Text, checks: BriefChecks) -> tuple[str, ...]:
             known.setdefault(words[0].lower(), set()).update(word.lower() for word in words[1:2])
     found: dict[str, None] = {}
     lines = [line for block in text.code_blocks if block.language.lower() in _SHELL for line in block.body.splitlines()]
-    inline = [code for code in text.inline_code if code.split()[0].lower() in known]
+    inline = [code for code in text.inline_code if code.strip() and code.split()[0].lower() in known]
     for line in [*lines, *inline]:
         words = [word for word in line.strip().removeprefix("$ ").split() if word != "sudo"]
         if not words or words[0].startswith(("#", "//")) or not words[0].replace("-", "").replace("_", "").isalnum():
