@@ -160,6 +160,8 @@ def test_rates_are_required_by_their_lower_bounds():
 
 def test_an_only_candidate_is_called_what_it_is():
     decision = decide(section(field(7)))
+    few = decide(section(field(7, count=8)))
+    assert (few.outcome, few.choice, few.leader) == ("no_clear_winner", None, "a")
     assert (decision.outcome, decision.choice) == ("winner", "a")
     assert "only candidate, compared with none" in decision.reasons[0]
 

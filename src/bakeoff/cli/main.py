@@ -6,6 +6,7 @@ Nothing but click is imported here, so that `bakeoff --help` answers in a few hu
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from typing import NoReturn
@@ -81,6 +82,10 @@ def main() -> NoReturn:
 
     Exit codes: 0 done, 1 the work failed, 2 wrong usage or input, 3 no candidate qualified, 130 interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character shows a question mark, and the result.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         code = bakeoff.main(standalone_mode=False)
     except click.ClickException as error:
@@ -111,6 +116,9 @@ def _explain(error: Exception) -> int:
         if error.hint:
             click.echo(printable(f"hint: {error.hint}"), err=True)
         return error.exit_code
+    if isinstance(error, OSError):
+        click.echo(printable(f"error: {error}"), err=True)
+        return 1
     click.echo(printable(f"error: unexpected {type(error).__name__}: {error}"), err=True)
     click.echo("hint: this is a fault of bakeoff; `bakeoff --debug ...` shows where", err=True)
     return 1

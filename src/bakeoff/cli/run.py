@@ -167,14 +167,16 @@ async def _execute(plan: Plan, store: Store, device: str | None, errors: Console
     from bakeoff.core.units import seconds_text
     from bakeoff.study.execute import execute
 
-    # A service manager's TERM is treated like Ctrl-C: workers stopped, the run resumable.
+    # A service manager's TERM and a lost terminal's HUP are treated like Ctrl-C: workers stopped, the run resumable.
     main = asyncio.current_task()
     if main is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main.cancel)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, main.cancel)
 
     def tell_pace(pace: Pace) -> None:
         low, high = seconds_text(pace.low_s), seconds_text(pace.high_s)
-        errors.print(f"Expected to take {low} to {high}, from one probe text a candidate.", highlight=False)
+        expected = f"about {high}" if low == high else f"{low} to {high}"
+        errors.print(f"Expected to take {expected}, judged by one probe text a candidate.", highlight=False)
 
     with _progress(plan, store, errors) as progress:
         await execute(plan, store, workspace_folder(), progress, SystemClock(), device=device, on_pace=tell_pace)
@@ -195,16 +197,20 @@ def _progress(plan: Plan, store: Store, errors: Console) -> AbstractContextManag
 
 
 def _say_what_comes(plan: Plan, errors: Console) -> None:
+    from bakeoff.core.plain import printable
     from bakeoff.core.units import bytes_text
 
     texts = len(plan.candidates) * len(plan.brief_ids) * plan.suite.replicates
     tokens = texts * plan.suite.sampling.max_tokens
-    errors.print(
+    names = {candidate.id for candidate in plan.candidates}
+    baseline = plan.suite.baseline
+    apart = f" The baseline {baseline} does not compete." if baseline is not None and baseline not in names else ""
+    said = (
         f"Run {plan.run_id}: suite {plan.suite.name}, {len(plan.brief_ids)} briefs x {len(plan.candidates)} candidates"
-        f" = {texts} texts, at most {tokens:,} tokens. Memory budget {bytes_text(plan.budget.value)} ({plan.budget.source}).",
-        highlight=False,
-        markup=False,
+        f" = {texts} texts, at most {tokens:,} tokens. Memory budget {bytes_text(plan.budget.value)} ({plan.budget.source})."
+        f"{apart} Starting each candidate and probing it with one brief ..."
     )
+    errors.print(printable(said), highlight=False, markup=False)
 
 
 def _interrupted(plan: Plan, store: Store, errors: Console) -> int:

@@ -126,6 +126,9 @@ def _among(section: Section, ranked: tuple[str, ...], eps: float, footprints: Ma
     if len(ranked) == 1:
         only = "is the only candidate, compared with none" if len(section.candidates) == 1 else "alone qualifies"
         reason = f"{leader} {only}; its score is {score}"
+        if section.pilot:
+            # A choice is a claim too, and so few families support none.
+            return Decision(outcome="no_clear_winner", choice=None, leader=leader, reasons=(reason,))
         return Decision(outcome="winner", choice=leader, leader=leader, reasons=(reason,))
     rivals = {name: [pair for pair in pairs_of(section, name) if pair.rival in ranked] for name in ranked}
     if all(pair.wins(alpha) for pair in rivals[leader]):

@@ -315,7 +315,9 @@ class _Reading:
     def _complete(self, ttft_s: float | None, latency_s: float) -> Completion:
         answer = self._answer
         counted = answer.timings.get("completion_tokens") is not None
+        # Some servers say 0 when they did not count; a text without tokens does not exist.
         tokens = answer.count("completion_tokens")
+        tokens = None if tokens == 0 and answer.text else tokens
         timings = Timings(
             latency_s=latency_s,
             ttft_s=ttft_s,

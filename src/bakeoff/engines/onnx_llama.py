@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ARCHITECTURES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM")
 ROPE_TYPES = ("default", "linear", "llama3")
-ELSEWHERE = "try the engine for this kind of model, such as --engine transformers"
+ELSEWHERE = "try the engine for this kind of model, such as transformers+path/to/folder"
 EMBEDDING = "model.embed_tokens.weight"
 HEAD = "lm_head.weight"
 FINAL_NORM = "model.norm.weight"

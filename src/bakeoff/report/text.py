@@ -81,7 +81,8 @@ def _heading(document: dict[str, Any]) -> Text:
 
 def _decision(document: dict[str, Any]) -> Panel:
     decision = document["decision"]
-    headline = _HEADLINES[decision["outcome"]].format(
+    alone = decision["outcome"] == "winner" and len(document["candidates"]) == 1
+    headline = ("Run {choice}: it was compared with no other." if alone else _HEADLINES[decision["outcome"]]).format(
         choice=decision["choice"], leader=decision.get("leader"), eps=document["eps"]
     )
     lines = Text(headline, style="bold")
