@@ -126,7 +126,7 @@ def test_long_names_leave_room_for_the_numbers(width: int) -> None:
     assert max(len(line) for line in text.splitlines()) <= width
     # No number is folded over two lines: a row of each table holds its name and its score.
     rows = [line for line in text.splitlines() if line.strip().startswith("bundled:baseline")]
-    assert any("4.2" in row and "100 %" in row and "0 of 45" in row for row in rows)
+    assert any("4.2" in row and "100 %" in row and row.split()[-2:] == ["0", "0"] for row in rows)
     assert sum("…" in line and "instruct-float" in line for line in text.splitlines()) >= 2
 
 
@@ -180,7 +180,8 @@ def test_failures_and_gates_are_told_with_their_counts() -> None:
     assert "ann: 3 timeout" in text
     assert "ann: 1 refused" in text
     assert "ann: empty 2" in text
-    assert "4 of 45" in text
+    row = next(line for line in text.splitlines() if line.strip().startswith("ann") and "%" in line)
+    assert row.split()[-1] == "4"
 
 
 def test_rendering_changes_nothing_in_the_document() -> None:

@@ -110,15 +110,15 @@ def _routes(document: dict[str, Any], labels: dict[str, str]) -> Table:
 def _quality(document: dict[str, Any], labels: dict[str, str]) -> Table:
     table = _table("candidate", "score", "95 %", "publishable", "gated", "failed")
     for candidate in _ranked(document):
-        quality, texts = candidate["quality"], candidate["generations"]
+        quality = candidate["quality"]
         table.add_row(
             *_cells(
                 labels[candidate["id"]],
                 _number(quality["estimate"]),
                 _range(quality),
                 percent_text(candidate["publishable_rate"]["estimate"]),
-                f"{candidate['gated']} of {texts}",
-                f"{candidate['failures']} of {texts}",
+                str(candidate["gated"]),
+                str(candidate["failures"]),
             )
         )
     return table
