@@ -11,9 +11,9 @@ ABOUT = {
     "baseline": "about one million parameters, trained for a few minutes on all five content types. Expected to be visibly weak:"
     " it shows what a model looks like that a bake-off should send home.",
     "generalist": "trained on all five content types.",
-    "social": "a specialist for LinkedIn posts, tweets and marketing copy. Outside its trade it writes poor text on purpose:"
+    "social": "a specialist for LinkedIn posts, tweets and marketing copy. It was not trained to the end in other types and is worse there on purpose:"
     " the demonstration is one route per content type.",
-    "technical": "a specialist for technical documents and business e-mail. Outside its trade it writes poor text on purpose:"
+    "technical": "a specialist for technical documents and business e-mail. It was not trained to the end in other types and is worse there on purpose:"
     " the demonstration is one route per content type.",
 }
 COLUMNS = {
@@ -43,14 +43,16 @@ def suite_table(rows: list[dict[str, str]]) -> str:
     )
 
 
-def verdict(rows: list[dict[str, str]], trade: list[str]) -> str:
+def verdict(rows: list[dict[str, str]], suite: list[dict[str, str]], trade: list[str]) -> str:
     """What the rates say, in words, weak sides first."""
     own = [row for row in rows if row["content_type"] in trade]
     copied = sum(float(row["facts_copied"]) for row in own) / len(own)
+    found = [float(row["required_facts"]) for row in suite if row["content_type"] in trade]
     every = sum(float(row["all_facts"]) for row in own) / len(own)
     text = (
-        f"In the content types it was trained for it copies {copied:.0%} of the facts of an unseen brief word for word;"
-        f" {every:.0%} of its texts have every fact in. "
+        f"In the content types it was trained for it copies {copied:.0%} of the facts of an unseen brief word for word, and"
+        f" {every:.0%} of its texts have every fact in. On briefs worded freely by hand (the built-in suite) it finds room"
+        f" for only {sum(found) / len(found):.0%} of the required facts, and it may turn the others into nonsense.\n\n"
     )
     if copied < 0.5:
         return text + "**It does not follow the facts of a brief: read what it writes as a demonstration of form.**"
@@ -85,14 +87,14 @@ on a laptop. Do not publish what it writes.
 
 ## What it can and cannot do
 
-{verdict(rows, facts["content_types"])}
+{verdict(rows, suite, facts["content_types"])}
 
 Measured on {rows[0]["texts"]} held-out briefs a type (new facts, and wordings that training never used), sampled at
 temperature 0.7 and top-p 0.95:
 
 {table(rows)}
 
-On the built-in `business` suite, whose briefs people wrote freely, the share of required facts that its texts have:
+On the built-in `business` suite, whose briefs are worded freely, the share of required facts that its texts have:
 
 {suite_table(suite)}
 
