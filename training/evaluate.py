@@ -69,6 +69,8 @@ def keeps_format(item: Example, text: str) -> bool:
             and "\n1. " in text
             and ("`" not in item.prompt or bool(fenced))
         )
+    if lines[0].startswith(("Subject: ", "# ")):
+        return False  # a letter or a document where a post or an advert was asked for
     if item.content_type == "marketing_copy":
         return len(paragraphs) >= 3 and len(lines[0]) <= 90
     return len(paragraphs) >= 3 and not re.search(r"^#+ |\*\*|```", text, re.MULTILINE)
