@@ -4,7 +4,7 @@ What an error leads to (the retry policy):
 
 | error                                  | then                                                                     |
 |----------------------------------------|--------------------------------------------------------------------------|
-| worker died                            | start it again, retry the trial; after 3 deaths in a run the rest of that |
+| worker died, or failed to start        | start it again, retry the trial; after 3 deaths in a run the rest of that |
 |                                        | candidate's trials fail without being tried                              |
 | unreachable, 5xx, broken stream        | retry once                                                               |
 | busy (429, 503)                        | wait as long as it asks (at most 30 s), retry, at most 5 times           |
@@ -31,6 +31,7 @@ from bakeoff.core.errors import (
     StoreError,
     WorkerDied,
     WorkerError,
+    WorkerNotStarted,
 )
 from bakeoff.core.plain import whole_characters
 from bakeoff.core.records import Generation, RunEvent, WorkerLoad
@@ -92,6 +93,7 @@ class Runner:
         self._briefs = {brief.id: brief for brief in plan.briefs()}
         self._stored_loads: dict[str, WorkerLoad] = {}
         self._deaths = dict.fromkeys(writers, 0)
+        self._opening = {candidate: asyncio.Lock() for candidate in writers}
         self._last_told_s = clock.monotonic_s()
 
     async def run(self, *, together: bool) -> None:
@@ -158,12 +160,9 @@ class Runner:
         while True:
             attempts += 1
             error: BakeoffError
-            deaths = self._deaths[trial.candidate]
-            if deaths >= MAX_DEATHS:
-                error = WorkerDied(f"the worker died {deaths} times in this run; the trial was not tried")
-                return _failed(trial, error, concurrency, attempts)
+            deaths = None
             try:
-                await writer.open()
+                deaths = await self._open(trial.candidate)
                 generation = await writer.write(trial, messages, concurrency)
             except (EndpointError, WorkerError) as caught:
                 error = caught
@@ -173,11 +172,29 @@ class Runner:
                     made["text"] = whole_characters(generation.text)
                 return generation.model_copy(update=made)
             retry = retry_policy(error, attempts)
-            if isinstance(error, WorkerError):
+            if isinstance(error, WorkerError) and deaths is not None:
                 self._mourn(trial.candidate, error, deaths)
-            if not retry.again:
+            if not retry.again or self._deaths[trial.candidate] >= MAX_DEATHS:
                 return _failed(trial, error, concurrency, attempts)
             await asyncio.sleep(retry.wait_s)
+
+    async def _open(self, candidate: str) -> int:
+        """Make a writer ready, one start at a time; return how many deaths came before.
+
+        Raises:
+            WorkerDied: there were too many.
+            WorkerNotStarted: this start failed, which is a death of its own.
+        """
+        async with self._opening[candidate]:
+            deaths = self._deaths[candidate]
+            if deaths >= MAX_DEATHS:
+                raise WorkerDied(f"the worker died {deaths} times in this run; the trial was not tried")
+            try:
+                await self._writers[candidate].open()
+            except WorkerNotStarted as error:
+                self._mourn(candidate, error, deaths)
+                raise
+            return deaths
 
     def _mourn(self, candidate: str, error: WorkerError, deaths_seen: int) -> None:
         """Count a death once, though every trial in flight sees it."""
