@@ -118,7 +118,9 @@ def test_a_worker_that_always_dies_ends_its_candidate_and_not_the_run(workspace)
 
     def kill_the_first_model():
         for worker in workspace.workers():
-            if any(part.endswith("/one") for part in worker.cmdline()) and worker.pid not in killed:
+            # From the listing: asked again, a worker that has ended meanwhile is an error.
+            line = worker.info["cmdline"]
+            if any(part.endswith("/one") for part in line) and worker.pid not in killed:
                 killed.add(worker.pid)
                 worker.send_signal(signal.SIGKILL)
         return process.poll() is not None
