@@ -1,10 +1,12 @@
 """Runs that are killed, interrupted, or lose a worker: nothing finished is lost, doubled or made again."""
 
+import contextlib
 import json
 import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from bakeoff_command import Workspace, write_suite
@@ -121,8 +123,9 @@ def test_a_worker_that_always_dies_ends_its_candidate_and_not_the_run(workspace)
             # From the listing: asked again, a worker that has ended meanwhile is an error.
             line = worker.info["cmdline"]
             if any(part.endswith("/one") for part in line) and worker.pid not in killed:
-                killed.add(worker.pid)
-                worker.send_signal(signal.SIGKILL)
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    worker.send_signal(signal.SIGKILL)
+                    killed.add(worker.pid)
         return process.poll() is not None
 
     # Reading both pipes meanwhile: a full pipe would stop the run.
