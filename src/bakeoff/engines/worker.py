@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import io
 import json
 import logging
 import os
@@ -230,6 +231,9 @@ def _own_stdout() -> TextIO:
     """Keep stdout for the ready line alone: whatever libraries print, from C too, goes to stderr."""
     report = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Line by line, so that the log has it however the process ends: it ends by os._exit or by a signal.
+        sys.stdout.reconfigure(line_buffering=True)
     return report
 
 
