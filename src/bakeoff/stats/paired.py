@@ -33,8 +33,8 @@ class PairedDifference(NamedTuple):
 
     `p` is the two-sided t test's, None under 15 clusters; `p_sign_flip` is None exactly when `p` is.
     `bounded_low` and `bounded_high` are the bounded-mean interval, given under 30 clusters or where `method` is
-    `bounded`. `approximate` marks a t interval from fewer than 30 clusters. `minimum_detectable` is the true difference that `n` clusters would detect with probability 0.8, None
-    without variance to tell it from.
+    `bounded`. `approximate` marks a t interval from fewer than 30 clusters. `minimum_detectable` is the true difference
+    that `n` clusters would detect with probability 0.8, None without variance to tell it from.
     """
 
     estimate: float | None
@@ -95,10 +95,8 @@ def paired_difference(
     Raises:
         ValueError: a value NaN, infinite or out of bounds (its index is named), lengths that differ.
     """
-    first, second = checked(a, bounds), checked(b, bounds)
+    first, second = _checked_pairs(a, b, bounds)
     check_level(level)
-    if first.size != second.size:
-        raise ValueError(f"pairs need the same prompts: {first.size} values against {second.size}")
     if method not in ("auto", "t", "bounded"):
         raise ValueError(f"unknown method: {method!r}; known: 'auto', 't', 'bounded'")
     if first.size == 0:
@@ -108,29 +106,56 @@ def paired_difference(
     width = bounds[1] - bounds[0]
     # Rounding in a mean of clusters can step over the end of the scale by a last digit.
     differences = np.clip(means_a - means_b, -width, width)
+    correlation = _correlation(means_a, means_b)
     n = differences.size
-    use_t = n >= 2 and (method == "t" or (method == "auto" and n >= FEWEST_FOR_T))
+    if n >= 2 and (method == "t" or (method == "auto" and n >= FEWEST_FOR_T)):
+        return _by_t(differences, correlation, level, width)
+    main = interval(differences, (-width, width), level)
+    return _described(main, differences, correlation, level)._replace(bounded_low=main.low, bounded_high=main.high)
+
+
+def _checked_pairs(
+    a: ArrayLike, b: ArrayLike, bounds: tuple[float, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    first, second = checked(a, bounds), checked(b, bounds)
+    if first.size != second.size:
+        raise ValueError(f"pairs need the same prompts: {first.size} values against {second.size}")
+    return first, second
+
+
+def _by_t(differences: NDArray[np.float64], correlation: float | None, level: float, width: float) -> PairedDifference:
+    """Return the t interval with both p-values, and the bounded interval beside it where t is approximate."""
+    n, span = differences.size, (-width, width)
     # interval() itself turns to the bounded method where there is no variance, and says so.
-    main = interval(differences, (-width, width), level, "t" if use_t else "bounded")
+    main = interval(differences, span, level, "t")
     bounded: Interval | None = main if main.method == "bounded" else None
     if bounded is None and n < FEWEST_FOR_PLAIN_T:
-        bounded = interval(differences, (-width, width), level)
-    sd = float(differences.std(ddof=1)) if n >= 2 else None
-    detectable = None if sd is None or is_constant(differences) else minimum_detectable_difference(sd, n, level=level)
-    return PairedDifference(
-        estimate=main.estimate,
-        low=main.low,
-        high=main.high,
-        p=_t_test_p(differences) if use_t else None,
-        p_sign_flip=sign_flip_p(differences) if use_t else None,
-        n=n,
-        sd_difference=sd,
-        correlation=_correlation(means_a, means_b),
-        minimum_detectable=detectable,
-        method=main.method,
+        bounded = interval(differences, span, level)
+    return _described(main, differences, correlation, level)._replace(
+        p=_t_test_p(differences),
+        p_sign_flip=sign_flip_p(differences),
         approximate=main.method == "t" and n < FEWEST_FOR_PLAIN_T,
         bounded_low=None if bounded is None else bounded.low,
         bounded_high=None if bounded is None else bounded.high,
+    )
+
+
+def _described(
+    main: Interval, differences: NDArray[np.float64], correlation: float | None, level: float
+) -> PairedDifference:
+    """Return what both methods say: the interval `main`, the spread, and what it would detect; no p-value."""
+    n = differences.size
+    sd = float(differences.std(ddof=1)) if n >= 2 else None
+    detectable = None if sd is None or is_constant(differences) else minimum_detectable_difference(sd, n, level=level)
+    return _NOTHING._replace(
+        estimate=main.estimate,
+        low=main.low,
+        high=main.high,
+        n=n,
+        sd_difference=sd,
+        correlation=correlation,
+        minimum_detectable=detectable,
+        method=main.method,
     )
 
 
