@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What was loaded, found by looking: `device` and `dtype` are those of the tensors, not those asked for."""
+    """What was loaded, found by looking: `device` and `dtype` are those of the tensors, not those asked for.
+
+    `kernels` names the arithmetic where an engine has a choice, `kernels_reason` what was measured to choose it, and
+    `fallbacks` the operators that ran on the CPU although `device` is another.
+    """
 
     engine: str
     engine_version: str
@@ -29,6 +33,9 @@ class ModelFacts:
     vocab_size: int
     parameters: int
     weight_bytes: int
+    kernels: str | None = None
+    kernels_reason: str | None = None
+    fallbacks: tuple[str, ...] = ()
 
 
 class TokenModel(Protocol):

@@ -1,201 +1,202 @@
-"""The `transformers` engine: any causal language model that the library loads, on CUDA, Metal or the CPU, with torch.
+"""The `transformers` engine: causal and T5-like encoder-decoder models of the library, on CUDA, Metal or the CPU.
 
-Rows of different lengths share one left-padded `DynamicCache`: a row's keys end at the last column, its attention mask
-hides the columns before its beginning, and its positions count from there. Rows that join are padded to a common length
-once, rows that leave are selected away, and columns that no row needs any more are cut off.
+CUDA computes in bfloat16, Metal in float16, the CPU in what a short measurement finds best (`torch_kernels`). Before a
+model is handed out it has generated: what the device did is looked at (`torch_devices`), and kernels other than torch's
+own have given the same logits. Weights come from safetensors in a local folder, never from a hub.
 
-Weights come from safetensors in a local folder, never from a hub, and no code from the folder is run.
+`BAKEOFF_TORCH_DTYPE` (float32, bfloat16) and `BAKEOFF_TORCH_KERNELS` (plain, onednn-packed) override the measurement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+# Read while torch is loaded, hence before it. Threads that wait for work spin by default, which beside a busy neighbour
+# is a catastrophe: the linear layers of a 28M model at 16 rows took 882 ms on 2 threads, and 20 ms with passive waiting
+# (2 cores, 2 busy neighbours, 2026-11). For what is set for Metal see `torch_devices`.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("PYTORCH_MPS_HIGH_WATERMARK_RATIO", "1.0")
+os.environ.setdefault("PYTORCH_MPS_LOW_WATERMARK_RATIO", "0.9")
+os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "0")
 
 import torch
 import transformers
-from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 
-from bakeoff.core.errors import InvalidFile, Problem, UnsupportedModel
+from bakeoff.engines import torch_devices, torch_kernels
 from bakeoff.engines.base import ModelFacts
+from bakeoff.engines.transformers_causal import CausalRows
+from bakeoff.engines.transformers_checkpoint import Checkpoint, open_checkpoint
+from bakeoff.engines.transformers_seq2seq import Seq2SeqRows
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-DTYPES = {"cuda": torch.bfloat16, "mps": torch.float16, "cpu": torch.float32}
+ACCELERATED = {"cuda": torch.bfloat16, "mps": torch.float16}
+# Two prompts of different length, so that padding is tried too.
+_PROBE = ((5, 9, 17, 3, 11, 8, 4), (6, 12, 7))
 
 
 def load(folder: Path, device: str | None, threads: int | None) -> TransformersModel:
     """Load the model in `folder`; the engine's entry, see `base.LoadModel`.
 
     Raises:
-        UnsupportedModel: the library or the device cannot run it, or its cache is no plain key-value cache.
+        UnsupportedModel: the library or the device cannot run it, its cache is no plain key-value cache, or the device
+            was found not to have done the work.
         InvalidFile: a file in the folder is missing or is not what it should be.
+        UsageError: the environment forces an arithmetic that is not there.
     """
     if threads is not None:
         torch.set_num_threads(threads)
     transformers.utils.logging.disable_progress_bar()  # the log is read when something went wrong
-    where = _choose_device(device)
-    for name, wanted in (("config.json", "config.json"), ("*.safetensors", "weights as safetensors")):
-        if not any(folder.glob(name)):
-            raise InvalidFile((Problem(str(folder), None, "", f"there is no {name}", wanted),))
-    try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(
-            folder,
-            config=config,
-            dtype=DTYPES[where.type],
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-        )
-    except (ValueError, OSError, KeyError, RuntimeError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise UnsupportedModel(f"{folder}: transformers {transformers.__version__} cannot load it: {reason}") from error
-    if getattr(model, "_is_stateful", False):
-        raise UnsupportedModel(f"{folder}: {config.model_type} keeps a state that is no key-value cache")
-    return TransformersModel(model.to(where).eval())
+    chosen = torch_devices.choose_device(device, torch)
+    checkpoint = open_checkpoint(folder)
+    witness = torch_devices.DeviceWitness(chosen, torch)
+    if chosen == "cpu":
+        model, build = _read_for_cpu(checkpoint)
+    else:
+        model = checkpoint.read(ACCELERATED[chosen.partition(":")[0]]).to(chosen)
+        build = _measure_size(model, "torch", "the device's own kernels")
+    found = TransformersModel(model, _make_rows(checkpoint, model, chosen), build, witness)
+    found.prove()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """What was made of a checkpoint; sizes are those of the dense weights, before any were packed."""
+
+    dtype: torch.dtype
+    parameters: int
+    weight_bytes: int
+    kernels: str
+    reason: str
 
 
 class TransformersModel:
     """A `base.TokenModel` over a transformers model."""
 
-    def __init__(self, model: transformers.PreTrainedModel) -> None:
+    def __init__(
+        self,
+        model: transformers.PreTrainedModel,
+        rows: CausalRows | Seq2SeqRows,
+        build: _Build,
+        witness: torch_devices.DeviceWitness,
+    ) -> None:
         self._model = model
-        self._device = next(model.parameters()).device
-        self._cache = DynamicCache()
-        self._lengths: list[int] = []
+        self._rows = rows
+        self._build = build
+        self._witness = witness
+        self._device = ""
+        self._fallbacks: tuple[str, ...] = ()
+
+    def prove(self) -> None:
+        """Generate two short texts, and look at what did the work.
+
+        Raises:
+            UnsupportedModel: not the device that was asked for, or the device cannot.
+        """
+        with torch_devices.FallbackWatch(torch) as watch:
+            torch_devices.explain_missing_operator(lambda: _generate(self._rows), self._witness.device)
+            self._witness.wait()
+        self._fallbacks = watch.operators
+        self._device = self._witness.confirm(self._named_tensors(), self._build.weight_bytes)
+        self._rows.keep([])
 
     @property
     def rows(self) -> int:
         """Sequences now in the KV cache."""
-        return len(self._lengths)
+        return self._rows.rows
 
     def prefill(self, prompts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Append a row per prompt; return logits at each prompt's last position, shape (len(prompts), vocab)."""
-        lengths = [len(prompt) for prompt in prompts]
-        width = max(lengths)
-        ids = torch.zeros((len(prompts), width), dtype=torch.long)
-        for row, prompt in enumerate(prompts):
-            ids[row, width - len(prompt) :] = torch.tensor(prompt)
-        fresh = DynamicCache()
-        logits = self._forward(ids, lengths, fresh)
-        if self._lengths:
-            _join(self._cache, fresh)
-        else:
-            self._cache = fresh
-        self._lengths += lengths
-        return logits
+        """Append a row per prompt; return logits at each prompt's last position, shape (len(prompts), vocab).
+
+        Equal prompts are computed once. If it raises, no row was appended.
+        """
+        return self._rows.prefill(prompts)
 
     def decode(self, tokens: Sequence[int]) -> NDArray[np.float32]:
         """Append one token to every row; return logits, shape (rows, vocab)."""
-        lengths = [length + 1 for length in self._lengths]
-        logits = self._forward(torch.tensor(tokens, dtype=torch.long)[:, None], lengths, self._cache)
-        self._lengths = lengths
-        return logits
+        return self._rows.decode(tokens)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Keep only these rows (indices), in this order; the others' cache is dropped."""
-        self._lengths = [self._lengths[row] for row in rows]
-        if not rows:
-            self._cache = DynamicCache()
-            return
-        chosen = torch.tensor(list(rows), device=self._device)
-        width = max(self._lengths)
-        with torch.inference_mode():
-            for layer in self._cache.layers:
-                layer.keys = layer.keys.index_select(0, chosen)[:, :, -width:]
-                layer.values = layer.values.index_select(0, chosen)[:, :, -width:]
+        self._rows.keep(rows)
 
     def facts(self) -> ModelFacts:
-        """Return what was loaded, found by looking at the parameters.
-
-        Raises:
-            UnsupportedModel: parts of the model lie on another device.
-        """
-        parameters = list(self._model.parameters())
-        devices = {parameter.device.type for parameter in parameters}
-        if len(devices) != 1:
-            raise UnsupportedModel(f"the model is spread over {', '.join(sorted(devices))}")
-        config = self._model.config.get_text_config()
+        """Return what was loaded. The device is where every tensor was found to lie after the first generation."""
         return ModelFacts(
             engine="transformers",
             engine_version=f"{transformers.__version__} (torch {torch.__version__})",
-            device=devices.pop(),
-            dtype=str(parameters[0].dtype).removeprefix("torch."),
-            context_length=int(config.max_position_embeddings),
-            vocab_size=int(config.vocab_size),
-            parameters=sum(parameter.numel() for parameter in parameters),
-            weight_bytes=sum(parameter.numel() * parameter.element_size() for parameter in parameters),
+            device=self._device,
+            dtype=str(self._build.dtype).removeprefix("torch."),
+            context_length=self._rows.context_length,
+            vocab_size=int(self._model.config.get_text_config().vocab_size),
+            parameters=self._build.parameters,
+            weight_bytes=self._build.weight_bytes,
+            kernels=self._build.kernels,
+            kernels_reason=self._build.reason,
+            fallbacks=self._fallbacks,
         )
 
     def memory_bytes(self) -> int | None:
         """Bytes that the device's allocator holds; on the CPU, where nobody counts, those of weights and cache."""
-        if self._device.type == "cuda":
-            return int(torch.cuda.memory_reserved(self._device))
-        if self._device.type == "mps":
-            return int(torch.mps.driver_allocated_memory())
-        tensors = [*self._model.parameters(), *self._model.buffers()]
-        for layer in self._cache.layers:
-            tensors += [layer.keys, layer.values]
-        return sum(int(tensor.numel() * tensor.element_size()) for tensor in tensors)
+        held = self._witness.held()
+        if held is not None:
+            return held
+        tensors = {id(tensor): tensor for _, tensor in self._named_tensors()}
+        return sum(int(tensor.numel() * tensor.element_size()) for tensor in tensors.values())
 
     def close(self) -> None:
         """Give everything back."""
-        self._cache = DynamicCache()
-        self._lengths = []
+        self._rows.close()
         del self._model
 
-    def _forward(self, ids: torch.Tensor, lengths: Sequence[int], cache: DynamicCache) -> NDArray[np.float32]:
-        """Run `ids` (rows, new) on top of `cache`; `lengths` are the rows' lengths with them."""
-        new = ids.shape[1]
-        width = cache.get_seq_length() + new
-        ends = torch.tensor(lengths)[:, None]
-        columns = torch.arange(width)[None, :]
-        mask = columns >= width - ends  # left padding: a row is its last `length` columns
-        positions = (ends - new + torch.arange(new)[None, :]).clamp(min=0)
-        with torch.inference_mode():
-            output = self._model(
-                input_ids=ids.to(self._device),
-                attention_mask=mask.long().to(self._device),
-                position_ids=positions.to(self._device),
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            )
-            logits: NDArray[np.float32] = output.logits[:, -1, :].float().cpu().numpy()
-        return logits
+    def _named_tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """Yield every tensor that is held, with what to call it."""
+        cache = (("the KV cache", tensor) for tensor in self._rows.cache_tensors())
+        return chain(self._model.named_parameters(), self._model.named_buffers(), cache)
 
 
-def _join(cache: DynamicCache, fresh: DynamicCache) -> None:
-    """Append the rows of `fresh` to `cache`, both padded on the left to the longer one's columns."""
-    width = max(cache.get_seq_length(), fresh.get_seq_length())
-    with torch.inference_mode():
-        for layer, added in zip(cache.layers, fresh.layers, strict=True):
-            layer.keys = torch.cat([_pad(layer.keys, width), _pad(added.keys, width)])
-            layer.values = torch.cat([_pad(layer.values, width), _pad(added.values, width)])
+def _read_for_cpu(checkpoint: Checkpoint) -> tuple[Any, _Build]:
+    """Read a checkpoint into the arithmetic that suits this CPU, and make sure that its logits are the plain ones."""
+    model = checkpoint.read(torch.float32)
+    choice = torch_kernels.choose(model, checkpoint.stored)
+    if choice.dtype != torch.float32:
+        model = checkpoint.read(choice.dtype)
+    plain = _measure_size(model, torch_kernels.PLAIN, choice.reason)
+    if choice.kernels == torch_kernels.PLAIN:
+        return model, plain
+    expected = _generate(_make_rows(checkpoint, model, "cpu"))
+    torch_kernels.pack(model)
+    if torch_kernels.differs(_generate(_make_rows(checkpoint, model, "cpu")), expected, choice.dtype):
+        reason = f"{choice.kernels} gave other logits than {torch_kernels.PLAIN}"
+        return checkpoint.read(choice.dtype), replace(plain, reason=reason)
+    return model, replace(plain, kernels=choice.kernels)
 
 
-def _pad(states: torch.Tensor, width: int) -> torch.Tensor:
-    """Return `states` (rows, heads, columns, size) with zeros before its columns, up to `width` of them."""
-    missing = width - states.shape[2]
-    return torch.nn.functional.pad(states, (0, 0, missing, 0)) if missing else states
+def _make_rows(checkpoint: Checkpoint, model: Any, device: str) -> CausalRows | Seq2SeqRows:
+    return Seq2SeqRows(model, device) if checkpoint.is_seq2seq else CausalRows(model, device)
 
 
-def _choose_device(asked: str | None) -> torch.device:
-    """Return the device asked for, or the best there is.
+def _generate(rows: CausalRows | Seq2SeqRows) -> torch.Tensor:
+    """Return the logits of the probe's prompts, and of one more token, (4, vocab); the rows stay."""
+    first = torch.from_numpy(rows.prefill(_PROBE))
+    second = torch.from_numpy(rows.decode([2, 7]))
+    return torch.cat([first, second])
 
-    Raises:
-        UnsupportedModel: what was asked for is not here; nothing else is used in its place.
-    """
-    here = ["cpu"]
-    if torch.backends.mps.is_available():
-        here.insert(0, "mps")
-    if torch.cuda.is_available():
-        here.insert(0, "cuda")
-    chosen = here[0] if asked in {None, "auto"} else str(asked)
-    if chosen.partition(":")[0] not in here:
-        raise UnsupportedModel(f"the device {chosen!r} is not here for torch", f"devices: {', '.join(here)}")
-    return torch.device(chosen)
+
+def _measure_size(model: Any, kernels: str, reason: str) -> _Build:
+    parameters = list(model.parameters())
+    return _Build(
+        parameters[0].dtype,
+        sum(parameter.numel() for parameter in parameters),
+        sum(parameter.numel() * parameter.element_size() for parameter in parameters),
+        kernels,
+        reason,
+    )
