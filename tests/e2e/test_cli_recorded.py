@@ -102,7 +102,7 @@ def test_missing_texts_fail_and_count(workspace: InsideWorkspace, count: int) ->
     document = one_document(ran.stdout)
     check_run_document(document)
     gaps = next(candidate for candidate in document["candidates"] if candidate["id"] == "recorded:gaps.jsonl")
-    assert (gaps["generations"], gaps["failures"], gaps["errors"]) == (BRIEFS, count, {"refused": count})
+    assert (gaps["generations"], gaps["failures"], gaps["errors"]) == (BRIEFS, count, {"missing_text": count})
     assert gaps["success_rate"]["estimate"] == pytest.approx(1 - count / BRIEFS)
     stored = workspace.generations(document["run_id"]).values()
     failed = [one for one in stored if one["text"] is None]

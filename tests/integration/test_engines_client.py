@@ -296,3 +296,24 @@ def test_models_and_health_are_quick_to_say_no():
                 await client.models(timeout_s=0.3)
 
     asyncio.run(look())
+
+
+def test_a_stream_of_comments_alone_ends_at_its_own_deadline():
+    async def chatter(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while not writer.is_closing():
+                writer.write(b": keepalive\n\n" + chunk().encode() + b"\n\n")
+                await writer.drain()
+        writer.close()
+
+    async def live():
+        server = await asyncio.start_server(chatter, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        deadlines = Deadlines(connect_s=2, first_byte_s=2, idle_s=2, total_s=30, empty_s=0.2)
+        async with server, EndpointClient(url, "m", deadlines=deadlines) as client:
+            with pytest.raises(EndpointTimeout, match=r"no text for 0\.2 s"):
+                await client.generate(MESSAGES, Sampling())
+
+    asyncio.run(live())

@@ -309,6 +309,8 @@ def test_broken_files_are_named(tmp_path):
         assert str(folder / weights) in refusal(folder), name
     missing = folder_with(tmp_path / "missing", {"num_hidden_layers": 3})
     assert "model.layers.2.self_attn.q_proj.weight: no such tensor" in refusal(missing)
+    surplus = folder_with(tmp_path / "surplus", {"num_hidden_layers": 1})
+    assert "num_hidden_layers: is 1, and the weights have 2 layers" in refusal(surplus)
     wrong = folder_with(tmp_path / "wrong", {"vocab_size": 200})
     assert "model.embed_tokens.weight: shape [128, 48]" in refusal(wrong)
     assert "hidden_size" in refusal(folder_with(tmp_path / "field", drop=("hidden_size",)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from pathlib import Path
 
@@ -107,8 +108,15 @@ def test_a_folder_without_weights(tmp_path: Path) -> None:
     with pytest.raises(InvalidFile, match=r"holds no \*\.safetensors file"):
         read_weights(tmp_path)
     (tmp_path / "w.safetensors").mkdir()
-    with pytest.raises(InvalidFile, match="cannot be read"):
+    with pytest.raises(InvalidFile, match="no regular file"):
         read_weights(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["config.json", "w.safetensors"])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InvalidFile, match="no regular file"):
+        (read_config if name == "config.json" else read_weights)(tmp_path)
 
 
 @pytest.mark.parametrize(

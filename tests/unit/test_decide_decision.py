@@ -53,9 +53,16 @@ def test_a_close_second_is_enough_to_win_nothing():
     decision = decide(section(field(7.0, 7.0, 5.0, count=30, spread=1.5)))
     assert (decision.outcome, decision.choice) == ("no_clear_winner", None)
     assert decision.leader in ("a", "b")
-    assert any(reason.startswith("not told apart from ") for reason in decision.reasons)
+    assert any(reason.startswith("not told apart: ") for reason in decision.reasons)
     assert any("further briefs are expected to be needed" in reason for reason in decision.reasons)
-    assert not any("not told apart from c" in reason for reason in decision.reasons)
+    assert not any("not told apart: ahead of c" in reason for reason in decision.reasons)
+
+
+def test_a_tie_is_called_level():
+    decision = decide(section(field(7.0, 7.0, count=20, spread=0.0)), eps=0.1)
+    told = [reason for reason in decision.reasons if "apart" in reason or "within" in reason]
+    assert told
+    assert not any("ahead of" in reason and "by 0.0" in reason for reason in told)
 
 
 def test_equal_candidates_on_many_briefs_are_equivalent_and_the_cheapest_is_chosen():

@@ -67,3 +67,15 @@ def test_two_models_in_one_file_are_refused(tmp_path):
 def test_a_file_that_is_not_there_and_one_that_is_empty(tmp_path):
     assert "No such file" in problems(tmp_path / "nowhere.jsonl")[0][2]
     assert problems(write(tmp_path, ""))[0][2] == "no texts"
+
+
+def test_ids_of_no_brief_are_told_with_their_lines(tmp_path):
+    texts = read_recorded(write(tmp_path, {"brief_id": "opening", "text": "x"}, {"brief_id": "openng", "text": "y"}))
+    (problem,) = texts.unknown_briefs(["opening", "closing"])
+    assert (problem.line, problem.field, problem.expected) == (2, "brief_id", "did you mean opening?")
+
+
+def test_nesting_without_end_is_no_crash(tmp_path):
+    ((line, _, wrong, _),) = problems(write(tmp_path, "[" * 200_000))
+    assert line == 1
+    assert wrong.startswith("not JSON")

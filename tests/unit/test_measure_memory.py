@@ -26,6 +26,12 @@ def test_the_peak_is_the_largest_of_all_starts():
     assert (found.device, found.devices_differ) == ("cpu", False)
 
 
+def test_a_start_told_twice_counts_once_as_told_last():
+    early, late = (load(peak=peak).model_copy(update={"start": "s1"}) for peak in (100, 200))
+    found = summarise_loads([early, late, load(peak=50).model_copy(update={"start": "s2"})])
+    assert (found.loads, found.peaks_known, found.peak_memory_bytes) == (2, 2, 200)
+
+
 def test_nothing_told_is_nothing_known():
     assert summarise_loads([]) == LoadSummary()
     assert summarise_loads([load(peak=None)]).peak_memory_bytes is None

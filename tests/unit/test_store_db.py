@@ -11,7 +11,7 @@ import pytest
 
 from bakeoff.core.errors import StoreError
 from bakeoff.core.records import Generation, RunEvent, Score, WorkerLoad
-from bakeoff.store.db import Store
+from bakeoff.store.db import RunSummary, Store
 from made_runs import generation
 
 
@@ -108,6 +108,28 @@ def test_runs_newest_first_and_latest(store: Store) -> None:
     assert store.run("nothing") is None
 
 
+def test_runs_are_listed_without_reading_what_they_hold(store: Store, tmp_path: Path) -> None:
+    for number, decision in enumerate(
+        [
+            {"outcome": "winner", "choice": 'ann "[b]" ü'},
+            {"outcome": "no_clear_winner", "choice": None},
+        ]
+    ):
+        store.add_run(f"r{number}", "suite", f"t{number}", {})
+        store.set_state(f"r{number}", "done", result={"candidates": ["x" * 1000], "decision": decision})
+    store.add_run("r2", "suite", "t2", {})
+    store.add_generation("r1", generation("ann", "b0"))
+    store.add_generation("r1", generation("ann", "b1"))
+    with sqlite3.connect(tmp_path / "bakeoff.db") as other:
+        other.execute("UPDATE runs SET plan = 'no JSON at all'")
+    other.close()
+    assert store.runs() == [
+        RunSummary("r2", "suite", "t2", "running", 0, None, None),
+        RunSummary("r1", "suite", "t1", "done", 2, "no_clear_winner", None),
+        RunSummary("r0", "suite", "t0", "done", 0, "winner", 'ann "[b]" ü'),
+    ]
+
+
 def test_a_run_id_is_taken_once(store: Store) -> None:
     store.add_run("a", "s", "t", {})
     with pytest.raises(StoreError, match="stored already"):
@@ -179,10 +201,16 @@ def test_a_database_that_was_cut_off(tmp_path: Path) -> None:
 
 
 def test_another_programs_database(tmp_path: Path) -> None:
+    """It is told so, and not one table is added to it."""
     with sqlite3.connect(tmp_path / "bakeoff.db") as other:
         other.execute("CREATE TABLE info (id INTEGER)")
     other.close()
-    refused(f"sqlite:///{tmp_path / 'bakeoff.db'}")
+    error = refused(f"sqlite:///{tmp_path / 'bakeoff.db'}")
+    assert "no such column: info" in error.message
+    assert "is a bakeoff store" in error.hint
+    with sqlite3.connect(tmp_path / "bakeoff.db") as other:
+        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("info",)]
+    other.close()
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

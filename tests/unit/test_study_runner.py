@@ -69,7 +69,7 @@ class ScriptedWriter:
     def __init__(self, script: Callable[[Trial, int], BaseException | None]) -> None:
         self._script = script
         self.tries: dict[str, int] = {}
-        self.opened = self.closed = self.in_flight = self.most_in_flight = 0
+        self.opened = self.closed = self.measured = self.in_flight = self.most_in_flight = 0
 
     async def open(self) -> None:
         self.opened += 1
@@ -88,6 +88,9 @@ class ScriptedWriter:
             )
         finally:
             self.in_flight -= 1
+
+    async def measure(self) -> None:
+        self.measured += 1
 
     async def close(self) -> None:
         self.closed += 1

@@ -353,3 +353,27 @@ def test_the_hash_is_of_the_content_not_the_layout() -> None:
     assert parse_suite("# a comment\n" + text.replace("name: small", "name:   'small'"), "f").hash == make_suite().hash
     assert parse_suite(text.replace("number 1", "number 9"), "f").hash != make_suite().hash
     assert Suite.model_validate_json(make_suite().model_dump_json()) == make_suite()
+
+
+def test_a_content_type_without_briefs_is_told() -> None:
+    problem = only_problem(f"{HEAD}content_types: {{twete: {{hard_limit: 9}}}}\n{BRIEF}")
+    assert (problem.field, problem.wrong) == ("content_types.twete", "is the type of no brief")
+    assert "did you mean tweet?" in problem.expected
+
+
+def test_what_must_and_must_not_be_there_is_told() -> None:
+    added = "    must_include: [Harlow, Pike]\n    must_not_include: [cheap, ' harlow ']\n"
+    problem = only_problem(HEAD + BRIEF + added)
+    assert (problem.field, problem.wrong[:10]) == ("briefs[0].must_not_include[1]", "' harlow '")
+
+
+@pytest.mark.parametrize("id_", ['"a\\0b"', '"a\\x1b[31mb"'])
+def test_control_characters_in_ids_are_told(id_: str) -> None:
+    problem = only_problem(HEAD + BRIEF.replace("id: a", f"id: {id_}"))
+    assert problem.field == "briefs[0].id"
+    assert "control character" in problem.wrong
+
+
+def test_more_tokens_than_any_context_holds_are_told() -> None:
+    problem = only_problem(f"{HEAD}sampling: {{max_tokens: 99999999999}}\n{BRIEF}")
+    assert problem.field == "sampling.max_tokens"

@@ -70,6 +70,7 @@ def read_safetensors_header(file: Path) -> dict[str, Any]:
     Raises:
         InvalidFile: too short, no JSON, or tensors that point outside the file.
     """
+    _require_regular(file)
     try:
         size = file.stat().st_size
         with file.open("rb") as stream:
@@ -139,6 +140,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         InvalidFile: missing, unreadable, not a JSON object, or with a size in it that is no size.
     """
     file = folder / "config.json"
+    _require_regular(file)
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -156,6 +158,16 @@ def read_config(folder: Path) -> dict[str, Any]:
     if problems:
         raise InvalidFile(tuple(problems))
     return config
+
+
+def _require_regular(file: Path) -> None:
+    """Refuse what is there and is no file: reading a pipe or a device may never end.
+
+    Raises:
+        InvalidFile: it is something else.
+    """
+    if file.exists() and not file.is_file():
+        raise _invalid(file, "is no regular file", "a file")
 
 
 def _invalid(path: Path, wrong: str, expected: str) -> InvalidFile:

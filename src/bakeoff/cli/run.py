@@ -139,7 +139,7 @@ def _carry_out(plan: Plan, store: Store, device: str | None, *, as_json: bool) -
     from rich.console import Console
 
     from bakeoff.cli.conclusion import finish
-    from bakeoff.core.errors import BakeoffError
+    from bakeoff.core.errors import BakeoffError, RunHeld
 
     errors = Console(stderr=True)
     _say_what_comes(plan, errors)
@@ -147,6 +147,8 @@ def _carry_out(plan: Plan, store: Store, device: str | None, *, as_json: bool) -
         asyncio.run(_execute(plan, store, device, errors))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return _interrupted(plan, store, errors)
+    except RunHeld:
+        raise
     except BakeoffError:
         if store.run(plan.run_id) is not None:
             store.set_state(plan.run_id, "failed")
@@ -166,6 +168,8 @@ async def _execute(plan: Plan, store: Store, device: str | None, errors: Console
     from bakeoff.core.clock import SystemClock
     from bakeoff.core.units import seconds_text
     from bakeoff.study.execute import execute
+    from bakeoff.study.run_lock import hold_run
+    from bakeoff.study.runner import run_folder
 
     # A service manager's TERM and a lost terminal's HUP are treated like Ctrl-C: workers stopped, the run resumable.
     main = asyncio.current_task()
@@ -178,8 +182,9 @@ async def _execute(plan: Plan, store: Store, device: str | None, errors: Console
         expected = f"about {high}" if low == high else f"{low} to {high}"
         errors.print(f"Expected to take {expected}, judged by one probe text a candidate.", highlight=False)
 
-    with _progress(plan, store, errors) as progress:
-        await execute(plan, store, workspace_folder(), progress, SystemClock(), device=device, on_pace=tell_pace)
+    workspace = workspace_folder()
+    with hold_run(run_folder(workspace, plan.run_id), plan.run_id), _progress(plan, store, errors) as progress:
+        await execute(plan, store, workspace, progress, SystemClock(), device=device, on_pace=tell_pace)
 
 
 def _progress(plan: Plan, store: Store, errors: Console) -> AbstractContextManager[BarProgress | LineProgress]:

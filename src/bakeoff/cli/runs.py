@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from bakeoff.store.db import RunRow, Store
+    from bakeoff.store.db import RunSummary, Store
 
 
 @click.command()
@@ -27,7 +27,7 @@ def runs(*, as_json: bool) -> None:
         rows = store.runs()
         if as_json:
             listed = [
-                {"run_id": row.run_id, "suite": row.suite, "started": row.started, "state": row.state} for row in rows
+                {"run_id": row.run_id, "suite": row.suite, "started": row.started, "state": _state(row)} for row in rows
             ]
             click.echo(json.dumps({"schema": "bakeoff.runs/1", "runs": listed}, ensure_ascii=False))
             return
@@ -36,19 +36,27 @@ def runs(*, as_json: bool) -> None:
             return
         table = Table("run", "suite", "started", "state", "texts", "decision", box=None, pad_edge=False)
         for row in rows:
-            cells = (row.run_id, row.suite, row.started[:19], row.state, *_outcome(store, row))
+            cells = (
+                row.run_id,
+                row.suite,
+                row.started[:19],
+                _state(row),
+                str(row.texts),
+                row.choice or row.outcome or "-",
+            )
             table.add_row(*(Text(printable(cell)) for cell in cells))
         Console().print(table)
     finally:
         store.close()
 
 
-def _outcome(store: Store, row: RunRow) -> tuple[str, str]:
-    texts = str(len(store.finished_trials(row.run_id)))
-    if row.result is None:
-        return texts, "-"
-    decision = row.result["decision"]
-    return texts, decision["choice"] or decision["outcome"]
+def _state(row: RunSummary) -> str:
+    """Return its state; a run whose process is gone (kill -9, a power cut) is interrupted, whatever was stored last."""
+    from bakeoff.cli.workspace import workspace_folder
+    from bakeoff.study.run_lock import is_abandoned
+
+    gone = row.state == "running" and is_abandoned(workspace_folder() / "runs" / row.run_id)
+    return "interrupted" if gone else row.state
 
 
 @click.command()

@@ -5,7 +5,9 @@ BakeoffError                      exit 1  the work failed
 │   ├── InvalidFile               exit 2  a file with one or more problems, each with line and field
 │   ├── UnknownModel              exit 2  a reference that names nothing
 │   ├── UnsupportedModel          exit 2  a model that exists, and that this engine cannot run
-│   └── MissingDependency         exit 2  an engine or feature whose package is not installed
+│   ├── MissingDependency         exit 2  an engine or feature whose package is not installed
+│   ├── RunHeld                   exit 2  another process is working on that run
+│   └── PluginUnknown, PluginFailed       a plug-in that is not there or cannot be imported (`core.plugins`)
 ├── DoesNotFit                    exit 2  a model larger than the memory budget
 ├── StoreError                    exit 1  the store cannot be read or written
 ├── WorkerError                   exit 1  a worker process
@@ -17,7 +19,8 @@ BakeoffError                      exit 1  the work failed
     ├── EndpointBusy              exit 1  429 or 503: wait `retry_after_s`, then retry
     ├── EndpointRefused           exit 1  another 4xx: our request is wrong, never retry
     ├── EndpointFailed            exit 1  5xx, or an error event in the stream: retry once
-    └── EndpointGarbage           exit 1  bytes that are not the protocol: never retry
+    ├── EndpointGarbage           exit 1  bytes that are not the protocol: never retry
+    └── TextMissing               exit 1  a file of recorded texts without one for this brief
 """
 
 from __future__ import annotations
@@ -78,6 +81,10 @@ class UnsupportedModel(UsageError):
 
 class MissingDependency(UsageError):
     """A feature whose package is not installed; the hint is the command that adds it."""
+
+
+class RunHeld(UsageError):
+    """Another process is working on that run: two at once would disturb each other's measurements."""
 
 
 class DoesNotFit(UsageError):
@@ -148,3 +155,9 @@ class EndpointGarbage(EndpointError):
     """Bytes that are not the protocol."""
 
     kind = "garbage"
+
+
+class TextMissing(EndpointError):
+    """A file of recorded texts that has none for this brief and replicate."""
+
+    kind = "missing_text"

@@ -153,7 +153,10 @@ class Route(Record):
 
 
 class WorkerLoad(Record):
-    """One start of one worker: what it took, and what was seen to do the work."""
+    """One start of one worker: what it took, and what was seen to do the work.
+
+    Stored again whenever more is known (its peak memory grows): of equal `start`, the last one counts.
+    """
 
     candidate: str
     load_s: float
@@ -163,6 +166,7 @@ class WorkerLoad(Record):
     engine_version: str
     peak_memory_bytes: int | None
     weight_bytes: int | None
+    start: str | None = None
 
 
 class RunEvent(Record):

@@ -33,7 +33,7 @@ class Sampling(Record):
     temperature: float = Field(default=0.7, ge=0, le=5, strict=True)
     top_p: float = Field(default=0.95, gt=0, le=1, strict=True)
     top_k: int | None = Field(default=None, ge=1, strict=True)
-    max_tokens: int = Field(default=512, ge=1, strict=True)
+    max_tokens: int = Field(default=512, ge=1, le=2_147_483_647, strict=True)
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
 
 

@@ -185,17 +185,22 @@ def _undecided(section: Section, leader: str, rivals: Sequence[Pair], eps: float
     for pair in rivals:
         if pair.wins(alpha):
             continue
+        level = points(pair.difference) == points(0.0)
         ahead = f"{points(pair.difference)} points {points_between(pair.low, pair.high)}"
         if pair.p_adjusted is None:
-            reasons.append(f"ahead of {pair.rival} by {ahead}, without a test")
+            reasons.append(f"{_stand(pair.rival, ahead, level=level)}, without a test")
         else:
             reasons.append(
-                f"not told apart from {pair.rival}: ahead by {ahead}, {p_in_words(pair.p_adjusted)} after Holm"
+                f"not told apart: {_stand(pair.rival, ahead, level=level)}, {p_in_words(pair.p_adjusted)} after Holm"
             )
     more = _more_briefs(section, rivals, eps)
     if more is not None:
         reasons.append(more)
     return Decision(outcome="no_clear_winner", choice=None, leader=leader, reasons=tuple(reasons))
+
+
+def _stand(rival: str, ahead: str, *, level: bool) -> str:
+    return f"level with {rival}, difference {ahead}" if level else f"ahead of {rival} by {ahead}"
 
 
 def _more_briefs(section: Section, rivals: Sequence[Pair], eps: float) -> str | None:

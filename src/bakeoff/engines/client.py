@@ -252,6 +252,8 @@ class _Reading:
         self._answer = Answer(where)
         self._first_s: float | None = None
         self._last_s: float | None = None
+        self._pieces = 0
+        self._told_s = 0.0
 
     async def refusal(self) -> EndpointError:
         """Return the error that the status stands for, with the server's words."""
@@ -289,10 +291,26 @@ class _Reading:
         chunk = await self._next_chunk(first_s, "byte")
         while chunk and not self._answer.done:
             self._take(parser.feed(chunk))
+            self._refuse_emptiness()
             if not self._answer.done:
                 wait_s = min(self._deadlines.idle_s, LINGER_S) if self._answer.complete else self._deadlines.idle_s
                 chunk = await self._next_chunk(wait_s, "further byte")
         self._take(parser.close())
+
+    def _refuse_emptiness(self) -> None:
+        """Bytes that bring no text keep every other deadline away.
+
+        Raises:
+            EndpointTimeout: there have been no others for too long.
+        """
+        now = perf_counter() - self._sent_at
+        pieces = len(self._answer.texts)
+        if pieces > self._pieces or self._answer.complete:
+            self._pieces, self._told_s = pieces, now
+        elif now - self._told_s > self._deadlines.empty_s:
+            raise EndpointTimeout(
+                f"{self._where} keeps its stream open and sent no text for {self._deadlines.empty_s:g} s"
+            )
 
     async def _next_chunk(self, seconds: float, what: str) -> bytes:
         async with translated(self._where, started=what != "byte"):

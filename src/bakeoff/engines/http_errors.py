@@ -31,12 +31,14 @@ Result = TypeVar("Result")
 class Deadlines:
     """How long to wait, in seconds: for a connection, from request to first byte of the body, between two bytes, in all.
 
-    A plain (not streamed) answer has its first byte when it is finished, so only `total_s` bounds it.
+    A plain (not streamed) answer has its first byte when it is finished, so only `total_s` bounds it. `empty_s` bounds
+    how long a stream may go on without text: some servers send comments while they read a long prompt, for ever some.
     """
 
     connect_s: float = 5.0
     first_byte_s: float = 120.0
     idle_s: float = 60.0
+    empty_s: float = 180.0
     total_s: float = 600.0
 
 

@@ -22,11 +22,10 @@ from onnx import NodeProto, TensorProto, ValueInfoProto, helper
 
 from bakeoff.catalog.headers import read_config
 from bakeoff.core.errors import InvalidFile, Problem, UnsupportedModel
+from bakeoff.engines.safetensors_file import StoredTensor, count_layers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from bakeoff.engines.safetensors_file import StoredTensor
 
 ARCHITECTURES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM")
 ROPE_TYPES = ("default", "linear", "llama3")
@@ -185,6 +184,10 @@ def select_weights(folder: Path, spec: LlamaSpec, tensors: Mapping[str, StoredTe
         InvalidFile: weights are missing or of another shape; the first ten are listed.
     """
     problems: list[Problem] = []
+    held = count_layers(tensors)
+    if held > spec.layers:  # leaving some out would make another model
+        wrong = f"is {spec.layers}, and the weights have {held} layers"
+        problems.append(Problem(str(folder / "config.json"), None, "num_hidden_layers", wrong, str(held)))
     selected: dict[str, StoredTensor] = {}
     for name, shape in expected_shapes(spec).items():
         tensor = tensors.get(name)

@@ -280,8 +280,32 @@ def _prepare_log(directory: Path, name: str) -> Path:
 
 def _short_directory() -> Path:
     """Make a directory, ours alone, in which a socket's path is short enough."""
-    directory = tempfile.mkdtemp(prefix="bakeoff-")
-    if len(directory) + len("/socket") > MAX_SOCKET_PATH:
-        Path(directory).rmdir()
-        directory = tempfile.mkdtemp(prefix="bakeoff-", dir="/tmp")
-    return Path(directory)
+    prefix = f"{_SOCKETS}{os.getpid()}-"
+    directory = Path(tempfile.mkdtemp(prefix=prefix))
+    if len(str(directory)) + len("/socket") > MAX_SOCKET_PATH:
+        directory.rmdir()
+        directory = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))
+    _sweep(directory.parent)
+    return directory
+
+
+_SOCKETS = "bakeoff-socket-"
+
+
+def _sweep(place: Path) -> None:
+    """Remove what processes that were killed have left: directories of ours that are named after them, and empty."""
+    for left in place.glob(f"{_SOCKETS}*-*"):
+        pid = left.name.removeprefix(_SOCKETS).partition("-")[0]
+        with contextlib.suppress(OSError):  # not empty (a worker is still ending), or not ours
+            if pid.isdecimal() and not _runs(int(pid)):
+                left.rmdir()
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True

@@ -8,7 +8,7 @@ would otherwise pass for a result.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,12 @@ EXPECTED = {
 class RecordedTexts:
     """The texts of one file, by brief and replicate."""
 
-    def __init__(self, texts: Mapping[tuple[str, int], RecordedText]) -> None:
+    def __init__(
+        self, texts: Mapping[tuple[str, int], RecordedText], lines: Mapping[tuple[str, int], int], path: Path
+    ) -> None:
         self._texts = dict(texts)
+        self._lines = dict(lines)
+        self._path = path
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -57,6 +61,17 @@ class RecordedTexts:
     def get(self, brief_id: str, replicate: int = 0) -> RecordedText | None:
         """Return the text for a brief, None when the file has none."""
         return self._texts.get((brief_id, replicate))
+
+    def unknown_briefs(self, known: Sequence[str]) -> tuple[Problem, ...]:
+        """Return a problem for each text whose brief is not among `known`: a misspelt id would leave its brief empty."""
+        problems = []
+        for (brief_id, _), line in self._lines.items():
+            if brief_id not in known:
+                near = get_close_matches(brief_id, known, n=1)
+                expected = f"did you mean {near[0]}?" if near else "the id of a brief of this suite"
+                wrong = f"{brief_id!r} is no brief of this suite"
+                problems.append(Problem(str(self._path), line, "brief_id", wrong, expected))
+        return tuple(problems)
 
     @property
     def model(self) -> str | None:
@@ -95,14 +110,14 @@ def read_recorded(path: Path) -> RecordedTexts:
         problems.append(Problem(str(path), None, "", "no texts", "at least one line"))
     if problems:
         raise InvalidFile(tuple(sorted(problems, key=lambda problem: problem.line or 0)))
-    return RecordedTexts(texts)
+    return RecordedTexts(texts, lines, path)
 
 
 def _read_line(path: str, number: int, line: bytes, problems: list[Problem]) -> RecordedText | None:
     """Return the text on one line, or None after adding what is wrong with it to `problems`."""
     try:
         value = json.loads(line)
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
+    except (ValueError, RecursionError) as error:  # JSONDecodeError, UnicodeDecodeError, thousands of brackets
         problems.append(Problem(path, number, "", f"not JSON: {error}", "one JSON object a line"))
         return None
     if not isinstance(value, dict):

@@ -7,6 +7,8 @@ are read: formats that can run code are not. The headers are checked by `catalog
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +34,15 @@ class StoredTensor:
     file: Path
     dtype: str
     data: NDArray[Any]
+
+
+def count_layers(names: Iterable[str]) -> int:
+    """Return how many blocks weights are numbered for, 0 where none is."""
+    numbers = [int(found[1]) for name in names if (found := _LAYER.match(name)) is not None]
+    return max(numbers, default=-1) + 1
+
+
+_LAYER = re.compile(r"model\.layers\.(\d{1,9})\.")
 
 
 def map_tensors(folder: Path) -> dict[str, StoredTensor]:

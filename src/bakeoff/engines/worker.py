@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import io
 import json
 import logging
@@ -136,7 +137,7 @@ async def _serve(
     )
 
     def read_facts() -> dict[str, Any]:
-        return _describe(loaded, batcher, limits)
+        return _describe(loaded, batcher, limits, _address(listener))
 
     server = _Server(WorkerApp(options.name, batcher, loaded.codec, read_facts), lambda: announce(read_facts()))
 
@@ -182,7 +183,16 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _describe(loaded: LoadedModel, batcher: Batcher, limits: Limits) -> dict[str, Any]:
+def _address(listener: socket.socket) -> str:
+    """Return where it listens: a path, or the base URL with the port that the system chose."""
+    name = listener.getsockname()
+    if listener.family == socket.AF_UNIX:
+        return str(name)
+    host = f"[{name[0]}]" if listener.family == socket.AF_INET6 else name[0]
+    return f"http://{host}:{name[1]}/v1"
+
+
+def _describe(loaded: LoadedModel, batcher: Batcher, limits: Limits, address: str) -> dict[str, Any]:
     """Return the facts of `/health` and of the ready line; durations in seconds, memory in bytes."""
     facts = loaded.facts
     return {
@@ -199,9 +209,18 @@ def _describe(loaded: LoadedModel, batcher: Batcher, limits: Limits) -> dict[str
         "memory_bytes": batcher.memory_bytes,
         "peak_rss_bytes": peak_rss_bytes(),
         "max_rows": limits.max_rows,
+        "address": address,
         "in_flight": batcher.in_flight,
         "generated_tokens": batcher.generated_tokens,
     }
+
+
+_LISTEN_HINTS = {
+    errno.EADDRINUSE: "another program listens there: take another port or path, or stop it",
+    errno.EACCES: "ports below 1024 and other people's folders need rights: take another port or path",
+    errno.EADDRNOTAVAIL: "no network interface of this machine has that address: leave --host out for 127.0.0.1",
+    errno.ENOENT: "the folder of the socket must exist",
+}
 
 
 def _listen(options: argparse.Namespace) -> socket.socket:
@@ -221,7 +240,8 @@ def _listen(options: argparse.Namespace) -> socket.socket:
         listener.listen(128)
     except OSError as error:
         listener.close()
-        raise UsageError(f"cannot listen on {address}: {error.strerror or error}", "is the address in use?") from error
+        hint = _LISTEN_HINTS.get(error.errno or 0, "")
+        raise UsageError(f"cannot listen on {address}: {error.strerror or error}", hint) from error
     finally:
         os.umask(before)
     return listener

@@ -33,6 +33,7 @@ from bakeoff.engines.text import TextCodec
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 8 * 2**20
+MAX_DROPPED_BYTES = 256 * 2**20
 
 
 class Inbox:
@@ -245,11 +246,17 @@ async def _wait_for_hang_up(receive: Receive) -> None:
 
 async def _read_body(request: Request) -> bytes:
     body = bytearray()
+    size = 0
     try:
         async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise ApiError(413, f"the body is larger than {MAX_BODY_BYTES} bytes", code="body_too_large")
+            size += len(chunk)
+            # What is too much is read and dropped: a client that is still sending would see a reset, and no answer.
+            if size <= MAX_BODY_BYTES:
+                body += chunk
+            elif size > MAX_DROPPED_BYTES:
+                break
+        if size > MAX_BODY_BYTES:
+            raise ApiError(413, f"the body is larger than {MAX_BODY_BYTES} bytes", code="body_too_large")
     except ClientDisconnect as error:
         raise ApiError(400, "the client hung up before the body was complete") from error
     return bytes(body)

@@ -43,6 +43,8 @@ def summarise_loads(loads: Sequence[WorkerLoad]) -> LoadSummary:
         raise ValueError(f"loads of one candidate at a time: {', '.join(candidates)}")
     if not loads:
         return LoadSummary()
+    # A start is told again when more is known of it; starts without a name are told once.
+    loads = list({load.start or str(number): load for number, load in enumerate(loads)}.values())
     peaks = [load.peak_memory_bytes for load in loads if load.peak_memory_bytes is not None]
     weights = [load.weight_bytes for load in loads if load.weight_bytes is not None]
     return LoadSummary(

@@ -169,7 +169,8 @@ def _names(text: str) -> set[str]:
 
 
 def _sender_names(checks: BriefChecks) -> set[str]:
-    return {word.rstrip(".,") for match in _SENDER.finditer(checks.prompt) for word in match.group(1).split()}
+    found = {word.rstrip(".,") for match in _SENDER.finditer(checks.prompt) for word in match.group(1).split()}
+    return {word for word in found if word.casefold() not in _NOT_A_PERSON}  # "by Friday" is no sender
 
 
 def _recipient(text: Text, checks: BriefChecks) -> bool:

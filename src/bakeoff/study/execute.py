@@ -14,7 +14,7 @@ from bakeoff.core.errors import UsageError
 from bakeoff.store.db import Store
 from bakeoff.study.conclude import scorers_for
 from bakeoff.study.plan import Plan, plan_trials
-from bakeoff.study.preflight import Pace, check_fit, probe_endpoints, probe_pace
+from bakeoff.study.preflight import Pace, check_fit, check_recorded, probe_endpoints, probe_pace
 from bakeoff.study.runner import Progress, Runner, run_folder
 from bakeoff.study.writers import make_writer
 
@@ -38,6 +38,7 @@ async def execute(
         StoreError: the store refuses.
     """
     scorers_for(plan.suite)  # a scorer that cannot be loaded is told now, not after the last text
+    check_recorded(plan)
     fit = check_fit(plan.candidates, plan.budget, plan.concurrency)
     logs = run_folder(workspace, plan.run_id) / "logs"
     writers = {candidate.id: make_writer(candidate, logs, device) for candidate in plan.candidates}

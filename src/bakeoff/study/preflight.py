@@ -22,15 +22,16 @@ from bakeoff.core.errors import (
     EndpointRefused,
     EndpointTimeout,
     EndpointUnreachable,
+    InvalidFile,
     UsageError,
 )
 from bakeoff.core.spec import Candidate, Sampling
 from bakeoff.engines.local import DEFAULT_ENGINE, require_engine
 from bakeoff.engines.recorded import read_recorded
 from bakeoff.machine.budget import Budget
-from bakeoff.study.plan import TIMING_BRIEFS, Plan, plan_trials
-from bakeoff.study.runner import messages_for
-from bakeoff.study.writers import EndpointWriter, Writer
+from bakeoff.study.plan import TIMING_BRIEFS, Plan, Trial, plan_trials
+from bakeoff.study.runner import messages_for, retry_policy
+from bakeoff.study.writers import EndpointWriter, Message, Writer
 
 _ASSUMED_CONTEXT = 2048
 """Tokens a row is assumed to take in the cache where config.json gives no context length."""
@@ -115,6 +116,23 @@ def is_remote(candidate: Candidate) -> bool:
     return host is not None and host not in {"127.0.0.1", "localhost", "::1"}
 
 
+def check_recorded(plan: Plan) -> None:
+    """Make sure that recorded texts belong to briefs of the suite.
+
+    Raises:
+        InvalidFile: with every line of every file that does not.
+    """
+    known = [brief.id for brief in plan.suite.briefs]
+    problems = [
+        problem
+        for candidate in plan.candidates
+        if candidate.model.source == "recorded"
+        for problem in read_recorded(Path(candidate.model.location)).unknown_briefs(known)
+    ]
+    if problems:
+        raise InvalidFile(tuple(problems), "correct the ids, or take those lines out of the file")
+
+
 async def probe_endpoints(writers: Mapping[str, Writer]) -> None:
     """Ask every endpoint what it serves, all at once, at most 2 s each.
 
@@ -157,6 +175,27 @@ class Pace(NamedTuple):
     per_text_s: dict[str, float]
 
 
+async def _time_text(writer: Writer, trial: Trial, messages: Sequence[Message], clock: Clock) -> float:
+    """Return the seconds of one text, of the try that succeeded, as often as the run itself would try.
+
+    Raises:
+        BakeoffError: it cannot be had.
+    """
+    attempts = 0
+    while True:
+        attempts += 1
+        begun = clock.monotonic_s()
+        try:
+            await writer.write(trial, messages, 1)
+        except EndpointError as error:
+            retry = retry_policy(error, attempts)
+            if not retry.again:
+                raise
+            await asyncio.sleep(retry.wait_s)
+        else:
+            return clock.monotonic_s() - begun
+
+
 async def probe_pace(
     plan: Plan, writers: Mapping[str, Writer], unfinished: Mapping[str, int], clock: Clock, *, together: bool
 ) -> Pace:
@@ -182,9 +221,7 @@ async def probe_pace(
         if source == "folder":
             # The first text of a process pays for warming up; it is not the pace.
             await writer.write(first, messages, 1)
-        begun = clock.monotonic_s()
-        await writer.write(first, messages, 1)
-        per_text[name] = clock.monotonic_s() - begun
+        per_text[name] = await _time_text(writer, first, messages, clock)
         if not together:
             await writer.close()
         alone = min(TIMING_BRIEFS, unfinished[name])

@@ -112,6 +112,8 @@ class Runner:
                 current = block.candidate
                 self._progress.turn(block.candidate)
                 await self._run_block(block)
+                await self._writers[block.candidate].measure()
+                self._store_load(block.candidate)
                 self._note_elapsed()
         finally:
             self._note_elapsed()
@@ -125,11 +127,15 @@ class Runner:
                 raise error
 
     async def _close(self, candidate: str, *, store_load: bool) -> None:
-        writer = self._writers[candidate]
-        await writer.close()
-        if store_load and writer.load is not None and self._stored_loads.get(candidate) != writer.load:
-            self._stored_loads[candidate] = writer.load
-            self._store.add_load(self._plan.run_id, writer.load)
+        await self._writers[candidate].close()
+        if store_load:
+            self._store_load(candidate)
+
+    def _store_load(self, candidate: str) -> None:
+        load = self._writers[candidate].load
+        if load is not None and self._stored_loads.get(candidate) != load:
+            self._stored_loads[candidate] = load
+            self._store.add_load(self._plan.run_id, load)
 
     def _note_elapsed(self) -> None:
         now = self._clock.monotonic_s()

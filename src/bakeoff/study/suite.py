@@ -20,13 +20,25 @@ from bakeoff.score.brief import BriefChecks, Limits
 from bakeoff.score.composite import weights_for
 from bakeoff.score.facts import require_searchable
 from bakeoff.score.norms import NORMS, ContentNorms, PartName, canonical_content_type
-from bakeoff.study.suite_checks import cross_checks
+from bakeoff.study.suite_checks import cross_checks, unused_types
 from bakeoff.study.suite_problems import did_you_mean, problems_of
 from bakeoff.study.yaml_lines import LinedData, dotted, read_yaml
 from bakeoff.study.yaml_lines import Path as YamlPath
 
 Text = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1)]
-Name = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=200)]
+
+
+def _require_printable(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("it holds a control character")
+    return value
+
+
+Name = Annotated[
+    str,
+    StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_require_printable),
+]
 Language = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=2)]
 Fact = Annotated[Text, AfterValidator(require_searchable)]
 Alternatives = Annotated[list[Fact], Field(min_length=1)]
@@ -208,7 +220,7 @@ def parse_suite(text: str, file: str) -> Suite:
 
 def _late_problems(suite: Suite, lined: LinedData, file: str) -> list[Problem]:
     """Return what only the scoring room can tell: weights that add up to nothing, checks it does not take."""
-    problems: list[Problem] = []
+    problems = unused_types(lined, file)
     try:
         for content_type in suite.used_content_types():
             weights_for(content_type, suite.weights, installed_scorers())

@@ -26,7 +26,23 @@ def cross_checks(lined: LinedData, file: str) -> list[Problem]:
     if isinstance(data.get("version"), bool | float):  # equal to 1 as Python compares
         found.append((("version",), f"is {data['version']}", "one of 1"))
     found += _weights(data.get("weights"), known)
+    found += _contradictions(briefs)
     return [Problem(file, lined.line(path), dotted(path), wrong, expected) for path, wrong, expected in found]
+
+
+def unused_types(lined: LinedData, file: str) -> list[Problem]:
+    """Return a problem for each declared content type without a brief: nearly always one type spelt in two ways.
+
+    For a file that has no other problem.
+    """
+    used = sorted({canonical_content_type(brief["content_type"]) for brief in lined.data["briefs"]})
+    problems = []
+    for name in lined.data.get("content_types") or {}:
+        if canonical_content_type(name) not in used:
+            path: Path = ("content_types", name)
+            expected = f"{did_you_mean(canonical_content_type(name), used)}the type of a brief, or no such entry"
+            problems.append(Problem(file, lined.line(path), dotted(path), "is the type of no brief", expected))
+    return problems
 
 
 _Found = tuple[Path, str, str]
@@ -69,6 +85,16 @@ def _content_types(briefs: list[tuple[int, dict[str, Any]]], known: list[str]) -
         near = did_you_mean(canonical_content_type(wanted), known)
         expected = f"{near}one of {', '.join(known)}; or declare it under content_types"
         yield ("briefs", index, "content_type"), f"unknown: {one_line(wanted, 60)!r}", expected
+
+
+def _contradictions(briefs: list[tuple[int, dict[str, Any]]]) -> Iterator[_Found]:
+    """A text that must and must not be there: no answer could pass."""
+    for index, brief in briefs:
+        wanted = {fact.strip().casefold() for fact in _list(brief.get("must_include")) if isinstance(fact, str)}
+        for number, banned in enumerate(_list(brief.get("must_not_include"))):
+            if isinstance(banned, str) and banned.strip().casefold() in wanted:
+                wrong = f"{one_line(banned, 60)!r} is in must_include as well"
+                yield ("briefs", index, "must_not_include", number), wrong, "each text in one of the two"
 
 
 def _limits(briefs: list[tuple[int, dict[str, Any]]]) -> Iterator[_Found]:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from bakeoff.core.errors import EndpointError, EndpointRefused, WorkerDied
+from bakeoff.core.errors import EndpointError, TextMissing, WorkerDied
 from bakeoff.core.records import Generation, Timings, WorkerLoad
 from bakeoff.core.spec import Candidate
 from bakeoff.engines.client import EndpointClient
@@ -43,6 +44,10 @@ class Writer(Protocol):
             WorkerDied: the process behind it is gone.
             EndpointError: the answer did not come, or was none.
         """
+        ...
+
+    async def measure(self) -> None:
+        """Bring `load` up to date: the peak memory so far."""
         ...
 
     async def close(self) -> None:
@@ -124,13 +129,17 @@ class WorkerWriter:
         peak = health.get("peak_rss_bytes")
         return peak if isinstance(peak, int) else None
 
+    async def measure(self) -> None:
+        """Ask the worker for its peak memory so far."""
+        if self._load is not None:
+            peak = await self.peak_memory_bytes()
+            if peak is not None:
+                self._load = self._load.model_copy(update={"peak_memory_bytes": peak})
+
     async def close(self) -> None:
         """Note the peak memory, then stop the worker and its process group."""
         async with self._opening:
-            if self._load is not None:
-                peak = await self.peak_memory_bytes()
-                if peak is not None:
-                    self._load = self._load.model_copy(update={"peak_memory_bytes": peak})
+            await self.measure()
             await self._close()
 
     async def _close(self) -> None:
@@ -179,6 +188,9 @@ class EndpointWriter:
         assert self._client is not None  # noqa: S101 - opened above
         return await _ask(self._client, self._candidate, trial, messages, concurrency)
 
+    async def measure(self) -> None:
+        """Nothing is known of its memory."""
+
     async def close(self) -> None:
         """Close the connection pool."""
         if self._client is not None:
@@ -204,16 +216,15 @@ class RecordedWriter:
         """Look the text up.
 
         Raises:
-            EndpointRefused: the file has no text for this brief and replicate.
+            TextMissing: the file has no text for this brief and replicate.
         """
         del messages, concurrency
         await self.open()
         found = None if self._texts is None else self._texts.get(trial.brief, trial.replicate)
         if found is None:
-            raise EndpointRefused(
+            raise TextMissing(
                 f"{self._candidate.model.location} has no text for brief {trial.brief}, replicate {trial.replicate}",
                 "add a line for it, or leave the brief out of the suite",
-                status=404,
             )
         counted = found.prompt_tokens is not None or found.completion_tokens is not None
         timings = Timings(
@@ -223,6 +234,9 @@ class RecordedWriter:
             tokens_from="reported" if counted else None,
         )
         return trial.generation(text=found.text, finish_reason="stop", timings=timings, recorded=True)
+
+    async def measure(self) -> None:
+        """Nothing runs."""
 
     async def close(self) -> None:
         """Forget the texts."""
@@ -252,4 +266,5 @@ def _load_record(candidate_id: str, worker: Worker) -> WorkerLoad:
         engine_version=f"{facts.engine} {facts.engine_version}",
         peak_memory_bytes=facts.peak_rss_bytes,
         weight_bytes=facts.weight_bytes,
+        start=secrets.token_hex(8),
     )
