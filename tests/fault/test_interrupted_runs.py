@@ -82,8 +82,14 @@ def test_kill_9_of_the_run_again_and_again_then_resume(workspace, undisturbed):
         before = now
         process = workspace.start("run", "--resume", run_id)
         wait_until(lambda reach=reach: workspace.count() >= reach, f"{reach} generations stored", 60)
+    process.send_signal(signal.SIGSTOP)  # it holds the run, and cannot finish it meanwhile
+    refused = workspace.call("run", "--resume", run_id)
+    assert refused.returncode == 2
+    assert f"process {process.pid} is working on run {run_id}" in refused.stderr
     process.send_signal(signal.SIGKILL)
     process.communicate()
+    (listed,) = json.loads(workspace.call("runs", "--json").stdout)["runs"]
+    assert listed["state"] == "interrupted"
     before = workspace.generations(run_id)
     assert len(before) < 2 * BRIEFS
     done = workspace.call("run", "--resume", run_id, "--json")
@@ -92,7 +98,9 @@ def test_kill_9_of_the_run_again_and_again_then_resume(workspace, undisturbed):
     assert len(after) == 2 * BRIEFS
     # Not one finished generation was made again: the rows, times included, are those stored before.
     assert before.items() <= after.items()
-    assert_same_result(workspace, run_id, json.loads(done.stdout), undisturbed)
+    document = json.loads(done.stdout)
+    assert_same_result(workspace, run_id, document, undisturbed)
+    assert all(candidate["peak_memory_bytes"] > 0 for candidate in document["candidates"])
     assert not workspace.workers()
 
 
