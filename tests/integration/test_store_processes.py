@@ -147,11 +147,15 @@ def test_postgresql_keeps_what_sqlite_keeps(database: str) -> None:
     assert len(store.events("r")) == 1
     for run_id, started in [("a", "2026-01-01T00:00:00+00:00"), ("b", "2026-01-01T00:00:00.5+00:00")]:
         store.add_run(run_id, "s", started, {"seed": 1})
-    store.set_state("a", "done", add_elapsed_s=1.5, result={"x": 1})
-    assert [row.run_id for row in store.runs()] == ["b", "a"]
+    result = {"decision": {"outcome": "winner", "choice": "ann 👩"}, "said": "zero \x00 \ud83d half \udc00 \\ud83d"}
+    store.set_state("a", "done", add_elapsed_s=1.5, result=result)
+    assert [(row.run_id, row.outcome, row.choice) for row in store.runs()] == [
+        ("b", None, None),
+        ("a", "winner", "ann 👩"),
+    ]
     row = store.run("a")
     assert row is not None
-    assert (row.state, row.elapsed_s, row.result) == ("done", 1.5, {"x": 1})
+    assert (row.state, row.elapsed_s, row.result) == ("done", 1.5, result)
     store.close()
 
 

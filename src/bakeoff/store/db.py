@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import (
+    JSON,
     URL,
     Column,
     Integer,
@@ -21,12 +22,15 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    cast,
     create_engine,
     event,
+    func,
     insert,
     inspect,
     select,
     text,
+    type_coerce,
     update,
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -44,6 +48,9 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 _LOCK = 0x62616B65
 """Names the lock under which tables are made in PostgreSQL; any number that nobody else uses."""
+_HIGH, _LOW = r"\\ud[89ab][0-9a-f]{2}", r"\\ud[c-f][0-9a-f]{2}"
+_NO_CHARACTER = rf"\\u0000|{_HIGH}(?!{_LOW})|(?<!{_HIGH}){_LOW}"
+"""Escapes that are JSON and that PostgreSQL refuses to read: zero bytes, and halves of characters (in names of files)."""
 
 _metadata = MetaData()
 _info = Table("info", _metadata, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False))
@@ -102,6 +109,18 @@ class RunRow(NamedTuple):
     plan: Any
     result: Any
     elapsed_s: float
+
+
+class RunSummary(NamedTuple):
+    """A run in a list: how many texts it has; `outcome` and `choice` are its decision's, None where there is none."""
+
+    run_id: str
+    suite: str
+    started: str
+    state: str
+    texts: int
+    outcome: str | None
+    choice: str | None
 
 
 class Store:
@@ -210,11 +229,18 @@ class Store:
         with self._begin() as connection:
             connection.execute(update(_runs).where(_runs.c.run_id == run_id).values(values))
 
-    def runs(self) -> list[RunRow]:
-        """Return all runs, newest first."""
+    def runs(self) -> list[RunSummary]:
+        """Return all runs, newest first; plans and results, which can be megabytes each, stay in the database."""
+        texts = select(func.count()).where(_generations.c.run_id == _runs.c.run_id).scalar_subquery()
+        if self._sqlite:
+            result = type_coerce(_runs.c.result, JSON)
+        else:
+            result = cast(func.regexp_replace(_runs.c.result, _NO_CHARACTER, r"\\ufffd", "g"), JSON)
+        decision = [result["decision", field].as_string() for field in ("outcome", "choice")]
+        query = select(_runs.c.run_id, _runs.c.suite, _runs.c.started, _runs.c.state, texts, *decision)
         with self._begin() as connection:
-            rows = connection.execute(select(_runs).order_by(_runs.c.started.desc(), _runs.c.run_id.desc())).all()
-        return [_run_row(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented row-as-mapping
+            rows = connection.execute(query.order_by(_runs.c.started.desc(), _runs.c.run_id.desc())).all()
+        return [RunSummary(*row) for row in rows]
 
     def run(self, run_id: str) -> RunRow | None:
         """Return one run; "latest" is the newest."""
@@ -223,7 +249,7 @@ class Store:
             query = query.where(_runs.c.run_id == run_id)
         with self._begin() as connection:
             row = connection.execute(query).first()
-        return None if row is None else _run_row(row._mapping)  # noqa: SLF001 - as above
+        return None if row is None else _run_row(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented row-as-mapping
 
     # What happened in a run
 
