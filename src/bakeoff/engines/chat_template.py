@@ -13,7 +13,8 @@ Where a model has no template, its messages are written as
 
     Assistant:
 
-each part ending in an empty line, the last one open.
+each part ending in an empty line, the last one open. An encoder-decoder model without a template (T5, flan-t5) was trained
+on bare instructions and knows no roles: it gets the last user message, and nothing else.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from bakeoff.core.errors import InvalidFile, Problem, UsageError
 
 FALLBACK = "{% for message in messages %}{{ message['role'] | capitalize }}: {{ message['content'] }}\n\n{% endfor %}Assistant:"
+LAST_USER = "{{ (messages | selectattr('role', 'equalto', 'user') | list | last).content }}"
 
 
 class ChatTemplate:
@@ -42,8 +44,12 @@ class ChatTemplate:
         self.is_fallback = is_fallback
 
     @classmethod
-    def load(cls, folder: Path, settings: Mapping[str, object], special: Mapping[str, str]) -> ChatTemplate:
+    def load(
+        cls, folder: Path, settings: Mapping[str, object], special: Mapping[str, str], fallback: str = FALLBACK
+    ) -> ChatTemplate:
         """Find and compile the template. `settings` is `tokenizer_config.json`, `special` its named tokens.
+
+        `fallback` is the template of a model that brings none.
 
         Raises:
             InvalidFile: it is not Jinja.
@@ -55,7 +61,7 @@ class ChatTemplate:
             path = folder / "tokenizer_config.json"
             source = _named_default(settings.get("chat_template"))
         try:
-            template = _environment(source or "").from_string(FALLBACK if source is None else source)
+            template = _environment(source or "").from_string(fallback if source is None else source)
         except jinja2.TemplateSyntaxError as error:
             inside = error.lineno if path.suffix == ".jinja" else None
             problem = Problem(str(path), inside, "chat_template", f"{error.message}", "a Jinja template")

@@ -17,7 +17,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from bakeoff.core.errors import InvalidFile, Problem
-from bakeoff.engines.chat_template import ChatTemplate
+from bakeoff.engines.chat_template import FALLBACK, LAST_USER, ChatTemplate
 
 REPLACEMENT = "\ufffd"
 
@@ -61,9 +61,10 @@ class TextCodec:
         settings = read_json(folder / "tokenizer_config.json")
         special = _special_tokens(settings)
         bos = special.get("bos_token")
+        fallback = LAST_USER if read_json(folder / "config.json").get("is_encoder_decoder") else FALLBACK
         return cls(
             tokenizer,
-            ChatTemplate.load(folder, settings, special),
+            ChatTemplate.load(folder, settings, special, fallback),
             _eos_ids(folder, tokenizer, special),
             tokenizer.token_to_id(bos) if bos else None,
         )

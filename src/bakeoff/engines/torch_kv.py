@@ -34,8 +34,8 @@ class Frame(NamedTuple):
 class RaggedCache(Cache):  # type: ignore[misc] # the library has no types
     """A cache of the library's kind over ragged rows. Before each call of the model, `joining` or `decoding` frames it."""
 
-    def __init__(self, layers: int) -> None:
-        super().__init__(layers=[_Layer(self) for _ in range(layers)])
+    def __init__(self) -> None:
+        super().__init__(layer_class_to_replicate=lambda: _Layer(self))  # layers come as the model asks for them
         self.lengths: list[int] = []
         self.start = self.end = 0
         self.slots = self.capacity = 0

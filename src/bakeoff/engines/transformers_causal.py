@@ -28,7 +28,7 @@ class CausalRows:
     def __init__(self, model: Any, device: str) -> None:
         self._model = model
         self._device = torch.device(device)
-        self._cache = RaggedCache(int(model.config.get_text_config().num_hidden_layers))
+        self._cache = RaggedCache()
         self._rows: list[Row] = []
         self._takes = set(inspect.signature(model.forward).parameters)
 
