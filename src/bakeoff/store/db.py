@@ -232,10 +232,8 @@ class Store:
     def runs(self) -> list[RunSummary]:
         """Return all runs, newest first; plans and results, which can be megabytes each, stay in the database."""
         texts = select(func.count()).where(_generations.c.run_id == _runs.c.run_id).scalar_subquery()
-        if self._sqlite:
-            result = type_coerce(_runs.c.result, JSON)
-        else:
-            result = cast(func.regexp_replace(_runs.c.result, _NO_CHARACTER, r"\\ufffd", "g"), JSON)
+        readable = func.regexp_replace(_runs.c.result, _NO_CHARACTER, r"\\ufffd", "g")
+        result = type_coerce(_runs.c.result, JSON) if self._sqlite else cast(readable, JSON)
         decision = [result["decision", field].as_string() for field in ("outcome", "choice")]
         query = select(_runs.c.run_id, _runs.c.suite, _runs.c.started, _runs.c.state, texts, *decision)
         with self._begin() as connection:
