@@ -17,7 +17,7 @@ from bakeoff.decide.routing import route_content_types
 from bakeoff.measure.memory import summarise_loads
 from bakeoff.measure.timing import summarise_timings
 from bakeoff.report.document import RunFacts, build_document
-from bakeoff.report.text import as_text, print_document, render
+from bakeoff.report.text import _lead, as_text, print_document, render
 from contracts import check_run_document
 from made_runs import make_briefs, make_run
 from sample_runs import MACHINE, make_candidate, make_suite
@@ -200,3 +200,15 @@ def test_every_candidate_is_shown_against_the_baseline():
     sign = -1 if pair["a"] == "ann" else 1
     assert f"ann: {other} {sign * pair['difference']:+.2f} [" in shown
     assert "Against the baseline" not in as_text({**made, "baseline": None})
+
+
+def test_a_route_tells_its_lead_over_the_nearest_rival_with_its_sign():
+    pairs = [
+        {"a": "x", "b": "y", "difference": -1.0, "low": -2.0, "high": 0.5},
+        {"a": "z", "b": "x", "difference": -3.0, "low": -4.0, "high": -2.0},
+        {"a": "y", "b": "z", "difference": 9.0, "low": 8.0, "high": 10.0},
+        {"a": "x", "b": "w", "difference": None, "low": None, "high": None},
+    ]
+    assert _lead("x", pairs) == "-1.0 [-2.0, +0.5]"
+    assert _lead("z", pairs) == "-9.0 [-10.0, -8.0]"
+    assert _lead("w", pairs) == _lead(None, pairs) == "-"

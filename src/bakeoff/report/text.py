@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -43,7 +44,11 @@ def render(document: dict[str, Any]) -> RenderableType:
     parts += [_title("Quality: 0 to 10, with 95 % intervals"), _quality(document, labels)]
     parts += [_title("What each one takes"), _needs(document, labels), *_remarks(document, labels)]
     parts += [_decision(document)]
-    parts += [_title("Routes: which model for which content type"), _routes(document, labels), *_ending(document)]
+    parts += [
+        _title("Routes: which model for which content type, and its lead over the best other"),
+        _routes(document, labels),
+        *_ending(document),
+    ]
     return Group(*parts)
 
 
@@ -92,19 +97,32 @@ def _decision(document: dict[str, Any]) -> Panel:
 
 
 def _routes(document: dict[str, Any], labels: dict[str, str]) -> Table:
-    table = _table("content type", "run", "score", "95 %", "how sure")
+    table = _table("content type", "run", "score", "lead", "how sure")
     for content_type, route in document["routes"].items():
-        evidence = route["evidence"]
         table.add_row(
             *_cells(
                 content_type,
                 "-" if route["candidate"] is None else labels[route["candidate"]],
-                _number(evidence["estimate"]),
-                _range(evidence),
+                _number(route["evidence"]["estimate"]),
+                _lead(route["candidate"], document["comparisons_by_content_type"].get(content_type, ())),
                 _SURE[route["outcome"]],
             )
         )
     return table
+
+
+def _lead(candidate: str | None, comparisons: Sequence[dict[str, Any]]) -> str:
+    """Return the paired difference to the rival that comes nearest (or is ahead), with its interval."""
+    differences = []
+    for pair in comparisons:
+        if pair["difference"] is not None and candidate in {pair["a"], pair["b"]}:
+            sign = 1 if pair["a"] == candidate else -1
+            low, high = sorted((sign * pair["low"], sign * pair["high"]))
+            differences.append((sign * pair["difference"], low, high))
+    if not differences:
+        return "-"
+    difference, low, high = min(differences)
+    return f"{difference:+.1f} [{low:+.1f}, {high:+.1f}]"
 
 
 def _quality(document: dict[str, Any], labels: dict[str, str]) -> Table:
@@ -167,16 +185,21 @@ def _remarks(document: dict[str, Any], labels: dict[str, str]) -> Iterable[Rende
 
 
 def _ending(document: dict[str, Any]) -> Iterable[RenderableType]:
-    undecided: dict[str, list[str]] = {}
-    for content_type, route in document["routes"].items():
-        if route["outcome"] not in {"winner", "best_within_eps"}:
-            undecided.setdefault(_SURE[route["outcome"]], []).append(content_type)
-    if undecided:
-        said = "; ".join(f"{', '.join(names)} ({why})" for why, names in undecided.items())
-        yield Text.assemble(("Not decided  ", "bold"), said)
+    undecided = [
+        f"{content_type}: {_why_undecided(route['reasons'])}"
+        for content_type, route in document["routes"].items()
+        if route["outcome"] not in {"winner", "best_within_eps"}
+    ]
+    yield from _list("Not decided, and what would decide it", undecided)
     if document["report"]:
         yield Text.assemble(("Report  ", "bold"), str(document["report"]))
     yield from _list("Next", document["decision"]["next"])
+
+
+def _why_undecided(reasons: Sequence[str]) -> str:
+    """Return the first reason, and how many more briefs are expected to settle it where that is told."""
+    more = [reason for reason in reasons[1:] if "further brief" in reason]
+    return "; ".join([*reasons[:1], *more])
 
 
 def _against_baseline(document: dict[str, Any], labels: dict[str, str]) -> list[str]:
@@ -212,11 +235,11 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _list(title: str, lines: Sequence[str]) -> Iterable[Text]:
+def _list(title: str, lines: Sequence[str]) -> Iterable[RenderableType]:
     if lines:
         yield Text(title, style="bold")
         for line in lines:
-            yield Text(f"  {line}")
+            yield Padding(Text(line), (0, 0, 0, 2))
 
 
 def _ranked(document: dict[str, Any]) -> list[dict[str, Any]]:
