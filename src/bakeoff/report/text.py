@@ -29,7 +29,7 @@ _HEADLINES = {
 _LABEL = 26
 _SURE = {
     "winner": "beats all",
-    "best_within_eps": "best within eps",
+    "best_within_eps": "within eps",
     "no_clear_winner": "undecided",
     "insufficient_data": "too few briefs",
     "none_qualified": "none qualified",
@@ -231,7 +231,7 @@ def _table(*columns: str) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for name in columns:
         words = name in {"candidate", "content type", "run", "how sure"}
-        table.add_column(name, justify="left" if words else "right", overflow="fold")
+        table.add_column(name, justify="left" if words else "right", overflow="fold", no_wrap=name == "lead")
     return table
 
 
