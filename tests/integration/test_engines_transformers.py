@@ -72,3 +72,71 @@ def test_what_cannot_be_loaded_is_said_and_nothing_is_fetched(folder, tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(UnsupportedModel, match="unheard_of"):
         transformers_model.load(tmp_path, None, 1)
+
+
+def test_a_prompt_is_computed_once_for_all_that_ask_for_it(folder):
+    model = transformers_model.load(folder, "cpu", 1)
+    prompt, other = list(range(50, 90)), [7, 8, 9]
+    first = model.prefill([prompt, other, prompt])
+    assert np.array_equal(first[0], first[2])
+    model.decode([3, 4, 3])
+    late = model.prefill([prompt])  # while the first one is two tokens further
+    assert np.array_equal(late[0], first[0])
+    together = model.decode([5, 6, 5, 3])
+    alone = transformers_model.load(folder, "cpu", 1)
+    for tokens, row in (([3, 5], 0), ([4, 6], 1), ([3, 5], 2), ([3], 3)):
+        alone.prefill([other if row == 1 else prompt])
+        for token in tokens:
+            logits = alone.decode([token])
+        alone.keep([])
+        assert np.abs(logits[0] - together[row]).max() < 1e-3
+
+
+def test_rows_keep_their_own_text_through_many_joins_and_leaves(folder):
+    """Random traffic: the cache's window moves, grows and closes ranks; every row's logits stay those it has alone."""
+    rng = np.random.default_rng(4)
+    model, alone = transformers_model.load(folder, "cpu", 1), transformers_model.load(folder, "cpu", 1)
+    rows: list[list[int]] = []  # prompt, then what was appended
+    for _ in range(40):
+        if len(rows) < 6 and rng.random() < 0.6:
+            new = [rng.integers(5, 399, int(rng.integers(1, 120))).tolist() for _ in range(int(rng.integers(1, 4)))]
+            model.prefill(new)
+            rows += new
+        elif rows:
+            order = rng.permutation(len(rows))[: int(rng.integers(0, len(rows) + 1))].tolist()
+            model.keep(order)
+            rows = [rows[index] for index in order]
+        for _ in range(int(rng.integers(0, 30))):
+            if rows:
+                tokens = rng.integers(5, 399, len(rows)).tolist()
+                logits = model.decode(tokens)
+                rows = [[*row, token] for row, token in zip(rows, tokens, strict=True)]
+        assert model.rows == len(rows)
+        if rows:
+            tokens = rng.integers(5, 399, len(rows)).tolist()
+            logits = model.decode(tokens)
+            rows = [[*row, token] for row, token in zip(rows, tokens, strict=True)]
+            check = int(rng.integers(len(rows)))
+            assert np.abs(alone.prefill([rows[check]])[0] - logits[check]).max() < 2e-3
+            alone.keep([])
+
+
+def test_the_cache_holds_little_more_than_it_needs(folder):
+    model = transformers_model.load(folder, "cpu", 1)
+    before = model.memory_bytes()
+    model.prefill([[5] * 30] * 8)
+    for _ in range(200):
+        model.decode([6] * 8)
+    per_token = 2 * 2 * 2 * 16 * 4  # layers, keys and values, heads, size, bytes
+    needed = 8 * 230 * per_token
+    assert 0.9 * needed < model.memory_bytes() - before < 1.6 * needed
+
+
+def test_a_prompt_that_cannot_be_computed_leaves_the_other_rows_alone(folder):
+    model = transformers_model.load(folder, "cpu", 1)
+    first = model.prefill([[5, 6, 7]])
+    with pytest.raises(IndexError):
+        model.prefill([[8] * 50, [100_000]])
+    assert model.rows == 1
+    again = model.prefill([[5, 6, 7]])
+    assert np.abs(first - again).max() < 1e-4

@@ -24,12 +24,18 @@ from typing import Any, Self
 from bakeoff.core.errors import UnsupportedModel
 
 FALLBACK_VARIABLE = "PYTORCH_ENABLE_MPS_FALLBACK"
+_ALLOW_HINT = "take --device cpu, or --allow-fallback to let the CPU do that part (it is said beside every number)"
 _FELL_BACK = re.compile(r"operator '([^']+)' is not currently (?:implemented|supported)", re.IGNORECASE)
 
 
-def fallback_allowed() -> bool:
-    """Whether operators may run on the CPU where Metal lacks them."""
-    return os.environ.get(FALLBACK_VARIABLE) == "1"
+def refuse_fallbacks(operators: Sequence[str], device: str) -> None:
+    """Stop where operators ran on the CPU and nobody allowed it. (torch moves five of them whatever it is told.)
+
+    Raises:
+        UnsupportedModel: with their names.
+    """
+    if operators and os.environ.get(FALLBACK_VARIABLE) != "1":
+        raise UnsupportedModel(f"torch computed {', '.join(operators)} on the CPU instead of {device}", _ALLOW_HINT)
 
 
 def choose_device(asked: str | None, torch: Any) -> str:
@@ -124,7 +130,7 @@ class FallbackWatch(AbstractContextManager["FallbackWatch"]):
         """Begin to listen. torch would tell the first fallback of a process only."""
         self._before = self._torch.is_warn_always_enabled()
         self._torch.set_warn_always(True)
-        self._seen = self._catch.__enter__() or []
+        self._seen = self._catch.__enter__()
         warnings.simplefilter("always")
         return self
 
@@ -164,5 +170,5 @@ def explain_missing_operator(run: Callable[[], None], device: str) -> None:
         operator = found[1] if found else str(error).partition("\n")[0]
         raise UnsupportedModel(
             f"torch cannot compute {operator} on {device}",
-            "take --device cpu, or --allow-fallback to let the CPU do that part (it is said beside every number)",
+            _ALLOW_HINT,
         ) from error

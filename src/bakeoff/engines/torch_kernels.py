@@ -87,7 +87,7 @@ def choose(model: nn.Module, stored: torch.dtype) -> Choice:
     linears = [module for module in model.modules() if type(module) is nn.Linear]
     if sum(linear.weight.numel() for linear in linears) < WORTH_MEASURING:
         return Choice(*ways[0], "not measured: the model is so small that it makes no difference")
-    return _pick(_measure(_sample(linears), ways))
+    return pick(_measure(_sample(linears), ways))
 
 
 def pack(model: nn.Module, rows: int = ROWS[-1]) -> None:
@@ -190,7 +190,7 @@ def _prepare(linears: Sequence[nn.Linear], dtype: torch.dtype, kernels: str) -> 
     return run
 
 
-def _pick(least: dict[tuple[torch.dtype, str], list[float]]) -> Choice:
+def pick(least: dict[tuple[torch.dtype, str], list[float]]) -> Choice:
     """Return the way that `least` speaks for, preferring the plain and the wide where the gain is small."""
 
     def gain(way: tuple[torch.dtype, str], over: tuple[torch.dtype, str]) -> float:

@@ -104,6 +104,7 @@ class TransformersModel:
         with torch_devices.FallbackWatch(torch) as watch:
             torch_devices.explain_missing_operator(lambda: _generate(self._rows), self._witness.device)
             self._witness.wait()
+        torch_devices.refuse_fallbacks(watch.operators, self._witness.device)
         self._fallbacks = watch.operators
         self._device = self._witness.confirm(self._named_tensors(), self._build.weight_bytes)
         self._rows.keep([])

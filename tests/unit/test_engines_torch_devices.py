@@ -1,0 +1,154 @@
+"""Device truth, against what stands for torch: there was no Metal and no CUDA where this was written.
+
+The messages are torch's own, copied from aten/src/ATen/mps/MPSFallback.mm (torch 2.13); the byte counts are made up,
+in the proportions that `driver_allocated_memory` has by its documentation (tensors, cached pools and MPSGraph together).
+Nothing here shows that a Mac behaves so. It shows what we do if it does.
+"""
+
+import warnings
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import pytest
+
+from bakeoff.core.errors import UnsupportedModel
+from bakeoff.engines.torch_devices import (
+    DeviceWitness,
+    FallbackWatch,
+    choose_device,
+    explain_missing_operator,
+    read_fallbacks,
+    refuse_fallbacks,
+)
+
+FELL_BACK = (
+    "The operator 'aten::linalg_svd' is not currently supported on the MPS backend and will fall back to run on the "
+    "CPU. This may have performance implications. (Triggered internally at MPSFallback.mm:15.)"
+)
+MISSING = (
+    "The operator 'aten::_foo' is not currently implemented for the MPS device. If you want this op to be considered "
+    "for addition please comment on https://github.com/pytorch/pytorch/issues/141287 and mention use-case, that "
+    "resulted in missing op as well as commit hash. As a temporary fix, you can set the environment variable "
+    "`PYTORCH_ENABLE_MPS_FALLBACK=1` to use the CPU as a fallback for this op."
+)
+GB = 10**9
+
+
+@dataclass
+class Torch:
+    """The few functions of torch that are looked at, and what they were told."""
+
+    driver: list[int] = field(default_factory=lambda: [0])
+    devices: tuple[str, ...] = ("mps",)
+    said: list[object] = field(default_factory=list)
+    always: bool = False
+
+    def __post_init__(self):
+        counter = iter(self.driver)
+        self.mps = SimpleNamespace(
+            driver_allocated_memory=lambda: next(counter),
+            synchronize=lambda: self.said.append("synchronize"),
+            set_per_process_memory_fraction=lambda share: self.said.append(("fraction", share)),
+        )
+        self.cuda = SimpleNamespace(
+            is_available=lambda: "cuda" in self.devices,
+            device_count=lambda: 1,
+            memory_allocated=lambda _device: next(counter),
+            memory_reserved=lambda _device: 3 * GB,
+            synchronize=lambda device: self.said.append(("synchronize", device)),
+        )
+        self.backends = SimpleNamespace(mps=SimpleNamespace(is_available=lambda: "mps" in self.devices))
+
+    def is_warn_always_enabled(self):
+        return self.always
+
+    def set_warn_always(self, value):
+        self.always = value
+        self.said.append(("warn always", value))
+
+
+def tensor(device):
+    return SimpleNamespace(device=SimpleNamespace(type=device))
+
+
+def test_the_best_device_is_chosen_and_nothing_takes_the_place_of_another():
+    assert choose_device(None, Torch(devices=("mps", "cuda"))) == "cuda"
+    assert choose_device("auto", Torch()) == "mps"
+    assert choose_device("cpu", Torch()) == "cpu"
+    assert choose_device("cuda:0", Torch(devices=("cuda",))) == "cuda:0"
+    for wrong in ("cuda", "mps:1", "cpu:1", "tpu", "cuda:3", ""):
+        with pytest.raises(UnsupportedModel, match="is not here for torch"):
+            choose_device(wrong, Torch())
+    with pytest.raises(UnsupportedModel):
+        choose_device("cuda:1", Torch(devices=("cuda",)))
+
+
+def test_a_mac_is_held_to_what_metal_recommends():
+    torch = Torch(driver=[GB])
+    DeviceWitness("mps", torch)
+    assert ("fraction", 1.0) in torch.said
+
+
+def test_a_device_whose_memory_grew_by_the_weights_is_believed():
+    witness = DeviceWitness("mps", Torch(driver=[GB, 4 * GB]))
+    assert witness.confirm([("weight", tensor("mps")), ("the KV cache", tensor("mps"))], 2 * GB) == "mps"
+
+
+def test_a_device_whose_memory_did_not_grow_did_not_do_the_work():
+    witness = DeviceWitness("cuda", Torch(driver=[GB, GB + 1000], devices=("cuda",)))
+    with pytest.raises(UnsupportedModel, match=r"grew by 1000 bytes and the weights have 2000000000"):
+        witness.confirm([("weight", tensor("cuda"))], 2 * GB)
+
+
+def test_what_lies_elsewhere_is_named():
+    witness = DeviceWitness("mps", Torch(driver=[0, 4 * GB]))
+    with pytest.raises(UnsupportedModel, match="the KV cache on cpu"):
+        witness.confirm([("weight", tensor("mps")), ("the KV cache", tensor("cpu"))], GB)
+    with pytest.raises(UnsupportedModel, match="weight on mps"):
+        DeviceWitness("cpu", Torch()).confirm([("weight", tensor("mps"))], GB)
+
+
+def test_the_clock_waits_for_the_device():
+    torch = Torch(driver=[0])
+    DeviceWitness("mps", torch).wait()
+    DeviceWitness("cpu", torch).wait()
+    assert torch.said.count("synchronize") == 1
+
+
+def test_fallbacks_are_listed_once_each_and_other_warnings_still_shown():
+    torch = Torch()
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        with FallbackWatch(torch) as watch:
+            assert torch.always
+            for message in (FELL_BACK, "something else", FELL_BACK):
+                warnings.warn(message, stacklevel=1)
+    assert [str(each.message) for each in shown] == ["something else"]
+    assert watch.operators == ("aten::linalg_svd",)
+    assert not torch.always
+
+
+def test_an_error_inside_is_not_swallowed_by_the_watch():
+    torch = Torch()
+    with pytest.raises(KeyError), FallbackWatch(torch):
+        raise KeyError
+    assert not torch.always
+
+
+def test_a_missing_operator_is_the_users_own_error_with_the_way_out():
+    def fail():
+        raise NotImplementedError(MISSING)
+
+    with pytest.raises(UnsupportedModel, match=r"aten::_foo on mps") as caught:
+        explain_missing_operator(fail, "mps")
+    assert "--allow-fallback" in caught.value.hint
+    assert read_fallbacks([MISSING]) == ((), [MISSING])
+
+
+def test_a_fallback_that_nobody_allowed_stops_the_candidate(monkeypatch):
+    monkeypatch.setenv("PYTORCH_ENABLE_MPS_FALLBACK", "0")
+    refuse_fallbacks((), "mps")
+    with pytest.raises(UnsupportedModel, match="aten::linalg_svd on the CPU instead of mps"):
+        refuse_fallbacks(("aten::linalg_svd",), "mps")
+    monkeypatch.setenv("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+    refuse_fallbacks(("aten::linalg_svd",), "mps")
