@@ -75,6 +75,14 @@ def test_ids_of_no_brief_are_told_with_their_lines(tmp_path):
     assert (problem.line, problem.field, problem.expected) == (2, "brief_id", "did you mean opening?")
 
 
+def test_a_file_for_another_suite_is_told_briefly(tmp_path):
+    texts = read_recorded(write(tmp_path, *({"brief_id": f"x{number}", "text": "x"} for number in range(5000))))
+    found = texts.unknown_briefs([f"brief-{number}" for number in range(2000)])
+    assert len(found) == 21
+    assert found[-1].line == 21
+    assert "4980 further lines" in found[-1].wrong
+
+
 def test_nesting_without_end_is_no_crash(tmp_path):
     ((line, _, wrong, _),) = problems(write(tmp_path, "[" * 200_000))
     assert line == 1

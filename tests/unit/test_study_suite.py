@@ -39,7 +39,13 @@ WRONG_IN_BRIEF = [
     ("    limits: {max_words: '5'}\n", 7, "briefs[0].limits.max_words", "'5'", "a whole number"),
     ("    limits: {max_words: 2.5}\n", 7, "briefs[0].limits.max_words", "2.5", "a whole number"),
     ("    limits: {max_words: 0}\n", 7, "briefs[0].limits.max_words", "is 0", "greater than or equal to 1"),
-    ("    limits: {min_words: 9, max_words: 3}\n", 7, "briefs[0].limits", "min_words 9 is above max_words 3", "agree"),
+    (
+        "    limits: {min_words: 9, max_words: 3}\n",
+        7,
+        "briefs[0].limits",
+        "min_words 9 is above max_words 3",
+        "at most its maximum",
+    ),
     ("    limits: [3]\n", 7, "briefs[0].limits", "[3]", "a mapping"),
     ("    must_include: text\n", 7, "briefs[0].must_include", "'text'", "a list"),
     ("    must_include: [320]\n", 7, "briefs[0].must_include[0]", "is 320", "text (put it in quotes"),
@@ -81,7 +87,7 @@ WRONG_AT_TOP = [
     ("sampling: 0.7\n", "sampling", "0.7", "a mapping"),
     ("content_types: {press: {hard_limi: 9}}\n", "content_types.press.hard_limi", "not a known key", "hard_limit"),
     ("content_types: {press: {soft_words: [6]}}\n", "content_types.press.soft_words", "too few", "at least 2"),
-    ("content_types: {press: {soft_words: [9, 6]}}\n", "content_types.press.soft_words", "9, is above", "agree"),
+    ("content_types: {press: {soft_words: [9, 6]}}\n", "content_types.press.soft_words", "9, is above", "lowest first"),
     ("content_types: {press: {markdown: maybe}}\n", "content_types.press.markdown", "'maybe'", "true or false"),
     ("content_types: {press: 5}\n", "content_types.press", "is 5", "a mapping"),
     ("content_types: {'-': {}}\n", "content_types.-", "is no name", "press_release"),
@@ -361,17 +367,46 @@ def test_a_content_type_without_briefs_is_told() -> None:
     assert "did you mean tweet?" in problem.expected
 
 
-def test_what_must_and_must_not_be_there_is_told() -> None:
-    added = "    must_include: [Harlow, Pike]\n    must_not_include: [cheap, ' harlow ']\n"
+def test_norms_that_no_brief_uses_are_no_mistake() -> None:
+    """A block of norms may serve several suites; what looks like none of the used types is kept, and noted."""
+    own = "content_types: {press: {hard_limit: 9}, note: {}, X: {soft_max_emoji: 1}}\n"
+    assert parse_suite(HEAD + own + BRIEF, "f.yaml").unused_content_types() == ["press", "note"]
+    both = "content_types: {tweeet: {}, X: {}}\n"
+    assert parse_suite(HEAD + both + BRIEF, "f.yaml").unused_content_types() == ["tweeet"]
+
+
+@pytest.mark.parametrize("facts", ["[Harlow, Pike]", "[[Harlow], Pike]", "[Pike, [cheap, Harlow]]"])
+def test_what_must_and_must_not_be_there_is_told(facts: str) -> None:
+    added = f"    must_include: {facts}\n    must_not_include: [cheap, ' harlow ']\n"
     problem = only_problem(HEAD + BRIEF + added)
-    assert (problem.field, problem.wrong[:10]) == ("briefs[0].must_not_include[1]", "' harlow '")
+    assert problem.field.startswith("briefs[0].must_not_include[")
+    assert problem.line == 8
+    assert "is in must_include as well" in problem.wrong
 
 
-@pytest.mark.parametrize("id_", ['"a\\0b"', '"a\\x1b[31mb"'])
+def test_a_fact_that_can_be_told_otherwise_contradicts_nothing() -> None:
+    added = "    must_include: [[Harlow, the office]]\n    must_not_include: [Harlow]\n"
+    assert parse_suite(HEAD + BRIEF + added, "f.yaml").briefs[0].must_not_include == ["Harlow"]
+
+
+@pytest.mark.parametrize("id_", ['"a\\0b"', '"a\\x1b[31mb"', '"a\\nb"', '"a\\u202eb"'])
 def test_control_characters_in_ids_are_told(id_: str) -> None:
     problem = only_problem(HEAD + BRIEF.replace("id: a", f"id: {id_}"))
     assert problem.field == "briefs[0].id"
     assert "control character" in problem.wrong
+    assert problem.expected == "printable characters on one line"
+
+
+def test_names_may_hold_any_space_and_any_script() -> None:
+    names = ["Prix\u00a0: 5", "家族 👩‍👩‍👧", "é"]
+    briefs = [parse_suite(HEAD + BRIEF.replace("id: a", f"id: '{name}'"), "f.yaml").briefs[0] for name in names]
+    assert [brief.id for brief in briefs] == names
+
+
+def test_a_fact_of_emphasis_marks_is_told_what_would_do() -> None:
+    problem = only_problem(HEAD + BRIEF + "    must_include: ['**']\n")
+    assert "emphasis marks" in problem.wrong
+    assert problem.expected == "words or numbers to look for"
 
 
 def test_more_tokens_than_any_context_holds_are_told() -> None:

@@ -41,6 +41,9 @@ EXPECTED = {
     "completion_tokens": "an integer, at least 0",
 }
 
+_MOST_TOLD = 20
+"""Unknown briefs that are told one by one: a file for another suite has nothing but such."""
+
 
 class RecordedTexts:
     """The texts of one file, by brief and replicate."""
@@ -64,13 +67,17 @@ class RecordedTexts:
 
     def unknown_briefs(self, known: Sequence[str]) -> tuple[Problem, ...]:
         """Return a problem for each text whose brief is not among `known`: a misspelt id would leave its brief empty."""
+        names = set(known)
+        unknown = [(brief_id, line) for (brief_id, _), line in self._lines.items() if brief_id not in names]
         problems = []
-        for (brief_id, _), line in self._lines.items():
-            if brief_id not in known:
-                near = get_close_matches(brief_id, known, n=1)
-                expected = f"did you mean {near[0]}?" if near else "the id of a brief of this suite"
-                wrong = f"{brief_id!r} is no brief of this suite"
-                problems.append(Problem(str(self._path), line, "brief_id", wrong, expected))
+        for brief_id, line in unknown[:_MOST_TOLD]:
+            near = get_close_matches(brief_id, known, n=1)
+            expected = f"did you mean {near[0]}?" if near else "the id of a brief of this suite"
+            wrong = f"{brief_id[:60]!r} is no brief of this suite"
+            problems.append(Problem(str(self._path), line, "brief_id", wrong, expected))
+        if len(unknown) > _MOST_TOLD:
+            wrong = f"{len(unknown) - _MOST_TOLD} further lines are for no brief of this suite"
+            problems.append(Problem(str(self._path), unknown[_MOST_TOLD][1], "brief_id", wrong, "texts for this suite"))
         return tuple(problems)
 
     @property

@@ -14,13 +14,14 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from bakeoff.core.errors import InvalidFile, Problem, UsageError
+from bakeoff.core.plain import printable
 from bakeoff.core.spec import Record, Sampling, content_hash
 from bakeoff.score.base import installed_scorers
 from bakeoff.score.brief import BriefChecks, Limits
 from bakeoff.score.composite import weights_for
 from bakeoff.score.facts import require_searchable
 from bakeoff.score.norms import NORMS, ContentNorms, PartName, canonical_content_type
-from bakeoff.study.suite_checks import cross_checks, unused_types
+from bakeoff.study.suite_checks import cross_checks, misspelt_types
 from bakeoff.study.suite_problems import did_you_mean, problems_of
 from bakeoff.study.yaml_lines import LinedData, dotted, read_yaml
 from bakeoff.study.yaml_lines import Path as YamlPath
@@ -29,7 +30,7 @@ Text = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_
 
 
 def _require_printable(value: str) -> str:
-    if not value.isprintable():
+    if printable(value) != value or {"\n", "\t"} & set(value):
         raise ValueError("it holds a control character")
     return value
 
@@ -133,6 +134,11 @@ class Suite(Record):
         """Return the content types of the briefs, in order of first use."""
         return list(dict.fromkeys(brief.content_type for brief in self.briefs))
 
+    def unused_content_types(self) -> list[str]:
+        """Return the declared content types that no brief has."""
+        used = self.used_content_types()
+        return [name for name in self.content_types if name not in used]
+
     def checks(self, brief: Brief) -> BriefChecks:
         """Return what the scoring room needs to know of a brief."""
         declared = {
@@ -220,7 +226,7 @@ def parse_suite(text: str, file: str) -> Suite:
 
 def _late_problems(suite: Suite, lined: LinedData, file: str) -> list[Problem]:
     """Return what only the scoring room can tell: weights that add up to nothing, checks it does not take."""
-    problems = unused_types(lined, file)
+    problems = misspelt_types(suite.unused_content_types(), suite.used_content_types(), lined, file)
     try:
         for content_type in suite.used_content_types():
             weights_for(content_type, suite.weights, installed_scorers())

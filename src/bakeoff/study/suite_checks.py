@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -30,17 +31,18 @@ def cross_checks(lined: LinedData, file: str) -> list[Problem]:
     return [Problem(file, lined.line(path), dotted(path), wrong, expected) for path, wrong, expected in found]
 
 
-def unused_types(lined: LinedData, file: str) -> list[Problem]:
-    """Return a problem for each declared content type without a brief: nearly always one type spelt in two ways.
+def misspelt_types(unused: list[str], used: list[str], lined: LinedData, file: str) -> list[Problem]:
+    """Return a problem for each declared type without a brief whose name is nearly that of a built-in type with some.
 
-    For a file that has no other problem.
+    Its norms would be meant for that one, and would never be used. For a file that has no other problem.
     """
-    used = sorted({canonical_content_type(brief["content_type"]) for brief in lined.data["briefs"]})
+    written = {canonical_content_type(name): name for name in lined.data.get("content_types") or {}}
     problems = []
-    for name in lined.data.get("content_types") or {}:
-        if canonical_content_type(name) not in used:
-            path: Path = ("content_types", name)
-            expected = f"{did_you_mean(canonical_content_type(name), used)}the type of a brief, or no such entry"
+    for name in unused:
+        near = difflib.get_close_matches(name, [other for other in used if other not in written], n=1, cutoff=0.75)
+        if near:
+            path: Path = ("content_types", written[name])
+            expected = f"did you mean {near[0]}?"
             problems.append(Problem(file, lined.line(path), dotted(path), "is the type of no brief", expected))
     return problems
 
@@ -88,13 +90,18 @@ def _content_types(briefs: list[tuple[int, dict[str, Any]]], known: list[str]) -
 
 
 def _contradictions(briefs: list[tuple[int, dict[str, Any]]]) -> Iterator[_Found]:
-    """A text that must and must not be there: no answer could pass."""
+    """A fact each of whose alternatives must not be there: no answer could pass."""
     for index, brief in briefs:
-        wanted = {fact.strip().casefold() for fact in _list(brief.get("must_include")) if isinstance(fact, str)}
-        for number, banned in enumerate(_list(brief.get("must_not_include"))):
-            if isinstance(banned, str) and banned.strip().casefold() in wanted:
-                wrong = f"{one_line(banned, 60)!r} is in must_include as well"
-                yield ("briefs", index, "must_not_include", number), wrong, "each text in one of the two"
+        banned = {
+            text.strip().casefold(): number
+            for number, text in enumerate(_list(brief.get("must_not_include")))
+            if isinstance(text, str)
+        }
+        for fact in _list(brief.get("must_include")):
+            ways = [str(way).strip().casefold() for way in (fact if isinstance(fact, list) else [fact])]
+            if ways and all(way in banned for way in ways):
+                wrong = f"{one_line(ways[0], 60)!r} is in must_include as well"
+                yield ("briefs", index, "must_not_include", banned[ways[0]]), wrong, "each text in one of the two"
 
 
 def _limits(briefs: list[tuple[int, dict[str, Any]]]) -> Iterator[_Found]:

@@ -28,6 +28,16 @@ _KINDS = {
     "finite_number": "a finite number",
 }
 
+_RULES = {
+    "limits": "each minimum at most its maximum",
+    "soft_words": "the lowest first, such as [100, 400]",
+    "must_include": "words or numbers to look for",
+    "must_not_include": "words or numbers to look for",
+    "id": "printable characters on one line",
+    "cluster": "printable characters on one line",
+    "name": "printable characters on one line",
+}
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return "did you mean X? " when a known word is near, else nothing."""
@@ -80,8 +90,14 @@ def _wording(kind: str, item: Any, written: str | None) -> tuple[str, str]:
     for beginning in ("Input should be ", "String should have ", "List should have ", "Tuple should have "):
         message = message.removeprefix(beginning)
     if kind == "value_error":
-        return message.removeprefix("Value error, "), "values that agree"
+        return message.removeprefix("Value error, "), _what_agrees(item["loc"])
     return found, message
+
+
+def _what_agrees(location: tuple[str | int, ...]) -> str:
+    """Return what would be right where a field's own rule is broken; the rules are the fields'."""
+    names = [part for part in location if part in _RULES]
+    return _RULES[str(names[-1])] if names else "another value"
 
 
 def _shown(value: object) -> str:
