@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("bakeoff.cli.run:run", "Run a bake-off: candidates write your briefs; ends with the decision."),
     "runs": ("bakeoff.cli.runs:runs", "List the runs of this workspace, newest first."),
     "show": ("bakeoff.cli.runs:show", "Show the result of a run again."),
+    "doctor": ("bakeoff.cli.doctor:doctor", "Say what this machine is, and which engines work here, or why not."),
     "worker": ("bakeoff.cli.worker:worker", "Serve one model as an OpenAI-compatible URL."),
 }
 

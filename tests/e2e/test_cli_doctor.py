@@ -1,0 +1,41 @@
+"""`bakeoff doctor` on the machine that runs the tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bakeoff_command import Workspace
+from contracts import one_document
+
+
+def test_the_document_tells_this_machine_and_its_engines(tmp_path: Path) -> None:
+    done = Workspace(tmp_path).call("doctor", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    document = one_document(done.stdout)
+    assert set(document) == {"schema", "machine", "budget_bytes", "engines", "energy"}
+    assert document["schema"] == "bakeoff.doctor/1"
+    assert document["machine"]["ram_bytes"]["value"] == psutil.virtual_memory().total
+    assert 0 < document["budget_bytes"]["value"] <= document["machine"]["ram_bytes"]["value"]
+    assert document["budget_bytes"]["source"]
+    engines = {engine["name"]: engine for engine in document["engines"]}
+    assert (engines["onnx"]["available"], engines["onnx"]["device"]) == (True, "cpu")
+    for engine in engines.values():
+        assert set(engine) == {"name", "available", "version", "device", "reason", "install"}
+        assert engine["available"] == (engine["reason"] == "") == (engine["install"] is None)
+    assert not (tmp_path / ".bakeoff").exists()  # looking leaves nothing behind
+
+
+def test_an_engine_whose_import_kills_the_process_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "site"
+    (package / "fatal-1.0.dist-info").mkdir(parents=True)
+    (package / "fatal-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: fatal\nVersion: 1.0\n")
+    (package / "fatal-1.0.dist-info" / "entry_points.txt").write_text("[bakeoff.engines]\nfatal = fatal_engine:load\n")
+    (package / "fatal_engine.py").write_text("import os\nos._exit(9)\n")
+    monkeypatch.setenv("PYTHONPATH", str(package))
+    done = Workspace(tmp_path).call("doctor")
+    assert done.returncode == 0
+    assert "fatal: its import ended the process (exit code 9). Add it with:  pip install fatal" in done.stdout
+    assert "onnx" in done.stdout
