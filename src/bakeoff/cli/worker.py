@@ -17,6 +17,9 @@ import click
 @click.option("--host", default="127.0.0.1", show_default=True, help="Listen on this address.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Listen on this port.")
 @click.option("--device", help="Where the model runs (default: the engine's choice).")
+@click.option(
+    "--allow-fallback", is_flag=True, help="Let operators that the device lacks run on the CPU; said in the facts."
+)
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads (default: all allowed cores).")
 @click.option("--watch-fd", type=click.IntRange(min=0), hidden=True)
 def worker(
@@ -30,6 +33,8 @@ def worker(
     device: str | None,
     threads: int | None,
     watch_fd: int | None,
+    *,
+    allow_fallback: bool,
 ) -> None:
     """Serve one model as an OpenAI-compatible URL.
 
@@ -59,5 +64,7 @@ def worker(
         **({"--socket": socket} if socket is not None else {"--host": host, "--port": port}),
     }
     arguments = [part for flag, value in options.items() if value is not None for part in (flag, str(value))]
+    if allow_fallback:
+        arguments.append("--allow-fallback")
     # A program of its own: nothing imports a model runtime, not even this command.
     os.execv(sys.executable, [sys.executable, "-m", "bakeoff.engines.worker", *arguments])  # noqa: S606 - our own program

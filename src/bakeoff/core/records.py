@@ -167,6 +167,9 @@ class WorkerLoad(Record):
     peak_memory_bytes: int | None
     weight_bytes: int | None
     start: str | None = None
+    kernels: str | None = None
+    kernels_reason: str | None = None
+    fallbacks: tuple[str, ...] = ()
 
 
 class RunEvent(Record):

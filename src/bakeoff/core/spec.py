@@ -58,15 +58,23 @@ class ModelSpec(Record):
 
 
 class Candidate(Record):
-    """Model + engine + quantisation + sampling: what competes."""
+    """Model + engine + quantisation + sampling + device: what competes.
+
+    `device` is what was asked for, None for the engine's own choice. With `allow_fallback` operators that the device lacks
+    may run on the CPU, and are told of.
+    """
 
     id: str
     model: ModelSpec
     engine: str
     quantisation: str | None = None
     sampling: Sampling
+    device: str | None = None
+    allow_fallback: bool = False
 
     @property
     def digest(self) -> str:
-        """Equal for equal model content, engine and sampling, whatever the candidate is called."""
-        return content_hash([self.model.digest, self.engine, self.quantisation, self.sampling.model_dump(mode="json")])
+        """Equal for equal model content, engine, sampling and device, whatever the candidate is called."""
+        what = [self.model.digest, self.engine, self.quantisation, self.sampling.model_dump(mode="json")]
+        where = [self.device, self.allow_fallback] if self.device or self.allow_fallback else []
+        return content_hash(what + where)

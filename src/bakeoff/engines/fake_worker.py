@@ -121,6 +121,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--watch-fd", type=int)
     for ignored in ("--model", "--engine", "--device", "--threads", "--max-rows"):
         parser.add_argument(ignored)
+    parser.add_argument("--allow-fallback", action="store_true")
     parser.add_argument("--tokens", type=int, default=16)
     parser.add_argument("--delay-s", type=float, default=0.0)
     parser.add_argument("--status", type=int, default=200)

@@ -49,7 +49,8 @@ READY_LINE_LIMIT = 2**20
 class WorkerCommand:
     """What to start: model `name` (as asked for in requests) from `folder`, on `engine`.
 
-    `device` and `threads` are None for the engine's own choice. `program` is replaced in tests only.
+    `device` and `threads` are None for the engine's own choice. With `allow_fallback` operators that the device lacks may
+    run on the CPU, and are told of in the facts. `program` is replaced in tests only.
     """
 
     name: str
@@ -58,6 +59,7 @@ class WorkerCommand:
     device: str | None = None
     threads: int | None = None
     max_rows: int | None = None
+    allow_fallback: bool = False
     program: tuple[str, ...] = PROGRAM
 
     def arguments(self, socket: Path, watch_fd: int) -> list[str]:
@@ -68,7 +70,7 @@ class WorkerCommand:
         for option, value in options.items():
             if value is not None:
                 line += [option, str(value)]
-        return line
+        return [*line, "--allow-fallback"] if self.allow_fallback else line
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ class WorkerFacts:
     """What a worker says of itself when it is ready; durations in seconds, memory in bytes.
 
     `device` and `dtype` are those of the tensors, `memory_bytes` is what the engine's allocator holds (None where it
-    does not say), `peak_rss_bytes` the most memory the process has had resident.
+    does not say), `peak_rss_bytes` the most memory the process has had resident. `kernels` and `kernels_reason` tell the
+    arithmetic and what it was chosen by where an engine has a choice, `fallbacks` what ran on the CPU unlike the rest.
     """
 
     engine: str
@@ -91,6 +94,9 @@ class WorkerFacts:
     first_token_s: float
     memory_bytes: int | None
     peak_rss_bytes: int
+    kernels: str | None = None
+    kernels_reason: str | None = None
+    fallbacks: tuple[str, ...] = ()
 
 
 class Worker:
@@ -243,9 +249,13 @@ async def _read_ready_line(process: _Process, command: WorkerCommand) -> WorkerF
     try:
         said = json.loads(line)
         if said["ready"]:
+            chosen = {name: said.get(name) for name in ("kernels", "kernels_reason")}
+            apart = {"engine_version", "fallbacks", *chosen}
             return WorkerFacts(
                 engine_version=said["version"],
-                **{name: said[name] for name in WorkerFacts.__dataclass_fields__ if name != "engine_version"},
+                fallbacks=tuple(said.get("fallbacks", ())),
+                **chosen,
+                **{name: said[name] for name in WorkerFacts.__dataclass_fields__ if name not in apart},
             )
     except (ValueError, TypeError, KeyError) as error:
         raise WorkerNotStarted(

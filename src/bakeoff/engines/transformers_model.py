@@ -42,6 +42,11 @@ ACCELERATED = {"cuda": torch.bfloat16, "mps": torch.float16}
 _PROBE = ((5, 9, 17, 3, 11, 8, 4), (6, 12, 7))
 
 
+def best_device() -> str:
+    """Return the device that is chosen where none is asked for."""
+    return torch_devices.choose_device(None, torch)
+
+
 def load(folder: Path, device: str | None, threads: int | None) -> TransformersModel:
     """Load the model in `folder`; the engine's entry, see `base.LoadModel`.
 

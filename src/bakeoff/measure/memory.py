@@ -18,7 +18,8 @@ class LoadSummary(Record):
 
     `peak_memory_bytes` is the largest peak that was told, over `peaks_known` of `loads` starts: a lower bound where
     not all told. `load_s` and `first_token_s` are medians. `device` and `dtype` are those of the last start, which
-    differ from earlier ones only if `devices_differ`.
+    differ from earlier ones only if `devices_differ`; so are `kernels` (the arithmetic, where the engine has a choice) and
+    its reason. `fallbacks` are the operators that any start moved to the CPU.
     """
 
     loads: int = 0
@@ -30,6 +31,9 @@ class LoadSummary(Record):
     device: str | None = None
     dtype: str | None = None
     devices_differ: bool = False
+    kernels: str | None = None
+    kernels_reason: str | None = None
+    fallbacks: tuple[str, ...] = ()
 
 
 def summarise_loads(loads: Sequence[WorkerLoad]) -> LoadSummary:
@@ -57,4 +61,7 @@ def summarise_loads(loads: Sequence[WorkerLoad]) -> LoadSummary:
         device=loads[-1].device,
         dtype=loads[-1].dtype,
         devices_differ=len({(load.device, load.dtype) for load in loads}) > 1,
+        kernels=loads[-1].kernels,
+        kernels_reason=loads[-1].kernels_reason,
+        fallbacks=tuple(dict.fromkeys(operator for load in loads for operator in load.fallbacks)),
     )

@@ -90,6 +90,9 @@ def _candidate(candidate: Candidate, conclusion: Conclusion) -> dict[str, Any]:
         "engine": candidate.engine,
         "device": _only(own, "device") or load.device,
         "dtype": _only(own, "dtype") or load.dtype,
+        "kernels": load.kernels,
+        "kernels_reason": load.kernels_reason,
+        "fallbacks": list(load.fallbacks),
         "quality": _json(overall.quality),
         "quality_t": _json(overall.t_interval),
         "by_content_type": {

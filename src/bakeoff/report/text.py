@@ -27,6 +27,7 @@ _HEADLINES = {
     "none_qualified": "No candidate qualified.",
 }
 _LABEL = 26
+_MOVED = "*"
 _SURE = {
     "winner": "beats all",
     "best_within_eps": "within eps",
@@ -166,6 +167,14 @@ def _remarks(document: dict[str, Any], labels: dict[str, str]) -> Iterable[Rende
     yield Text(
         f"Latency: one text at a time. tokens/s: {beside}. Memory: the worker's own peak. Ran on: {where}.", style="dim"
     )
+    moved = [
+        f"{labels[candidate['id']]}: on {candidate['device']}, but for {', '.join(candidate['fallbacks'])}"
+        for candidate in document["candidates"]
+        if candidate.get("fallbacks")
+    ]
+    yield from _list(
+        f"{_MOVED} Computed partly on the CPU, as was allowed: these are not the device's own numbers", moved
+    )
     yield from _list("Against the baseline", _against_baseline(document, labels))
     happened = [f"{event['candidate'] or 'run'}: {event['message']}" for event in document["events"]]
     failed = [
@@ -217,10 +226,15 @@ def _against_baseline(document: dict[str, Any], labels: dict[str, str]) -> list[
 
 
 def _labels(document: dict[str, Any]) -> dict[str, str]:
-    """Return a short name for each candidate: its id, or the end of a long path where that is still unique."""
+    """Return a short name for each candidate: its id, or the end of a long path where that is still unique.
+
+    One whose device left some operators to the CPU is marked, wherever its numbers stand.
+    """
     ids = [candidate["id"] for candidate in document["candidates"]]
     short = {name: name if len(name) <= _LABEL else f"…{name[-_LABEL + 1 :]}" for name in ids}
-    return short if len(set(short.values())) == len(ids) else {name: name for name in ids}
+    unique = short if len(set(short.values())) == len(ids) else {name: name for name in ids}
+    marks = {candidate["id"]: _MOVED if candidate.get("fallbacks") else "" for candidate in document["candidates"]}
+    return {name: f"{label}{marks[name]}" for name, label in unique.items()}
 
 
 def _title(text: str) -> Text:

@@ -26,7 +26,6 @@ async def execute(
     progress: Progress,
     clock: Clock,
     *,
-    device: str | None = None,
     on_pace: Callable[[Pace], None],
 ) -> None:
     """Do what is unfinished of a plan; the plan is stored when the preflight has passed.
@@ -41,7 +40,7 @@ async def execute(
     check_recorded(plan)
     fit = check_fit(plan.candidates, plan.budget, plan.concurrency)
     logs = run_folder(workspace, plan.run_id) / "logs"
-    writers = {candidate.id: make_writer(candidate, logs, device) for candidate in plan.candidates}
+    writers = {candidate.id: make_writer(candidate, logs) for candidate in plan.candidates}
     runner = Runner(plan, store, writers, progress, clock)
     stored = store.run(plan.run_id) is not None
     finished = store.finished_trials(plan.run_id)

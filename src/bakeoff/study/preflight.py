@@ -39,8 +39,29 @@ _ASSUMED_CONTEXT = 2048
 _GIB = 1 << 30
 
 
-def make_candidates(references: Sequence[str], sampling: Sampling) -> tuple[Candidate, ...]:
-    """Resolve model references into candidates.
+def read_devices(text: str | None) -> tuple[str, ...]:
+    """Return the devices of a comma-separated list, none for the engines' own choice.
+
+    Raises:
+        UsageError: one is named twice, or has no name.
+    """
+    if text is None:
+        return ()
+    devices = tuple(part.strip() for part in text.split(","))
+    if not all(devices):
+        raise UsageError(f"--device {text}: a device has no name", "write, say, --device cpu or --device mps,cpu")
+    twice = sorted({device for device in devices if devices.count(device) > 1})
+    if twice:
+        raise UsageError(f"--device {text}: named twice: {', '.join(twice)}", "name each device once")
+    return devices
+
+
+def make_candidates(
+    references: Sequence[str], sampling: Sampling, devices: Sequence[str] = (), *, allow_fallback: bool = False
+) -> tuple[Candidate, ...]:
+    """Resolve model references into candidates; with several devices, a candidate `REFERENCE@DEVICE` for each.
+
+    Models that this machine does not run itself (endpoints, recorded texts) compete once, whatever the devices.
 
     Raises:
         UsageError: with every reference that cannot be run; or one named twice.
@@ -49,9 +70,11 @@ def make_candidates(references: Sequence[str], sampling: Sampling) -> tuple[Cand
     errors: list[UsageError] = []
     for reference in references:
         try:
-            candidates.append(_make_candidate(reference, sampling))
+            candidate = _make_candidate(reference, sampling)
         except UsageError as error:
             errors.append(error)
+        else:
+            candidates += _on_devices(candidate, devices, allow_fallback=allow_fallback)
     if errors:
         hint = next((error.hint for error in errors if error.hint), "")
         raise UsageError("\n".join(error.message for error in errors), hint)
@@ -62,6 +85,21 @@ def make_candidates(references: Sequence[str], sampling: Sampling) -> tuple[Cand
     if not candidates:
         raise UsageError("no candidates", "name at least one model with --models")
     return tuple(candidates)
+
+
+def _on_devices(candidate: Candidate, devices: Sequence[str], *, allow_fallback: bool) -> list[Candidate]:
+    if candidate.model.source != "folder":
+        return [candidate]
+    return [
+        candidate.model_copy(
+            update={
+                "id": f"{candidate.id}@{device}" if len(devices) > 1 else candidate.id,
+                "device": device,
+                "allow_fallback": allow_fallback,
+            }
+        )
+        for device in devices or (None,)
+    ]
 
 
 def _make_candidate(reference: str, sampling: Sampling) -> Candidate:

@@ -55,22 +55,21 @@ class Writer(Protocol):
         ...
 
 
-def make_writer(candidate: Candidate, logs: Path, device: str | None = None) -> Writer:
+def make_writer(candidate: Candidate, logs: Path) -> Writer:
     """Return the writer for a candidate; `logs` is where workers' logs go."""
     if candidate.model.source == "recorded":
         return RecordedWriter(candidate)
     if candidate.model.source == "endpoint":
         return EndpointWriter(candidate)
-    return WorkerWriter(candidate, logs, device)
+    return WorkerWriter(candidate, logs)
 
 
 class WorkerWriter:
     """A model of ours: a process with one model, reached over its socket."""
 
-    def __init__(self, candidate: Candidate, logs: Path, device: str | None) -> None:
+    def __init__(self, candidate: Candidate, logs: Path) -> None:
         self._candidate = candidate
         self._logs = logs
-        self._device = device
         self._worker: Worker | None = None
         self._client: EndpointClient | None = None
         self._load: WorkerLoad | None = None
@@ -96,8 +95,9 @@ class WorkerWriter:
                 name=self._candidate.id,
                 engine=self._candidate.engine,
                 folder=Path(self._candidate.model.location),
-                device=self._device,
+                device=self._candidate.device,
                 threads=None,
+                allow_fallback=self._candidate.allow_fallback,
             )
             self._worker = await start_worker(command, self._logs, READY_TIMEOUT_S)
             self._client = self._worker.client()
@@ -267,4 +267,7 @@ def _load_record(candidate_id: str, worker: Worker) -> WorkerLoad:
         peak_memory_bytes=facts.peak_rss_bytes,
         weight_bytes=facts.weight_bytes,
         start=secrets.token_hex(8),
+        kernels=facts.kernels,
+        kernels_reason=facts.kernels_reason,
+        fallbacks=facts.fallbacks,
     )
