@@ -86,6 +86,7 @@ def test_kill_9_of_the_run_again_and_again_then_resume(workspace, undisturbed):
     refused = workspace.call("run", "--resume", run_id)
     assert refused.returncode == 2
     assert f"process {process.pid} is working on run {run_id}" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 2  # the error and the hint: it did not even begin
     process.send_signal(signal.SIGKILL)
     process.communicate()
     (listed,) = json.loads(workspace.call("runs", "--json").stdout)["runs"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bakeoff.store.db import Store
     from bakeoff.study.plan import Plan
+    from bakeoff.study.suite import Suite
 
 
 def finish(plan: Plan, store: Store) -> dict[str, Any]:
@@ -49,8 +50,7 @@ def finish(plan: Plan, store: Store) -> dict[str, Any]:
         version=plan.version,
     )
     document = build_document(facts, plan.candidates, conclusion)
-    if plan.suite.tracking:
-        document["notes"].append("the suite's `tracking` settings are stored with the run; this version sends nothing")
+    document["notes"] += suite_notes(plan.suite)
     store.set_state(plan.run_id, "done", result=document)
     try:
         (folder / "report.txt").write_text(as_text(document), encoding="utf-8")
@@ -61,6 +61,17 @@ def finish(plan: Plan, store: Store) -> dict[str, Any]:
             f"free the disk, then: bakeoff show {plan.run_id}",
         ) from None
     return document
+
+
+def suite_notes(suite: Suite) -> list[str]:
+    """Return what a suite says that changes nothing in its runs."""
+    notes = []
+    if suite.tracking:
+        notes.append("the suite's `tracking` settings are stored with the run; this version sends nothing")
+    unused = suite.unused_content_types()
+    if unused:
+        notes.append(f"no brief of the suite is of the declared content types: {', '.join(unused)}")
+    return notes
 
 
 def _baseline(plan: Plan) -> str | None:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -33,16 +33,7 @@ INTERRUPTED_EXIT = 130
     "--concurrency", type=click.IntRange(1, 256), default=8, show_default=True, help="Texts in flight a candidate."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order and the sampling.")
-@click.option(
-    "--device",
-    metavar="D",
-    help="Where the models run: cpu, mps, cuda (default: the engine's choice). mps,cpu compares each model on both.",
-)
-@click.option(
-    "--allow-fallback",
-    is_flag=True,
-    help="Let operators that a device lacks run on the CPU; marked beside every number.",
-)
+@click.option("--device", metavar="D", help="Where the models run: cpu, mps, cuda (default: the engine's choice).")
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run (or: latest).")
 @click.option("--yes", is_flag=True, help="Do not ask before sending briefs to another machine.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole result as one JSON document on stdout.")
@@ -57,7 +48,6 @@ def run(
     device: str | None,
     resume: str | None,
     *,
-    allow_fallback: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
@@ -71,7 +61,6 @@ def run(
     """  # noqa: D301 - click reads the backspace character as "do not rewrap"
     from bakeoff.cli.workspace import open_store
     from bakeoff.study.execute import check_unchanged, load_plan
-    from bakeoff.study.preflight import read_devices
 
     store = open_store()
     try:
@@ -80,32 +69,22 @@ def run(
             plan = load_plan(store, resume)
             check_unchanged(plan)
         else:
-            where = Where(read_devices(device), allow_fallback)
-            plan = _make_plan(suite, models, fixed_n, concurrency, seed, where)
+            plan = _make_plan(suite, models, fixed_n, concurrency, seed)
             _ask_before_sending(plan, yes=yes)
-        return _carry_out(plan, store, as_json=as_json)
+        return _carry_out(plan, store, device, as_json=as_json)
     finally:
         store.close()
 
 
 def _refuse_with_resume(context: click.Context) -> None:
-    fixed = ("suite", "models", "fixed_n", "concurrency", "seed", "device", "allow_fallback")
+    fixed = ("suite", "models", "fixed_n", "concurrency", "seed")
     given = [name for name in fixed if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
     if given:
         names = ", ".join(name.replace("_", "-") for name in given)
         raise click.UsageError(f"--resume goes on with a stored plan; it cannot be changed by: {names}")
 
 
-class Where(NamedTuple):
-    """Where the local candidates run."""
-
-    devices: tuple[str, ...]
-    allow_fallback: bool
-
-
-def _make_plan(
-    suite_name: str | None, models: str | None, fixed_n: int | None, concurrency: int, seed: int, where: Where
-) -> Plan:
+def _make_plan(suite_name: str | None, models: str | None, fixed_n: int | None, concurrency: int, seed: int) -> Plan:
     import secrets
     from datetime import UTC, datetime
 
@@ -132,7 +111,7 @@ def _make_plan(
         run_id=f"{stamp}-{secrets.token_hex(2)}",
         suite=suite,
         suite_file=path.name,
-        candidates=make_candidates(references, suite.sampling, where.devices, allow_fallback=where.allow_fallback),
+        candidates=make_candidates(references, suite.sampling),
         brief_ids=choose_briefs(suite.briefs, fixed_n, seed),
         seed=seed,
         concurrency=concurrency,
@@ -156,20 +135,28 @@ def _ask_before_sending(plan: Plan, *, yes: bool) -> None:
     click.confirm(f"{what}. That may cost money. Go on?", abort=True, err=True)
 
 
-def _carry_out(plan: Plan, store: Store, *, as_json: bool) -> int:
+def _carry_out(plan: Plan, store: Store, device: str | None, *, as_json: bool) -> int:
+    from rich.console import Console
+
+    from bakeoff.cli.workspace import workspace_folder
+    from bakeoff.study.run_lock import hold_run
+    from bakeoff.study.runner import run_folder
+
+    with hold_run(run_folder(workspace_folder(), plan.run_id), plan.run_id):
+        return _generate_and_conclude(plan, store, device, Console(stderr=True), as_json=as_json)
+
+
+def _generate_and_conclude(plan: Plan, store: Store, device: str | None, errors: Console, *, as_json: bool) -> int:
     from rich.console import Console
 
     from bakeoff.cli.conclusion import finish
-    from bakeoff.core.errors import BakeoffError, RunHeld
+    from bakeoff.core.errors import BakeoffError
 
-    errors = Console(stderr=True)
     _say_what_comes(plan, errors)
     try:
-        asyncio.run(_execute(plan, store, errors))
+        asyncio.run(_execute(plan, store, device, errors))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return _interrupted(plan, store, errors)
-    except RunHeld:
-        raise
     except BakeoffError:
         if store.run(plan.run_id) is not None:
             store.set_state(plan.run_id, "failed")
@@ -184,13 +171,11 @@ def _carry_out(plan: Plan, store: Store, *, as_json: bool) -> int:
     return NONE_QUALIFIED_EXIT if document["decision"]["outcome"] == "none_qualified" else 0
 
 
-async def _execute(plan: Plan, store: Store, errors: Console) -> None:
+async def _execute(plan: Plan, store: Store, device: str | None, errors: Console) -> None:
     from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.clock import SystemClock
     from bakeoff.core.units import seconds_text
     from bakeoff.study.execute import execute
-    from bakeoff.study.run_lock import hold_run
-    from bakeoff.study.runner import run_folder
 
     # A service manager's TERM and a lost terminal's HUP are treated like Ctrl-C: workers stopped, the run resumable.
     main = asyncio.current_task()
@@ -203,9 +188,8 @@ async def _execute(plan: Plan, store: Store, errors: Console) -> None:
         expected = f"about {high}" if low == high else f"{low} to {high}"
         errors.print(f"Expected to take {expected}, judged by one probe text a candidate.", highlight=False)
 
-    workspace = workspace_folder()
-    with hold_run(run_folder(workspace, plan.run_id), plan.run_id), _progress(plan, store, errors) as progress:
-        await execute(plan, store, workspace, progress, SystemClock(), on_pace=tell_pace)
+    with _progress(plan, store, errors) as progress:
+        await execute(plan, store, workspace_folder(), progress, SystemClock(), device=device, on_pace=tell_pace)
 
 
 def _progress(plan: Plan, store: Store, errors: Console) -> AbstractContextManager[BarProgress | LineProgress]:
@@ -223,6 +207,7 @@ def _progress(plan: Plan, store: Store, errors: Console) -> AbstractContextManag
 
 
 def _say_what_comes(plan: Plan, errors: Console) -> None:
+    from bakeoff.cli.conclusion import suite_notes
     from bakeoff.core.plain import printable
     from bakeoff.core.units import bytes_text
 
@@ -237,6 +222,8 @@ def _say_what_comes(plan: Plan, errors: Console) -> None:
         f"{apart} Starting each candidate and probing it with one brief ..."
     )
     errors.print(printable(said), highlight=False, markup=False)
+    for note in suite_notes(plan.suite):
+        errors.print(printable(f"Note: {note}"), highlight=False, markup=False)
 
 
 def _interrupted(plan: Plan, store: Store, errors: Console) -> int:

@@ -6,9 +6,11 @@ BakeoffError                      exit 1  the work failed
 │   ├── UnknownModel              exit 2  a reference that names nothing
 │   ├── UnsupportedModel          exit 2  a model that exists, and that this engine cannot run
 │   ├── MissingDependency         exit 2  an engine or feature whose package is not installed
+│   ├── DoesNotFit                exit 2  a model larger than the memory budget
 │   ├── RunHeld                   exit 2  another process is working on that run
-│   └── PluginUnknown, PluginFailed       a plug-in that is not there or cannot be imported (`core.plugins`)
-├── DoesNotFit                    exit 2  a model larger than the memory budget
+│   ├── PluginUnknown             exit 2  a plug-in that no installed package offers (`core.plugins`)
+│   ├── PluginFailed              exit 2  a plug-in that is installed and cannot be imported (`core.plugins`)
+│   └── ScorerBroken              exit 2  a scorer that does not keep the protocol (`score.base`)
 ├── StoreError                    exit 1  the store cannot be read or written
 ├── WorkerError                   exit 1  a worker process
 │   ├── WorkerNotStarted          exit 1  it never became ready

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from bakeoff.core.errors import RunHeld
 
@@ -25,18 +27,27 @@ def hold_run(folder: Path, run_id: str) -> Iterator[None]:
         RunHeld: another process does.
     """
     with (folder / LOCK_FILE).open("a+", encoding="ascii") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _take(lock):
             lock.seek(0)
             raise RunHeld(
                 f"process {lock.read(20).strip() or 'unknown'} is working on run {run_id}",
                 "wait until it ends, or stop it with Ctrl-C",
-            ) from None
+            )
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def _take(lock: TextIO) -> bool:
+    for pause_s in (0.02, 0.1, 0.0):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(pause_s)  # a list of runs looks at the lock for an instant (`is_abandoned`)
+        else:
+            return True
+    return False
 
 
 def is_abandoned(folder: Path) -> bool:
