@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 from click.core import ParameterSource
@@ -33,7 +33,16 @@ INTERRUPTED_EXIT = 130
     "--concurrency", type=click.IntRange(1, 256), default=8, show_default=True, help="Texts in flight a candidate."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order and the sampling.")
-@click.option("--device", metavar="D", help="Where the models run: cpu, mps, cuda (default: the engine's choice).")
+@click.option(
+    "--device",
+    metavar="D",
+    help="Where the models run: cpu, mps, cuda (default: the engine's choice). mps,cpu compares each model on both.",
+)
+@click.option(
+    "--allow-fallback",
+    is_flag=True,
+    help="Let operators that a device lacks run on the CPU; marked beside every number.",
+)
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run (or: latest).")
 @click.option("--yes", is_flag=True, help="Do not ask before sending briefs to another machine.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole result as one JSON document on stdout.")
@@ -48,6 +57,7 @@ def run(
     device: str | None,
     resume: str | None,
     *,
+    allow_fallback: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
@@ -61,6 +71,7 @@ def run(
     """  # noqa: D301 - click reads the backspace character as "do not rewrap"
     from bakeoff.cli.workspace import open_store
     from bakeoff.study.execute import check_unchanged, load_plan
+    from bakeoff.study.preflight import read_devices
 
     store = open_store()
     try:
@@ -69,22 +80,32 @@ def run(
             plan = load_plan(store, resume)
             check_unchanged(plan)
         else:
-            plan = _make_plan(suite, models, fixed_n, concurrency, seed)
+            where = Where(read_devices(device), allow_fallback)
+            plan = _make_plan(suite, models, fixed_n, concurrency, seed, where)
             _ask_before_sending(plan, yes=yes)
-        return _carry_out(plan, store, device, as_json=as_json)
+        return _carry_out(plan, store, as_json=as_json)
     finally:
         store.close()
 
 
 def _refuse_with_resume(context: click.Context) -> None:
-    fixed = ("suite", "models", "fixed_n", "concurrency", "seed")
+    fixed = ("suite", "models", "fixed_n", "concurrency", "seed", "device", "allow_fallback")
     given = [name for name in fixed if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
     if given:
         names = ", ".join(name.replace("_", "-") for name in given)
         raise click.UsageError(f"--resume goes on with a stored plan; it cannot be changed by: {names}")
 
 
-def _make_plan(suite_name: str | None, models: str | None, fixed_n: int | None, concurrency: int, seed: int) -> Plan:
+class Where(NamedTuple):
+    """Where the local candidates run."""
+
+    devices: tuple[str, ...]
+    allow_fallback: bool
+
+
+def _make_plan(
+    suite_name: str | None, models: str | None, fixed_n: int | None, concurrency: int, seed: int, where: Where
+) -> Plan:
     import secrets
     from datetime import UTC, datetime
 
@@ -111,7 +132,7 @@ def _make_plan(suite_name: str | None, models: str | None, fixed_n: int | None, 
         run_id=f"{stamp}-{secrets.token_hex(2)}",
         suite=suite,
         suite_file=path.name,
-        candidates=make_candidates(references, suite.sampling),
+        candidates=make_candidates(references, suite.sampling, where.devices, allow_fallback=where.allow_fallback),
         brief_ids=choose_briefs(suite.briefs, fixed_n, seed),
         seed=seed,
         concurrency=concurrency,
@@ -135,7 +156,7 @@ def _ask_before_sending(plan: Plan, *, yes: bool) -> None:
     click.confirm(f"{what}. That may cost money. Go on?", abort=True, err=True)
 
 
-def _carry_out(plan: Plan, store: Store, device: str | None, *, as_json: bool) -> int:
+def _carry_out(plan: Plan, store: Store, *, as_json: bool) -> int:
     from rich.console import Console
 
     from bakeoff.cli.workspace import workspace_folder
@@ -143,10 +164,10 @@ def _carry_out(plan: Plan, store: Store, device: str | None, *, as_json: bool) -
     from bakeoff.study.runner import run_folder
 
     with hold_run(run_folder(workspace_folder(), plan.run_id), plan.run_id):
-        return _generate_and_conclude(plan, store, device, Console(stderr=True), as_json=as_json)
+        return _generate_and_conclude(plan, store, Console(stderr=True), as_json=as_json)
 
 
-def _generate_and_conclude(plan: Plan, store: Store, device: str | None, errors: Console, *, as_json: bool) -> int:
+def _generate_and_conclude(plan: Plan, store: Store, errors: Console, *, as_json: bool) -> int:
     from rich.console import Console
 
     from bakeoff.cli.conclusion import finish
@@ -154,7 +175,7 @@ def _generate_and_conclude(plan: Plan, store: Store, device: str | None, errors:
 
     _say_what_comes(plan, errors)
     try:
-        asyncio.run(_execute(plan, store, device, errors))
+        asyncio.run(_execute(plan, store, errors))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return _interrupted(plan, store, errors)
     except BakeoffError:
@@ -171,7 +192,7 @@ def _generate_and_conclude(plan: Plan, store: Store, device: str | None, errors:
     return NONE_QUALIFIED_EXIT if document["decision"]["outcome"] == "none_qualified" else 0
 
 
-async def _execute(plan: Plan, store: Store, device: str | None, errors: Console) -> None:
+async def _execute(plan: Plan, store: Store, errors: Console) -> None:
     from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.clock import SystemClock
     from bakeoff.core.units import seconds_text
@@ -189,7 +210,7 @@ async def _execute(plan: Plan, store: Store, device: str | None, errors: Console
         errors.print(f"Expected to take {expected}, judged by one probe text a candidate.", highlight=False)
 
     with _progress(plan, store, errors) as progress:
-        await execute(plan, store, workspace_folder(), progress, SystemClock(), device=device, on_pace=tell_pace)
+        await execute(plan, store, workspace_folder(), progress, SystemClock(), on_pace=tell_pace)
 
 
 def _progress(plan: Plan, store: Store, errors: Console) -> AbstractContextManager[BarProgress | LineProgress]:
