@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +26,8 @@ EDITS = st.lists(st.tuples(st.integers(0, len(TEXT)), st.integers(0, 6), PIECES)
 LINE_ENDS = ("\n", "\r", "\x85", "\u2028", "\u2029")
 
 
-def check(text: str) -> None:
+def is_accepted(text: str) -> bool:
+    """Check the answer to `text`, whichever it is, and say which."""
     suite, problems = read(text)
     lines = sum(text.count(end) for end in LINE_ENDS) + 1
     for problem in problems:
@@ -37,6 +39,7 @@ def check(text: str) -> None:
         # What is accepted can be planned and scored.
         assert all(suite.checks(brief).prompt for brief in suite.briefs)
         assert len({brief.id for brief in suite.briefs}) == len(suite.briefs)
+    return suite is not None
 
 
 def read(text: str) -> tuple[Suite | None, tuple[Problem, ...]]:
@@ -46,13 +49,20 @@ def read(text: str) -> tuple[Suite | None, tuple[Problem, ...]]:
         return None, error.problems
 
 
-@settings(max_examples=300, deadline=None)
-@given(EDITS)
-def test_deletions_and_insertions(edits: list[tuple[int, int, str]]) -> None:
-    text = TEXT
-    for at, removed, inserted in edits:
-        text = text[:at] + inserted + text[at + removed :]
-    check(text)
+def test_deletions_and_insertions() -> None:
+    answers = set()
+
+    @settings(max_examples=300, deadline=None)
+    @given(EDITS)
+    def edit(edits: list[tuple[int, int, str]]) -> None:
+        text = TEXT
+        for at, removed, inserted in edits:
+            text = text[:at] + inserted + text[at + removed :]
+        answers.add(is_accepted(text))
+
+    edit()
+    # Not one answer to everything: the edits reach suites and problems.
+    assert answers == {True, False}
 
 
 JSON_LIKE = st.recursive(
@@ -66,20 +76,26 @@ FIELDS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.dictionaries(st.sampled_from(FIELDS), JSON_LIKE, max_size=4), st.booleans())
-def test_any_value_in_any_field(fields: dict[str, object], in_brief: bool) -> None:
-    import yaml
+def test_any_value_in_any_field() -> None:
+    answers = set()
 
-    data: dict[str, object] = {
-        "version": 1,
-        "name": "n",
-        "briefs": [{"id": "a", "content_type": "tweet", "prompt": "p"}],
-    }
-    if in_brief:
-        names = ["limits", "parts", "must_include", "must_not_include", "source", "language", "cluster", "prompt", "id"]
-        brief = dict(zip(names, fields.values(), strict=False))
-        data["briefs"] = [{"id": "a", "content_type": "tweet", "prompt": "p", **brief}]
-    else:
-        data |= fields
-    check(yaml.safe_dump(data, allow_unicode=True))
+    @settings(max_examples=200, deadline=None)
+    @given(st.dictionaries(st.sampled_from(FIELDS), JSON_LIKE, max_size=4), st.booleans())
+    def fill(fields: dict[str, object], in_brief: bool) -> None:
+        data: dict[str, object] = {
+            "version": 1,
+            "name": "n",
+            "briefs": [{"id": "a", "content_type": "tweet", "prompt": "p"}],
+        }
+        if in_brief:
+            names = [
+                "limits", "parts", "must_include", "must_not_include", "source", "language", "cluster", "prompt", "id",
+            ]  # fmt: skip
+            brief = dict(zip(names, fields.values(), strict=False))
+            data["briefs"] = [{"id": "a", "content_type": "tweet", "prompt": "p", **brief}]
+        else:
+            data |= fields
+        answers.add(is_accepted(yaml.safe_dump(data, allow_unicode=True)))
+
+    fill()
+    assert answers == {True, False}
