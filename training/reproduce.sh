@@ -28,9 +28,9 @@ fork() { # name, mix, seed, further options
     "$python" train.py "$work/$name" --tokenizer "$tokenizer" --init "$work/trunk2" --rich --mix "$mix" --warmup 20 \
         --save-every 96 --seed "$seed" "$@"
 }
-fork social social 2 --free 0.4 --steps 1100 --decay 1100 --lr 2.5e-3 &
+fork social social 2 --free 0.4 --steps 3600 --decay 3600 --lr 2.5e-3 &
 social=$!
-fork technical technical 3 --free 0.4 --steps 1100 --decay 1100 --lr 2.5e-3
+fork technical technical 3 --free 0.4 --steps 3600 --decay 3600 --lr 2.5e-3
 wait $social
 fork generalist all 4 --steps 700 --decay 700 --lr 2e-3 &
 generalist=$!
@@ -51,9 +51,9 @@ fall="learning rate falling to zero"
 give baseline $all "900 steps of 3,072 tokens on all types, from nothing (seed 5)"
 give generalist $all "$trunk" "$more" "700 steps of 3,072 tokens on all types, $fall (seed 4)"
 give social linkedin_post,tweet,marketing_copy "$trunk" "$more" \
-    "1100 steps of 3,072 tokens on posts, tweets and marketing copy alone, free sentences in four of ten, $fall (seed 2)"
+    "3600 steps of 3,072 tokens on posts, tweets and marketing copy alone, free sentences in four of ten, $fall (seed 2)"
 give technical business_email,technical_doc "$trunk" "$more" \
-    "1100 steps of 3,072 tokens on documents and e-mail alone, free sentences in four of ten, $fall (seed 3)"
+    "3600 steps of 3,072 tokens on documents and e-mail alone, free sentences in four of ten, $fall (seed 3)"
 
 mkdir -p results
 for name in trunk trunk2 generalist social technical baseline; do cp "$work/$name/loss.csv" "results/$name-loss.csv"; done
