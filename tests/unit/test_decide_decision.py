@@ -65,6 +65,13 @@ def test_a_tie_is_called_level():
     assert not any("ahead of" in reason and "by 0.0" in reason for reason in told)
 
 
+def test_nobody_leads_a_tie():
+    decision = decide(section(field(7.0, 7.0, count=10, spread=0.0)))
+    assert decision.outcome == "no_clear_winner"
+    assert decision.reasons[0].startswith("a and b are level at ")
+    assert not any("lead" in reason or "ahead" in reason for reason in decision.reasons)
+
+
 def test_equal_candidates_on_many_briefs_are_equivalent_and_the_cheapest_is_chosen():
     table = field(7, 7, 4, count=400, spread=0.5)
     prints = {

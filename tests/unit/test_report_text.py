@@ -168,6 +168,30 @@ def test_unknown_numbers_are_dashes() -> None:
     assert "nan" not in text
 
 
+def test_nobody_leads_a_tie() -> None:
+    made = with_outcome("no_clear_winner")
+    made["comparisons"] = [pair | {"difference": 0.0} for pair in made["comparisons"]]
+    made["comparisons_by_content_type"]["tweet"] = made["comparisons"]
+    made["routes"]["tweet"]["candidate"] = "ann"
+    text = as_text(made, 80)
+    assert "No clear winner: ann and bob are level." in text
+    assert "level [" in next(line for line in text.splitlines() if line.strip().startswith("tweet"))
+
+
+def test_an_undecided_type_is_told_in_a_line_and_commands_stand_alone() -> None:
+    made = with_outcome("no_clear_winner")
+    reasons = [
+        "ann leads with 7.1 [6.0, 8.0], which is not enough to choose it",
+        "about 104 further briefs are expected",
+    ]
+    made["routes"]["tweet"]["reasons"] = reasons
+    made["decision"]["next"] = ["bakeoff show x --texts BRIEF    reads what each candidate wrote"]
+    lines = [line.strip() for line in as_text(made, 80).splitlines()]
+    assert "tweet: ann leads with 7.1 [6.0, 8.0]; about 104 further briefs" in lines
+    assert "bakeoff show x --texts BRIEF" in lines
+    assert "reads what each candidate wrote" in lines
+
+
 def test_no_routes_at_all() -> None:
     text = as_text(document() | {"routes": {}, "events": [], "notes": ["a note"]}, 80)
     assert "a note" in text

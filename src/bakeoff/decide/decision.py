@@ -179,28 +179,33 @@ def _win_in_words(section: Section, pair: Pair, alpha: float) -> str:
 def _undecided(section: Section, leader: str, rivals: Sequence[Pair], eps: float) -> Decision:
     """Name the leader, whom it is not separated from, and how many more briefs are expected to settle it."""
     alpha = 1.0 - section.level
+    score = quality_in_words(section.result(leader).quality)
+    level = [pair.rival for pair in rivals if _is_level(pair)]
     reasons = [
-        f"{leader} leads with {quality_in_words(section.result(leader).quality)}, which is not enough to choose it"
+        f"{leader} and {', '.join(level)} are level at {score}"
+        if level
+        else f"{leader} leads with {score}, which is not enough to choose it"
     ]
     for pair in rivals:
         if pair.wins(alpha):
             continue
-        level = points(pair.difference) == points(0.0)
         ahead = f"{points(pair.difference)} points {points_between(pair.low, pair.high)}"
         if pair.p_adjusted is None:
-            reasons.append(f"{_stand(pair.rival, ahead, level=level)}, without a test")
+            reasons.append(f"{_stand(pair, ahead)}, without a test")
         else:
-            reasons.append(
-                f"not told apart: {_stand(pair.rival, ahead, level=level)}, {p_in_words(pair.p_adjusted)} after Holm"
-            )
+            reasons.append(f"not told apart: {_stand(pair, ahead)}, {p_in_words(pair.p_adjusted)} after Holm")
     more = _more_briefs(section, rivals, eps)
     if more is not None:
         reasons.append(more)
     return Decision(outcome="no_clear_winner", choice=None, leader=leader, reasons=tuple(reasons))
 
 
-def _stand(rival: str, ahead: str, *, level: bool) -> str:
-    return f"level with {rival}, difference {ahead}" if level else f"ahead of {rival} by {ahead}"
+def _is_level(pair: Pair) -> bool:
+    return points(pair.difference) == points(0.0)
+
+
+def _stand(pair: Pair, ahead: str) -> str:
+    return f"level with {pair.rival}, difference {ahead}" if _is_level(pair) else f"ahead of {pair.rival} by {ahead}"
 
 
 def _more_briefs(section: Section, rivals: Sequence[Pair], eps: float) -> str | None:

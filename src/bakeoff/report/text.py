@@ -6,6 +6,7 @@ part of it, and every string goes through rich's `Text`, so that no markup in a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -26,13 +27,14 @@ _HEADLINES = {
     "insufficient_data": "Too few briefs to decide anything.",
     "none_qualified": "No candidate qualified.",
 }
-_LABEL = 26
+_LABEL = 24
+_NOTHING = 1e-6
 _MOVED = "*"
 _SURE = {
     "winner": "beats all",
-    "best_within_eps": "within eps",
+    "best_within_eps": "within {eps:g}",
     "no_clear_winner": "undecided",
-    "insufficient_data": "too few briefs",
+    "insufficient_data": "too few",
     "none_qualified": "none qualified",
 }
 
@@ -88,13 +90,25 @@ def _heading(document: dict[str, Any]) -> Text:
 def _decision(document: dict[str, Any]) -> Panel:
     decision = document["decision"]
     alone = decision["outcome"] == "winner" and len(document["candidates"]) == 1
-    headline = ("Run {choice}: it was compared with no other." if alone else _HEADLINES[decision["outcome"]]).format(
-        choice=decision["choice"], leader=decision.get("leader"), eps=document["eps"]
-    )
-    lines = Text(headline, style="bold")
+    level = _level_with(decision.get("leader"), document["comparisons"])
+    headline = (
+        "Run {choice}: it was compared with no other."
+        if alone
+        else "No clear winner: {leader} and {level} are level."
+        if level and decision["outcome"] == "no_clear_winner"
+        else _HEADLINES[decision["outcome"]]
+    ).format(level=", ".join(level), choice=decision["choice"], leader=decision.get("leader"), eps=document["eps"])
+    reasons = Table.grid(padding=(0, 1))
     for reason in decision["reasons"]:
-        lines.append(f"\n• {reason}", style="not bold")
+        reasons.add_row("•", Text(reason))
+    lines = Group(Text(headline, style="bold"), reasons)
     return Panel(lines, title="Decision", title_align="left", border_style="green" if decision["choice"] else "yellow")
+
+
+def _level_with(leader: str | None, comparisons: Sequence[dict[str, Any]]) -> list[str]:
+    """Return those whose mean is the leader's: to lead by nothing is not to lead."""
+    pairs = [pair for pair in comparisons if leader in {pair["a"], pair["b"]} and pair["difference"] is not None]
+    return [pair["b"] if pair["a"] == leader else pair["a"] for pair in pairs if abs(pair["difference"]) < _NOTHING]
 
 
 def _routes(document: dict[str, Any], labels: dict[str, str]) -> Table:
@@ -106,7 +120,7 @@ def _routes(document: dict[str, Any], labels: dict[str, str]) -> Table:
                 "-" if route["candidate"] is None else labels[route["candidate"]],
                 _number(route["evidence"]["estimate"]),
                 _lead(route["candidate"], document["comparisons_by_content_type"].get(content_type, ())),
-                _SURE[route["outcome"]],
+                _SURE[route["outcome"]].format(eps=document["eps"]),
             )
         )
     return table
@@ -123,7 +137,8 @@ def _lead(candidate: str | None, comparisons: Sequence[dict[str, Any]]) -> str:
     if not differences:
         return "-"
     difference, low, high = min(differences)
-    return f"{difference:+.1f} [{low:+.1f}, {high:+.1f}]"
+    lead = "level" if abs(difference) < _NOTHING else f"{difference:+.1f}"
+    return f"{lead} [{low:+.1f}, {high:+.1f}]"
 
 
 def _quality(document: dict[str, Any], labels: dict[str, str]) -> Table:
@@ -199,16 +214,20 @@ def _ending(document: dict[str, Any]) -> Iterable[RenderableType]:
         for content_type, route in document["routes"].items()
         if route["outcome"] not in {"winner", "best_within_eps"}
     ]
-    yield from _list("Not decided, and what would decide it", undecided)
+    yield from _list(
+        "Not decided yet, and what is expected to decide it, at 80 % power (till then the model in the table serves)",
+        undecided,
+    )
     if document["report"]:
         yield Text.assemble(("Report  ", "bold"), str(document["report"]))
-    yield from _list("Next", document["decision"]["next"])
+    yield from _list("Next", [step.replace("    ", "\n    ", 1) for step in document["decision"]["next"]])
 
 
 def _why_undecided(reasons: Sequence[str]) -> str:
     """Return the first reason, and how many more briefs are expected to settle it where that is told."""
-    more = [reason for reason in reasons[1:] if "further brief" in reason]
-    return "; ".join([*reasons[:1], *more])
+    found = (re.match(r"(?:about|more than) \d+ further briefs?", reason) for reason in reasons[1:])
+    more = [match.group() for match in found if match is not None]
+    return "; ".join([*(reason.removesuffix(", which is not enough to choose it") for reason in reasons[:1]), *more])
 
 
 def _against_baseline(document: dict[str, Any], labels: dict[str, str]) -> list[str]:
