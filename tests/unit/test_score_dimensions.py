@@ -189,6 +189,15 @@ def test_parts(part, has, lacks):
     assert not DETECTORS[part](Text(lacks), MAIL_CHECKS)
 
 
+@pytest.mark.parametrize("when", ["by Friday", "by Easter", "by Monday 3 March", "from December"])
+def test_a_day_is_no_sender(when):
+    """Nobody is named: any name below the sign-off will do. With a name beside the day, that name is asked for."""
+    mail = Text("Dear Ann,\n\nText.\n\nKind regards,\nTom Becker")
+    assert DETECTORS["sender"](mail, make_checks(f"Write to Ann. Ask for an answer {when}.", "business_email"))
+    named = make_checks(f"Write to Ann, signed by Lena Voss. Ask for an answer {when}.", "business_email")
+    assert not DETECTORS["sender"](mail, named)
+
+
 def test_a_text_is_taken_apart():
     text = Text(
         'Mr. Lee paid £1.50 at 9 a.m. today. "Good," he said.\nIt goes\non here.\n\n```bash\nls -l\n```\n\nSee `x y` at tarn.example/a #Boats 👩‍👩‍👧'
