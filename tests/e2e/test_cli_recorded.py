@@ -147,6 +147,24 @@ def test_what_models_write_is_shown_inert(workspace: InsideWorkspace) -> None:
     assert "[red]evil.jsonl" in ran.stdout
 
 
+def test_norms_that_nobody_uses_are_noted_before_and_after(workspace: InsideWorkspace) -> None:
+    (workspace.folder / "norms.yaml").write_text(suite_text(BRIEFS, top="content_types: {press: {hard_limit: 9}}\n"))
+    ran = workspace.call("run", "norms.yaml", "--models", "recorded:good.jsonl", "--json")
+    note = "no brief of the suite is of the declared content types: press"
+    assert f"Note: {note}" in " ".join(ran.stderr.split())
+    assert one_document(ran.stdout)["notes"] == [note]
+
+
+def test_texts_for_briefs_of_another_suite_are_refused(workspace: InsideWorkspace) -> None:
+    with (workspace.folder / "good.jsonl").open("a") as file:
+        file.write('{"brief_id": "b-0", "text": "x"}\n')
+    refused = workspace.call("run", "suite.yaml", "--models", "recorded:good.jsonl")
+    assert refused.returncode == 2
+    assert f"good.jsonl:{BRIEFS + 1}: brief_id: 'b-0' is no brief of this suite" in refused.stderr
+    assert "did you mean b" in refused.stderr
+    assert workspace.rows("select run_id from runs") == []
+
+
 def test_texts_of_a_brief_that_is_not_there(workspace: InsideWorkspace) -> None:
     workspace.call("run", "suite.yaml", "--models", "recorded:good.jsonl")
     shown = workspace.call("show", "latest", "--texts", "b00")
