@@ -1,0 +1,14 @@
+"""For every test."""
+
+from __future__ import annotations
+
+import signal
+
+
+def pytest_configure() -> None:
+    """Undo an inherited "ignore SIGINT", which programs started by a script in the background get.
+
+    What is set to be ignored stays so in every child, and commands under test would not hear Ctrl-C.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
