@@ -119,7 +119,7 @@ def test_an_empty_run_is_insufficient_and_has_no_leader():
     found = analyse_table(make_briefs(0), {"a": [], "b": []}).overall
     decision = decide(found)
     assert (decision.outcome, decision.leader) == ("insufficient_data", None)
-    assert decision.reasons[0].startswith("0 briefs are too few")
+    assert decision.reasons[0].startswith("too few: 0 briefs; ")
 
 
 def test_a_pilot_claims_no_difference_however_large():

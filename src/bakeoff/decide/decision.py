@@ -79,7 +79,7 @@ def decide(
     if section.clusters < FEWEST_CLUSTERS:
         needed = f"{FEWEST_CLUSTERS} families are needed before anything is said"
         claim = f"{PILOT_UNDER} before one candidate can be called better"
-        few = f"{sample_in_words(section.briefs, section.clusters)} are too few: {needed}, {claim}"
+        few = f"too few: {sample_in_words(section.briefs, section.clusters)}; {needed}, {claim}"
         return Decision(outcome="insufficient_data", choice=None, leader=leader, reasons=(few,))
     excluded = tuple(f"{candidate} does not qualify: {why}" for candidate, why in short.items() if why is not None)
     if leader is None:
