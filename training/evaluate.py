@@ -48,6 +48,17 @@ def generate(folder: Path, items: list[Example], seed: int) -> list[Text]:
     return results
 
 
+def _keeps_document(item: Example, text: str) -> bool:
+    """Whether a document has a title and what its kind needs: numbered steps, fences that close, commands in them."""
+    fences = text.count("```")
+    if not text.strip().startswith("# "):
+        return False
+    if item.answer and "## Steps" not in item.answer:  # release notes, a readme, an endpoint
+        return fences % 2 == 0 and (fences > 0 or "```" not in item.answer)
+    fenced = re.search(r"```bash\n\s*(.+)\n\s*```", text)
+    return "## Steps" in text and "\n1. " in text and ("`" not in item.prompt or fenced is not None)
+
+
 def keeps_format(item: Example, text: str) -> bool:
     """Whether the text has the outer form of its content type."""
     lines = text.strip().split("\n")
@@ -62,13 +73,7 @@ def keeps_format(item: Example, text: str) -> bool:
         )
         return lines[0].startswith("Subject: ") and bool(re.match(r"(Dear|Hi|Hello) .+,$", greeting)) and closing
     if item.content_type == "technical_doc":
-        fenced = set(re.findall(r"```bash\n\s*(.+)\n\s*```", text))
-        return (
-            lines[0].startswith("# ")
-            and "## Steps" in text
-            and "\n1. " in text
-            and ("`" not in item.prompt or bool(fenced))
-        )
+        return _keeps_document(item, text)
     if lines[0].startswith(("Subject: ", "# ")):
         return False  # a letter or a document where a post or an advert was asked for
     if item.content_type == "marketing_copy":
@@ -164,6 +169,7 @@ def main() -> None:
     parser.add_argument(
         "--seen", action="store_true", help="use training patterns (new facts) instead of held-out ones"
     )
+    parser.add_argument("--open", type=float, default=0.0, help="share of open briefs among the held-out ones")
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--suite", type=Path, help="a suite whose required facts are looked for as well")
     parser.add_argument("--suite-csv", type=Path)
@@ -173,7 +179,10 @@ def main() -> None:
     rows, shown = [], []
     for folder in args.models:
         for content_type in CONTENT_TYPES:
-            items = [example(SEED, i, held=not args.seen, mix={content_type: 1.0}) for i in range(args.number)]
+            items = [
+                example(SEED, i, held=not args.seen, open_share=args.open, mix={content_type: 1.0})
+                for i in range(args.number)
+            ]
             texts = generate(folder, items, SEED)
             rows += measure(folder.name, items, texts)
             log.info("%s", " ".join(rows[-1].values()))

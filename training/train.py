@@ -36,7 +36,6 @@ MIXES = {
     "social": {"linkedin_post": 1.0, "tweet": 1.0, "marketing_copy": 1.0},
     "technical": {"business_email": 1.1, "technical_doc": 1.0},
 }
-LONGEST = 512
 SLOT_WEIGHT = 2.0
 
 
@@ -125,16 +124,19 @@ def batches(
         ranks: the number of processes.
         mixes: the mixture of content types, asked for once a pool.
         budget: tokens in a batch, padding included.
-        stage: `rich` and `free`, how the corpus is worded.
+        stage: `rich`, `free`, `open` and `stories`, how the corpus is worded, and `longest`, tokens in a row.
     """
     index, order = rank, random.Random(f"order/{seed}/{rank}")
     while True:
         mix = next(mixes)
         pool = []
         while len(pool) < 480:
-            ids, weights = encode(tokenizer, example(seed, index, rich=stage.rich, free=stage.free, mix=mix))
+            item = example(
+                seed, index, rich=stage.rich, free=stage.free, open_share=stage.open, stories=stage.stories, mix=mix
+            )
+            ids, weights = encode(tokenizer, item)
             index += ranks
-            if len(ids) <= LONGEST:
+            if len(ids) <= stage.longest:
                 pool.append((ids, weights))
         pool.sort(key=lambda row: len(row[0]))
         groups: list[list[tuple[list[int], list[float]]]] = [[]]
@@ -297,6 +299,9 @@ def main() -> None:
     parser.add_argument("--save-every", type=int, default=200)
     parser.add_argument("--rich", action="store_true", help="more prompt patterns, and disturbed wording")
     parser.add_argument("--free", type=float, default=0.0, help="share of examples made of free sentences")
+    parser.add_argument("--open", type=float, default=0.0, help="share of examples made from open briefs")
+    parser.add_argument("--stories", type=float, default=0.0, help="share of the open briefs that tell a story")
+    parser.add_argument("--longest", type=int, default=512, help="longer texts are left out (tokens)")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

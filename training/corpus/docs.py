@@ -65,7 +65,7 @@ WARN = [
     "Put in a warning that {w}.",
     "Make sure to warn that {w}.",
 ]
-_NEED = [
+NEED = [
     "Readers need {all}.",
     "Prerequisites: {all}.",
     "You need {all}.",
@@ -241,7 +241,7 @@ a USB cable; sudo rights; the file `{file}`; a network connection; an API key; D
 an account on {server}; the phone number of {person}; a terminal; a current browser; the serial number; a spare disk""".replace(
     "\n", " "
 ).split("; ")
-_GENERIC_NEED = [
+GENERIC_NEED = [
     "An account with admin rights",
     "A terminal",
     "Access to the machine",
@@ -354,10 +354,10 @@ def needs(writer: Writer) -> tuple[str, str]:
             for t in writer.rng.sample(_NEEDS, writer.rng.choice([1, 2, 2]))
         ]
         bullets = [f"- {c[0].upper()}{c[1:]}" for c in chosen]
-        return writer.pattern(_NEED).replace("{all}", join(chosen)), "## Prerequisites\n\n" + "\n".join(bullets)
+        return writer.pattern(NEED).replace("{all}", join(chosen)), "## Prerequisites\n\n" + "\n".join(bullets)
     if roll < 0.85:
         said = writer.rng.choice(["", "", "", "Include prerequisites.", "With a section on prerequisites."])
-        return said, f"## Prerequisites\n\n- {writer.rng.choice(_GENERIC_NEED)}"
+        return said, f"## Prerequisites\n\n- {writer.rng.choice(GENERIC_NEED)}"
     return "", ""
 
 

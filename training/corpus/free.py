@@ -53,7 +53,8 @@ def _noun(rng: random.Random) -> str:
     return f"{rng.choice(ADJECTIVES)} {noun}" if rng.random() < 0.45 else noun
 
 
-def _plural(noun: str) -> str:
+def plural(noun: str) -> str:
+    """The plural by the usual rules."""
     if noun.endswith(("s", "sh", "ch", "x")):
         return noun + "es"
     return noun[:-1] + "ies" if noun.endswith("y") and noun[-2] not in "aeiou" else noun + "s"
@@ -69,7 +70,7 @@ def thing(rng: random.Random) -> str:  # noqa: PLR0911  one line a shape
     noun, roll = _noun(rng), rng.random()
     if roll < 0.25:
         number = rng.choice([rng.choice(_NUMBERS), facts.count(rng), facts.count(rng)])
-        return f"{number} {_plural(noun)}"
+        return f"{number} {plural(noun)}"
     if roll < 0.4:
         return phrases.with_article(noun)
     if roll < 0.52:
@@ -77,10 +78,10 @@ def thing(rng: random.Random) -> str:  # noqa: PLR0911  one line a shape
     if roll < 0.62:
         return f"the {_name(rng)} {noun}"
     if roll < 0.7:
-        return f"{rng.choice(['all', 'some', 'more', 'most', 'their'])} {_plural(noun)}".replace("their", "many")
+        return f"{rng.choice(['all', 'some', 'more', 'most', 'their'])} {plural(noun)}".replace("their", "many")
     if roll < 0.76:
         return f"{facts.price(rng)} for {phrases.with_article(noun)}"
-    return f"the {noun}" if rng.random() < 0.6 else f"the {_plural(noun)}"
+    return f"the {noun}" if rng.random() < 0.6 else f"the {plural(noun)}"
 
 
 def tail(rng: random.Random) -> str:

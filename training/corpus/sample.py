@@ -6,10 +6,10 @@ The stream of an example is seeded by the text "seed/index/split", which Python 
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from . import docs, emails, free_types, noise, posts, warmup
+from . import docs, emails, free_types, noise, open_stories, open_types, posts, warmup
 from .templates import Writer
 
 WRITERS = {
@@ -42,13 +42,15 @@ class Example(NamedTuple):
     system: str
 
 
-def example(
+def example(  # noqa: PLR0913  one keyword a stage of training
     seed: int,
     index: int,
     *,
     held: bool = False,
     rich: bool = False,
     free: float = 0.0,
+    open_share: float = 0.0,
+    stories: float = 0.0,
     mix: Mapping[str, float] | None = None,
 ) -> Example:
     """Example number `index` of the stream `seed`.
@@ -59,12 +61,17 @@ def example(
         held: use the prompt patterns that training never sees.
         rich: more prompt patterns and disturbed wording, as in the second stage of training.
         free: the share of examples made of free sentences, as in the third stage of training.
+        open_share: the share of examples that are open briefs, before `free` applies to the others.
+        stories: the share of the open briefs that tell a story.
         mix: weight of each content type (and of "warmup"); all five types alike by default.
     """
     rng = random.Random(f"{seed}/{index}/{held}")  # "rich" shares the stream
     weights = dict(mix) if mix else dict.fromkeys(CONTENT_TYPES, 1.0)
     content_type = rng.choices(list(weights), list(weights.values()))[0]
     writer = Writer(rng, held=held, rich=rich)
+    if open_share > 0 and content_type in open_types.WRITERS and rng.random() < open_share:
+        told = stories > 0 and rng.random() < stories
+        return _open_example(content_type, writer, open_stories.WRITERS if told else open_types.WRITERS)
     freely = free > 0 and content_type in free_types.WRITERS and rng.random() < free
     prompt, answer = (free_types.WRITERS if freely else WRITERS)[content_type](writer)
     if content_type == "tweet" and len(answer) > 280:
@@ -81,3 +88,18 @@ def example(
     slots = sorted(v for v in values if v in prompt and v.lower() in low)
     system = rng.choice(_SYSTEM) if rng.random() < 0.15 else ""
     return Example(content_type, prompt, answer, slots, system)
+
+
+def _open_example(
+    content_type: str, writer: Writer, writers: Mapping[str, Callable[[Writer], tuple[str, str]]]
+) -> Example:
+    """An open brief: worded in many ways already, so nothing disturbs it."""
+    rng = writer.rng
+    prompt, answer = writers[content_type](writer)
+    while content_type == "tweet" and len(answer) > 280:
+        writer = Writer(rng, held=writer.held, rich=writer.rich)
+        prompt, answer = writers[content_type](writer)
+    low = answer.lower()
+    values = {v for v in writer.facts.values() if len(v) > 1} | set(_TICKED.findall(prompt))
+    slots = sorted(v for v in values if v in prompt and v.lower() in low)
+    return Example(content_type, prompt, answer, slots, rng.choice(_SYSTEM) if rng.random() < 0.15 else "")
