@@ -268,7 +268,7 @@ def start_and_fail(folder, tmp_path, engine="onnx", **settings):
 def test_what_the_user_can_fix_comes_back_as_what_it_is(tmp_path):
     folder = make_tiny_model(tmp_path / "model")
     assert isinstance(start_and_fail(folder, tmp_path, device="cuda"), UnsupportedModel)
-    assert "no model folder" in start_and_fail(tmp_path / "nowhere", tmp_path).message
+    assert "no model folder or file" in start_and_fail(tmp_path / "nowhere", tmp_path).message
     assert "did you mean onnx" in start_and_fail(folder, tmp_path, engine="onx").hint
     (folder / "tokenizer_config.json").write_text('{\n"chat_template": \n}')
     problem = start_and_fail(folder, tmp_path)

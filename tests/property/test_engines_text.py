@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers
 
 from bakeoff.engines.chat_template import ChatTemplate
-from bakeoff.engines.text import StopStrings, TextCodec
+from bakeoff.engines.text import StopStrings, TextCodec, TokenizerFile
 from tiny_model import SPECIAL, TEXT, make_tokenizer
 
 
@@ -26,7 +26,7 @@ def sentencepiece_like():
 def codec_of(tokenizer):
     from pathlib import Path
 
-    return TextCodec(tokenizer, ChatTemplate.load(Path("nowhere"), {}, {}), frozenset({0}), None)
+    return TextCodec(TokenizerFile(tokenizer), ChatTemplate.load(Path("nowhere"), {}, {}), frozenset({0}), None)
 
 
 BYTE_LEVEL = codec_of(make_tokenizer())

@@ -13,7 +13,7 @@ from bakeoff.engines.base import ModelFacts
 from bakeoff.engines.batching import Batcher, Limits
 from bakeoff.engines.chat_template import ChatTemplate
 from bakeoff.engines.requests import BatcherClosed, ModelFailed, PromptTooLong
-from bakeoff.engines.text import TextCodec
+from bakeoff.engines.text import TextCodec, TokenizerFile
 from tiny_model import make_tokenizer
 
 DEADLINE_S = 10
@@ -88,7 +88,9 @@ class Running:
     def __init__(self, model, limits=None):
         self.model = model
         tokenizer = make_tokenizer()
-        self.codec = TextCodec(tokenizer, ChatTemplate.load(Path("nowhere"), {}, {}), frozenset({EOS}), None)
+        self.codec = TextCodec(
+            TokenizerFile(tokenizer), ChatTemplate.load(Path("nowhere"), {}, {}), frozenset({EOS}), None
+        )
         self.batcher = Batcher(model, self.codec, limits)
         self.batcher.start()
 

@@ -56,10 +56,20 @@ class ChatTemplate:
         """
         path = folder / "chat_template.jinja"
         if path.is_file():
-            source: str | None = path.read_text(encoding="utf-8")
-        else:
-            path = folder / "tokenizer_config.json"
-            source = _named_default(settings.get("chat_template"))
+            return cls.parse(path.read_text(encoding="utf-8"), special, path, fallback)
+        return cls.parse(
+            _named_default(settings.get("chat_template")), special, folder / "tokenizer_config.json", fallback
+        )
+
+    @classmethod
+    def parse(
+        cls, source: str | None, special: Mapping[str, str], path: Path, fallback: str = FALLBACK
+    ) -> ChatTemplate:
+        """Compile a template, which was found in the file `path`; None stands for a model that brings none.
+
+        Raises:
+            InvalidFile: it is not Jinja.
+        """
         try:
             template = _environment(source or "").from_string(fallback if source is None else source)
         except jinja2.TemplateSyntaxError as error:

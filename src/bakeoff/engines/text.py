@@ -1,7 +1,8 @@
-"""Between text and token ids for one model folder: encoding, end-of-text ids, text as it streams, stop strings.
+"""Between text and token ids for one model: encoding, end-of-text ids, text as it streams, stop strings.
 
-`TextCodec.load` reads `tokenizer.json` (with the `tokenizers` library), `tokenizer_config.json`, `config.json` and
-`generation_config.json`. What to put around messages is in `chat_template`.
+`TextCodec.load` reads a model folder: `tokenizer.json` (with the `tokenizers` library), `tokenizer_config.json`,
+`config.json` and `generation_config.json`. A model that brings its tokenizer itself (a GGUF file) makes its own
+`TextCodec` around its own `Vocabulary`. What to put around messages is in `chat_template`.
 
 Streaming: a token is not a piece of text. It may hold a third of a character, or only show its leading space beside
 its neighbour. `TextStream` therefore decodes a small window of ids and hands out text only once no later token can
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from tokenizers import Tokenizer
 
@@ -22,25 +24,55 @@ from bakeoff.engines.chat_template import FALLBACK, LAST_USER, ChatTemplate
 REPLACEMENT = "\ufffd"
 
 
-class TextCodec:
-    """Text to ids and back for one model. Thread-safe: nothing in it changes after `load`."""
+class Vocabulary(Protocol):
+    """A tokenizer. `special_ids` are left out of text; text that ends with one of `open_ids` may still change."""
 
-    def __init__(
-        self, tokenizer: Tokenizer, template: ChatTemplate, eos_ids: frozenset[int], bos_id: int | None
-    ) -> None:
+    special_ids: frozenset[int]
+    open_ids: frozenset[int]
+
+    def encode(self, text: str, *, special: bool) -> list[int]:
+        """Return ids; special tokens that are spelt out in `text` are read, and with `special` the usual ones added."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return text, special tokens left out."""
+        ...
+
+
+class TokenizerFile:
+    """The `Vocabulary` of a tokenizer.json."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._template = template
-        self.eos_ids = eos_ids
-        self._bos_id = bos_id
-        self._special_ids = frozenset(
+        self.special_ids = frozenset(
             id_ for id_, token in tokenizer.get_added_tokens_decoder().items() if token.special
         )
         # SentencePiece models spell unknown characters in byte tokens, which mean nothing until the run of them ends.
-        self._byte_ids = frozenset(
+        self.open_ids = frozenset(
             id_
             for id_ in (tokenizer.token_to_id(f"<0x{byte:02X}>") for byte in range(256))
             if id_ is not None and '"ByteFallback"' in tokenizer.to_str()
         )
+
+    def encode(self, text: str, *, special: bool) -> list[int]:
+        """Return ids."""
+        return list(self._tokenizer.encode(text, add_special_tokens=special).ids)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return text, special tokens left out."""
+        return self._tokenizer.decode(ids, skip_special_tokens=True)
+
+
+class TextCodec:
+    """Text to ids and back for one model. Thread-safe: nothing in it changes once it is made."""
+
+    def __init__(
+        self, vocabulary: Vocabulary, template: ChatTemplate, eos_ids: frozenset[int], bos_id: int | None
+    ) -> None:
+        self._vocabulary = vocabulary
+        self._template = template
+        self.eos_ids = eos_ids
+        self._bos_id = bos_id
 
     @classmethod
     def load(cls, folder: Path) -> TextCodec:
@@ -63,7 +95,7 @@ class TextCodec:
         bos = special.get("bos_token")
         fallback = LAST_USER if read_json(folder / "config.json").get("is_encoder_decoder") else FALLBACK
         return cls(
-            tokenizer,
+            TokenizerFile(tokenizer),
             ChatTemplate.load(folder, settings, special, fallback),
             _eos_ids(folder, tokenizer, special),
             tokenizer.token_to_id(bos) if bos else None,
@@ -81,30 +113,43 @@ class TextCodec:
         text = self._template.render(messages)
         if self._template.is_fallback:
             return self.encode(text)
-        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return self._vocabulary.encode(text, special=False)
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of plain text, with the tokenizer's own special tokens around it, but never two begins."""
-        ids = list(self._tokenizer.encode(text, add_special_tokens=True).ids)
+        ids = self._vocabulary.encode(text, special=True)
         if self._bos_id is not None and ids[:2] == [self._bos_id, self._bos_id]:
             return ids[1:]
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of `ids`, special tokens left out."""
-        return self._tokenizer.decode(ids, skip_special_tokens=True)
+        return self._vocabulary.decode(ids)
 
     def is_open(self, id_: int) -> bool:
         """Tell whether text that ends with this token may still change: a byte of a run of byte tokens."""
-        return id_ in self._byte_ids
+        return id_ in self._vocabulary.open_ids
 
     def is_special(self, id_: int) -> bool:
         """Tell whether this token is left out of text."""
-        return id_ in self._special_ids
+        return id_ in self._vocabulary.special_ids
 
     def stream(self, stop: Sequence[str] = ()) -> TextStream:
         """Return a fresh stream of text for one answer."""
         return TextStream(self, stop)
+
+
+@runtime_checkable
+class BringsText(Protocol):
+    """A loaded model that knows its own tokenizer and chat template."""
+
+    def codec(self) -> TextCodec:
+        """Return what is between its tokens and text.
+
+        Raises:
+            InvalidFile: its chat template is none.
+        """
+        ...
 
 
 class TextStream:

@@ -37,7 +37,7 @@ from bakeoff.core.errors import BakeoffError, InvalidFile, UsageError
 from bakeoff.engines import local
 from bakeoff.engines.base import ModelFacts, TokenModel
 from bakeoff.engines.batching import Batcher, Limits
-from bakeoff.engines.text import TextCodec
+from bakeoff.engines.text import BringsText, TextCodec
 from bakeoff.engines.worker_app import Inbox, WorkerApp
 from bakeoff.machine.detect import allowed_cores
 
@@ -99,19 +99,27 @@ def load_model(folder: Path, engine: str, device: str | None, threads: int | Non
     # Before any runtime is imported: no hub, no fork warnings.
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    if not folder.is_dir():
-        raise UsageError(f"there is no model folder {folder}")
+    if not folder.exists():
+        raise UsageError(f"there is no model folder or file {folder}")
     started = perf_counter()
     load = local.resolve_engine(engine)
-    codec = TextCodec.load(folder)
+    codec = TextCodec.load(folder) if folder.is_dir() else None
     used = threads or allowed_cores()
     model = load(folder, device, used)
+    if codec is None:
+        codec = _own_codec(folder, model)
     loaded = perf_counter()
     prompt = codec.encode_chat([{"role": "user", "content": "Hello"}])
     logits = model.prefill([prompt[-model.facts().context_length + 1 :]])
     int(logits[0].argmax())
     model.keep([])
     return LoadedModel(model, codec, model.facts(), used, loaded - started, perf_counter() - loaded)
+
+
+def _own_codec(file: Path, model: TokenModel) -> TextCodec:
+    if not isinstance(model, BringsText):
+        raise UsageError(f"{file}: this engine reads model folders, and this is a file", "name its folder")
+    return model.codec()
 
 
 def peak_rss_bytes() -> int:
