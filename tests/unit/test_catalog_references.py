@@ -194,7 +194,7 @@ def test_references_that_name_nothing(reference: str, meant: str) -> None:
     assert "recorded:FILE.jsonl" in hint
 
 
-@pytest.mark.parametrize("reference", ["hf:org/model", "ollama:qwen2", "models/x.gguf"])
+@pytest.mark.parametrize("reference", ["hf:org/model", "ollama:qwen2"])
 def test_references_of_kinds_that_are_not_run(reference: str) -> None:
     assert isinstance(refused(reference), UnsupportedModel)
 

@@ -1,4 +1,5 @@
-"""From what a user writes to what can be run: `bundled:NAME`, a folder, `openai:MODEL@URL`, `recorded:FILE.jsonl`.
+"""From what a user writes to what can be run: `bundled:NAME`, a folder, `FILE.gguf`, `openai:MODEL@URL`,
+`recorded:FILE.jsonl`.
 
 `ENGINE+REFERENCE` forces an engine. What is not understood is an error that lists what would be.
 """
@@ -14,12 +15,13 @@ from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bakeoff.catalog.gguf import SUFFIX, read_gguf
 from bakeoff.catalog.headers import read_config, read_weights
 from bakeoff.core.errors import InvalidFile, Problem, UnknownModel, UnsupportedModel
 from bakeoff.core.spec import ModelSpec, content_hash
 
 FORMS = (
-    "bundled:NAME, path/to/folder, openai:MODEL@http://host:port/v1, recorded:FILE.jsonl "
+    "bundled:NAME, path/to/folder, path/to/file.gguf, openai:MODEL@http://host:port/v1, recorded:FILE.jsonl "
     "(an engine can be forced: transformers+path/to/folder)"
 )
 _KINDS = ("bundled", "openai", "recorded", "hf", "ollama")
@@ -59,7 +61,7 @@ def resolve(reference: str) -> ModelSpec:
         return _endpoint(rest, reference)
     if kind == "recorded":
         return _recorded(rest, reference)
-    if kind in {"hf", "ollama"} or reference.endswith(".gguf"):
+    if kind in {"hf", "ollama"}:
         raise UnsupportedModel(
             f"{without_password(reference)}: references of this kind are not run by this version",
             f"what can be run: {FORMS}",
@@ -69,8 +71,11 @@ def resolve(reference: str) -> ModelSpec:
         path = Path(reference).expanduser()
         if path.is_dir():
             return folder_spec(path, reference, path.resolve().name)
+        if path.suffix.lower() == SUFFIX and path.exists():
+            return gguf_spec(path, reference)
     meant = f"did you mean {near}? " if (near := _nearest_form(reference)) else ""
-    raise UnknownModel(f"{without_password(reference)}: there is no such model folder", f"{meant}write one of: {FORMS}")
+    what = "GGUF file" if reference.lower().endswith(SUFFIX) else "model folder"
+    raise UnknownModel(f"{without_password(reference)}: there is no such {what}", f"{meant}write one of: {FORMS}")
 
 
 def without_password(reference: str) -> str:
@@ -104,6 +109,8 @@ def look_again(spec: ModelSpec) -> ModelSpec:
     """
     if spec.source == "folder":
         return folder_spec(Path(spec.location), spec.reference, spec.name)
+    if spec.source == "gguf":
+        return gguf_spec(Path(spec.location), spec.reference)
     if spec.source == "recorded":
         return _recorded(spec.location, spec.reference)
     return spec
@@ -138,6 +145,38 @@ def folder_spec(folder: Path, reference: str, name: str) -> ModelSpec:
     )
 
 
+def gguf_spec(file: Path, reference: str) -> ModelSpec:
+    """Read a GGUF file's facts; the digest covers the whole file.
+
+    Raises:
+        InvalidFile: it cannot be read, or is no GGUF file.
+        UnsupportedModel: it is one part of several, or no model that writes text.
+    """
+    header = read_gguf(file)
+    parts = header.metadata.get("split.count", 0)
+    if isinstance(parts, int) and parts > 1:
+        raise UnsupportedModel(
+            f"{file}: one of {parts} parts of a model",
+            "merge them first:  llama-gguf-split --merge FIRST_PART FILE.gguf",
+        )
+    kind = header.text("general.type") or "model"
+    if kind != "model":
+        raise UnsupportedModel(f"{file}: a GGUF file of type {kind!r}, no model", "name the model that it belongs to")
+    return ModelSpec(
+        reference=reference,
+        name=file.stem,
+        source="gguf",
+        location=str(file.absolute()),
+        digest=_content_digest(file).hex()[:16],
+        parameters=header.parameters,
+        weight_bytes=header.weight_bytes,
+        architecture=header.architecture,
+        context_length=header.context_length,
+        licence=header.licence,
+        quantisation=header.quantisation,
+    )
+
+
 _WRITES_OTHERWISE = (
     "*.safetensors",
     "*.safetensors.index.json",
@@ -159,13 +198,17 @@ def _folder_digest(folder: Path) -> str:
     found = {file for pattern in _WRITES_OTHERWISE for file in folder.glob(pattern) if file.is_file()}
     for file in sorted(found):
         digest.update(file.name.encode())
-        try:
-            with file.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
-        except OSError as error:
-            problem = Problem(str(file), None, "", f"cannot be read ({error.strerror})", "a readable file")
-            raise InvalidFile((problem,)) from None
+        digest.update(_content_digest(file))
     return digest.hexdigest()[:16]
+
+
+def _content_digest(file: Path) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except OSError as error:
+        problem = Problem(str(file), None, "", f"cannot be read ({error.strerror})", "a readable file")
+        raise InvalidFile((problem,)) from None
 
 
 def _licence(folder: Path) -> str | None:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Source = Literal["folder", "endpoint", "recorded"]
+Source = Literal["folder", "gguf", "endpoint", "recorded"]
 
 
 class Record(BaseModel):
@@ -41,6 +41,7 @@ class ModelSpec(Record):
     """What can be run. `reference` is what the user wrote; `digest` changes when the weights do.
 
     `location` is a folder, a file, or a base URL (`http://host/v1`); `remote_model` is the model's name at that URL.
+    `quantisation` is how the file's weights are stored, where its format says so, such as "Q4_K_M".
     """
 
     reference: str
@@ -55,6 +56,12 @@ class ModelSpec(Record):
     context_length: int | None = None
     licence: str | None = None
     remote_model: str | None = None
+    quantisation: str | None = None
+
+    @property
+    def is_ours_to_run(self) -> bool:
+        """Whether its weights are here, so that a worker of ours loads them."""
+        return self.source in {"folder", "gguf"}
 
 
 class Candidate(Record):

@@ -1,0 +1,179 @@
+"""GGUF headers: exact facts of right files, and a named error for every wrong one, quickly."""
+
+import os
+import struct
+import time
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bakeoff.catalog.gguf import read_gguf
+from bakeoff.catalog.references import look_again, resolve
+from bakeoff.core.errors import InvalidFile, UnknownModel, UnsupportedModel
+from made_gguf import ARRAY, KEYS, STRING, TENSORS, U32, header, text, write_gguf
+
+
+def refusal(file) -> str:
+    with pytest.raises(InvalidFile) as refused:
+        read_gguf(file)
+    assert str(file) in refused.value.message
+    return refused.value.message
+
+
+def test_the_facts_of_a_file(tmp_path):
+    found = read_gguf(write_gguf(tmp_path / "m.gguf"))
+    assert found.architecture == "llama"
+    assert found.parameters == 64 * 10 + 64
+    assert found.weight_bytes == 20 * 34 + 64 * 4
+    assert (found.quantisation, found.context_length, found.licence) == ("Q8_0", 1024, "apache-2.0")
+    assert found.chat_template == "{{ messages }}"
+    assert found.config() == {
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "hidden_size": 64,
+        "max_position_embeddings": 1024,
+    }
+
+
+def test_what_a_file_does_not_say_is_none_or_seen_in_its_tensors(tmp_path):
+    tensors = {"big": ("Q4_K", (256, 40)), "small": ("F32", (64,))}
+    found = read_gguf(write_gguf(tmp_path / "m.gguf", {"general.architecture": "llama"}, tensors))
+    assert (found.quantisation, found.context_length, found.licence, found.chat_template) == ("Q4_K", None, None, None)
+    assert found.config() == {}
+    layers = {**KEYS, "general.file_type": 999, "llama.attention.head_count_kv": [2, 0, 4]}
+    found = read_gguf(write_gguf(tmp_path / "n.gguf", layers, TENSORS))
+    assert found.quantisation == "Q8_0"
+    assert found.config()["num_key_value_heads"] == 4
+
+
+def test_a_reference_to_a_file(tmp_path):
+    file = write_gguf(tmp_path / "My.Model-Q8_0.GGUF")
+    spec = resolve(str(file))
+    assert (spec.source, spec.name, spec.location) == ("gguf", "My.Model-Q8_0", str(file))
+    assert (spec.parameters, spec.weight_bytes, spec.quantisation) == (704, 936, "Q8_0")
+    assert (spec.architecture, spec.context_length, spec.licence) == ("llama", 1024, "apache-2.0")
+    assert spec.is_ours_to_run
+    raw = bytearray(file.read_bytes())
+    raw[-40] ^= 1  # a weight
+    file.write_bytes(raw)
+    assert look_again(spec).digest != spec.digest
+    with pytest.raises(UnknownModel, match="no such GGUF file"):
+        resolve(str(tmp_path / "other.gguf"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "named"),
+    [({"split.count": 3}, "one of 3 parts"), ({"general.type": "adapter"}, "type 'adapter'")],
+)
+def test_files_that_are_no_whole_model_are_refused(tmp_path, keys, named):
+    with pytest.raises(UnsupportedModel, match=named) as refused:
+        resolve(str(write_gguf(tmp_path / "m.gguf", KEYS | keys)))
+    assert refused.value.hint
+
+
+HUGE = 1 << 60
+ODD_VALUES = {
+    "a text of 2^60 bytes": struct.pack("<IQ", STRING, HUGE),
+    "2^60 texts": struct.pack("<IIQ", ARRAY, STRING, HUGE),
+    "2^60 numbers": struct.pack("<IIQ", ARRAY, U32, HUGE),
+    "2^64 - 1 numbers": struct.pack("<IIQ", ARRAY, U32, (1 << 64) - 1),
+    "arrays of arrays": struct.pack("<I", ARRAY) * 2000,
+    "an unknown type": struct.pack("<II", 77, 0),
+    "an array of an unknown type": struct.pack("<IIQ", ARRAY, 77, 1),
+    "half a text in an array": struct.pack("<IIQ", ARRAY, STRING, 2) + text("a") + struct.pack("<Q", HUGE),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_VALUES.values(), ids=ODD_VALUES)
+def test_hostile_values_end_in_an_error(tmp_path, odd):
+    started = time.perf_counter()
+    refusal(write_gguf(tmp_path / "m.gguf", KEYS | {"x": odd}))
+    assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize("counts", [{"n_keys": HUGE}, {"n_tensors": HUGE}, {"n_keys": 1 << 15}, {"n_tensors": 1 << 15}])
+def test_hostile_counts_end_in_an_error(tmp_path, counts):
+    refusal(write_gguf(tmp_path / "m.gguf", **counts))
+
+
+@pytest.mark.parametrize(
+    ("tensors", "named"),
+    [
+        ({"t": ("F32", (HUGE, HUGE))}, "its tensors need"),
+        ({"t": ("F32", ())}, "0 dimensions"),
+        ({"t": ("F32", (2,) * 5)}, "5 dimensions"),
+        ({"t": ("Q4_K", (100,))}, "the shape"),
+        ({"t": ("F32", (4, 0))}, "the shape"),
+        ({}, "holds no weights"),
+    ],
+)
+def test_hostile_tensors_end_in_an_error(tmp_path, tensors, named):
+    file = tmp_path / "m.gguf"
+    file.write_bytes(header(KEYS, tensors) + bytes(4096))
+    assert named in refusal(file)
+
+
+@pytest.mark.parametrize(
+    ("odd", "named"),
+    [
+        ({"magic": b"GGML"}, "does not begin with GGUF"),
+        ({"version": 1}, "version 1"),
+        ({"version": 3 << 24}, "big-endian version 3"),
+        ({"keys": {}}, "names no architecture"),
+        ({"keys": {"general.architecture": 5}}, "names no architecture"),
+        ({"keys": KEYS | {"general.alignment": 0}}, "general.alignment 0"),
+    ],
+)
+def test_other_files_are_told_apart(tmp_path, odd, named):
+    assert named in refusal(write_gguf(tmp_path / "m.gguf", **odd))
+
+
+def test_a_sparse_file_of_zeros_is_no_long_read(tmp_path):
+    """Its counts fit the file's length: 2^30 empty texts, each 8 bytes."""
+    file = tmp_path / "m.gguf"
+    file.write_bytes(header(KEYS | {"x": struct.pack("<IIQ", ARRAY, STRING, 1 << 30)}))
+    os.truncate(file, 1 << 34)
+    started = time.perf_counter()
+    refusal(file)
+    assert time.perf_counter() - started < 1
+
+
+def test_what_is_no_file_is_refused(tmp_path):
+    pipe = tmp_path / "pipe.gguf"
+    os.mkfifo(pipe)
+    assert "no regular file" in refusal(pipe)
+    assert "cannot be read" in refusal(tmp_path / "none.gguf")
+    assert "is 0 bytes long" in refusal(_empty(tmp_path / "empty.gguf"))
+
+
+def _empty(file):
+    file.write_bytes(b"")
+    return file
+
+
+def test_every_truncation_is_an_error(tmp_path):
+    whole = write_gguf(tmp_path / "m.gguf").read_bytes()
+    read_gguf(tmp_path / "m.gguf")
+    file = tmp_path / "cut.gguf"
+    # The file ends with 256 bytes of float32, which have no padding after them.
+    for length in range(len(whole)):
+        file.write_bytes(whole[:length])
+        refusal(file)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=1000, max_examples=300)
+@given(st.lists(st.tuples(st.integers(0, 700), st.integers(0, 255)), min_size=1, max_size=8))
+def test_flipped_bytes_are_facts_or_an_error_and_never_anything_else(tmp_path, flips):
+    raw = bytearray(write_gguf(tmp_path / "m.gguf").read_bytes())
+    for at, byte in flips:
+        raw[at % len(raw)] = byte
+    (tmp_path / "m.gguf").write_bytes(raw)
+    try:
+        found = read_gguf(tmp_path / "m.gguf")
+    except InvalidFile:
+        return
+    assert found.weight_bytes <= len(raw)
+    assert found.quantisation
+    found.config()
