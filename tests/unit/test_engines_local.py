@@ -5,8 +5,18 @@ import sys
 
 import pytest
 
-from bakeoff.core.errors import MissingDependency, UsageError
-from bakeoff.engines.local import BUILT_IN, DEFAULT_ENGINE, Engine, find_engine, inspect_engine, inspect_engines
+from bakeoff.catalog.references import resolve
+from bakeoff.core.errors import MissingDependency, UnsupportedModel, UsageError
+from bakeoff.engines.local import (
+    BUILT_IN,
+    DEFAULT_ENGINE,
+    Engine,
+    choose_engine,
+    find_engine,
+    inspect_engine,
+    inspect_engines,
+)
+from made_gguf import write_gguf
 
 
 def test_the_default_engine_works_wherever_bakeoff_does():
@@ -37,3 +47,16 @@ def test_an_unknown_engine_lists_the_known():
         find_engine("transformer")
     assert not isinstance(caught.value, MissingDependency)
     assert caught.value.hint.startswith("did you mean transformers? engines: onnx, transformers")
+
+
+def test_a_model_gets_an_engine_that_reads_it(tmp_path):
+    folder = resolve("bundled:generalist")
+    file = resolve(str(write_gguf(tmp_path / "m.gguf")))
+    assert (choose_engine(folder, None), choose_engine(file, None)) == (DEFAULT_ENGINE, "llamacpp")
+    assert choose_engine(folder, "transformers") == "transformers"
+    with pytest.raises(UnsupportedModel, match="'onnx' reads model folders, and this is a GGUF file") as refused:
+        choose_engine(file, "onnx")
+    assert refused.value.hint.startswith(f"write llamacpp+{file.reference}")
+    with pytest.raises(UnsupportedModel, match="reads GGUF files, and this is a model folder") as refused:
+        choose_engine(folder, "llamacpp")
+    assert "bakeoff convert bundled:generalist --to gguf --out generalist.gguf" in refused.value.hint

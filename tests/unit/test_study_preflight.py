@@ -40,7 +40,7 @@ def test_the_same_model_in_two_engines_is_two_candidates() -> None:
 
 
 def test_an_engine_is_forced_for_folders_only() -> None:
-    assert "model folder only" in refused("onnx+openai:m@http://127.0.0.1:9/v1").message
+    assert "model folder or file only" in refused("onnx+openai:m@http://127.0.0.1:9/v1").message
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,13 @@ import click
 
 @click.command()
 @click.argument("reference", metavar="[MODEL]", required=False)
-@click.option("--model", metavar="REF", help="The model, if not given as argument: bundled:NAME or a folder.")
-@click.option("--engine", help="onnx, transformers, or one added by a package (default: the reference's, or onnx).")
+@click.option(
+    "--model", metavar="REF", help="The model, if not given as argument: bundled:NAME, a folder or a GGUF file."
+)
+@click.option(
+    "--engine",
+    help="onnx, transformers, llamacpp, or one added by a package (default: the reference's, or what fits it).",
+)
 @click.option("--name", help="The model's name in requests (default: as it was referred to).")
 @click.option("--socket", type=click.Path(), help="Listen on this Unix socket.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Listen on this address.")
@@ -42,7 +47,7 @@ def worker(
     """
     from bakeoff.catalog.references import resolve, split_engine
     from bakeoff.core.errors import UsageError
-    from bakeoff.engines.local import DEFAULT_ENGINE, require_engine
+    from bakeoff.engines.local import choose_engine, require_engine
 
     if (reference is None) == (model is None):
         raise click.UsageError("Name one model: bakeoff worker bundled:NAME --port 8080")
@@ -51,9 +56,10 @@ def worker(
     wanted = reference or model or ""
     forced, rest = split_engine(wanted)
     spec = resolve(rest)
-    if spec.source != "folder":
-        raise UsageError(f"{wanted}: only a model folder can be served by a worker", "name bundled:NAME or a folder")
-    chosen = require_engine(engine or forced or DEFAULT_ENGINE).name
+    if not spec.is_ours_to_run:
+        hint = "name bundled:NAME, a folder or a GGUF file"
+        raise UsageError(f"{wanted}: only a model folder or file can be served by a worker", hint)
+    chosen = require_engine(choose_engine(spec, engine or forced)).name
     options = {
         "--model": spec.location,
         "--name": name or wanted,

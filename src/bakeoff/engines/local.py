@@ -14,21 +14,26 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, cast
 
-from bakeoff.core.errors import MissingDependency, UsageError
+from bakeoff.core.errors import MissingDependency, UnsupportedModel, UsageError
 from bakeoff.core.plugins import list_plugins
+from bakeoff.core.spec import ModelSpec, Source
 
 if TYPE_CHECKING:
     from bakeoff.engines.base import LoadModel
 
 GROUP = "bakeoff.engines"
 DEFAULT_ENGINE = "onnx"
+"""What runs model folders."""
+
+_DEFAULTS: dict[Source, str] = {"folder": DEFAULT_ENGINE, "gguf": "llamacpp"}
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
     """An engine by name: `load` is the import path of a `LoadModel`; `needs` are the modules it imports.
 
-    `version_of` is the distribution whose version is the engine's; `install` is the command that adds what is missing.
+    `version_of` is the distribution whose version is the engine's; `install` is the command that adds what is missing;
+    `reads` is what a model may be (an engine of another package says itself what it cannot load).
     """
 
     name: str
@@ -36,6 +41,7 @@ class Engine:
     needs: tuple[str, ...]
     version_of: str
     install: str
+    reads: tuple[Source, ...] = ("folder", "gguf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,7 @@ BUILT_IN = {
             needs=("onnx", "onnxruntime", "tokenizers"),
             version_of="onnxruntime",
             install="pip install --force-reinstall bakeoff",
+            reads=("folder",),
         ),
         Engine(
             name="transformers",
@@ -65,6 +72,15 @@ BUILT_IN = {
             needs=("torch", "transformers", "safetensors"),
             version_of="transformers",
             install="pip install 'bakeoff[transformers]'",
+            reads=("folder",),
+        ),
+        Engine(
+            name="llamacpp",
+            load="bakeoff.engines.llamacpp_model:load",
+            needs=("llama_cpp",),
+            version_of="llama-cpp-python",
+            install="pip install 'bakeoff[llamacpp]'",
+            reads=("gguf",),
         ),
     )
 }
@@ -93,6 +109,29 @@ def find_engine(name: str) -> Engine:
     near = get_close_matches(name, engines, n=1)
     guess = f"did you mean {near[0]}? " if near else ""
     raise UsageError(f"there is no engine called {name!r}", f"{guess}engines: {', '.join(engines)}")
+
+
+def choose_engine(model: ModelSpec, forced: str | None) -> str:
+    """Return the engine that runs a model that is ours to run: the one that was forced, if it reads such, or the usual.
+
+    Raises:
+        UsageError: there is no such engine.
+        UnsupportedModel: it reads models of another kind.
+    """
+    usual = _DEFAULTS[model.source]
+    if forced is None:
+        return usual
+    if model.source in find_engine(forced).reads:
+        return forced
+    if model.source == "gguf":
+        raise UnsupportedModel(
+            f"{model.reference}: the engine {forced!r} reads model folders, and this is a GGUF file",
+            f"write {usual}+{model.reference}, or leave the engine out",
+        )
+    raise UnsupportedModel(
+        f"{model.reference}: the engine {forced!r} reads GGUF files, and this is a model folder",
+        f"make one, then use it:  bakeoff convert {model.reference} --to gguf --out {model.name}.gguf",
+    )
 
 
 def inspect_engine(engine: Engine) -> EngineState:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from bakeoff.catalog.fit import Need, estimate_need
+from bakeoff.catalog.gguf import read_gguf
 from bakeoff.catalog.headers import read_config
 from bakeoff.catalog.references import resolve, split_engine
 from bakeoff.core.clock import Clock
@@ -26,7 +27,7 @@ from bakeoff.core.errors import (
     UsageError,
 )
 from bakeoff.core.spec import Candidate, Sampling
-from bakeoff.engines.local import DEFAULT_ENGINE, require_engine
+from bakeoff.engines.local import choose_engine, require_engine
 from bakeoff.engines.recorded import read_recorded
 from bakeoff.machine.budget import Budget
 from bakeoff.study.plan import TIMING_BRIEFS, Plan, Trial, plan_trials
@@ -88,7 +89,7 @@ def make_candidates(
 
 
 def _on_devices(candidate: Candidate, devices: Sequence[str], *, allow_fallback: bool) -> list[Candidate]:
-    if candidate.model.source != "folder":
+    if not candidate.model.is_ours_to_run:
         return [candidate]
     return [
         candidate.model_copy(
@@ -105,13 +106,19 @@ def _on_devices(candidate: Candidate, devices: Sequence[str], *, allow_fallback:
 def _make_candidate(reference: str, sampling: Sampling) -> Candidate:
     engine, rest = split_engine(reference)
     model = resolve(rest)
-    if model.source == "folder":
-        engine = require_engine(engine or DEFAULT_ENGINE).name
+    if model.is_ours_to_run:
+        engine = require_engine(choose_engine(model, engine)).name
     elif engine is not None:
-        raise UsageError(f"{reference}: an engine can be forced for a model folder only", f"write {rest}")
+        raise UsageError(f"{reference}: an engine can be forced for a model folder or file only", f"write {rest}")
     if model.source == "recorded":
         read_recorded(Path(model.location))
-    return Candidate(id=reference, model=model, engine=engine or model.source, sampling=sampling)
+    return Candidate(
+        id=reference,
+        model=model,
+        engine=engine or model.source,
+        quantisation=model.quantisation,
+        sampling=sampling,
+    )
 
 
 class Fit(NamedTuple):
@@ -130,12 +137,15 @@ def check_fit(candidates: Sequence[Candidate], budget: Budget, concurrency: int)
     needs: dict[str, Need] = {}
     for candidate in candidates:
         model = candidate.model
-        if model.source != "folder":
+        if not model.is_ours_to_run:
             continue
         rows = min(concurrency, 16)
         tokens = rows * min(model.context_length or _ASSUMED_CONTEXT, _ASSUMED_CONTEXT)
-        config = read_config(Path(model.location))
-        need = estimate_need(config, model.parameters or 0, model.weight_bytes or 0, tokens)
+        if model.source == "gguf":  # computed as stored
+            config, widened = read_gguf(Path(model.location)).config(), 0
+        else:
+            config, widened = read_config(Path(model.location)), model.parameters or 0
+        need = estimate_need(config, widened, model.weight_bytes or 0, tokens)
         needs[candidate.id] = need
         if budget.value is not None and need.total_bytes > budget.value:
             raise DoesNotFit(
@@ -256,7 +266,7 @@ async def probe_pace(
         first = trials[0]
         brief = next(brief for brief in plan.briefs() if brief.id == first.brief)
         messages = messages_for(plan, brief)
-        if source == "folder":
+        if plan.candidate(name).model.is_ours_to_run:
             # The first text of a process pays for warming up; it is not the pace.
             await writer.write(first, messages, 1)
         per_text[name] = await _time_text(writer, first, messages, clock)
