@@ -82,6 +82,13 @@ BUILT_IN = {
             install="pip install 'bakeoff[llamacpp]'",
             reads=("gguf",),
         ),
+        Engine(
+            name="mlx",
+            load="bakeoff.engines.mlx_model:load",
+            needs=("mlx", "mlx_lm"),
+            version_of="mlx-lm",
+            install="pip install 'bakeoff[mlx]'",
+        ),
     )
 }
 

@@ -1,15 +1,31 @@
-"""The transformers engine: the numbers of the onnx engine, row by row, whatever joins and leaves."""
+"""Every engine that runs a model by itself: the numbers of the onnx engine, row by row, whatever joins and leaves."""
+
+import importlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bakeoff.core.errors import InvalidFile, UnsupportedModel
+from bakeoff.engines import onnx_model
+from bakeoff.engines.local import find_engine, inspect_engine
+from bakeoff.engines.text import TextCodec
 from tiny_model import make_tiny_model
 
-pytest.importorskip("torch", reason="the extra [transformers] is not installed")
-pytest.importorskip("transformers", reason="the extra [transformers] is not installed")
+BUNDLED = Path(onnx_model.__file__).parents[1] / "bundled" / "models"
+BRIEFS = (
+    "Write a LinkedIn post about our new data pipeline for retail teams.",
+    "Write an e-mail to Anna about the launch of Nimbus.",
+    "Write a tweet on remote work.",
+)
 
-from bakeoff.core.errors import InvalidFile, UnsupportedModel
-from bakeoff.engines import onnx_model, transformers_model
+
+@pytest.fixture(scope="module", params=["transformers", "mlx"])
+def engine(request):
+    state = inspect_engine(find_engine(request.param))
+    if not state.available:
+        pytest.skip(f"{state.reason} ({state.install})")
+    return importlib.import_module(f"bakeoff.engines.{request.param}_model")
 
 
 @pytest.fixture(scope="module")
@@ -37,17 +53,31 @@ def greedy(model, prompts, tokens):
     return [texts[number] for number in range(len(prompts))]
 
 
-def test_greedy_text_is_the_onnx_engines(folder):
-    prompts = [[10, 11, 12], [20] * 17, [30, 31], list(range(40, 60))]
-    model = transformers_model.load(folder, "cpu", 1)
+def test_greedy_text_is_the_onnx_engines(engine, folder):
+    prompts = [[10, 11, 12], [20] * 17, [30, 31], list(range(40, 60)), [7]]
+    model = engine.load(folder, "cpu", 1)
     crowd = greedy(model, prompts, 24)
     assert crowd == greedy(onnx_model.load(folder, None, 1), prompts, 24)
     assert crowd == [greedy(model, [prompt], 24)[0] for prompt in prompts]
     assert model.rows == 0
 
 
-def test_logits_agree_in_a_ragged_batch(folder):
-    ours, theirs = transformers_model.load(folder, None, 1), onnx_model.load(folder, None, 1)
+@pytest.mark.parametrize("name", ["generalist", "technical"])
+def test_a_bundled_model_writes_what_it_writes_with_onnx(engine, name, monkeypatch):
+    """Weights of half precision, computed in float32 by all; alone and in company."""
+    for variable in ("BAKEOFF_TORCH_DTYPE", "BAKEOFF_MLX_DTYPE"):
+        monkeypatch.setenv(variable, "float32")
+    codec = TextCodec.load(BUNDLED / name)
+    prompts = [codec.encode_chat([{"role": "user", "content": brief}]) for brief in BRIEFS]
+    model = engine.load(BUNDLED / name, "cpu", 1)
+    assert model.facts().dtype == "float32"
+    crowd = greedy(model, prompts, 40)
+    assert crowd == greedy(onnx_model.load(BUNDLED / name, None, 1), prompts, 40)
+    assert crowd[0] == greedy(model, prompts[:1], 40)[0]
+
+
+def test_logits_agree_in_a_ragged_batch(engine, folder):
+    ours, theirs = engine.load(folder, "cpu", 1), onnx_model.load(folder, None, 1)
     steps = [("prefill", [[5, 6, 7], [9] * 20]), ("decode", [1, 2]), ("prefill", [[8]]), ("decode", [3, 4, 5])]
     for name, argument in steps:
         a, b = getattr(ours, name)(argument), getattr(theirs, name)(argument)
@@ -57,25 +87,29 @@ def test_logits_agree_in_a_ragged_batch(folder):
     assert np.abs(ours.decode([6, 7]) - theirs.decode([6, 7])).max() < 1e-3
 
 
-def test_facts_are_those_of_the_tensors(folder):
-    facts = transformers_model.load(folder, None, 1).facts()
+def test_facts_are_those_of_the_tensors(engine, folder):
+    facts = engine.load(folder, "cpu", 1).facts()
     assert (facts.device, facts.dtype, facts.vocab_size, facts.context_length) == ("cpu", "float32", 400, 2048)
     assert facts.weight_bytes == 4 * facts.parameters == 4 * onnx_model.load(folder, None, 1).facts().parameters
 
 
-def test_what_cannot_be_loaded_is_said_and_nothing_is_fetched(folder, tmp_path):
+def test_what_cannot_be_loaded_is_said_and_nothing_is_fetched(engine, folder, tmp_path):
     with pytest.raises(UnsupportedModel, match="'tpu' is not here"):
-        transformers_model.load(folder, "tpu", 1)
+        engine.load(folder, "tpu", 1)
     with pytest.raises(InvalidFile, match=r"config\.json"):
-        transformers_model.load(tmp_path, None, 1)
+        engine.load(tmp_path, "cpu", 1)
     (tmp_path / "config.json").write_text('{"model_type": "unheard_of"}')
-    (tmp_path / "model.safetensors").write_bytes(b"")
+    (tmp_path / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
     with pytest.raises(UnsupportedModel, match="unheard_of"):
-        transformers_model.load(tmp_path, None, 1)
+        engine.load(tmp_path, "cpu", 1)
+    (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(UnsupportedModel, match="cannot load it"):
+        engine.load(tmp_path, "cpu", 1)
 
 
-def test_a_prompt_is_computed_once_for_all_that_ask_for_it(folder):
-    model = transformers_model.load(folder, "cpu", 1)
+def test_a_prompt_is_computed_once_for_all_that_ask_for_it(engine, folder):
+    model = engine.load(folder, "cpu", 1)
     prompt, other = list(range(50, 90)), [7, 8, 9]
     first = model.prefill([prompt, other, prompt])
     assert np.array_equal(first[0], first[2])
@@ -83,7 +117,7 @@ def test_a_prompt_is_computed_once_for_all_that_ask_for_it(folder):
     late = model.prefill([prompt])  # while the first one is two tokens further
     assert np.array_equal(late[0], first[0])
     together = model.decode([5, 6, 5, 3])
-    alone = transformers_model.load(folder, "cpu", 1)
+    alone = engine.load(folder, "cpu", 1)
     for tokens, row in (([3, 5], 0), ([4, 6], 1), ([3, 5], 2), ([3], 3)):
         alone.prefill([other if row == 1 else prompt])
         for token in tokens:
@@ -92,10 +126,10 @@ def test_a_prompt_is_computed_once_for_all_that_ask_for_it(folder):
         assert np.abs(logits[0] - together[row]).max() < 1e-3
 
 
-def test_rows_keep_their_own_text_through_many_joins_and_leaves(folder):
+def test_rows_keep_their_own_text_through_many_joins_and_leaves(engine, folder):
     """Random traffic: the cache's window moves, grows and closes ranks; every row's logits stay those it has alone."""
     rng = np.random.default_rng(4)
-    model, alone = transformers_model.load(folder, "cpu", 1), transformers_model.load(folder, "cpu", 1)
+    model, alone = engine.load(folder, "cpu", 1), engine.load(folder, "cpu", 1)
     rows: list[list[int]] = []  # prompt, then what was appended
     for _ in range(40):
         if len(rows) < 6 and rng.random() < 0.6:
@@ -121,8 +155,8 @@ def test_rows_keep_their_own_text_through_many_joins_and_leaves(folder):
             alone.keep([])
 
 
-def test_the_cache_holds_little_more_than_it_needs(folder):
-    model = transformers_model.load(folder, "cpu", 1)
+def test_the_cache_holds_little_more_than_it_needs(engine, folder):
+    model = engine.load(folder, "cpu", 1)
     before = model.memory_bytes()
     model.prefill([[5] * 30] * 8)
     for _ in range(200):
@@ -132,10 +166,10 @@ def test_the_cache_holds_little_more_than_it_needs(folder):
     assert 0.9 * needed < model.memory_bytes() - before < 1.6 * needed
 
 
-def test_a_prompt_that_cannot_be_computed_leaves_the_other_rows_alone(folder):
-    model = transformers_model.load(folder, "cpu", 1)
+def test_a_prompt_that_cannot_be_computed_leaves_the_other_rows_alone(engine, folder):
+    model = engine.load(folder, "cpu", 1)
     first = model.prefill([[5, 6, 7]])
-    with pytest.raises(IndexError):
+    with pytest.raises((IndexError, ValueError)):
         model.prefill([[8] * 50, [100_000]])
     assert model.rows == 1
     again = model.prefill([[5, 6, 7]])
