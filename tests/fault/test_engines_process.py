@@ -19,14 +19,14 @@ from bakeoff.core.errors import (
     WorkerNotStarted,
 )
 from bakeoff.core.spec import Sampling
-from bakeoff.engines.http_errors import Deadlines
+from bakeoff.engines.deadlines import Deadlines
 from bakeoff.engines.process import WorkerCommand, start_worker
 from tiny_model import make_tiny_model
 from worker_processes import FAKE, READY_S, fake_command, tiny_command, until, until_answer, workers_of
 
 MESSAGES = [{"role": "user", "content": "Write."}]
 LONG = Sampling(max_tokens=4000)
-QUICK = Deadlines(connect_s=2, first_byte_s=0.4, idle_s=0.4, total_s=5)
+QUICK = Deadlines(connect_s=2, first_token_s=0.4, stall_s=0.4, total_s=5)
 
 
 def ask_fake(tmp_path, *knobs, deadlines=QUICK):
@@ -56,8 +56,8 @@ def test_the_fake_worker_answers_when_nothing_is_wrong(tmp_path):
         (["--half-line"], EndpointGarbage, "not JSON"),
         (["--error-event"], EndpointFailed, "as asked"),
         (["--crash-after", "3"], EndpointFailed, "in the middle"),
-        (["--hang-after", "0"], EndpointTimeout, "no byte within 0.4 s"),
-        (["--hang-after", "3"], EndpointTimeout, "no further byte within 0.4 s"),
+        (["--hang-after", "0"], EndpointTimeout, "no first token within 0.4 s"),
+        (["--hang-after", "3"], EndpointTimeout, "no further token within 0.4 s"),
     ],
 )
 def test_each_fault_has_its_error(tmp_path, knobs, error, says):
@@ -68,7 +68,7 @@ def test_each_fault_has_its_error(tmp_path, knobs, error, says):
 
 
 def test_a_slow_answer_is_ended_by_the_deadline_of_the_whole(tmp_path):
-    deadlines = Deadlines(first_byte_s=2, idle_s=2, total_s=0.6)
+    deadlines = Deadlines(first_token_s=2, stall_s=2, total_s=0.6)
     with pytest.raises(EndpointTimeout, match=r"no complete answer within 0.6 s"):
         ask_fake(tmp_path, "--delay-s", "0.1", "--tokens", "100", deadlines=deadlines)
 

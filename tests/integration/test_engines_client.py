@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import gzip
 import json
 from dataclasses import dataclass, field
 
 import pytest
 
 from bakeoff.core.errors import (
+    AnswerEmpty,
+    AnswerNull,
+    AnswerRefused,
     EndpointBusy,
     EndpointFailed,
     EndpointGarbage,
@@ -18,10 +22,10 @@ from bakeoff.core.errors import (
 )
 from bakeoff.core.spec import Sampling
 from bakeoff.engines.client import EndpointClient
-from bakeoff.engines.http_errors import Deadlines
+from bakeoff.engines.deadlines import Deadlines
 
 MESSAGES = [{"role": "user", "content": "Write."}]
-DEADLINES = Deadlines(connect_s=2, first_byte_s=2, idle_s=0.5, total_s=5)
+DEADLINES = Deadlines(connect_s=2, first_token_s=2, stall_s=0.5, total_s=5)
 KEY = "sk-secret-0123456789"
 
 
@@ -218,8 +222,11 @@ def test_what_a_server_refuses_of_the_protocol_is_left_out_and_remembered():
         (stream(chunk("a"), "", data(error={"message": "overloaded"}), ""), EndpointFailed, "overloaded"),
         (stream(chunk("a"), "", "event: error", 'data: {"reason": "gone"}', ""), EndpointFailed, "gone"),
         (stream(chunk("a"), ""), EndpointFailed, "without finish_reason"),
-        (stream(chunk("a", finish="content_filter"), ""), EndpointFailed, "content_filter"),
-        (stream(), EndpointGarbage, "without any event"),
+        (stream(chunk("a", finish="content_filter"), ""), AnswerRefused, "content_filter"),
+        (stream(chunk("a", finish="tool_calls"), ""), EndpointFailed, "tool_calls"),
+        (stream(chunk("a", finish=["stop"]), ""), EndpointGarbage, "finish_reason that is no text"),
+        (stream(), EndpointFailed, "before its first token"),
+        (stream(chunk(), ""), EndpointFailed, "before its first token"),
         (
             b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 99\r\nConnection: close\r\n\r\ndata: {",
             EndpointFailed,
@@ -242,10 +249,10 @@ def test_each_failure_has_its_error(answer, error, says):
 
 
 def test_silence_is_a_timeout_and_says_of_what():
-    with pytest.raises(EndpointTimeout, match="no byte within 2 s"):
+    with pytest.raises(EndpointTimeout, match="no first token within 2 s"):
         ask(None)
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
-    with pytest.raises(EndpointTimeout, match=r"no further byte within 0.5 s"):
+    with pytest.raises(EndpointTimeout, match=r"no further token within 0.5 s"):
         ask(head + (chunk("a") + "\n\n").encode())
 
 
@@ -292,7 +299,7 @@ def test_models_and_health_are_quick_to_say_no():
         async with serving(reply({"data": [{"id": "a"}, {"id": "b"}]}), reply({"status": "ok"}), None) as (client, _):
             assert await client.models() == ["a", "b"]
             assert await client.health() == {"status": "ok"}
-            with pytest.raises(EndpointTimeout, match=r"no complete answer within 0.3 s"):
+            with pytest.raises(EndpointTimeout, match=r"no answer within 0.3 s"):
                 await client.models(timeout_s=0.3)
 
     asyncio.run(look())
@@ -311,9 +318,115 @@ def test_a_stream_of_comments_alone_ends_at_its_own_deadline():
     async def live():
         server = await asyncio.start_server(chatter, "127.0.0.1", 0)
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-        deadlines = Deadlines(connect_s=2, first_byte_s=2, idle_s=2, total_s=30, empty_s=0.2)
+        deadlines = Deadlines(connect_s=2, first_token_s=0.2, stall_s=2, total_s=30)
         async with server, EndpointClient(url, "m", deadlines=deadlines) as client:
-            with pytest.raises(EndpointTimeout, match=r"no text for 0\.2 s"):
+            with pytest.raises(EndpointTimeout, match=r"no first token within 0\.2 s"):
                 await client.generate(MESSAGES, Sampling())
 
     asyncio.run(live())
+
+
+def said(content=None, finish="stop", **more):
+    return reply({"choices": [{"message": {"role": "assistant", "content": content} | more, "finish_reason": finish}]})
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "says"),
+    [
+        (said(""), AnswerEmpty, "empty text"),
+        (said(" \n\t"), AnswerEmpty, "empty text"),
+        (said("", "length"), AnswerEmpty, "before its limit of tokens"),
+        (said(None), AnswerNull, "without any text"),
+        (said(None, refusal="I cannot help with that."), AnswerRefused, "I cannot help with that"),
+        (said("half", "content_filter"), AnswerRefused, "content_filter"),
+        (said("half", "SAFETY"), AnswerRefused, "SAFETY"),
+        (said(7), EndpointGarbage, "content that is no text: 7"),
+        (said(["a"]), EndpointGarbage, "content that is no text"),
+        (said("a", 3), EndpointGarbage, "finish_reason that is no text"),
+        (reply({"choices": [{"finish_reason": "stop"}]}), EndpointGarbage, "a choice that is none"),
+        (reply({"choices": None}), EndpointGarbage, "without choices"),
+        (reply({"choices": {}}), EndpointGarbage, "without choices"),
+        (reply({"choices": ["text"]}), EndpointGarbage, "a choice that is none"),
+        (stream(chunk(""), "", chunk(finish="stop"), "", "data: [DONE]", ""), AnswerEmpty, "empty text"),
+        (stream(chunk(), "", chunk(finish="stop"), "", "data: [DONE]", ""), AnswerNull, "without any text"),
+        (
+            stream(data(choices=[{"delta": {"refusal": "No"}}]), "", chunk(finish="stop"), ""),
+            AnswerRefused,
+            "declined to answer: No",
+        ),
+    ],
+)
+def test_answers_without_a_text_are_told_apart(answer, error, says):
+    with pytest.raises(error, match=says):
+        ask(answer)
+
+
+@pytest.mark.parametrize(
+    "usage", ["many", {"prompt_tokens": "4", "completion_tokens": "two"}, {"completion_tokens": True}]
+)
+def test_a_usage_of_wrong_types_is_unknown(usage):
+    timings = ask(reply(PLAIN | {"usage": usage}))[0].timings
+    assert (timings.prompt_tokens, timings.completion_tokens, timings.tokens_from) == (None, None, None)
+
+
+def test_cached_tokens_are_part_of_the_prompt():
+    usage = USAGE | {"prompt_tokens_details": {"cached_tokens": 3}}
+    timings = ask(stream(chunk("a"), "", chunk(finish="stop"), "", data(choices=[], usage=usage), ""))[0].timings
+    assert (timings.prompt_tokens, timings.completion_tokens) == (4, 2)
+
+
+def test_an_answer_in_gzip_is_read_and_a_broken_one_is_told():
+    body = gzip.compress(json.dumps(PLAIN).encode())
+    assert ask(reply(body, extra="Content-Encoding: gzip\r\n"))[0].text == "Hello"
+    with pytest.raises(EndpointFailed, match="in the middle"):
+        ask(reply(b"\x1f\x8b" + b"no gzip at all", extra="Content-Encoding: gzip\r\n"))
+
+
+def test_an_answer_without_end_is_ended(monkeypatch):
+    monkeypatch.setattr("bakeoff.engines.client.MAX_ANSWER_BYTES", 10_000)
+    with pytest.raises(EndpointGarbage, match="more than 10000 bytes"):
+        ask(reply(PLAIN | {"padding": "x" * 20_000}))
+    with pytest.raises(EndpointGarbage, match="more than 10000 bytes"):
+        ask(stream(*[chunk("word " * 100), ""] * 40))
+
+
+def test_a_line_without_end_is_ended():
+    with pytest.raises(EndpointGarbage, match="an event of more than"):
+        ask(stream("data: " + "x" * (5 * 2**20)))
+
+
+def test_thoughts_are_no_text_and_keep_the_deadline_away():
+    async def thinker(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+        for _ in range(12):
+            writer.write(data(choices=[{"delta": {"reasoning_content": "hm"}}]).encode() + b"\n\n")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+        writer.write((chunk("So.", finish="stop") + "\n\n").encode())
+        await writer.drain()
+        writer.close()
+
+    async def live():
+        server = await asyncio.start_server(thinker, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        deadlines = Deadlines(connect_s=2, first_token_s=0.4, stall_s=0.4, total_s=30)
+        async with server, EndpointClient(url, "m", deadlines=deadlines) as client:
+            return await client.generate(MESSAGES, Sampling())
+
+    answer = asyncio.run(live())
+    assert answer.text == "So."
+    assert answer.timings.ttft_s > 0.4
+
+
+@pytest.mark.parametrize("padding", [0, 95, 100, 110])
+def test_a_key_that_an_error_cuts_off_shows_not_even_in_part(padding):
+    with pytest.raises(EndpointRefused) as caught:
+        ask(reply(("x" * padding + " " + KEY).encode(), "401 Unauthorized", "text/plain"))
+    assert KEY[:8] not in str(caught.value) + caught.value.message
+
+
+def test_an_error_whose_words_never_come_is_told_by_its_status():
+    head = b"HTTP/1.1 500 Oops\r\nContent-Type: application/json\r\nContent-Length: 50\r\nConnection: close\r\n\r\n"
+    with pytest.raises(EndpointFailed, match="answered 500: no message"):
+        ask(head)

@@ -15,14 +15,19 @@ BakeoffError                      exit 1  the work failed
 ├── WorkerError                   exit 1  a worker process
 │   ├── WorkerNotStarted          exit 1  it never became ready
 │   └── WorkerDied                exit 1  it was ready, and is gone: restart it, retry the generation
-└── EndpointError                 exit 1  an answer that did not come, or is no answer
-    ├── EndpointUnreachable       exit 1  no connection: is it running?
-    ├── EndpointTimeout           exit 1  no byte within the deadline
-    ├── EndpointBusy              exit 1  429 or 503: wait `retry_after_s`, then retry
-    ├── EndpointRefused           exit 1  another 4xx: our request is wrong, never retry
-    ├── EndpointFailed            exit 1  5xx, or an error event in the stream: retry once
-    ├── EndpointGarbage           exit 1  bytes that are not the protocol: never retry
-    └── TextMissing               exit 1  a file of recorded texts without one for this brief
+└── EndpointError                 exit 1  an answer that did not come, or is no answer; what follows: `study.retries`
+    ├── EndpointUnreachable       exit 1  no connection: is it running? (`unreachable`)
+    ├── EndpointTimeout           exit 1  nothing within one of the deadlines (`timeout`)
+    ├── EndpointBusy              exit 1  429 or 503: wait `retry_after_s`, then retry (`busy`)
+    ├── EndpointFailed            exit 1  another 5xx, an error in the answer, or a broken stream (`failed`)
+    ├── EndpointGarbage           exit 1  bytes that are not the protocol (`malformed`)
+    ├── EndpointRefused           exit 1  another 4xx: the request is wrong, never retry (`rejected`)
+    ├── EndpointGone              exit 1  it was given up before this text was asked for (`not_asked`)
+    ├── AnswerWithoutText         exit 1  the model's own answer, and no text: never retry, that would choose the answer
+    │   ├── AnswerEmpty           exit 1  a text of no characters (`empty`)
+    │   ├── AnswerNull            exit 1  not even an empty text (`null`)
+    │   └── AnswerRefused         exit 1  a refusal, or the server's content filter (`refused`)
+    └── TextMissing               exit 1  a file of recorded texts without one for this brief (`missing_text`)
 """
 
 from __future__ import annotations
@@ -110,9 +115,16 @@ class WorkerDied(WorkerError):
 
 
 class EndpointError(BakeoffError):
-    """An answer that did not come, or that is no answer. `kind` is stored with the failed generation."""
+    """An answer that did not come, or that is no answer. `kind` is stored with the failed generation.
+
+    `retry_after_s` is how many seconds the server asked to wait, None where it did not say.
+    """
 
     kind: ClassVar[str] = "endpoint"
+
+    def __init__(self, message: str, hint: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message, hint)
+        self.retry_after_s = retry_after_s
 
 
 class EndpointUnreachable(EndpointError):
@@ -122,25 +134,25 @@ class EndpointUnreachable(EndpointError):
 
 
 class EndpointTimeout(EndpointError):
-    """Nothing arrived within the deadline."""
+    """Nothing arrived within a deadline. `final`: asking again is not expected to help, the answer was only too long."""
 
     kind = "timeout"
 
+    def __init__(self, message: str, hint: str = "", *, final: bool = False) -> None:
+        super().__init__(message, hint)
+        self.final = final
+
 
 class EndpointBusy(EndpointError):
-    """429 or 503; `retry_after_s` seconds is what the server asked for, None if it did not say."""
+    """429 or 503."""
 
     kind = "busy"
-
-    def __init__(self, message: str, hint: str = "", retry_after_s: float | None = None) -> None:
-        super().__init__(message, hint)
-        self.retry_after_s = retry_after_s
 
 
 class EndpointRefused(EndpointError):
     """A 4xx that retrying will not change; `status` is the HTTP status."""
 
-    kind = "refused"
+    kind = "rejected"
 
     def __init__(self, message: str, hint: str = "", status: int = 400) -> None:
         super().__init__(message, hint)
@@ -148,7 +160,7 @@ class EndpointRefused(EndpointError):
 
 
 class EndpointFailed(EndpointError):
-    """A 5xx, or an error event in the middle of a stream."""
+    """A 5xx, an error in the middle of an answer, or a stream that broke."""
 
     kind = "failed"
 
@@ -156,7 +168,35 @@ class EndpointFailed(EndpointError):
 class EndpointGarbage(EndpointError):
     """Bytes that are not the protocol."""
 
-    kind = "garbage"
+    kind = "malformed"
+
+
+class EndpointGone(EndpointError):
+    """The endpoint was given up after too many failures in a row; this text was not asked for."""
+
+    kind = "not_asked"
+
+
+class AnswerWithoutText(EndpointError):
+    """The endpoint did its part, and what the model answered holds no text."""
+
+
+class AnswerEmpty(AnswerWithoutText):
+    """The text has no characters, or blank ones only."""
+
+    kind = "empty"
+
+
+class AnswerNull(AnswerWithoutText):
+    """The answer has no text at all, not even an empty one."""
+
+    kind = "null"
+
+
+class AnswerRefused(AnswerWithoutText):
+    """The model declined, or the server's content filter took its text away."""
+
+    kind = "refused"
 
 
 class TextMissing(EndpointError):

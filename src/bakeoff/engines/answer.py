@@ -11,7 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bakeoff.core.errors import EndpointFailed, EndpointGarbage
+from bakeoff.core.errors import (
+    AnswerEmpty,
+    AnswerNull,
+    AnswerRefused,
+    EndpointFailed,
+    EndpointGarbage,
+)
 from bakeoff.core.records import FinishReason
 from bakeoff.engines.sse import Event
 
@@ -25,11 +31,18 @@ FINISH: Mapping[str, FinishReason] = {
     "length": "length",
     "max_tokens": "length",
 }
+# Endings by which a server says that the model declined, or that a filter took the text away.
+DECLINED = frozenset({"content_filter", "refusal", "safety", "recitation", "blocklist", "prohibited_content"})
+# Where models that think first put their thoughts, which are no text and show that they are alive.
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 
 
 @dataclass(slots=True)
 class Answer:
-    """What has been read so far. `where` names the endpoint in errors."""
+    """What has been read so far. `where` names the endpoint in errors.
+
+    `thoughts` counts the pieces of a model's thinking, `has_text` tells that a text came, were it of no characters.
+    """
 
     where: str
     texts: list[str] = field(default_factory=list)
@@ -38,6 +51,10 @@ class Answer:
     usage: Mapping[str, Any] = field(default_factory=dict)
     timings: Mapping[str, Any] = field(default_factory=dict)
     model: str | None = None
+    thoughts: int = 0
+    has_text: bool = False
+    refusals: list[str] = field(default_factory=list)
+    declined: str | None = None
 
     @property
     def text(self) -> str:
@@ -48,6 +65,30 @@ class Answer:
     def complete(self) -> bool:
         """Whether the server has said that the text is finished."""
         return self.done or self.finish_reason is not None
+
+    @property
+    def tokens(self) -> int:
+        """How many pieces of text and of thoughts came. Not a count of tokens: a piece may hold several."""
+        return len(self.texts) + self.thoughts
+
+    def require_text(self) -> None:
+        """Make sure that the finished answer holds a text.
+
+        Raises:
+            AnswerWithoutText: it is of one of the kinds that hold none.
+        """
+        if self.declined is not None or self.refusals:
+            words = "".join(self.refusals) or f"finish_reason {self.declined}"
+            raise AnswerRefused(f"{self.where} declined to answer: {excerpt(words)}")
+        text = self.text
+        if text and not text.isspace():
+            return
+        why = " before its limit of tokens, of which a model that thinks first needs more" * (
+            self.finish_reason == "length"
+        )
+        if self.has_text or text:
+            raise AnswerEmpty(f"{self.where} answered with an empty text{why}")
+        raise AnswerNull(f"{self.where} answered without any text{why}")
 
     def take_event(self, event: Event) -> None:
         """Take one event of a stream.
@@ -107,23 +148,36 @@ class Answer:
         if not isinstance(choices, list) or (required and not choices):
             raise EndpointGarbage(f"{self.where} sent JSON without choices: {excerpt(json.dumps(value))}")
         for choice in choices[:1]:
-            self._take_choice(choice, part)
+            self._take_choice(choice, part, required=required)
 
-    def _take_choice(self, choice: object, part: str) -> None:
+    def _take_choice(self, choice: object, part: str, *, required: bool) -> None:
         inner = choice.get(part) if isinstance(choice, dict) else None
-        if not isinstance(choice, dict) or not (inner is None or isinstance(inner, dict)):
+        if not isinstance(choice, dict) or not (isinstance(inner, dict) or (inner is None and not required)):
             raise EndpointGarbage(f"{self.where} sent a choice that is none: {excerpt(json.dumps(choice))}")
-        content = (inner or {}).get("content")
-        if isinstance(content, str) and content:
-            self.texts.append(content)
-        elif content is not None and not isinstance(content, str):
+        inner = inner or {}
+        content = inner.get("content")
+        if content is not None and not isinstance(content, str):
             raise EndpointGarbage(f"{self.where} sent content that is no text: {excerpt(json.dumps(content))}")
-        reason = choice.get("finish_reason")
-        if not reason:
+        if content:
+            self.texts.append(content)
+        self.has_text = self.has_text or content is not None
+        self.thoughts += any(inner.get(name) for name in _THOUGHTS)
+        if isinstance(inner.get("refusal"), str) and inner["refusal"]:
+            self.refusals.append(inner["refusal"])
+        self._end(choice.get("finish_reason"))
+
+    def _end(self, reason: object) -> None:
+        if reason is None or reason == "":
             return
-        if reason not in FINISH:
+        if not isinstance(reason, str):
+            raise EndpointGarbage(f"{self.where} sent a finish_reason that is no text: {excerpt(json.dumps(reason))}")
+        if reason.lower() in DECLINED:
+            self.declined = reason
+            self.finish_reason = "stop"
+        elif reason in FINISH:
+            self.finish_reason = FINISH[reason]
+        else:
             raise EndpointFailed(f"{self.where} ended with finish_reason {reason!r}, which is no finished text")
-        self.finish_reason = FINISH[reason]
 
 
 def error_message(value: object) -> str:

@@ -34,13 +34,16 @@ from bakeoff.core.errors import (
 from bakeoff.core.records import FinishReason, Timings
 from bakeoff.core.spec import Sampling
 from bakeoff.engines.answer import Answer, excerpt
-from bakeoff.engines.http_errors import Deadlines, Watch, blot_out, refusal, translated
+from bakeoff.engines.deadlines import Deadlines, Watch
+from bakeoff.engines.http_errors import blot_out, refusal, translated
 from bakeoff.engines.sse import MAX_EVENT_BYTES, Event, EventParser, EventTooLong
 
 # Below the 5 s after which common servers drop an idle connection, so that none is picked up as it closes.
 KEEP_ALIVE_S = 4.0
 MAX_CONNECTIONS = 256
 MAX_ERROR_BYTES = 65536
+# No text is as long; a server that never ends one must not fill our memory.
+MAX_ANSWER_BYTES = 32 * 2**20
 # How long the bytes after a finished answer are waited for: its usage, the end of the body.
 LINGER_S = 2.0
 
@@ -187,15 +190,14 @@ class EndpointClient:
 
     async def _ask(self, body: Mapping[str, Any]) -> Completion:
         watch = Watch(self.where, self._deadlines)
-        streaming = "stream" in body
-        first_s = self._deadlines.first_byte_s if streaming else self._deadlines.total_s
+        wait = watch.for_token if "stream" in body else watch.to_the_end
         with self._keeping_the_secret():
             async with AsyncExitStack() as stack:
                 sent_at = perf_counter()
                 async with translated(self.where, started=False):
                     posting = self._pool().post(self._base / "chat" / "completions", json=body, allow_redirects=False)
-                    response = await watch.within(stack.enter_async_context(posting), first_s, "byte")
-                reading = _Reading(self.where, self._deadlines, watch, response, sent_at)
+                    response = await wait(lambda: stack.enter_async_context(posting))
+                reading = _Reading(self.where, watch, response, sent_at)
                 if response.status != 200:
                     raise await reading.refusal()
                 kind = response.content_type
@@ -204,16 +206,16 @@ class EndpointClient:
                         f"{self.where} answered with a web page", "the URL ends in /v1 for most servers"
                     )
                 if kind == "application/json":
-                    return await reading.plain(first_s)
-                return await reading.stream(first_s)
+                    return await reading.plain()
+                return await reading.stream()
 
     async def _get(self, url: URL, timeout_s: float) -> dict[str, Any]:
-        watch = Watch(self.where, replace(self._deadlines, total_s=timeout_s))
+        watch = Watch(self.where, self._deadlines)
         with self._keeping_the_secret():
             async with AsyncExitStack() as stack, translated(self.where, started=False):
                 getting = self._pool().get(url, allow_redirects=False)
-                response = await watch.within(stack.enter_async_context(getting), timeout_s, "answer")
-                body = await watch.within(response.content.read(MAX_EVENT_BYTES), timeout_s, "answer")
+                response = await watch.within(timeout_s, lambda: stack.enter_async_context(getting))
+                body = await watch.within(timeout_s, lambda: _read_all(response, MAX_EVENT_BYTES))
                 if response.status != 200:
                     raise refusal(self.where, response.status, response.headers, body)
         try:
@@ -241,38 +243,37 @@ class EndpointClient:
 class _Reading:
     """The reading of one response."""
 
-    def __init__(
-        self, where: str, deadlines: Deadlines, watch: Watch, response: aiohttp.ClientResponse, sent_at: float
-    ) -> None:
+    def __init__(self, where: str, watch: Watch, response: aiohttp.ClientResponse, sent_at: float) -> None:
         self._where = where
-        self._deadlines = deadlines
         self._watch = watch
         self._response = response
         self._sent_at = sent_at
         self._answer = Answer(where)
         self._first_s: float | None = None
         self._last_s: float | None = None
-        self._pieces = 0
-        self._told_s = 0.0
+        self._tokens = 0
 
     async def refusal(self) -> EndpointError:
-        """Return the error that the status stands for, with the server's words."""
-        async with translated(self._where, started=True):
-            reading = self._response.content.read(MAX_ERROR_BYTES)
-            body = await self._watch.within(reading, self._deadlines.idle_s, "further byte")
+        """Return the error that the status stands for, with the server's words as far as they come."""
+        body = b""
+        with suppress(EndpointError, aiohttp.ClientError, ConnectionError):
+            reading = self._response.content
+            body = await self._watch.within(LINGER_S, lambda: reading.read(MAX_ERROR_BYTES))
         return refusal(self._where, self._response.status, self._response.headers, body)
 
-    async def plain(self, first_s: float) -> Completion:
+    async def plain(self) -> Completion:
         """Read an answer that comes whole."""
         async with translated(self._where, started=True):
-            body = await self._watch.within(self._response.read(), first_s, "byte")
+            body = await self._watch.to_the_end(lambda: _read_all(self._response, MAX_ANSWER_BYTES + 1))
+        if len(body) > MAX_ANSWER_BYTES:
+            raise EndpointGarbage(f"{self._where} sent an answer of more than {MAX_ANSWER_BYTES} bytes")
         self._answer.take_body(body.decode(errors="replace"))
         return self._complete(ttft_s=None, latency_s=perf_counter() - self._sent_at)
 
-    async def stream(self, first_s: float) -> Completion:
+    async def stream(self) -> Completion:
         """Read an answer that comes in events, to `[DONE]` or the end of the stream."""
         try:
-            await self._read_events(first_s)
+            await self._read_events()
             await self._drain()
         except EventTooLong as error:
             raise EndpointGarbage(f"{self._where} sent {error}") from error
@@ -281,40 +282,31 @@ class _Reading:
             if not self._answer.complete or not isinstance(error.__cause__, aiohttp.ClientError | TimeoutError):
                 raise
         if not self._answer.complete:
-            if self._last_s is None:
+            if self._last_s is None and self._response.content_type != "text/event-stream":
                 raise EndpointGarbage(f"{self._where} answered {self._response.content_type} without any event")
-            raise EndpointFailed(f"{self._where} ended its stream without finish_reason or [DONE]")
+            when = "before its first token" if self._answer.tokens == 0 else "in the middle of its answer"
+            raise EndpointFailed(f"{self._where} ended its stream {when}, without finish_reason or [DONE]")
         return self._complete(self._first_s, self._last_s or 0.0)
 
-    async def _read_events(self, first_s: float) -> None:
+    async def _read_events(self) -> None:
         parser = EventParser()
-        chunk = await self._next_chunk(first_s, "byte")
-        while chunk and not self._answer.done:
+        size = 0
+        while not self._answer.done and (chunk := await self._next_chunk()):
+            size += len(chunk)
+            if size > MAX_ANSWER_BYTES:
+                raise EndpointGarbage(f"{self._where} sent an answer of more than {MAX_ANSWER_BYTES} bytes")
             self._take(parser.feed(chunk))
-            self._refuse_emptiness()
-            if not self._answer.done:
-                wait_s = min(self._deadlines.idle_s, LINGER_S) if self._answer.complete else self._deadlines.idle_s
-                chunk = await self._next_chunk(wait_s, "further byte")
+            if self._answer.tokens > self._tokens:
+                self._tokens = self._answer.tokens
+                self._watch.note_token()
         self._take(parser.close())
 
-    def _refuse_emptiness(self) -> None:
-        """Bytes that bring no text keep every other deadline away.
-
-        Raises:
-            EndpointTimeout: there have been no others for too long.
-        """
-        now = perf_counter() - self._sent_at
-        pieces = len(self._answer.texts)
-        if pieces > self._pieces or self._answer.complete:
-            self._pieces, self._told_s = pieces, now
-        elif now - self._told_s > self._deadlines.empty_s:
-            raise EndpointTimeout(
-                f"{self._where} keeps its stream open and sent no text for {self._deadlines.empty_s:g} s"
-            )
-
-    async def _next_chunk(self, seconds: float, what: str) -> bytes:
-        async with translated(self._where, started=what != "byte"):
-            return await self._watch.within(self._response.content.readany(), seconds, what)
+    async def _next_chunk(self) -> bytes:
+        read = self._response.content.readany
+        async with translated(self._where, started=True):
+            if self._answer.complete:
+                return await self._watch.within(LINGER_S, read, "usage")
+            return await self._watch.for_token(read)
 
     def _take(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -332,6 +324,7 @@ class _Reading:
 
     def _complete(self, ttft_s: float | None, latency_s: float) -> Completion:
         answer = self._answer
+        answer.require_text()
         counted = answer.timings.get("completion_tokens") is not None
         # Some servers say 0 when they did not count; a text without tokens does not exist.
         tokens = answer.count("completion_tokens")
@@ -354,6 +347,14 @@ class _Reading:
             served_model=answer.model,
             rows=rows if isinstance(rows, int) else None,
         )
+
+
+async def _read_all(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """Return the body, or as much of it as passes `limit` bytes first."""
+    body = bytearray()
+    while len(body) < limit and (chunk := await response.content.readany()):
+        body += chunk
+    return bytes(body)
 
 
 def _read_url(address: str) -> URL:

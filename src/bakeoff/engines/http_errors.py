@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Mapping
+import math
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
 
 import aiohttp
 
@@ -23,49 +21,6 @@ from bakeoff.core.errors import (
     EndpointUnreachable,
 )
 from bakeoff.engines.answer import error_message, excerpt
-
-Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """How long to wait, in seconds: for a connection, from request to first byte of the body, between two bytes, in all.
-
-    A plain (not streamed) answer has its first byte when it is finished, so only `total_s` bounds it. `empty_s` bounds
-    how long a stream may go on without text: some servers send comments while they read a long prompt, for ever some.
-    """
-
-    connect_s: float = 5.0
-    first_byte_s: float = 120.0
-    idle_s: float = 60.0
-    empty_s: float = 180.0
-    total_s: float = 600.0
-
-
-class Watch:
-    """The deadlines of one call, started when it is made."""
-
-    def __init__(self, where: str, deadlines: Deadlines) -> None:
-        self._where = where
-        self._total_s = deadlines.total_s
-        self._end = asyncio.get_running_loop().time() + deadlines.total_s
-
-    async def within(self, awaited: Awaitable[Result], seconds: float, what: str) -> Result:
-        """Wait for something for at most `seconds`, and never past the whole call's deadline.
-
-        Raises:
-            EndpointTimeout: it did not come; `what` says what.
-        """
-        left = self._end - asyncio.get_running_loop().time()
-        limit, of = (seconds, what) if seconds <= left else (left, "complete answer")
-        try:
-            async with asyncio.timeout(limit) as timer:
-                return await awaited
-        except TimeoutError as error:
-            if not timer.expired():
-                raise
-            shown = seconds if seconds <= left else self._total_s
-            raise EndpointTimeout(f"{self._where} sent no {of} within {shown:g} s") from error
 
 
 @asynccontextmanager
@@ -100,7 +55,7 @@ def refusal(where: str, status: int, headers: Mapping[str, str], body: bytes) ->
     if status in {429, 503}:
         return EndpointBusy(message, "wait, or lower --concurrency", retry_after_s(headers))
     if status >= 500:
-        return EndpointFailed(message)
+        return EndpointFailed(message, retry_after_s=retry_after_s(headers))
     if 300 <= status < 400:
         return EndpointRefused(f"{where} redirects to {headers.get('Location', '?')}", "use that address", status)
     hints = {401: "check the API key", 403: "check the API key and what it may do", 404: "check the URL and the model"}
@@ -108,24 +63,40 @@ def refusal(where: str, status: int, headers: Mapping[str, str], body: bytes) ->
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return how long a server asks to wait, in seconds: a number, or an HTTP date (RFC 9110, section 10.2.3)."""
+    """Return how long a server asks to wait, in seconds: a number, or an HTTP date (RFC 9110, section 10.2.3).
+
+    A date is held against the server's own clock where it tells it (`Date`), else against ours.
+    """
     value = headers.get("Retry-After")
     if value is None:
         return None
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
-        pass
+        until = _read_date(value)
+        if until is None:
+            return None
+        seconds = (until - (_read_date(headers.get("Date", "")) or datetime.now(UTC))).total_seconds()
+    return None if math.isnan(seconds) else max(0.0, seconds)
+
+
+def _read_date(value: str) -> datetime | None:
     try:
-        until = parsedate_to_datetime(value)
+        read = parsedate_to_datetime(value)
     except ValueError:
         return None
-    until = until if until.tzinfo else until.replace(tzinfo=UTC)  # "-0000" is UTC without a statement about the place
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+    return read if read.tzinfo else read.replace(tzinfo=UTC)  # "-0000" is UTC without a statement about the place
 
 
 def blot_out(error: EndpointError, secret: str | None) -> None:
-    """Take `secret` out of an error's message, should a server have quoted it."""
-    if secret:
-        error.message = error.message.replace(secret, "***")
-        error.args = (error.message,)
+    """Take `secret` out of an error, should a server have quoted it, in full or cut off at the end of an excerpt."""
+    if not secret or len(secret) < _SHORTEST_PIECE:  # local servers take any word for a key: it is no secret
+        return
+    for length in range(len(secret), _SHORTEST_PIECE - 1, -1):
+        error.message = error.message.replace(secret[:length], "***")
+        error.hint = error.hint.replace(secret[:length], "***")
+    error.args = (error.message,)
+
+
+_SHORTEST_PIECE = 6
+"""Characters of a key that are told apart from other text; `sk-` and the like begin every key."""

@@ -36,7 +36,7 @@ from typing import Any
 from bakeoff.core import errors
 from bakeoff.core.errors import BakeoffError, InvalidFile, Problem, UsageError, WorkerDied, WorkerNotStarted
 from bakeoff.engines.client import EndpointClient
-from bakeoff.engines.http_errors import Deadlines
+from bakeoff.engines.deadlines import Deadlines
 
 PROGRAM = (sys.executable, "-m", "bakeoff.engines.worker")
 # sun_path holds 104 bytes on macOS, 108 on Linux, with the closing zero.

@@ -6,6 +6,7 @@ Whatever is wrong is told before anything is generated, all candidates at once w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from bakeoff.catalog.headers import read_config
 from bakeoff.catalog.references import resolve, split_engine
 from bakeoff.core.clock import Clock
 from bakeoff.core.errors import (
+    AnswerWithoutText,
     DoesNotFit,
     EndpointError,
     EndpointRefused,
@@ -224,7 +226,9 @@ class Pace(NamedTuple):
 
 
 async def _time_text(writer: Writer, trial: Trial, messages: Sequence[Message], clock: Clock) -> float:
-    """Return the seconds of one text, of the try that succeeded, as often as the run itself would try.
+    """Return the seconds of one answer, of the try that succeeded, as often as the run itself would try.
+
+    An answer without text is an answer: what it is worth is for the run to say.
 
     Raises:
         BakeoffError: it cannot be had.
@@ -235,6 +239,8 @@ async def _time_text(writer: Writer, trial: Trial, messages: Sequence[Message], 
         begun = clock.monotonic_s()
         try:
             await writer.write(trial, messages, 1)
+        except AnswerWithoutText:
+            return clock.monotonic_s() - begun
         except EndpointError as error:
             retry = retry_policy(error, attempts)
             if not retry.again:
@@ -268,7 +274,8 @@ async def probe_pace(
         messages = messages_for(plan, brief)
         if plan.candidate(name).model.is_ours_to_run:
             # The first text of a process pays for warming up; it is not the pace.
-            await writer.write(first, messages, 1)
+            with contextlib.suppress(AnswerWithoutText):
+                await writer.write(first, messages, 1)
         per_text[name] = await _time_text(writer, first, messages, clock)
         if not together:
             await writer.close()

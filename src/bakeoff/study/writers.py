@@ -16,6 +16,7 @@ from bakeoff.core.errors import EndpointError, TextMissing, WorkerDied
 from bakeoff.core.records import Generation, Timings, WorkerLoad
 from bakeoff.core.spec import Candidate
 from bakeoff.engines.client import EndpointClient
+from bakeoff.engines.deadlines import Deadlines
 from bakeoff.engines.process import Worker, WorkerCommand, start_worker
 from bakeoff.engines.recorded import RecordedTexts, read_recorded
 from bakeoff.study.plan import Trial
@@ -100,7 +101,7 @@ class WorkerWriter:
                 allow_fallback=self._candidate.allow_fallback,
             )
             self._worker = await start_worker(command, self._logs, READY_TIMEOUT_S)
-            self._client = self._worker.client()
+            self._client = self._worker.client(Deadlines.from_environment())
             await self._client.__aenter__()
             self._load = _load_record(self._candidate.id, self._worker)
 
@@ -164,7 +165,8 @@ class EndpointWriter:
         """Make the connection pool."""
         if self._client is None:
             key = os.environ.get("OPENAI_API_KEY")
-            self._client = EndpointClient(self._candidate.model.location, self.remote_model, api_key=key)
+            deadlines = Deadlines.from_environment()
+            self._client = EndpointClient(self._candidate.model.location, self.remote_model, key, deadlines)
             await self._client.__aenter__()
 
     @property

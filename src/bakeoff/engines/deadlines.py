@@ -1,0 +1,118 @@
+"""How long an endpoint is waited for, and the watch that keeps the time of one call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from bakeoff.core.errors import EndpointTimeout
+from bakeoff.core.settings import seconds_setting
+
+Result = TypeVar("Result")
+
+CONNECT_VARIABLE = "BAKEOFF_CONNECT_S"
+FIRST_TOKEN_VARIABLE = "BAKEOFF_FIRST_TOKEN_S"  # noqa: S105 - a token of text
+STALL_VARIABLE = "BAKEOFF_STALL_S"
+TOTAL_VARIABLE = "BAKEOFF_TOTAL_S"
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds: for a connection, from request to first token, between two tokens, for the whole answer.
+
+    A token is a piece of text or of a model's thoughts, whatever else a stream may carry meanwhile: some servers send
+    comments while they read a long prompt, and some for ever. An answer that is not streamed comes whole, so only
+    `total_s` bounds it.
+    """
+
+    connect_s: float = 5.0
+    first_token_s: float = 180.0
+    stall_s: float = 60.0
+    total_s: float = 600.0
+
+    @classmethod
+    def from_environment(cls) -> Deadlines:
+        """Return the defaults, or what the environment variables `BAKEOFF_..._S` say instead.
+
+        Raises:
+            UsageError: one of them is not a number of seconds.
+        """
+        usual = cls()
+        return cls(
+            connect_s=seconds_setting(CONNECT_VARIABLE, usual.connect_s),
+            first_token_s=seconds_setting(FIRST_TOKEN_VARIABLE, usual.first_token_s),
+            stall_s=seconds_setting(STALL_VARIABLE, usual.stall_s),
+            total_s=seconds_setting(TOTAL_VARIABLE, usual.total_s),
+        )
+
+
+class Watch:
+    """The deadlines of one call, started when it is made. Times are seconds since then."""
+
+    def __init__(self, where: str, deadlines: Deadlines) -> None:
+        self._where = where
+        self._deadlines = deadlines
+        self._loop = asyncio.get_running_loop()
+        self._begun = self._loop.time()
+        self._token_s: float | None = None
+
+    def note_token(self) -> None:
+        """A piece of the answer came: from now on a stall is what is waited for."""
+        self._token_s = self._loop.time() - self._begun
+
+    async def for_token(self, read: Callable[[], Awaitable[Result]]) -> Result:
+        """Wait for bytes that may bring the next token, at most until that is overdue, whatever came meanwhile.
+
+        Raises:
+            EndpointTimeout: it did not come.
+        """
+        if self._token_s is None:
+            return await self._until(read, self._deadlines.first_token_s, "first token")
+        return await self._until(read, self._token_s + self._deadlines.stall_s, "further token")
+
+    async def within(self, seconds: float, read: Callable[[], Awaitable[Result]], what: str = "answer") -> Result:
+        """Wait for something for at most `seconds` from now, and never past the end of the call.
+
+        Raises:
+            EndpointTimeout: it did not come; `what` says what.
+        """
+        return await self._until(read, self._loop.time() - self._begun + seconds, what, seconds)
+
+    async def to_the_end(self, read: Callable[[], Awaitable[Result]]) -> Result:
+        """Wait for something at most until the end of the call.
+
+        Raises:
+            EndpointTimeout: it did not come.
+        """
+        return await self._until(read, self._deadlines.total_s, "complete answer")
+
+    async def _until(
+        self, read: Callable[[], Awaitable[Result]], due_s: float, what: str, shown_s: float | None = None
+    ) -> Result:
+        if due_s >= self._deadlines.total_s:
+            due_s, what, shown_s = self._deadlines.total_s, "complete answer", None
+        if self._loop.time() >= self._begun + due_s:  # what waits already must not keep a deadline away
+            raise self._late(what, shown_s)
+        try:
+            async with asyncio.timeout_at(self._begun + due_s) as timer:
+                return await read()
+        except TimeoutError as error:
+            if not timer.expired():
+                raise
+            raise self._late(what, shown_s) from error
+
+    def _late(self, what: str, shown_s: float | None) -> EndpointTimeout:
+        deadlines = self._deadlines
+        usual_s, hint = {
+            "first token": (deadlines.first_token_s, _FIRST),
+            "further token": (deadlines.stall_s, f"to wait longer, set {STALL_VARIABLE}"),
+            "complete answer": (deadlines.total_s, f"ask for fewer tokens, or set {TOTAL_VARIABLE}"),
+        }.get(what, (0.0, ""))
+        seconds = usual_s if shown_s is None else shown_s
+        message = f"{self._where} sent no {what} within {seconds:g} s"
+        return EndpointTimeout(message, hint, final=what == "complete answer")
+
+
+_FIRST = f"if it queues requests or loads its model first: lower --concurrency, or set {FIRST_TOKEN_VARIABLE}"
