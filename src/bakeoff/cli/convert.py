@@ -22,8 +22,9 @@ from bakeoff.engines.conversion import FORMATS
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
 @click.option("--replace", is_flag=True, help="Replace what is there already.")
 def convert(reference: str, to: str, kind: str | None, out: Path, *, replace: bool) -> None:
-    """Make a GGUF file of a model folder (bundled:NAME or a path), for the engine llamacpp.
+    """Make a GGUF file of a model folder, with smaller weights if wished.
 
+    MODEL is bundled:NAME or a folder; the engine llamacpp runs the result.
     Types from f32 to q8_0 need nothing installed; the others are made by llama.cpp (pip install 'bakeoff[llamacpp]').
     """
     from bakeoff.catalog.references import resolve
