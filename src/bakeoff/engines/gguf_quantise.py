@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections import Counter
 from pathlib import Path
 
 from bakeoff.catalog.gguf import read_gguf
-from bakeoff.catalog.gguf_types import FILE_TYPES
+from bakeoff.catalog.gguf_types import FILE_TYPES, TENSOR_TYPES
 from bakeoff.core.errors import MissingDependency, UnsupportedModel, WorkerError
 from bakeoff.engines.local import BUILT_IN
 
 _BY_NAME = {name.lower(): code for code, name in FILE_TYPES.items()}
 _NOT_OF_WEIGHTS_ALONE = ("iq1", "iq2", "iq3_xxs", "iq3_xs", "tq", "mxfp4", "nvfp4", "q1_0", "q2_0")
 """Types that are made with a matrix of what matters, measured on text, or that are for models trained for them."""
+
+_WORTH_TELLING = 0.05
 
 
 def find_file_type(kind: str) -> int:
@@ -54,14 +58,15 @@ def quantise(plain: Path, out: Path, code: int) -> tuple[str, ...]:
 
 
 def _tell_of_others(file: Path, wanted: str) -> tuple[str, ...]:
-    """Tell which share of the numbers is of other types: rows that its blocks do not fill get another."""
-    letters = wanted.split("_", maxsplit=1)[0]
-    held: dict[str, int] = {}
-    for tensor in read_gguf(file).tensors:
-        held[tensor.type] = held.get(tensor.type, 0) + tensor.data_bytes
-    total = sum(held.values())
-    if any(kind.startswith(letters) and size * 2 > total for kind, size in held.items()):
+    """Tell which share of the weights are of other types because their rows do not fill the blocks of this one."""
+    block = max((kind.block for kind in TENSOR_TYPES.values() if wanted.startswith(kind.name)), default=256)
+    tensors = [tensor for tensor in read_gguf(file).tensors if len(tensor.shape) > 1]
+    odd = Counter[str]()
+    for tensor in tensors:
+        if tensor.shape[0] % block:
+            odd[tensor.type] += math.prod(tensor.shape)
+    share = odd.total() / sum(math.prod(tensor.shape) for tensor in tensors)
+    if share < _WORTH_TELLING:
         return ()
-    parts = sorted(held.items(), key=lambda item: -item[1])
-    shares = ", ".join(f"{kind} {size / total:.0%}" for kind, size in parts)
-    return (f"most rows of this model do not fill the blocks of {wanted}; its bytes are of type {shares}",)
+    others = ", ".join(sorted(odd))
+    return (f"{share:.0%} of the weights are stored as {others}: their rows do not fill {wanted}'s blocks of {block}",)

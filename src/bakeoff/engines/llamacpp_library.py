@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 # they meet some two hundred times a token. Tokens/s of a 28M model in float16 at 1, 8 and 32 rows on 2 threads with one busy
 # neighbour on 2 cores: 22, 85 and 554 spinning, 307, 680 and 1303 passive (2026-11, docs/llamacpp-engine.md).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Where it aborts, it would start a debugger and print pages; the line that says why is enough.
+os.environ.setdefault("GGML_NO_BACKTRACE", "1")
 
 import llama_cpp
 

@@ -74,7 +74,8 @@ class LlamaRows:
         self._model = model
         self._vocab_size = vocab_size
         self._setup = setup
-        self.context_length = int(llama_cpp.llama_model_n_ctx_train(model)) or UNLIMITED_CONTEXT
+        named = int(llama_cpp.llama_model_n_ctx_train(model))
+        self.context_length = named if named > 0 else UNLIMITED_CONTEXT
         # A recurrent state cannot be cut back to the end of its prompt.
         self._can_cut = not (llama_cpp.llama_model_is_recurrent(model) or llama_cpp.llama_model_is_hybrid(model))
         self._rows: list[_Row] = []
