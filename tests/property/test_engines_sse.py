@@ -37,6 +37,18 @@ def test_splits_change_nothing(lines, end, cuts):
     assert parse(chunks) == parse([stream]) == parse([bytes([byte]) for byte in stream])
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from([b"data: a", b"data: \xc3", b"data:  ", b"data: b\n", b": c", b"data: d\rid: 1"]), max_size=6
+    )
+)
+def test_chunks_of_whole_events_give_what_single_bytes_give(blocks):
+    stream = b"".join(block + b"\n\n" for block in blocks)
+    whole = [block + b"\n\n" for block in blocks]
+    assert parse(whole) == parse([stream]) == parse([bytes([byte]) for byte in stream])
+
+
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
 def test_the_standards_cases(end):
     stream = end.join(

@@ -55,6 +55,8 @@ class Answer:
     has_text: bool = False
     refusals: list[str] = field(default_factory=list)
     declined: str | None = None
+    # Around the text of a plain event: what every further event of most servers repeats.
+    _frame: tuple[str, str] | None = None
 
     @property
     def text(self) -> str:
@@ -97,13 +99,36 @@ class Answer:
             EndpointFailed: it is an error, or an ending that is none.
             EndpointGarbage: it is not a completion chunk.
         """
+        if self._is_known(event):
+            return
         if event.data.strip() == "[DONE]":
             self.done = True
             return
         value = self._parse(event.data)
         if event.name == "error" and "error" not in value:
             raise EndpointFailed(f"{self.where} failed in the middle of its answer: {excerpt(event.data)}")
+        texts, others = len(self.texts), self.thoughts + len(self.refusals)
         self._take(value, "delta", required=False)
+        if len(self.texts) > texts and self.thoughts + len(self.refusals) == others and event.name == "message":
+            self._frame = _frame_around(self.texts[-1], event.data)
+
+    def _is_known(self, event: Event) -> bool:
+        """Take an event that differs from an earlier one in nothing but a plain text; say whether it was one.
+
+        Equal bytes around a JSON string that needs no escapes parse to equal values around that string, so reading the
+        event as a whole would append the text, and set all else to what it is already.
+        """
+        if self._frame is None or event.name != "message":
+            return False
+        before, after = self._frame
+        data = event.data
+        if len(data) <= len(before) + len(after) or not (data.startswith(before) and data.endswith(after)):
+            return False
+        text = data[len(before) : len(data) - len(after)]
+        if not _is_plain(text):
+            return False
+        self.texts.append(text)
+        return True
 
     def take_body(self, body: str) -> None:
         """Take the body of a plain answer.
@@ -178,6 +203,19 @@ class Answer:
             self.finish_reason = FINISH[reason]
         else:
             raise EndpointFailed(f"{self.where} ended with finish_reason {reason!r}, which is no finished text")
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a JSON string of this text is the text between quotation marks."""
+    return text.isprintable() and '"' not in text and "\\" not in text
+
+
+def _frame_around(text: str, data: str) -> tuple[str, str] | None:
+    """Return what stands before and after `text` in an event, None where that is not plain to see."""
+    before, quoted, after = data.partition(f'"{text}"')
+    if not _is_plain(text) or not before.rstrip().endswith('"content":') or quoted in after:
+        return None
+    return f'{before}"', f'"{after}'
 
 
 def error_message(value: object) -> str:

@@ -309,11 +309,14 @@ class _Reading:
             return await self._watch.for_token(read)
 
     def _take(self, events: Sequence[Event]) -> None:
+        if not events:
+            return
+        now = perf_counter() - self._sent_at  # of all events of a chunk: they came together
         for event in events:
             self._answer.take_event(event)
-            self._last_s = perf_counter() - self._sent_at
-            if self._first_s is None and self._answer.texts:
-                self._first_s = self._last_s
+        self._last_s = now
+        if self._first_s is None and self._answer.texts:
+            self._first_s = now
 
     async def _drain(self) -> None:
         """Read the end of the body, so that the connection can serve again; without it, it is closed."""
