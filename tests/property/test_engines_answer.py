@@ -73,7 +73,7 @@ def test_what_was_learnt_changes_nothing(chunks, done):
 
 @given(st.lists(st.text(max_size=4), min_size=2, max_size=6))
 def test_bytes_that_are_no_json_are_refused_after_good_ones_too(texts):
-    good = event("a", {}, None, False, "content")
+    good = event("a", {}, None, escaped=False, key="content")
     before, _, after = good.data.partition('"a"')
     events = [good, *(Event("message", f'{before}"{text}"{after}') for text in texts)]
     assert read(events, fresh=False) == read(events, fresh=True)

@@ -52,6 +52,14 @@ def test_a_trial_is_stored_once(store: Store) -> None:
     assert store.finished_trials("r") == {first.trial}
 
 
+def test_generations_stored_together_are_told_apart(store: Store) -> None:
+    made = [generation("ann", f"b{i}") for i in range(4)]
+    assert store.add_generations("r", made[1:3]) == [True, True]
+    assert store.add_generations("r", made) == [True, False, False, True]
+    assert store.add_generations("r", []) == []
+    assert len(store.generations("r")) == 4
+
+
 def test_a_score_is_stored_once_per_version_of_the_scorer(store: Store) -> None:
     score = Score(trial="t", value=5, publishable=True)
     store.add_scores("r", "rules/1", [score])

@@ -6,7 +6,15 @@ import itertools
 from collections import Counter
 
 from bakeoff.core.spec import Sampling
-from bakeoff.study.plan import TIMING_BRIEFS, Plan, choose_briefs, plan_blocks, plan_trials, trial_seed
+from bakeoff.study.plan import (
+    TIMING_BRIEFS,
+    Plan,
+    choose_briefs,
+    count_unfinished,
+    plan_blocks,
+    plan_trials,
+    trial_seed,
+)
 from sample_runs import make_plan, make_suite
 
 GOLDEN_SEED = 1323290832
@@ -126,3 +134,19 @@ def test_a_plan_survives_json() -> None:
     assert Plan.model_validate(plan.model_dump(mode="json")) == plan
     assert keys(again) == keys(plan)
     assert again.suite.hash == plan.suite.hash
+
+
+def test_a_lone_candidates_work_is_not_cut_and_turns_are_long_enough_to_fill_the_flight() -> None:
+    lone = list(plan_blocks(make_plan(100, ("ann",), concurrency=4), set(), together=True))
+    assert [(block.concurrency, len(block.trials)) for block in lone] == [(1, TIMING_BRIEFS), (4, 90)]
+    pair = list(plan_blocks(make_plan(150, concurrency=32), set(), together=True))
+    assert {len(block.trials) for block in pair} == {TIMING_BRIEFS, 64, 12}
+    apart = list(plan_blocks(make_plan(100), set(), together=False))
+    assert [len(block.trials) for block in apart] == [TIMING_BRIEFS, 90] * 2
+
+
+def test_counting_what_is_left_needs_no_trials_of_a_new_run() -> None:
+    plan = make_plan(12, top="replicates: 2\n")
+    trials = plan_trials(plan)
+    assert count_unfinished(plan, ()) == {name: len(own) for name, own in trials.items()} == {"ann": 24, "bob": 24}
+    assert count_unfinished(plan, {trials["ann"][3].key, "unknown"}) == {"ann": 23, "bob": 24}

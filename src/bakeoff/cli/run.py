@@ -216,12 +216,11 @@ async def _execute(plan: Plan, store: Store, errors: Console) -> None:
 def _progress(plan: Plan, store: Store, errors: Console) -> AbstractContextManager[BarProgress | LineProgress]:
     from bakeoff.cli.progress import BarProgress, LineProgress
     from bakeoff.core.clock import SystemClock
-    from bakeoff.study.plan import plan_trials
+    from bakeoff.study.plan import count_unfinished
 
-    finished = store.finished_trials(plan.run_id)
-    trials = plan_trials(plan)
-    totals = {name: len(own) for name, own in trials.items()}
-    done = {name: sum(trial.key in finished for trial in own) for name, own in trials.items()}
+    totals = count_unfinished(plan, ())
+    left = count_unfinished(plan, store.finished_trials(plan.run_id))
+    done = {name: total - left[name] for name, total in totals.items()}
     if errors.is_terminal and not os.environ.get("CI"):
         return BarProgress(errors, totals, done)
     return LineProgress(errors, totals, done, SystemClock())

@@ -1,7 +1,7 @@
 """What happened, append-only: runs, generations, scores, worker loads and events in one database.
 
-A commit per finished generation, insert-or-ignore by (run, trial): `kill -9` at any moment loses at most what was in
-flight, and doing a trial again can never count it twice. SQLite (WAL, synchronous=NORMAL) by default, PostgreSQL
+A generation is committed before it counts as finished, insert-or-ignore by (run, trial): `kill -9` at any moment loses
+at most what was in flight, and doing a trial again can never count it twice. SQLite (WAL, synchronous=NORMAL) by default, PostgreSQL
 when the URL says so; the same tables, the same statements. Records are stored as their JSON beside the few columns
 that queries need. Totals are never stored: they are counted from the rows.
 """
@@ -134,6 +134,7 @@ class Store:
         """
         self._engine = _make_engine(url)
         self._sqlite = self._engine.dialect.name == "sqlite"
+        self._inserts: dict[str, Any] = {}
         if self._sqlite:
             event.listen(self._engine, "connect", _set_pragmas)
         found = self._schema_version()
@@ -192,14 +193,20 @@ class Store:
 
     def _insert_new(self, connection: Connection, table: Table, row: dict[str, Any]) -> bool:
         """Insert `row` unless its key is there already; say whether it was inserted."""
+        statement = self._inserts.get(table.name)
+        if statement is None:
+            statement = self._inserts[table.name] = self._write_insert(table)
+        return connection.execute(statement, row).rowcount == 1
+
+    def _write_insert(self, table: Table) -> Any:
         if self._sqlite:
-            statement = insert(table).prefix_with("OR IGNORE").values(row)
+            statement: Any = insert(table).prefix_with("OR IGNORE")
         else:
             from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-            statement = pg_insert(table).values(row).on_conflict_do_nothing()
+            statement = pg_insert(table).on_conflict_do_nothing()
         # Without this option SQLAlchemy forgets PostgreSQL's count of an INSERT: every row would pass for an old one.
-        return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
+        return statement.execution_options(preserve_rowcount=True)
 
     # Runs
 
@@ -253,16 +260,23 @@ class Store:
 
     def add_generation(self, run_id: str, generation: Generation) -> bool:
         """Store a finished generation; False when that trial is stored already (and nothing was changed)."""
-        row = {
-            "run_id": run_id,
-            "trial": generation.trial,
-            "candidate": generation.candidate,
-            "brief": generation.brief,
-            "failed": int(generation.failed),
-            "record": generation.model_dump_json(),
-        }
+        return self.add_generations(run_id, [generation])[0]
+
+    def add_generations(self, run_id: str, generations: Iterable[Generation]) -> list[bool]:
+        """Store finished generations in one transaction, all or none; say of each whether it is new."""
+        rows = [
+            {
+                "run_id": run_id,
+                "trial": generation.trial,
+                "candidate": generation.candidate,
+                "brief": generation.brief,
+                "failed": int(generation.failed),
+                "record": generation.model_dump_json(),
+            }
+            for generation in generations
+        ]
         with self._begin() as connection:
-            return self._insert_new(connection, _generations, row)
+            return [self._insert_new(connection, _generations, row) for row in rows]
 
     def generations(self, run_id: str) -> list[Generation]:
         """Return a run's generations, ordered by trial key."""

@@ -13,7 +13,7 @@ from bakeoff.core.clock import Clock
 from bakeoff.core.errors import UsageError
 from bakeoff.store.db import Store
 from bakeoff.study.conclude import scorers_for
-from bakeoff.study.plan import Plan, plan_trials
+from bakeoff.study.plan import Plan, count_unfinished
 from bakeoff.study.preflight import Pace, check_fit, check_recorded, probe_endpoints, probe_pace
 from bakeoff.study.runner import Progress, Runner, run_folder
 from bakeoff.study.writers import make_writer
@@ -44,9 +44,7 @@ async def execute(
     runner = Runner(plan, store, writers, progress, clock)
     stored = store.run(plan.run_id) is not None
     finished = store.finished_trials(plan.run_id)
-    unfinished = {
-        name: sum(trial.key not in finished for trial in trials) for name, trials in plan_trials(plan).items()
-    }
+    unfinished = count_unfinished(plan, finished)
     try:
         await probe_endpoints(writers)
         if any(unfinished.values()):

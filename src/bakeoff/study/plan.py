@@ -22,10 +22,10 @@ TIMING_BRIEFS = 10
 """Briefs that every candidate writes alone, at concurrency 1: latency, TTFT and TPOT come from these only."""
 
 _CHUNK_BRIEFS = 20
-"""Briefs a candidate writes before the next one takes its turn, so that heat and drift favour nobody."""
+"""Briefs at least that a candidate writes before the next one takes its turn, so that heat and drift favour nobody."""
 
 
-class Trial(Record):
+class Trial(NamedTuple):
     """One generation to be made. `key` is a hash of all that determines the text."""
 
     key: str
@@ -36,8 +36,16 @@ class Trial(Record):
 
     def generation(self, **happened: object) -> Generation:
         """Return the record of what happened to this trial."""
-        identity = {"trial": self.key, **self.model_dump(exclude={"key"})}
-        return Generation.model_validate({**identity, **happened})
+        return Generation.model_validate(
+            {
+                "trial": self.key,
+                "candidate": self.candidate,
+                "brief": self.brief,
+                "replicate": self.replicate,
+                "seed": self.seed,
+                **happened,
+            }
+        )
 
 
 class Plan(Record):
@@ -96,30 +104,28 @@ def trial_seed(run_seed: int, brief_id: str, replicate: int) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-def plan_trials(plan: Plan) -> dict[str, list[Trial]]:
-    """Return each candidate's trials: all briefs of replicate 0, then of replicate 1, and so on."""
+def trials_of(plan: Plan, candidate: Candidate) -> Iterator[Trial]:
+    """Yield a candidate's trials: all briefs of replicate 0, then of replicate 1, and so on."""
     briefs = plan.briefs()
-    contents = {
-        brief.id: content_hash([brief.prompt, brief.source, brief.content_type, plan.suite.system_prompt])
-        for brief in briefs
-    }
-    trials: dict[str, list[Trial]] = {}
-    for candidate in plan.candidates:
-        trials[candidate.id] = []
-        for replicate in range(plan.suite.replicates):
-            for brief in briefs:
-                seed = trial_seed(plan.seed, brief.id, replicate)
-                identity = [candidate.id, candidate.digest, brief.id, contents[brief.id], replicate, seed]
-                trials[candidate.id].append(
-                    Trial(
-                        key=content_hash(identity),
-                        candidate=candidate.id,
-                        brief=brief.id,
-                        replicate=replicate,
-                        seed=seed,
-                    )
-                )
-    return trials
+    for replicate in range(plan.suite.replicates):
+        for brief in briefs:
+            seed = trial_seed(plan.seed, brief.id, replicate)
+            content = content_hash([brief.prompt, brief.source, brief.content_type, plan.suite.system_prompt])
+            key = content_hash([candidate.id, candidate.digest, brief.id, content, replicate, seed])
+            yield Trial(key, candidate.id, brief.id, replicate, seed)
+
+
+def plan_trials(plan: Plan) -> dict[str, list[Trial]]:
+    """Return each candidate's trials, in the order of `trials_of`."""
+    return {candidate.id: list(trials_of(plan, candidate)) for candidate in plan.candidates}
+
+
+def count_unfinished(plan: Plan, finished: Collection[str]) -> dict[str, int]:
+    """Return how many of each candidate's trials are not among `finished` keys."""
+    if not finished:
+        total = len(plan.brief_ids) * plan.suite.replicates
+        return {candidate.id: total for candidate in plan.candidates}
+    return {name: sum(trial.key not in finished for trial in own) for name, own in plan_trials(plan).items()}
 
 
 def plan_blocks(plan: Plan, finished: Collection[str], *, together: bool) -> Iterator[Block]:
@@ -127,12 +133,14 @@ def plan_blocks(plan: Plan, finished: Collection[str], *, together: bool) -> Ite
 
     The first `TIMING_BRIEFS` trials of a candidate run at concurrency 1, the rest at the plan's. With `together` (all
     workers fit in memory at once) the candidates take turns, in an order shuffled for each turn; otherwise each one
-    does all of its work before the next is loaded.
+    does all of its work before the next is loaded. A lone candidate's work is not cut: nobody waits for its turn.
     """
     trials = plan_trials(plan)
     shuffler = random.Random(f"turns:{plan.seed}")  # noqa: S311 - an order, not a secret
     total = max((len(own) for own in trials.values()), default=0)
-    bounds = [0, *range(TIMING_BRIEFS, total, _CHUNK_BRIEFS), total]
+    # A turn ends when its last text does: one of fewer texts than twice those in flight would mostly wait for that.
+    turn = max(_CHUNK_BRIEFS, 2 * plan.concurrency) if together and len(trials) > 1 else max(total, 1)
+    bounds = [0, *range(TIMING_BRIEFS, total, turn), total]
     spans = [(low, high) for low, high in itertools.pairwise(bounds) if low < high]
     names = list(trials)
     turns: list[tuple[str, int, int]] = []

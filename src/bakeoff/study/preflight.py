@@ -32,7 +32,7 @@ from bakeoff.core.spec import Candidate, Sampling
 from bakeoff.engines.local import choose_engine, require_engine
 from bakeoff.engines.recorded import read_recorded
 from bakeoff.machine.budget import Budget
-from bakeoff.study.plan import TIMING_BRIEFS, Plan, Trial, plan_trials
+from bakeoff.study.plan import TIMING_BRIEFS, Plan, Trial, trials_of
 from bakeoff.study.runner import messages_for, retry_policy
 from bakeoff.study.writers import EndpointWriter, Message, Writer
 
@@ -263,16 +263,16 @@ async def probe_pace(
     """
     per_text: dict[str, float] = {}
     low = high = 0.0
-    for name, trials in plan_trials(plan).items():
-        source = plan.candidate(name).model.source
-        if source == "recorded" or not unfinished[name]:
+    briefs = {brief.id: brief for brief in plan.briefs()}
+    for candidate in plan.candidates:
+        name = candidate.id
+        if candidate.model.source == "recorded" or not unfinished[name]:
             continue
         writer = writers[name]
         await writer.open()
-        first = trials[0]
-        brief = next(brief for brief in plan.briefs() if brief.id == first.brief)
-        messages = messages_for(plan, brief)
-        if plan.candidate(name).model.is_ours_to_run:
+        first = next(trials_of(plan, candidate))
+        messages = messages_for(plan, briefs[first.brief])
+        if candidate.model.is_ours_to_run:
             # The first text of a process pays for warming up; it is not the pace.
             with contextlib.suppress(AnswerWithoutText):
                 await writer.write(first, messages, 1)
