@@ -199,10 +199,10 @@ def test_no_routes_at_all() -> None:
 
 def test_failures_and_gates_are_told_with_their_counts() -> None:
     made = document()
-    made["candidates"][0] |= {"errors": {"timeout": 3, "refused": 1}, "gates": {"empty": 2}, "failures": 4}
+    kinds = {"timeout": 3, "refused": 1}
+    made["candidates"][0] |= {"failures_by_kind": kinds, "gates": {"empty": 2}, "failures": 4, "generations": 20}
     text = as_text(made, 100)
-    assert "ann: 3 timeout" in text
-    assert "ann: 1 refused" in text
+    assert "ann: 4 of 20 texts failed: timeout 3, refused 1" in text
     assert "ann: empty 2" in text
     row = next(line for line in text.splitlines() if line.strip().startswith("ann") and "%" in line)
     assert row.split()[-1] == "4"

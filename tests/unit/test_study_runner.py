@@ -11,6 +11,10 @@ import pytest
 
 from bakeoff.core.clock import HandClock
 from bakeoff.core.errors import (
+    AnswerEmpty,
+    AnswerNull,
+    AnswerRefused,
+    AnswerWithoutText,
     BakeoffError,
     EndpointBusy,
     EndpointError,
@@ -20,45 +24,20 @@ from bakeoff.core.errors import (
     EndpointTimeout,
     EndpointUnreachable,
     StoreError,
+    TextMissing,
     WorkerDied,
     WorkerNotStarted,
 )
 from bakeoff.core.records import Generation, RunEvent, WorkerLoad
 from bakeoff.store.db import Store
 from bakeoff.study.plan import Plan, Trial, plan_trials
-from bakeoff.study.runner import MAX_DEATHS, Retry, Runner, messages_for, retry_policy, run_folder
+from bakeoff.study.pulse import GONE, IN_DOUBT
+from bakeoff.study.retries import Patience
+from bakeoff.study.runner import MAX_DEATHS, Runner, messages_for, run_folder
 from bakeoff.study.writers import Message
 from sample_runs import make_plan, make_suite
 
-GIVE_UP = Retry(again=False)
-
-
-@pytest.mark.parametrize(
-    ("error", "attempts", "expected"),
-    [
-        (WorkerDied("x"), 1, Retry(again=True)),
-        (WorkerDied("x"), 2, Retry(again=True)),
-        (WorkerDied("x"), 3, GIVE_UP),
-        (WorkerNotStarted("x"), 1, GIVE_UP),
-        (EndpointUnreachable("x"), 1, Retry(again=True)),
-        (EndpointUnreachable("x"), 2, GIVE_UP),
-        (EndpointFailed("x"), 1, Retry(again=True)),
-        (EndpointFailed("x"), 2, GIVE_UP),
-        (EndpointRefused("x"), 1, GIVE_UP),
-        (EndpointGarbage("x"), 1, GIVE_UP),
-        (EndpointTimeout("x"), 1, GIVE_UP),
-        (EndpointBusy("x", retry_after_s=7.5), 1, Retry(again=True, wait_s=7.5)),
-        (EndpointBusy("x", retry_after_s=0.0), 1, Retry(again=True, wait_s=0.0)),
-        (EndpointBusy("x", retry_after_s=-1.0), 1, Retry(again=True, wait_s=0.0)),
-        (EndpointBusy("x", retry_after_s=900.0), 5, Retry(again=True, wait_s=30.0)),
-        (EndpointBusy("x"), 1, Retry(again=True, wait_s=2.0)),
-        (EndpointBusy("x"), 2, Retry(again=True, wait_s=4.0)),
-        (EndpointBusy("x"), 5, Retry(again=True, wait_s=30.0)),
-        (EndpointBusy("x", retry_after_s=0.0), 6, GIVE_UP),
-    ],
-)
-def test_retry_policy(error: BakeoffError, attempts: int, expected: Retry) -> None:
-    assert retry_policy(error, attempts) == expected
+PATIENCE = Patience(backoff_s=1.0, longest_wait_s=100.0, give_up_s=60.0)
 
 
 class ScriptedWriter:
@@ -74,7 +53,9 @@ class ScriptedWriter:
     async def open(self) -> None:
         self.opened += 1
 
-    async def write(self, trial: Trial, messages: Sequence[Message], concurrency: int) -> Generation:
+    async def write(
+        self, trial: Trial, messages: Sequence[Message], concurrency: int, first_token_s: float | None = None
+    ) -> Generation:
         self.tries[trial.key] = attempt = self.tries.get(trial.key, 0) + 1
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
@@ -131,7 +112,7 @@ def begin(
     heard = Heard()
     if store.run(plan.run_id) is None:
         store.add_run(plan.run_id, plan.suite.name, "2026-01-01T00:00:00+00:00", plan.model_dump(mode="json"))
-    return Runner(plan, store, writers, heard, HandClock(datetime(2026, 1, 1, tzinfo=UTC))), writers, heard
+    return Runner(plan, store, writers, heard, HandClock(datetime(2026, 1, 1, tzinfo=UTC)), PATIENCE), writers, heard
 
 
 def planned(plan: Plan) -> set[str]:
@@ -172,26 +153,63 @@ def test_a_run_goes_on_where_it_stopped(store: Store) -> None:
     assert sum(generation.text == "old" for generation in store.generations(plan.run_id)) == len(done)
 
 
-@pytest.mark.parametrize(
-    ("error", "attempts"),
-    [
-        (EndpointRefused("no such model"), 1),
-        (EndpointGarbage("html"), 1),
-        (EndpointTimeout("slow"), 1),
-        (EndpointFailed("500"), 2),
-        (EndpointUnreachable("gone"), 2),
-        (EndpointBusy("queue full", retry_after_s=0.0), 6),
-    ],
-)
-def test_errors_that_stay_are_recorded(store: Store, error: EndpointError, attempts: int) -> None:
+EVERY = [
+    (EndpointRefused("no such model"), 1),
+    (EndpointTimeout("slow"), 2),
+    (EndpointTimeout("too long", final=True), 1),
+    (EndpointGarbage("html"), 3),
+    (EndpointFailed("500"), 4),
+    (EndpointUnreachable("gone"), 4),
+    (EndpointBusy("queue full", retry_after_s=0.0), 6),
+    (AnswerEmpty("nothing"), 1),
+    (AnswerNull("null"), 1),
+    (AnswerRefused("I cannot"), 1),
+    (TextMissing("not in the file"), 1),
+]
+
+
+@pytest.mark.parametrize(("error", "attempts"), EVERY)
+def test_errors_of_one_text_are_recorded_and_every_retry_with_its_reason(
+    store: Store, error: EndpointError, attempts: int
+) -> None:
     plan = make_plan(12)
-    runner, _, heard = begin(store, plan, ann=lambda _trial, _attempt: error)
+    runner, writers, heard = begin(store, plan, ann=lambda trial, _attempt: error if trial.brief == "b3" else None)
     asyncio.run(runner.run(together=True))
     check_complete(store, plan, heard)
-    for generation in stored(store, plan, "ann"):
-        assert (generation.text, generation.finish_reason, generation.error_kind) == (None, "error", error.kind)
-        assert (generation.error, generation.attempts) == (error.message, attempts)
-    assert not any(generation.failed for generation in stored(store, plan, "bob"))
+    (failed,) = [generation for generation in store.generations(plan.run_id) if generation.failed]
+    assert (failed.candidate, failed.brief, failed.text, failed.finish_reason) == ("ann", "b3", None, "error")
+    assert (failed.error_kind, failed.error, failed.attempts) == (error.kind, error.message, attempts)
+    assert failed.retried == (error.kind,) * (attempts - 1)
+    assert writers["ann"].tries[failed.trial] == attempts
+
+
+@pytest.mark.parametrize(
+    "error", [error for error, _ in EVERY if not isinstance(error, AnswerWithoutText | TextMissing)]
+)
+def test_a_candidate_that_never_answers_is_given_up_and_can_be_asked_again(store: Store, error: EndpointError) -> None:
+    plan = make_plan(60, concurrency=8)
+    runner, writers, heard = begin(store, plan, ann=lambda _trial, _attempt: error)
+    asyncio.run(runner.run(together=True))
+    assert stored(store, plan, "ann") == []
+    assert not any(generation.failed for generation in store.generations(plan.run_id))
+    assert [event.kind for event in heard.events] == [IN_DOUBT, GONE]
+    assert error.message in heard.events[-1].message
+    # Not 60 texts with all their tries: those first in flight, then one at a time.
+    assert sum(writers["ann"].tries.values()) < 30
+    again, _, _ = begin(store, plan)
+    asyncio.run(again.run(together=True))
+    assert {generation.trial for generation in store.generations(plan.run_id)} == planned(plan)
+
+
+@pytest.mark.parametrize("error", [AnswerEmpty("nothing"), AnswerRefused("I cannot"), TextMissing("no line")])
+def test_a_candidate_that_answers_without_text_is_not_given_up(store: Store, error: EndpointError) -> None:
+    plan = make_plan(40)
+    runner, writers, heard = begin(store, plan, ann=lambda _trial, _attempt: error)
+    asyncio.run(runner.run(together=True))
+    check_complete(store, plan, heard)
+    assert {generation.error_kind for generation in stored(store, plan, "ann")} == {error.kind}
+    assert sum(writers["ann"].tries.values()) == 40
+    assert heard.events == []
 
 
 @pytest.mark.parametrize(
@@ -206,7 +224,8 @@ def test_errors_that_pass_leave_a_text(store: Store, error: BakeoffError) -> Non
     asyncio.run(runner.run(together=True))
     check_complete(store, plan, heard)
     assert not any(generation.failed for generation in store.generations(plan.run_id))
-    assert [g.attempts for g in stored(store, plan, "ann") if g.brief == "b0"] == [2]
+    (again,) = [generation for generation in stored(store, plan, "ann") if generation.brief == "b0"]
+    assert (again.attempts, again.retried) == (2, (getattr(error, "kind", "worker_died"),))
 
 
 def test_a_death_is_counted_once_for_all_in_flight(store: Store) -> None:
@@ -349,7 +368,9 @@ def test_a_run_folder_that_cannot_be_made_is_a_store_error(tmp_path: Path) -> No
 class HalfWriter(ScriptedWriter):
     """A server that cut its stream in the middle of an emoji, or spelt half of one."""
 
-    async def write(self, trial: Trial, messages: Sequence[Message], concurrency: int) -> Generation:
+    async def write(
+        self, trial: Trial, messages: Sequence[Message], concurrency: int, first_token_s: float | None = None
+    ) -> Generation:
         if trial.brief == "b2":
             raise EndpointRefused("said \ud83d")
         return trial.generation(
@@ -361,7 +382,7 @@ def test_halves_of_characters_do_not_end_a_run(store: Store) -> None:
     plan = make_plan(3, ("ann",))
     runner, writers, heard = begin(store, plan)
     writers["ann"] = HalfWriter(well)
-    runner = Runner(plan, store, writers, heard, HandClock(datetime(2026, 1, 1, tzinfo=UTC)))
+    runner = Runner(plan, store, writers, heard, HandClock(datetime(2026, 1, 1, tzinfo=UTC)), PATIENCE)
     asyncio.run(runner.run(together=True))
     check_complete(store, plan, heard)
     found = {generation.brief: generation.text or generation.error for generation in store.generations(plan.run_id)}

@@ -18,7 +18,7 @@ def finish(plan: Plan, store: Store) -> dict[str, Any]:
         BakeoffError: a generation is missing, or the store or the run's folder refuses.
     """
     from bakeoff.cli.workspace import workspace_folder
-    from bakeoff.core.errors import StoreError
+    from bakeoff.core.errors import EndpointGone, StoreError
     from bakeoff.report.document import RunFacts, build_document
     from bakeoff.report.text import as_text
     from bakeoff.study.conclude import conclude
@@ -26,6 +26,9 @@ def finish(plan: Plan, store: Store) -> dict[str, Any]:
 
     conclusion = conclude(plan, store, complete=True)
     steps = next_steps(plan, conclusion.decision.choice or conclusion.decision.leader)
+    if any(generation.error_kind == EndpointGone.kind for generation in conclusion.generations):
+        again = f"bakeoff run --resume {plan.run_id}    asks for the missing texts, once their endpoint answers again"
+        steps = (again, *steps)
     conclusion = conclusion.model_copy(
         update={"decision": conclusion.decision.model_copy(update={"next": (*conclusion.decision.next, *steps)})}
     )
@@ -42,6 +45,7 @@ def finish(plan: Plan, store: Store) -> dict[str, Any]:
         eps=plan.suite.eps,
         baseline=_baseline(plan),
         concurrency=plan.concurrency,
+        endpoint_concurrency=plan.endpoint_concurrency,
         seed=plan.seed,
         machine=plan.machine.model_dump(mode="json"),
         budget=plan.budget.model_dump(mode="json"),

@@ -82,7 +82,7 @@ def bakeoff() -> None:
 def main() -> NoReturn:
     """Run the command; no traceback reaches a user unless --debug asks for it.
 
-    Exit codes: 0 done, 1 the work failed, 2 wrong usage or input, 3 no candidate qualified, 130 interrupted.
+    Exit codes: 0 done, 1 the work failed or nothing was measured, 2 wrong usage or input, 3 no candidate qualified, 130 interrupted.
     """
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character shows a question mark, and the result.

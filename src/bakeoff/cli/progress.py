@@ -35,6 +35,7 @@ class BarProgress:
         }
         self._tokens = dict.fromkeys(totals, 0)
         self._failed = dict.fromkeys(totals, 0)
+        self._retries = dict.fromkeys(totals, 0)
 
     def __enter__(self) -> Self:
         """Show the bars."""
@@ -58,8 +59,10 @@ class BarProgress:
         name = generation.candidate
         self._tokens[name] += generation.timings.completion_tokens or 0
         self._failed[name] += generation.failed
+        self._retries[name] += generation.attempts - 1
         failed = f" {self._failed[name]} failed" if self._failed[name] else ""
-        self._bars.update(self._tasks[name], advance=1, rate=f"{self._tokens[name]:,} tokens{failed}")
+        again = f" {self._retries[name]} retries" if self._retries[name] else ""
+        self._bars.update(self._tasks[name], advance=1, rate=f"{self._tokens[name]:,} tokens{failed}{again}")
 
     def told(self, event: RunEvent) -> None:
         """Print an event above the bars."""
@@ -77,6 +80,7 @@ class LineProgress:
         self._done = sum(done.values())
         self._new = 0
         self._failed = 0
+        self._retries = 0
         self._clock = clock
         self._every_s = every_s
         self._begun = self._last = clock.monotonic_s()
@@ -102,6 +106,7 @@ class LineProgress:
         self._done += 1
         self._new += 1
         self._failed += generation.failed
+        self._retries += generation.attempts - 1
         if self._clock.monotonic_s() - self._last >= self._every_s:
             self._line()
 
@@ -115,8 +120,9 @@ class LineProgress:
         rate = self._new / (now - self._begun) if now > self._begun else 0.0
         left = f", {seconds_text((self._total - self._done) / rate)} left" if rate and self._done < self._total else ""
         failed = f", {self._failed} failed" if self._failed else ""
+        again = f", {self._retries} retries" if self._retries else ""
         self._console.print(
-            f"{self._done}/{self._total} texts, {rate:.1f}/s{left}{failed} ({self._candidate})",
+            f"{self._done}/{self._total} texts, {rate:.1f}/s{left}{failed}{again} ({self._candidate})",
             markup=False,
             highlight=False,
         )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bakeoff.study.plan import Plan
     from bakeoff.study.preflight import Pace
 
+NOTHING_MEASURED_EXIT = 1
 NONE_QUALIFIED_EXIT = 3
 INTERRUPTED_EXIT = 130
 
@@ -31,6 +32,12 @@ INTERRUPTED_EXIT = 130
 @click.option("--fixed-n", type=click.IntRange(min=1), metavar="N", help="Use N briefs, balanced over content types.")
 @click.option(
     "--concurrency", type=click.IntRange(1, 256), default=8, show_default=True, help="Texts in flight a candidate."
+)
+@click.option(
+    "--concurrency-per-endpoint",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help="Texts in flight at one endpoint URL, for all its models together (default: --concurrency).",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order and the sampling.")
 @click.option(
@@ -53,6 +60,7 @@ def run(
     models: str | None,
     fixed_n: int | None,
     concurrency: int,
+    concurrency_per_endpoint: int | None,
     seed: int,
     device: str | None,
     resume: str | None,
@@ -81,7 +89,8 @@ def run(
             check_unchanged(plan)
         else:
             where = Where(read_devices(device), allow_fallback)
-            plan = _make_plan(suite, models, fixed_n, concurrency, seed, where)
+            load = Load(concurrency, concurrency_per_endpoint)
+            plan = _make_plan(suite, models, fixed_n, load, seed, where)
             _ask_before_sending(plan, yes=yes)
         return _carry_out(plan, store, as_json=as_json)
     finally:
@@ -89,7 +98,16 @@ def run(
 
 
 def _refuse_with_resume(context: click.Context) -> None:
-    fixed = ("suite", "models", "fixed_n", "concurrency", "seed", "device", "allow_fallback")
+    fixed = (
+        "suite",
+        "models",
+        "fixed_n",
+        "concurrency",
+        "concurrency_per_endpoint",
+        "seed",
+        "device",
+        "allow_fallback",
+    )
     given = [name for name in fixed if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
     if given:
         names = ", ".join(name.replace("_", "-") for name in given)
@@ -103,8 +121,15 @@ class Where(NamedTuple):
     allow_fallback: bool
 
 
+class Load(NamedTuple):
+    """How many texts are in flight: of a candidate, and at one endpoint's URL."""
+
+    concurrency: int
+    per_endpoint: int | None
+
+
 def _make_plan(
-    suite_name: str | None, models: str | None, fixed_n: int | None, concurrency: int, seed: int, where: Where
+    suite_name: str | None, models: str | None, fixed_n: int | None, load: Load, seed: int, where: Where
 ) -> Plan:
     import secrets
     from datetime import UTC, datetime
@@ -135,7 +160,8 @@ def _make_plan(
         candidates=make_candidates(references, suite.sampling, where.devices, allow_fallback=where.allow_fallback),
         brief_ids=choose_briefs(suite.briefs, fixed_n, seed),
         seed=seed,
-        concurrency=concurrency,
+        concurrency=load.concurrency,
+        endpoint_concurrency=load.per_endpoint,
         machine=machine,
         budget=memory_budget(machine),
         version=__version__,
@@ -189,6 +215,9 @@ def _generate_and_conclude(plan: Plan, store: Store, errors: Console, *, as_json
         from bakeoff.report.text import print_document
 
         print_document(document, Console())
+    if not document["measured"]:
+        errors.print("error: nothing was measured: no model answered", highlight=False, markup=False)
+        return NOTHING_MEASURED_EXIT
     return NONE_QUALIFIED_EXIT if document["decision"]["outcome"] == "none_qualified" else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime
 from typing import Protocol
@@ -18,6 +19,10 @@ class Clock(Protocol):
         """Return seconds since an arbitrary point; never goes back."""
         ...
 
+    async def sleep(self, seconds: float) -> None:
+        """Let `seconds` pass, and others work meanwhile."""
+        ...
+
 
 class SystemClock:
     """The machine's clocks."""
@@ -30,9 +35,13 @@ class SystemClock:
         """Return `time.perf_counter()`."""
         return time.perf_counter()
 
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
 
 class HandClock:
-    """Stands still until `advance` is called."""
+    """Stands still until `advance` is called, or somebody sleeps."""
 
     def __init__(self, start: datetime) -> None:
         self._start = start
@@ -49,3 +58,8 @@ class HandClock:
     def advance(self, seconds: float) -> None:
         """Let `seconds` pass."""
         self._elapsed_s += seconds
+
+    async def sleep(self, seconds: float) -> None:
+        """Let `seconds` pass at once."""
+        self.advance(seconds)
+        await asyncio.sleep(0)

@@ -22,7 +22,7 @@ BakeoffError                      exit 1  the work failed
     ├── EndpointFailed            exit 1  another 5xx, an error in the answer, or a broken stream (`failed`)
     ├── EndpointGarbage           exit 1  bytes that are not the protocol (`malformed`)
     ├── EndpointRefused           exit 1  another 4xx: the request is wrong, never retry (`rejected`)
-    ├── EndpointGone              exit 1  it was given up before this text was asked for (`not_asked`)
+    ├── EndpointGone              exit 1  the candidate was given up in this run (`gone`)
     ├── AnswerWithoutText         exit 1  the model's own answer, and no text: never retry, that would choose the answer
     │   ├── AnswerEmpty           exit 1  a text of no characters (`empty`)
     │   ├── AnswerNull            exit 1  not even an empty text (`null`)
@@ -172,9 +172,9 @@ class EndpointGarbage(EndpointError):
 
 
 class EndpointGone(EndpointError):
-    """The endpoint was given up after too many failures in a row; this text was not asked for."""
+    """The candidate was given up after too many requests without an answer; this text was asked in vain, or not at all."""
 
-    kind = "not_asked"
+    kind = "gone"
 
 
 class AnswerWithoutText(EndpointError):

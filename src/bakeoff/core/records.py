@@ -38,7 +38,9 @@ class Timings(Record):
 class Generation(Record):
     """One text by one candidate for one brief. `error` is None exactly when there is a text.
 
-    `concurrency` is how many requests were allowed in flight; `finished_unix_s` is wall time, for telling busy seconds.
+    `attempts` counts requests, and `retried` says why each one but the last was not enough (kinds of error, in order);
+    `timings` are the last one's. `concurrency` is how many requests were allowed in flight; `finished_unix_s` is wall
+    time, for telling busy seconds.
     """
 
     trial: str
@@ -53,6 +55,7 @@ class Generation(Record):
     timings: Timings = Timings()
     concurrency: int | None = None
     attempts: int = 1
+    retried: tuple[str, ...] = ()
     device: str | None = None
     dtype: str | None = None
     recorded: bool = False

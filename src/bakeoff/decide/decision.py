@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import ceil
 
+from pydantic import Field
+
 from bakeoff.core.records import Decision, Estimate
 from bakeoff.core.spec import Record
 from bakeoff.decide.analysis import PILOT_UNDER, Section
@@ -40,12 +42,13 @@ _APPROXIMATE_UNDER = 30
 class Requirements(Record):
     """What a candidate must reach to be considered: the interval's lower bound above each number that is given.
 
-    Whatever is asked, a candidate without one publishable text does not qualify.
+    `excluded` are candidates that cannot be chosen whatever they reach, each with the reason in words. Whatever is asked, a candidate without one publishable text does not qualify.
     """
 
     threshold: float | None = None
     min_success_rate: float | None = None
     min_publishable_rate: float | None = None
+    excluded: dict[str, str] = Field(default_factory=dict)
 
 
 def decide(
@@ -95,6 +98,8 @@ def shortcoming(section: Section, candidate: str, requirements: Requirements) ->
         KeyError: it was not analysed.
     """
     result = section.result(candidate)
+    if candidate in requirements.excluded:
+        return requirements.excluded[candidate]
     if result.publishable_rate.estimate == 0:
         return f"none of its texts is publishable ({sample_in_words(section.briefs, section.clusters)})"
     quality, publishable, success = result.quality, result.publishable_rate, result.success_rate

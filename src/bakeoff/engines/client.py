@@ -129,9 +129,14 @@ class EndpointClient:
             self._session = None
 
     async def generate(
-        self, messages: Sequence[Mapping[str, str]], sampling: Sampling, seed: int | None = None
+        self,
+        messages: Sequence[Mapping[str, str]],
+        sampling: Sampling,
+        seed: int | None = None,
+        *,
+        first_token_s: float | None = None,
     ) -> Completion:
-        """Ask for one answer.
+        """Ask for one answer; `first_token_s` is a deadline for this one's first token, in seconds, if not the usual.
 
         Raises:
             EndpointError: one of its kinds, for every way in which no answer came.
@@ -139,7 +144,7 @@ class EndpointClient:
         while True:
             body = self._write_body(messages, sampling, seed)
             try:
-                return await self._ask(body)
+                return await self._ask(body, first_token_s)
             except EndpointRefused as error:
                 dialect = self._dialect.after_refusal(error.message) if error.status in {400, 422} else None
                 if dialect is None:
@@ -188,8 +193,11 @@ class EndpointClient:
                 body["stream_options"] = {"include_usage": True}
         return body
 
-    async def _ask(self, body: Mapping[str, Any]) -> Completion:
-        watch = Watch(self.where, self._deadlines)
+    async def _ask(self, body: Mapping[str, Any], first_token_s: float | None) -> Completion:
+        deadlines = self._deadlines
+        watch = Watch(
+            self.where, deadlines if first_token_s is None else replace(deadlines, first_token_s=first_token_s)
+        )
         wait = watch.for_token if "stream" in body else watch.to_the_end
         with self._keeping_the_secret():
             async with AsyncExitStack() as stack:

@@ -14,6 +14,7 @@ from bakeoff.core.records import Generation, Score
 from bakeoff.core.spec import Candidate, Record
 from bakeoff.decide.analysis import CandidateResult
 from bakeoff.decide.conclusion import Conclusion
+from bakeoff.report.answers import anything_measured, count_answers
 from bakeoff.score.validity import ALL_BUSINESS, VALIDITY, sentence_of, validity_lines
 
 SCHEMA = "bakeoff.run/1"
@@ -37,6 +38,7 @@ class RunFacts(Record):
     elapsed_s: float
     report: str | None
     version: str
+    endpoint_concurrency: int | None = None
 
 
 def build_document(facts: RunFacts, candidates: Sequence[Candidate], conclusion: Conclusion) -> dict[str, Any]:
@@ -56,9 +58,11 @@ def build_document(facts: RunFacts, candidates: Sequence[Candidate], conclusion:
         "baseline": facts.baseline,
         "seed": facts.seed,
         "concurrency": facts.concurrency,
+        "concurrency_per_endpoint": facts.endpoint_concurrency,
         "machine": {**facts.machine, "budget": facts.budget},
         "elapsed_s": round(facts.elapsed_s, 3),
         "complete": conclusion.complete,
+        "measured": anything_measured(conclusion.generations),
         "report": facts.report,
         "bakeoff_version": facts.version,
         "candidates": [_candidate(candidate, conclusion) for candidate in candidates],
@@ -106,6 +110,7 @@ def _candidate(candidate: Candidate, conclusion: Conclusion) -> dict[str, Any]:
         **_counts(overall),
         "gates": _gate_counts(own, scores),
         "errors": _error_counts(own),
+        **count_answers(own, {score.trial: score for score in scores}),
         "latency_s": _json(timing.latency_s),
         "ttft_s": _json(timing.ttft_s),
         "tpot_s": _json(timing.tpot_s),

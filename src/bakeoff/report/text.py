@@ -19,6 +19,7 @@ from rich.text import Text
 
 from bakeoff.core.plain import printable
 from bakeoff.core.units import bytes_text, percent_text, seconds_text
+from bakeoff.report.answers import fault_lines
 
 _HEADLINES = {
     "winner": "Run {choice}: it beats every other candidate.",
@@ -92,8 +93,12 @@ def _decision(document: dict[str, Any]) -> Panel:
     alone = decision["outcome"] == "winner" and len(document["candidates"]) == 1
     level = _level_with(decision.get("leader"), document["comparisons"])
     headline = (
-        "Run {choice}: it was compared with no other."
+        "Nothing was measured: no model answered."
+        if document.get("measured") is False
+        else "Run {choice}: it was compared with no other."
         if alone
+        else "Run {choice}: no other candidate qualified."
+        if _alone_qualifies(decision)
         else "No clear winner: {leader} and {level} are level."
         if level and decision["outcome"] == "no_clear_winner"
         else _HEADLINES[decision["outcome"]]
@@ -103,6 +108,10 @@ def _decision(document: dict[str, Any]) -> Panel:
         reasons.add_row("•", Text(reason))
     lines = Group(Text(headline, style="bold"), reasons)
     return Panel(lines, title="Decision", title_align="left", border_style="green" if decision["choice"] else "yellow")
+
+
+def _alone_qualifies(decision: dict[str, Any]) -> bool:
+    return decision["outcome"] == "winner" and any(" alone qualifies; " in reason for reason in decision["reasons"])
 
 
 def _level_with(leader: str | None, comparisons: Sequence[dict[str, Any]]) -> list[str]:
@@ -177,6 +186,9 @@ def _needs(document: dict[str, Any], labels: dict[str, str]) -> Table:
 def _remarks(document: dict[str, Any], labels: dict[str, str]) -> Iterable[RenderableType]:
     concurrency = document["concurrency"]
     beside = f"with {concurrency} texts in flight" if concurrency > 1 else "one text at a time"
+    fewer = document.get("concurrency_per_endpoint")
+    if fewer is not None and fewer < concurrency:
+        beside += f", at most {fewer} at an endpoint"
     devices = {(candidate["engine"], candidate["device"], candidate["dtype"]) for candidate in document["candidates"]}
     where = "; ".join(sorted(", ".join(part for part in found if part) for found in devices))
     yield Text(
@@ -192,11 +204,7 @@ def _remarks(document: dict[str, Any], labels: dict[str, str]) -> Iterable[Rende
     )
     yield from _list("Against the baseline", _against_baseline(document, labels))
     happened = [f"{event['candidate'] or 'run'}: {event['message']}" for event in document["events"]]
-    failed = [
-        f"{labels[candidate['id']]}: {count} {kind}"
-        for candidate in document["candidates"]
-        for kind, count in candidate["errors"].items()
-    ]
+    failed = [line for candidate in document["candidates"] for line in fault_lines(candidate, labels[candidate["id"]])]
     yield from _list("What went wrong (a failure scores 0 and counts in every rate)", [*happened, *failed])
     gates = [
         f"{labels[candidate['id']]}: {', '.join(f'{gate} {count}' for gate, count in candidate['gates'].items())}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from bakeoff.core.plugins import list_plugins
-from bakeoff.core.records import Generation, Score
+from bakeoff.core.records import Generation, RunEvent, Score
 from bakeoff.core.spec import content_hash
 from bakeoff.decide.analysis import BriefUnit, analyse
 from bakeoff.decide.conclusion import Conclusion
@@ -19,7 +20,9 @@ from bakeoff.measure.timing import TimingSummary, summarise_timings
 from bakeoff.score.base import GROUP, Scorer, ScorerBroken, load_scorer
 from bakeoff.score.composite import DIMENSIONS, score_generation
 from bakeoff.store.db import Store
-from bakeoff.study.plan import Plan
+from bakeoff.study.plan import Plan, plan_trials
+from bakeoff.study.pulse import GONE
+from bakeoff.study.runner import gone_generation
 from bakeoff.study.suite import Suite
 
 RULES = "rules/1"
@@ -58,20 +61,23 @@ def conclude(plan: Plan, store: Store, *, complete: bool) -> Conclusion:
         StoreError: the store refuses.
         BakeoffError: a complete run that lacks a generation, or a scorer that cannot be loaded.
     """
-    generations = store.generations(plan.run_id)
-    scores = _score(plan, store, generations)
+    events = tuple(store.events(plan.run_id))
+    stored = store.generations(plan.run_id)
+    scores = _score(plan, store, stored)
+    gone = _gone_generations(plan, stored, events) if complete else []
+    generations = [*stored, *gone]
     names = [candidate.id for candidate in plan.candidates]
     units = [BriefUnit(id=brief.id, content_type=brief.content_type, cluster=brief.cluster) for brief in plan.briefs()]
     analysis = analyse(names, units, generations, scores, incomplete=not complete)
     own = {name: [g for g in generations if g.candidate == name] for name in names}
-    timings = {name: time_candidate(own[name], plan.concurrency) for name in names}
+    timings = {name: time_candidate(own[name], plan.concurrency_of(name)) for name in names}
     all_loads = store.loads(plan.run_id)
     loads = {name: summarise_loads([load for load in all_loads if load.candidate == name]) for name in names}
     footprints = {
         name: Footprint(latency_p50_s=timings[name].latency_s.p50, peak_memory_bytes=loads[name].peak_memory_bytes)
         for name in names
     }
-    requirements = Requirements(threshold=plan.suite.threshold)
+    requirements = Requirements(threshold=plan.suite.threshold, excluded=_exclusions(gone))
     decision = decide(analysis.overall, eps=plan.suite.eps, requirements=requirements, footprints=footprints)
     routes = route_content_types(
         analysis, decision, eps=plan.suite.eps, requirements=requirements, footprints=footprints
@@ -82,11 +88,33 @@ def conclude(plan: Plan, store: Store, *, complete: bool) -> Conclusion:
         routes=routes,
         timings=timings,
         loads=loads,
-        events=tuple(store.events(plan.run_id)),
+        events=events,
         generations=tuple(generations),
         scores=tuple(scores),
         complete=complete,
     )
+
+
+def _gone_generations(plan: Plan, stored: Sequence[Generation], events: Sequence[RunEvent]) -> list[Generation]:
+    """Return a failure for each trial that is not stored because its candidate was given up.
+
+    They are counted, score 0, and are stored nowhere: a resumed run asks again, and then they are what came.
+    """
+    given_up = {event.candidate for event in events if event.kind == GONE}
+    made = {generation.trial for generation in stored}
+    return [
+        gone_generation(trial)
+        for candidate, trials in plan_trials(plan).items()
+        if candidate in given_up
+        for trial in trials
+        if trial.key not in made
+    ]
+
+
+def _exclusions(gone: Sequence[Generation]) -> dict[str, str]:
+    """Return why each candidate that was given up cannot be chosen."""
+    counts = Counter(generation.candidate for generation in gone)
+    return {name: f"it stopped answering, and {count} of its texts are missing" for name, count in counts.items()}
 
 
 def time_candidate(generations: Sequence[Generation], concurrency: int) -> TimingSummary:

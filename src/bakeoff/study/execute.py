@@ -14,7 +14,8 @@ from bakeoff.core.errors import UsageError
 from bakeoff.store.db import Store
 from bakeoff.study.conclude import scorers_for
 from bakeoff.study.plan import Plan, count_unfinished
-from bakeoff.study.preflight import Pace, check_fit, check_recorded, probe_endpoints, probe_pace
+from bakeoff.study.preflight import Pace, Probe, check_fit, check_recorded, probe_endpoints, probe_pace
+from bakeoff.study.retries import Patience
 from bakeoff.study.runner import Progress, Runner, run_folder
 from bakeoff.study.writers import make_writer
 
@@ -41,14 +42,16 @@ async def execute(
     fit = check_fit(plan.candidates, plan.budget, plan.concurrency)
     logs = run_folder(workspace, plan.run_id) / "logs"
     writers = {candidate.id: make_writer(candidate, logs) for candidate in plan.candidates}
-    runner = Runner(plan, store, writers, progress, clock)
+    patience = Patience.from_environment()
+    runner = Runner(plan, store, writers, progress, clock, patience)
     stored = store.run(plan.run_id) is not None
     finished = store.finished_trials(plan.run_id)
     unfinished = count_unfinished(plan, finished)
     try:
         await probe_endpoints(writers)
         if any(unfinished.values()):
-            pace = await probe_pace(plan, writers, unfinished, clock, together=fit.together)
+            probe = Probe(clock, patience, progress.told)
+            pace = await probe_pace(plan, writers, unfinished, probe, together=fit.together)
             if pace.per_text_s:
                 on_pace(pace)
         if not stored:

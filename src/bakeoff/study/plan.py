@@ -49,7 +49,11 @@ class Trial(NamedTuple):
 
 
 class Plan(Record):
-    """Everything that determines a run's trials, and what they ran on."""
+    """Everything that determines a run's trials, and what they ran on.
+
+    `concurrency` is how many texts may be in flight, `endpoint_concurrency` how many at one endpoint's URL, where that is
+    to be less. Candidates take turns, so that those of one URL are never in flight together.
+    """
 
     run_id: str
     suite: Suite
@@ -58,6 +62,7 @@ class Plan(Record):
     brief_ids: tuple[str, ...]
     seed: int
     concurrency: int
+    endpoint_concurrency: int | None = None
     mode: Literal["fixed"] = "fixed"
     machine: Machine
     budget: Budget
@@ -71,6 +76,12 @@ class Plan(Record):
     def candidate(self, candidate_id: str) -> Candidate:
         """Return a candidate by id."""
         return next(candidate for candidate in self.candidates if candidate.id == candidate_id)
+
+    def concurrency_of(self, candidate_id: str) -> int:
+        """Return how many texts of a candidate may be in flight."""
+        if self.endpoint_concurrency is None or self.candidate(candidate_id).model.source != "endpoint":
+            return self.concurrency
+        return min(self.concurrency, self.endpoint_concurrency)
 
 
 class Block(NamedTuple):
@@ -154,4 +165,4 @@ def plan_blocks(plan: Plan, finished: Collection[str], *, together: bool) -> Ite
     for name, low, high in turns:
         unfinished = tuple(trial for trial in trials[name][low:high] if trial.key not in finished)
         if unfinished:
-            yield Block(name, 1 if low < TIMING_BRIEFS else plan.concurrency, unfinished)
+            yield Block(name, 1 if low < TIMING_BRIEFS else plan.concurrency_of(name), unfinished)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -28,18 +28,25 @@ from bakeoff.core.errors import (
     InvalidFile,
     UsageError,
 )
+from bakeoff.core.records import RunEvent
+from bakeoff.core.settings import seconds_setting
 from bakeoff.core.spec import Candidate, Sampling
+from bakeoff.core.units import seconds_text
 from bakeoff.engines.local import choose_engine, require_engine
 from bakeoff.engines.recorded import read_recorded
 from bakeoff.machine.budget import Budget
 from bakeoff.study.plan import TIMING_BRIEFS, Plan, Trial, trials_of
-from bakeoff.study.runner import messages_for, retry_policy
+from bakeoff.study.retries import Patience, retry_policy
+from bakeoff.study.runner import messages_for
 from bakeoff.study.writers import EndpointWriter, Message, Writer
 
 _ASSUMED_CONTEXT = 2048
 """Tokens a row is assumed to take in the cache where config.json gives no context length."""
 
 _GIB = 1 << 30
+_PROBE_REMOTE_S = 30.0
+_PROBE_LOCAL_S = 60.0
+_SILENT = "if it is loading its model: ask it for one text yourself and start again, or set BAKEOFF_PROBE_S=300"
 
 
 def read_devices(text: str | None) -> tuple[str, ...]:
@@ -225,8 +232,32 @@ class Pace(NamedTuple):
     per_text_s: dict[str, float]
 
 
-async def _time_text(writer: Writer, trial: Trial, messages: Sequence[Message], clock: Clock) -> float:
-    """Return the seconds of one answer, of the try that succeeded, as often as the run itself would try.
+class Probe(NamedTuple):
+    """How the first text of a candidate is asked for: by whose clock, how patiently, and who hears of every retry."""
+
+    clock: Clock
+    patience: Patience
+    tell: Callable[[RunEvent], None]
+
+
+def probe_deadline_s(candidate: Candidate) -> float | None:
+    """Return how many seconds the first token of an endpoint's first text may take, None for a worker of ours.
+
+    Shorter than in the run, so that a server which accepts requests and never answers is told at once; longer on this
+    machine than for others, since local servers load a model when it is first asked for.
+
+    Raises:
+        UsageError: `BAKEOFF_PROBE_S` is not a number of seconds.
+    """
+    if candidate.model.source != "endpoint":
+        return None
+    return seconds_setting("BAKEOFF_PROBE_S", _PROBE_REMOTE_S if is_remote(candidate) else _PROBE_LOCAL_S)
+
+
+async def _time_text(
+    writer: Writer, trial: Trial, messages: Sequence[Message], probe: Probe, first_token_s: float | None
+) -> float:
+    """Return the seconds of one answer, of the try that succeeded, tried again as in the run but for silence.
 
     An answer without text is an answer: what it is worth is for the run to say.
 
@@ -236,22 +267,27 @@ async def _time_text(writer: Writer, trial: Trial, messages: Sequence[Message], 
     attempts = 0
     while True:
         attempts += 1
-        begun = clock.monotonic_s()
+        begun = probe.clock.monotonic_s()
         try:
-            await writer.write(trial, messages, 1)
+            await writer.write(trial, messages, 1, first_token_s)
         except AnswerWithoutText:
-            return clock.monotonic_s() - begun
+            return probe.clock.monotonic_s() - begun
         except EndpointError as error:
-            retry = retry_policy(error, attempts)
-            if not retry.again:
+            retry = retry_policy(error, attempts, probe.patience)
+            if not retry.again or isinstance(error, EndpointTimeout):
+                if isinstance(error, EndpointTimeout) and first_token_s is not None:
+                    error.hint = _SILENT
                 raise
-            await asyncio.sleep(retry.wait_s)
+            said = f"{error.message}; asked again in {seconds_text(retry.wait_s)}"
+            at = probe.clock.now().isoformat()
+            probe.tell(RunEvent(at=at, kind="probe_retry", candidate=trial.candidate, message=said))
+            await probe.clock.sleep(retry.wait_s)
         else:
-            return clock.monotonic_s() - begun
+            return probe.clock.monotonic_s() - begun
 
 
 async def probe_pace(
-    plan: Plan, writers: Mapping[str, Writer], unfinished: Mapping[str, int], clock: Clock, *, together: bool
+    plan: Plan, writers: Mapping[str, Writer], unfinished: Mapping[str, int], probe: Probe, *, together: bool
 ) -> Pace:
     """Let every candidate write its first brief once (not stored), and extrapolate.
 
@@ -276,10 +312,10 @@ async def probe_pace(
             # The first text of a process pays for warming up; it is not the pace.
             with contextlib.suppress(AnswerWithoutText):
                 await writer.write(first, messages, 1)
-        per_text[name] = await _time_text(writer, first, messages, clock)
+        per_text[name] = await _time_text(writer, first, messages, probe, probe_deadline_s(plan.candidate(name)))
         if not together:
             await writer.close()
         alone = min(TIMING_BRIEFS, unfinished[name])
-        low += per_text[name] * (alone + (unfinished[name] - alone) / plan.concurrency)
+        low += per_text[name] * (alone + (unfinished[name] - alone) / plan.concurrency_of(name))
         high += per_text[name] * unfinished[name]
     return Pace(low, high, per_text)

@@ -1,33 +1,27 @@
 """Doing a plan: blocks of trials through writers, each generation stored as it finishes.
 
-What an error leads to (the retry policy):
+What an error leads to is in `study.retries`, what an endpoint's silence leads to in `study.pulse`; after 3 deaths of a
+worker in a run the rest of that candidate's trials fail without being tried.
 
-| error                                  | then                                                                     |
-|----------------------------------------|--------------------------------------------------------------------------|
-| worker died, or failed to start        | start it again, retry the trial; after 3 deaths in a run the rest of that |
-|                                        | candidate's trials fail without being tried                              |
-| unreachable, 5xx, broken stream        | retry once                                                               |
-| busy (429, 503)                        | wait as long as it asks (at most 30 s), retry, at most 5 times           |
-| refused (4xx), garbage, timeout        | recorded as failed, at once                                              |
-
-A failed trial is stored like any other and scores 0; it is never dropped.
+A failed trial is stored like any other and scores 0; it is never dropped. Trials of a candidate that was given up are not
+stored: a resumed run asks for them again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from bakeoff.core.clock import Clock
 from bakeoff.core.errors import (
     BakeoffError,
-    EndpointBusy,
     EndpointError,
-    EndpointFailed,
-    EndpointUnreachable,
+    EndpointGone,
     StoreError,
     WorkerDied,
     WorkerError,
@@ -37,12 +31,12 @@ from bakeoff.core.plain import whole_characters
 from bakeoff.core.records import Generation, RunEvent, WorkerLoad
 from bakeoff.store.db import Store
 from bakeoff.study.plan import Block, Plan, Trial, plan_blocks
+from bakeoff.study.pulse import Pulse
+from bakeoff.study.retries import Patience, retry_policy
 from bakeoff.study.suite import Brief
 from bakeoff.study.writers import Message, Writer
 
 MAX_DEATHS = 3
-_TRIES: Mapping[type[BakeoffError], int] = {WorkerDied: 3, EndpointUnreachable: 2, EndpointFailed: 2, EndpointBusy: 6}
-_LONGEST_WAIT_S = 30.0
 _BOOKS_EVERY_S = 5.0
 """How often elapsed time and peak memory are stored: what a killed run may lack of them."""
 
@@ -61,24 +55,6 @@ class Progress(Protocol):
     def told(self, event: RunEvent) -> None:
         """Something worth telling happened."""
         ...
-
-
-class Retry(NamedTuple):
-    """What the policy says of one error: try again after `wait_s`, or give up."""
-
-    again: bool
-    wait_s: float = 0.0
-
-
-def retry_policy(error: BakeoffError, attempts: int) -> Retry:
-    """Say what follows from `error` after `attempts` tries (the failed one included). Pure."""
-    limit = next((limit for kind, limit in _TRIES.items() if isinstance(error, kind)), 1)
-    if attempts >= limit:
-        return Retry(again=False)
-    if isinstance(error, EndpointBusy):
-        asked_s = 2.0**attempts if error.retry_after_s is None else max(0.0, error.retry_after_s)
-        return Retry(again=True, wait_s=min(_LONGEST_WAIT_S, asked_s))
-    return Retry(again=True)
 
 
 class _Saving:
@@ -125,7 +101,13 @@ class Runner:
     """One execution of a plan. Use once."""
 
     def __init__(
-        self, plan: Plan, store: Store, writers: Mapping[str, Writer], progress: Progress, clock: Clock
+        self,
+        plan: Plan,
+        store: Store,
+        writers: Mapping[str, Writer],
+        progress: Progress,
+        clock: Clock,
+        patience: Patience | None = None,
     ) -> None:
         self._plan = plan
         self._store = store
@@ -133,6 +115,10 @@ class Runner:
         self._writers = writers
         self._progress = progress
         self._clock = clock
+        self._patience = patience or Patience()
+        self._pulses = {
+            candidate: Pulse(self._patience, clock, partial(self._tell, candidate=candidate)) for candidate in writers
+        }
         self._briefs = {brief.id: brief for brief in plan.briefs()}
         self._stored_loads: dict[str, WorkerLoad] = {}
         self._deaths = dict.fromkeys(writers, 0)
@@ -153,9 +139,13 @@ class Runner:
                 if not together and current is not None and current != block.candidate:
                     await self._close(current, store_load=True)
                 current = block.candidate
+                if self._pulses[current].gone:
+                    continue
                 self._progress.turn(block.candidate)
                 await self._run_block(block)
                 await self._keep_books(block.candidate)
+            for candidate in self._writers:
+                await self._keep(self._pulses[candidate].release())
         finally:
             self._note_elapsed()
 
@@ -201,36 +191,45 @@ class Runner:
         while waiting:
             trial = waiting.popleft()
             generation = await self._make(trial, block.concurrency)
-            if await self._saving.save(generation):
-                self._progress.finished(generation)
+            await self._keep(self._pulses[trial.candidate].settle(generation))
             if self._clock.monotonic_s() - self._last_told_s >= _BOOKS_EVERY_S:
                 await self._keep_books(block.candidate)
+
+    async def _keep(self, generations: Sequence[Generation]) -> None:
+        for generation in generations:
+            if await self._saving.save(generation):
+                self._progress.finished(generation)
 
     async def _make(self, trial: Trial, concurrency: int) -> Generation:
         """Write one text, or say why there is none; never raises an endpoint's or worker's error."""
         writer = self._writers[trial.candidate]
         messages = messages_for(self._plan, self._briefs[trial.brief])
-        attempts = 0
+        retried: list[str] = []
         while True:
-            attempts += 1
             error: BakeoffError
             deaths = None
             try:
-                deaths = await self._open(trial.candidate)
-                generation = await writer.write(trial, messages, concurrency)
+                async with self._pulses[trial.candidate].request():
+                    deaths = await self._open(trial.candidate)
+                    generation = await writer.write(trial, messages, concurrency)
             except (EndpointError, WorkerError) as caught:
                 error = caught
             else:
-                made: dict[str, object] = {"attempts": attempts, "finished_unix_s": self._clock.now().timestamp()}
+                made: dict[str, object] = {
+                    "attempts": len(retried) + 1,
+                    "retried": tuple(retried),
+                    "finished_unix_s": self._clock.now().timestamp(),
+                }
                 if generation.text is not None:
                     made["text"] = whole_characters(generation.text)
                 return generation.model_copy(update=made)
-            retry = retry_policy(error, attempts)
+            retry = retry_policy(error, len(retried) + 1, self._patience, _place_of(trial))
             if isinstance(error, WorkerError) and deaths is not None:
                 self._mourn(trial.candidate, error, deaths)
             if not retry.again or self._deaths[trial.candidate] >= MAX_DEATHS:
-                return _failed(trial, error, concurrency, attempts)
-            await asyncio.sleep(retry.wait_s)
+                return _failed(trial, error, concurrency, retried)
+            retried.append(_kind_of(error))
+            await self._clock.sleep(retry.wait_s)
 
     async def _open(self, candidate: str) -> int:
         """Make a writer ready, one start at a time; return how many deaths came before.
@@ -258,9 +257,9 @@ class Runner:
         message = error.message
         if self._deaths[candidate] >= MAX_DEATHS:
             message += f"; that was death {MAX_DEATHS}: its remaining trials are recorded as failed"
-        self._tell("worker_died", candidate, message)
+        self._tell("worker_died", message, candidate=candidate)
 
-    def _tell(self, kind: str, candidate: str | None, message: str) -> None:
+    def _tell(self, kind: str, message: str, *, candidate: str | None) -> None:
         event = RunEvent(
             at=self._clock.now().isoformat(), kind=kind, candidate=candidate, message=whole_characters(message)
         )
@@ -276,16 +275,32 @@ def messages_for(plan: Plan, brief: Brief) -> list[Message]:
     return [*before, {"role": "user", "content": prompt}]
 
 
-def _failed(trial: Trial, error: BakeoffError, concurrency: int, attempts: int) -> Generation:
-    kind = error.kind if isinstance(error, EndpointError) else "worker_died"
+def gone_generation(trial: Trial) -> Generation:
+    """Return the record, never stored, of a trial that a run lacks because its candidate was given up."""
+    return _failed(trial, EndpointGone("the candidate was given up before it answered"), None, [], attempts=0)
+
+
+def _failed(
+    trial: Trial, error: BakeoffError, concurrency: int | None, retried: Sequence[str], attempts: int | None = None
+) -> Generation:
     return trial.generation(
         text=None,
         finish_reason="error",
-        error_kind=kind,
+        error_kind=_kind_of(error),
         error=whole_characters(error.message)[:2000],
         concurrency=concurrency,
-        attempts=attempts,
+        attempts=len(retried) + 1 if attempts is None else attempts,
+        retried=tuple(retried),
     )
+
+
+def _kind_of(error: BakeoffError) -> str:
+    return error.kind if isinstance(error, EndpointError) else "worker_died"
+
+
+def _place_of(trial: Trial) -> float:
+    """Return a number from 0 to 1 that differs from trial to trial, and never for one."""
+    return zlib.crc32(trial.key.encode()) / 2**32
 
 
 def run_folder(workspace: Path, run_id: str) -> Path:

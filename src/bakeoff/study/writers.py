@@ -38,8 +38,10 @@ class Writer(Protocol):
         """Make ready to write. Does nothing when ready already."""
         ...
 
-    async def write(self, trial: Trial, messages: Sequence[Message], concurrency: int) -> Generation:
-        """Write one text.
+    async def write(
+        self, trial: Trial, messages: Sequence[Message], concurrency: int, first_token_s: float | None = None
+    ) -> Generation:
+        """Write one text; `first_token_s` is a deadline for its first token other than the usual one, in seconds.
 
         Raises:
             WorkerDied: the process behind it is gone.
@@ -105,13 +107,15 @@ class WorkerWriter:
             await self._client.__aenter__()
             self._load = _load_record(self._candidate.id, self._worker)
 
-    async def write(self, trial: Trial, messages: Sequence[Message], concurrency: int) -> Generation:
+    async def write(
+        self, trial: Trial, messages: Sequence[Message], concurrency: int, first_token_s: float | None = None
+    ) -> Generation:
         """Write one text; an error of a worker that is gone becomes `WorkerDied`."""
         worker, client = self._worker, self._client
         if worker is None or client is None:
             raise WorkerDied(f"the worker of {self._candidate.id} is not running")
         try:
-            generation = await _ask(client, self._candidate, trial, messages, concurrency)
+            generation = await _ask(client, self._candidate, trial, messages, concurrency, first_token_s)
         except EndpointError:
             # A process that was killed is reaped a moment after its socket breaks.
             if await worker.ended_within(_REAP_WITHIN_S):
@@ -184,11 +188,13 @@ class EndpointWriter:
         assert self._client is not None  # noqa: S101 - opened above
         return await self._client.models(timeout_s=2.0)
 
-    async def write(self, trial: Trial, messages: Sequence[Message], concurrency: int) -> Generation:
+    async def write(
+        self, trial: Trial, messages: Sequence[Message], concurrency: int, first_token_s: float | None = None
+    ) -> Generation:
         """Write one text."""
         await self.open()
         assert self._client is not None  # noqa: S101 - opened above
-        return await _ask(self._client, self._candidate, trial, messages, concurrency)
+        return await _ask(self._client, self._candidate, trial, messages, concurrency, first_token_s)
 
     async def measure(self) -> None:
         """Nothing is known of its memory."""
@@ -214,13 +220,15 @@ class RecordedWriter:
         if self._texts is None:
             self._texts = read_recorded(Path(self._candidate.model.location))
 
-    async def write(self, trial: Trial, messages: Sequence[Message], concurrency: int) -> Generation:
+    async def write(
+        self, trial: Trial, messages: Sequence[Message], concurrency: int, first_token_s: float | None = None
+    ) -> Generation:
         """Look the text up.
 
         Raises:
             TextMissing: the file has no text for this brief and replicate.
         """
-        del messages, concurrency
+        del messages, concurrency, first_token_s
         await self.open()
         found = None if self._texts is None else self._texts.get(trial.brief, trial.replicate)
         if found is None:
@@ -246,9 +254,14 @@ class RecordedWriter:
 
 
 async def _ask(
-    client: EndpointClient, candidate: Candidate, trial: Trial, messages: Sequence[Message], concurrency: int
+    client: EndpointClient,
+    candidate: Candidate,
+    trial: Trial,
+    messages: Sequence[Message],
+    concurrency: int,
+    first_token_s: float | None,
 ) -> Generation:
-    completion = await client.generate(messages, candidate.sampling, trial.seed)
+    completion = await client.generate(messages, candidate.sampling, trial.seed, first_token_s=first_token_s)
     return trial.generation(
         text=completion.text,
         finish_reason=completion.finish_reason,

@@ -1,0 +1,97 @@
+"""What follows from an error: ask again, after how long, or not. Pure.
+
+| error                                   | tries | wait before the next                                             |
+|-----------------------------------------|-------|------------------------------------------------------------------|
+| busy (429, 503)                         | 6     | what `Retry-After` asks for, else the back-off                   |
+| failed (another 5xx, a broken stream)   | 4     | likewise                                                         |
+| unreachable                             | 4     | the back-off                                                     |
+| malformed (HTML, broken JSON, ...)      | 3     | the back-off: a proxy's page is no answer by the model           |
+| timeout (connection, token, stall)      | 2     | the back-off; one of the whole answer is never tried again       |
+| worker died                             | 3     | none: it is started again                                        |
+| rejected (another 4xx), text missing    | 1     |                                                                  |
+| empty, null, refused                    | 1     | never: to ask again would be to choose among a model's answers   |
+
+The back-off is 0.5 s, doubled with each try up to 30 s, and stretched by up to as much again, differently for each text,
+so that texts which failed together do not come back together. A server that asks for a longer wait than 2 minutes is
+not waited for, and not asked before: the text fails. What a whole endpoint's silence leads to is in `study.pulse`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bakeoff.core.errors import (
+    BakeoffError,
+    EndpointBusy,
+    EndpointError,
+    EndpointFailed,
+    EndpointGarbage,
+    EndpointTimeout,
+    EndpointUnreachable,
+    WorkerDied,
+)
+from bakeoff.core.settings import seconds_setting
+
+TRIES: Mapping[type[BakeoffError], int] = {
+    WorkerDied: 3,
+    EndpointBusy: 6,
+    EndpointFailed: 4,
+    EndpointUnreachable: 4,
+    EndpointGarbage: 3,
+    EndpointTimeout: 2,
+}
+_LONGEST_BACKOFF_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds: the first back-off, the longest wait that a server may ask for, and without an answer until given up."""
+
+    backoff_s: float = 0.5
+    longest_wait_s: float = 120.0
+    give_up_s: float = 60.0
+
+    @classmethod
+    def from_environment(cls) -> Patience:
+        """Return the defaults, or what `BAKEOFF_BACKOFF_S`, `BAKEOFF_LONGEST_WAIT_S`, `BAKEOFF_GIVE_UP_S` say instead.
+
+        Raises:
+            UsageError: one of them is not a number of seconds.
+        """
+        usual = cls()
+        return cls(
+            backoff_s=seconds_setting("BAKEOFF_BACKOFF_S", usual.backoff_s),
+            longest_wait_s=seconds_setting("BAKEOFF_LONGEST_WAIT_S", usual.longest_wait_s),
+            give_up_s=seconds_setting("BAKEOFF_GIVE_UP_S", usual.give_up_s),
+        )
+
+
+class Retry(NamedTuple):
+    """What the policy says of one error: try again after `wait_s`, or give up."""
+
+    again: bool
+    wait_s: float = 0.0
+
+
+def retry_policy(error: BakeoffError, attempts: int, patience: Patience, spread: float = 0.0) -> Retry:
+    """Say what follows from `error` after `attempts` tries (the failed one included).
+
+    `spread`, from 0 to 1, is this text's place among those that wait.
+    """
+    limit = next((limit for kind, limit in TRIES.items() if isinstance(error, kind)), 1)
+    if attempts >= limit or (isinstance(error, EndpointTimeout) and error.final):
+        return Retry(again=False)
+    if not isinstance(error, EndpointError):
+        return Retry(again=True)
+    if error.retry_after_s is None:
+        return Retry(again=True, wait_s=backoff_s(attempts, patience) * (1.0 + spread))
+    if error.retry_after_s > patience.longest_wait_s:
+        return Retry(again=False)
+    return Retry(again=True, wait_s=max(0.0, error.retry_after_s) + patience.backoff_s * spread)
+
+
+def backoff_s(attempts: int, patience: Patience) -> float:
+    """Return the seconds to wait after so many tries without an answer, at least one."""
+    return float(min(_LONGEST_BACKOFF_S, patience.backoff_s * 2.0 ** min(attempts - 1, 30)))

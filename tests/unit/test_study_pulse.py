@@ -1,0 +1,168 @@
+"""When a candidate is in doubt, when it is given up, and what happens to the texts that failed meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from bakeoff.core.clock import HandClock
+from bakeoff.core.errors import (
+    AnswerEmpty,
+    EndpointBusy,
+    EndpointError,
+    EndpointFailed,
+    EndpointGone,
+    EndpointUnreachable,
+    TextMissing,
+)
+from bakeoff.core.records import Generation
+from bakeoff.study.plan import Trial
+from bakeoff.study.pulse import BACK, GONE, IN_DOUBT, Pulse
+from bakeoff.study.retries import Patience
+
+PATIENCE = Patience(backoff_s=1.0, longest_wait_s=100.0, give_up_s=60.0)
+
+
+class Patient:
+    """A pulse, its clock, and what it told."""
+
+    def __init__(self) -> None:
+        self.clock = HandClock(datetime(2026, 1, 1, tzinfo=UTC))
+        self.told: list[tuple[str, str]] = []
+        self.pulse = Pulse(PATIENCE, self.clock, lambda kind, message: self.told.append((kind, message)))
+
+    @property
+    def kinds(self) -> list[str]:
+        return [kind for kind, _ in self.told]
+
+    async def ask(self, error: EndpointError | None = None, takes_s: float = 0.0) -> None:
+        async with self.pulse.request():
+            self.clock.advance(takes_s)
+            await asyncio.sleep(0)
+            if error is not None:
+                raise error
+
+    def fail(self, error: EndpointError, times: int = 1, takes_s: float = 0.0) -> None:
+        for _ in range(times):
+            with pytest.raises(type(error)):
+                asyncio.run(self.ask(error, takes_s))
+
+
+def made(number: int, *, failed: bool = True) -> Generation:
+    trial = Trial(key=f"t{number}", candidate="ann", brief="b", replicate=number, seed=0)
+    return trial.generation(text=None if failed else "text", finish_reason="error" if failed else "stop")
+
+
+def test_single_requests_wait_longer_and_longer_till_it_is_given_up() -> None:
+    patient = Patient()
+    patient.fail(EndpointUnreachable("no"), 3)
+    assert patient.clock.monotonic_s() == 0
+    waits = []
+    while not patient.pulse.gone:
+        before = patient.clock.monotonic_s()
+        with pytest.raises(EndpointUnreachable if before + 2 ** len(waits) < 60 else EndpointGone):
+            asyncio.run(patient.ask(EndpointUnreachable("no")))
+        waits.append(patient.clock.monotonic_s() - before)
+    assert waits == [1, 2, 4, 8, 16, 30]  # 61 s: the first beyond a minute
+    assert patient.kinds == [IN_DOUBT, GONE]
+    assert "9 requests in a row, over 1 min 1 s" in patient.told[-1][1]
+    with pytest.raises(EndpointGone):
+        asyncio.run(patient.ask())
+
+
+def test_silence_alone_gives_nobody_up() -> None:
+    """A slow server that lets several requests time out together is asked alone before it is judged."""
+    patient = Patient()
+    patient.fail(EndpointUnreachable("no"), 4, takes_s=100)
+    with pytest.raises(EndpointGone):  # the second that was asked alone
+        asyncio.run(patient.ask(EndpointUnreachable("no"), 100))
+    patient = Patient()
+
+    async def together() -> None:
+        results = await asyncio.gather(
+            *(patient.ask(EndpointUnreachable("no"), takes_s=100) for _ in range(8)), return_exceptions=True
+        )
+        assert all(isinstance(result, EndpointUnreachable) for result in results)
+
+    asyncio.run(together())
+    assert not patient.pulse.gone
+    assert patient.pulse.in_doubt
+    asyncio.run(patient.ask())
+    assert not patient.pulse.in_doubt
+
+
+def test_a_limit_of_rate_is_waited_for_longer_than_a_crash() -> None:
+    patient = Patient()
+    patient.fail(EndpointBusy("429", retry_after_s=40.0), 3)
+    patient.fail(EndpointBusy("429", retry_after_s=40.0), 7)
+    assert patient.clock.monotonic_s() == 280
+    assert not patient.pulse.gone
+    with pytest.raises(EndpointGone):
+        asyncio.run(patient.ask(EndpointBusy("429", retry_after_s=40.0)))
+
+
+@pytest.mark.parametrize("sign", [None, AnswerEmpty("nothing")])
+def test_any_answer_ends_the_doubt(sign: EndpointError | None) -> None:
+    patient = Patient()
+    patient.fail(EndpointFailed("500"), 4)
+    if sign is None:
+        asyncio.run(patient.ask())
+    else:
+        patient.fail(sign)
+    assert not patient.pulse.in_doubt
+    assert patient.kinds == [IN_DOUBT, BACK]
+    now = patient.clock.monotonic_s()
+    patient.fail(EndpointFailed("500"), 3)
+    assert patient.clock.monotonic_s() == now
+
+
+def test_a_text_that_a_file_lacks_says_nothing_of_the_candidate() -> None:
+    patient = Patient()
+    patient.fail(TextMissing("no line"), 20)
+    assert not patient.pulse.in_doubt
+
+
+def test_those_that_wait_go_on_together_once_it_answers() -> None:
+    patient = Patient()
+    patient.fail(EndpointFailed("500"), 3)
+    most = in_flight = 0
+
+    async def ask() -> None:
+        nonlocal most, in_flight
+        async with patient.pulse.request():
+            in_flight += 1
+            most = max(most, in_flight)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            in_flight -= 1
+
+    async def crowd() -> None:
+        await asyncio.gather(*(ask() for _ in range(8)))
+
+    asyncio.run(crowd())
+    assert most >= 6
+
+
+def test_what_failed_is_kept_once_another_text_is_answered() -> None:
+    patient = Patient()
+    patient.fail(EndpointFailed("500"))
+    assert patient.pulse.settle(made(1)) == ()
+    asyncio.run(patient.ask())
+    assert [g.trial for g in patient.pulse.settle(made(2, failed=False))] == ["t1", "t2"]
+    patient.fail(EndpointFailed("500"))
+    assert patient.pulse.settle(made(3)) == ()
+    assert [g.trial for g in patient.pulse.release()] == ["t3"]
+
+
+def test_what_failed_while_it_was_going_is_not_kept_and_a_late_text_is() -> None:
+    patient = Patient()
+    patient.fail(EndpointFailed("500"))
+    assert patient.pulse.settle(made(1)) == ()
+    while not patient.pulse.gone:
+        with pytest.raises((EndpointFailed, EndpointGone)):
+            asyncio.run(patient.ask(EndpointFailed("500")))
+    assert patient.pulse.settle(made(2)) == ()
+    assert [g.trial for g in patient.pulse.settle(made(3, failed=False))] == ["t3"]
+    assert patient.pulse.release() == []
