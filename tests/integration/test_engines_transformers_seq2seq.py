@@ -96,7 +96,7 @@ def test_equal_prompts_of_one_call_are_equal_rows(folder):
 def test_a_prompt_that_cannot_be_computed_leaves_the_other_rows_alone(folder):
     model = transformers_model.load(folder, "cpu", 1)
     model.prefill([PROMPTS[0]])
-    with pytest.raises(IndexError):
+    with pytest.raises(ValueError, match="outside the vocabulary"):
         model.prefill([PROMPTS[1], [5000]])
     assert model.rows == 1
     assert model.decode([4]).shape == (1, 400)

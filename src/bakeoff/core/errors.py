@@ -10,7 +10,8 @@ BakeoffError                      exit 1  the work failed
 │   ├── RunHeld                   exit 2  another process is working on that run
 │   ├── PluginUnknown             exit 2  a plug-in that no installed package offers (`core.plugins`)
 │   ├── PluginFailed              exit 2  a plug-in that is installed and cannot be imported (`core.plugins`)
-│   └── ScorerBroken              exit 2  a scorer that does not keep the protocol (`score.base`)
+│   ├── ScorerBroken              exit 2  a scorer that does not keep the protocol (`score.base`)
+│   └── EngineBroken              exit 2  an engine that does not keep the protocol (`engines.conformance`)
 ├── StoreError                    exit 1  the store cannot be read or written
 ├── WorkerError                   exit 1  a worker process
 │   ├── WorkerNotStarted          exit 1  it never became ready

@@ -88,6 +88,7 @@ BUILT_IN = {
             needs=("mlx", "mlx_lm"),
             version_of="mlx-lm",
             install="pip install 'bakeoff[mlx]'",
+            reads=("folder",),
         ),
     )
 }

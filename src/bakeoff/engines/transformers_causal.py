@@ -69,7 +69,8 @@ class CausalRows:
                 if row is None:
                     source = sources[prompt]
                     row = Row(self._cache.rows, prompt, source.logits)
-                    self._cache.join_copy(source.slot, len(prompt))
+                    with torch.inference_mode():  # the model made the buffers in it
+                        self._cache.join_copy(source.slot, len(prompt))
                 rows.append(row)
         except BaseException:
             self._cache.truncate(before)

@@ -97,6 +97,7 @@ class TransformersModel:
         self._rows = rows
         self._build = build
         self._witness = witness
+        self._vocab_size = int(model.config.get_text_config().vocab_size)
         self._device = ""
         self._fallbacks: tuple[str, ...] = ()
 
@@ -123,11 +124,21 @@ class TransformersModel:
         """Append a row per prompt; return logits at each prompt's last position, shape (len(prompts), vocab).
 
         Equal prompts are computed once. If it raises, no row was appended.
+
+        Raises:
+            ValueError: a prompt is empty, or holds a token outside the vocabulary.
         """
+        for prompt in prompts:
+            self._check(prompt)
         return self._rows.prefill(prompts)
 
     def decode(self, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """Append one token to every row; return logits, shape (rows, vocab)."""
+        """Append one token to every row; return logits, shape (rows, vocab).
+
+        Raises:
+            ValueError: a token is outside the vocabulary.
+        """
+        self._check(tokens)
         return self._rows.decode(tokens)
 
     def keep(self, rows: Sequence[int]) -> None:
@@ -142,7 +153,7 @@ class TransformersModel:
             device=self._device,
             dtype=str(self._build.dtype).removeprefix("torch."),
             context_length=self._rows.context_length,
-            vocab_size=int(self._model.config.get_text_config().vocab_size),
+            vocab_size=self._vocab_size,
             parameters=self._build.parameters,
             weight_bytes=self._build.weight_bytes,
             kernels=self._build.kernels,
@@ -162,6 +173,11 @@ class TransformersModel:
         """Give everything back."""
         self._rows.close()
         del self._model
+
+    def _check(self, tokens: Sequence[int]) -> None:
+        """CUDA ends the whole process when it is asked for a row that the embedding table does not have."""
+        if not tokens or min(tokens) < 0 or max(tokens) >= self._vocab_size:
+            raise ValueError(f"no tokens, or one outside the vocabulary of {self._vocab_size}")
 
     def _named_tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
         """Yield every tensor that is held, with what to call it."""
