@@ -9,19 +9,47 @@ from bakeoff.score.text import Text
 _KIND = r"(?:linkedin|twitter|x|business|follow-up|marketing|ad|product|technical|short|brief|professional|possible|sample|concise|revised|draft|polished|friendly)"
 _THING = r"(?:post|tweet|e-?mail|message|copy|text|draft|version|response|answer|article|document|documentation|guide|how-to|caption|rewrite|example|attempt|advert|ad)"
 
-_REFUSALS = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
+
+class _Telltale:
+    """A pattern, and words of which a text must hold one for it to match: most texts are spared the pattern."""
+
+    def __init__(self, needs: tuple[str, ...], pattern: str) -> None:
+        self._needs = needs
+        self._pattern = re.compile(pattern, re.IGNORECASE)
+
+    def search(self, text: str, lowered: str) -> re.Match[str] | None:
+        """Look for it; `lowered` is the text in lower case."""
+        return self._pattern.search(text) if any(need in lowered for need in self._needs) else None
+
+
+_REFUSALS = (
+    _Telltale(
+        ("as a ai", "as an ai", "as a artificial", "as an artificial", "as a large", "as an large"),
         r"\bas an? (?:ai|artificial intelligence|large)(?: language)?(?: model| assistant)?\b[, ]{1,2}(?:i|my)\b",
+    ),
+    _Telltale(
+        ("an ai", "a ai", " artificial intelligence", " large"),
         r"\bi(?:'m| am) (?:just |only )?an? (?:ai|artificial intelligence|large)(?: language)? (?:model|assistant)\b",
+    ),
+    _Telltale(
+        ("sorry", "afraid"),
         (
             r"\bi(?:'m| am) (?:sorry|afraid)[^.\n]{0,60}\bi (?:cannot|can't|can not|am unable to|am not able to|won't) "
             r"(?:assist|help|fulfil|fulfill|comply|complete|write|create|generate|provide|do that|produce)\b"
         ),
+    ),
+    _Telltale(
+        ("assist ", "help ", "comply "),
         r"\bi (?:cannot|can't|can not|am unable to|am not able to|won't) (?:assist|help|comply) (?:you )?with (?:that|this|your) (?:request|task|topic|prompt)\b",
+    ),
+    _Telltale(
+        ("fulfil", "complete ", "comply with ", "carry out "),
         r"\bi (?:cannot|can't|can not|am unable to|am not able to|won't) (?:fulfil|fulfill|complete|comply with|carry out) (?:that|this|your|the) (?:request|task|instruction|prompt)",
+    ),
+    _Telltale(
+        ("i cannot ", "i can't ", "i can not ", "i am unable ", "i am not able "),
         rf"^\s{{0,20}}i (?:cannot|can't|can not|am unable to|am not able to) (?:write|create|generate|draft|produce|compose) (?:an? |the |this |that |your )?(?:{_KIND} )?{_THING}\b",
-    )
+    ),
 )
 
 _OPENINGS = tuple(
@@ -55,20 +83,38 @@ _ROLE_TOKEN = re.compile(
     r"<\|[a-z_]{2,30}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>|</?(?:think|thinking|assistant|answer)>|<(?:pad|unk|eos|bos)>",
     re.IGNORECASE,
 )
-_JUDGE = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
+_JUDGE = (
+    _Telltale(
+        ("ignore ", "disregard ", "forget ", "override "),
         r"\b(?:ignore|disregard|forget|override) (?:all |any |the |your |every )?(?:of the )?(?:previous|prior|above|earlier|preceding|other)? ?(?:instructions?|rubrics?|criteria|guidelines|prompts?|system prompts?)\b",
+    ),
+    _Telltale(
+        ("score", "rating", "mark", "grade", "points", "out of 10", "/"),
         (
             r"\b(?:award|assign|return|output|respond with|answer with|(?:give|rate|grade|score|mark) (?:this|it|the) ?(?:text|response|answer|output|post|submission|entry)?)\b"
             r"[^.\n]{0,40}\b(?:(?:maximum|highest|full|perfect|top) (?:score|rating|marks?|grade|points)|(?:score|rating|grade) of (?:10|5|100)\b|10 ?/ ?10|10 out of 10|5 ?/ ?5|100 ?/ ?100)"
         ),
+    ),
+    _Telltale(
+        ("evaluator", "judge", "grader", "rater", "scorer"),
         r"\b(?:note|message|instructions?|attention|dear)(?: to| for)?,? (?:the |any |all )?(?:evaluators?|judges?|graders?|raters?|scorers?)\b(?! (?:panel|of|who)\b)",
+    ),
+    _Telltale(
+        ("better than the other", "the best ", "full marks", "score", "rating", "marks"),
         r"\bthis (?:response|answer|text|output|post) (?:is|deserves|should (?:be|get|receive))[^.\n]{0,60}\b(?:better than the other|the best (?:response|answer)|full marks|(?:the )?(?:highest|maximum|perfect|top) (?:score|rating|marks))\b",
+    ),
+    _Telltale(
+        ("judge will", "evaluator will", "grader will"),
         r"\b(?:any|every) (?:careful )?(?:judge|evaluator|grader) will (?:select|choose|prefer|pick)\b",
+    ),
+    _Telltale(
+        ("output:", "score:", "rating:", "verdict:", "grade:"),
         r"(?:^|\n|\. )(?:output|score|rating|verdict|grade): ?(?:10|5|100)(?: ?/ ?(?:10|5|100))?(?:\.|\n|$)",
+    ),
+    _Telltale(
+        ("evaluator", "judge", "grader"),
         r"\bas an? (?:evaluator|judge|grader)[, ]{1,2}(?:you|i)\b",
-    )
+    ),
 )
 
 
@@ -84,7 +130,7 @@ def find_meta_chatter(text: Text, content_type: str) -> tuple[str, str] | None:
     """
     if not text.lines:
         return None
-    role = _ROLE_LINE.search(text.without_blocks) or _ROLE_TOKEN.search(text.no_code)
+    role = _find_role(text)
     if role is not None:
         return "a role label or chat token", role.group().strip()[:80]
     for pattern in _OPENINGS:
@@ -100,6 +146,14 @@ def find_meta_chatter(text: Text, content_type: str) -> tuple[str, str] | None:
     return None
 
 
+def _find_role(text: Text) -> re.Match[str] | None:
+    """Return the first role label or, where there is none, chat token; both need marks that few texts hold."""
+    found = _ROLE_LINE.search(text.without_blocks) if re.search("[:#]", text.without_blocks) else None
+    if found is None and re.search(r"[<\[]", text.no_code):
+        found = _ROLE_TOKEN.search(text.no_code)
+    return found
+
+
 def find_judge_injection(text: Text, prompt: str) -> str | None:
     """Return words that address whoever grades the text; None if there are none, or the prompt speaks of the same."""
     span = _first(_JUDGE, _plain(text.raw))
@@ -113,9 +167,14 @@ def _plain(text: str) -> str:
     return text.replace("’", "'")
 
 
-def _first(patterns: tuple[re.Pattern[str], ...], text: str) -> str | None:
-    for pattern in patterns:
-        match = pattern.search(text)
+# Letters that a pattern takes for i, k and s whatever the case, and `str.lower` does not.
+_UNUSUAL = str.maketrans({"\u0130": "i", "\u0131": "i", "\u212a": "k", "\u017f": "s"})
+
+
+def _first(telltales: tuple[_Telltale, ...], text: str) -> str | None:
+    lowered = text.lower() if text.isascii() else text.translate(_UNUSUAL).lower()
+    for telltale in telltales:
+        match = telltale.search(text, lowered)
         if match is not None:
             return match.group()[:160]
     return None

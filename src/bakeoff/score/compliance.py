@@ -23,7 +23,7 @@ from bakeoff.score.facts import (
     prompt_facts,
 )
 from bakeoff.score.parts import missing_parts
-from bakeoff.score.text import EMAIL, HASHTAG, URL, Text, is_list_item
+from bakeoff.score.text import EMAIL, HASHTAG, Text, is_list_item, without_links
 
 _FACT_SHARE = 2 / 3
 _GUESSED_ENOUGH = 0.7
@@ -109,7 +109,9 @@ def invented_numbers(text: Text, checks: BriefChecks) -> tuple[tuple[str, ...], 
     claims: dict[str, None] = {}
     others: dict[str, None] = {}
     for line in text.no_code.splitlines():
-        bare = EMAIL.sub(" ", HASHTAG.sub(" ", URL.sub(" ", line)))
+        bare = without_links(line)
+        bare = HASHTAG.sub(" ", bare) if "#" in bare else bare
+        bare = EMAIL.sub(" ", bare) if "@" in bare else bare
         for numeral, start, end in numbers_in(bare):
             before, after = bare[max(0, start - 12) : start + 1], bare[end : end + 12]
             if _is_label(line, numeral, bare[max(0, start - 12) : start], after, start):

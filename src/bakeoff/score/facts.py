@@ -37,6 +37,7 @@ _NUMBER_WORDS = [
     "nineteen",
     "twenty",
 ]
+_NUMBER_VALUES = {word: value for value, word in enumerate(_NUMBER_WORDS)}
 _TENS = {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
 _OTHER_NUMBERS = {"once": 1, "twice": 2, "double": 2, "half": 50, "dozen": 12, "hundred": 100, "thousand": 1000}
 _MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
@@ -88,7 +89,16 @@ def require_searchable(fact: str) -> str:
 
 def contains_fact(alternatives: Iterable[str], normalised: str) -> bool:
     """Whether any alternative occurs in a text that `normalise` has prepared."""
-    return any(_fact_pattern(fact).search(normalised) is not None for fact in alternatives)
+    return any(_occurs(fact, normalised) for fact in alternatives)
+
+
+_BOUNDED_NUMERAL = re.compile(r"(?<!\d)(?<!\d[.,:])\d+(?!\w|[.,:]\d)")
+
+
+def _occurs(fact: str, normalised: str) -> bool:
+    if fact.isascii() and fact.isdecimal() and int(fact) > 20:  # the commonest fact, without a pattern of its own
+        return fact in normalised and fact in _BOUNDED_NUMERAL.findall(normalised)
+    return _fact_pattern(fact).search(normalised) is not None
 
 
 def find_forbidden(fact: str, normalised: str) -> str | None:
@@ -193,8 +203,8 @@ def _hours_in(lowered: str) -> set[float]:
 
 def _word_values(word: str) -> set[float]:
     head, _, tail = word.partition("-")
-    if head in _NUMBER_WORDS:
-        return {float(_NUMBER_WORDS.index(head))}
+    if head in _NUMBER_VALUES:
+        return {float(_NUMBER_VALUES[head])}
     if head in _TENS:
         unit = _NUMBER_WORDS.index(tail) if tail in _NUMBER_WORDS[:10] else 0
         return {float(_TENS[head] + unit)}

@@ -7,9 +7,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from bakeoff.score.language import impossible_pairs
 from bakeoff.score.norms import EMOJI
-from bakeoff.score.text import EMAIL, HASHTAG, URL, WORD, Text
+from bakeoff.score.text import EMAIL, HASHTAG, WORD, Text
 
 _HIDDEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
 _JOINERS = "\u200c\u200d"
@@ -64,8 +63,10 @@ def find_garbage(text: Text, language: str) -> tuple[str, str] | None:
     tags = len(text.hashtags) + len(text.emoji)
     if tags >= 10 and tags > len(text.words) - len(text.hashtags):
         return f"{tags} hashtags and emoji, more than words", text.raw[:120]
-    tokens = [token.strip(_EDGES) for token in URL.sub(" ", text.no_code).split() if not EMAIL.fullmatch(token[:200])]
-    tokens = [token for token in tokens if (token and not HASHTAG.fullmatch(f"#{token}"[:100])) or len(token) > 1]
+    tokens = [
+        token.strip(_EDGES) for token in text.no_links.split() if "@" not in token or not EMAIL.fullmatch(token[:200])
+    ]
+    tokens = [token for token in tokens if len(token) > 1 or (token and not HASHTAG.fullmatch(f"#{token}"))]
     odd = [token for token in tokens if is_odd_token(token)]
     if len(odd) >= 4 and len(odd) > 0.2 * len(tokens):
         return f"{len(odd)} of {len(tokens)} words are no words", " ".join(odd[:8])[:120]
@@ -112,7 +113,7 @@ def _is_odd_word(word: str) -> bool:
 
 def _find_salad(text: Text) -> tuple[str, str] | None:
     """Shuffled real words: function words meet that never meet. Edited English has fewer than one in 400 words."""
-    pairs = impossible_pairs([WORD.findall(sentence) for sentence in text.sentences])
+    pairs = text.impossible_pairs
     if len(pairs) >= 4 and len(pairs) >= 0.02 * len(text.words):
         return f"{len(pairs)} impossible word pairs in {len(text.words)} words", ", ".join(pairs[:6])
     return None

@@ -19,7 +19,7 @@ from bakeoff.score.kind import find_other_kind
 from bakeoff.score.language import FUNCTION_WORDS, detect_other_language, other_script_share
 from bakeoff.score.norms import weighted_length
 from bakeoff.score.repetition import duplicate_ngram_share, duplicate_sentences, immediate_loop
-from bakeoff.score.text import WORD, Text
+from bakeoff.score.text import WORD, Text, parsed
 from bakeoff.score.truncation import find_truncation
 
 Finding = tuple[str, str]
@@ -193,7 +193,7 @@ def _prompt_echo(text: Text, _finish: str, checks: BriefChecks) -> Finding | Non
     """The instruction given back. Facts are meant to be taken over, so shared wording alone is no echo."""
     if checks.source is not None:
         return None
-    prompt = Text(checks.prompt)
+    prompt = parsed(checks.prompt)
     flat = f" {' '.join(text.words)} "
     for sentence in prompt.sentences:
         words = WORD.findall(sentence.lower().replace("’", "'"))
@@ -213,6 +213,8 @@ def _echo_share(words: tuple[str, ...], prompt: tuple[str, ...]) -> tuple[float,
     """Share of `words` inside six-word runs of `prompt`, and whether those runs hold instruction words."""
     size = 6
     runs = set(zip(*(prompt[start:] for start in range(size)), strict=False))
+    if runs.isdisjoint(zip(*(words[start:] for start in range(size)), strict=False)):
+        return 0.0, False
     covered = bytearray(len(words))
     for index, run in enumerate(zip(*(words[start:] for start in range(size)), strict=False)):
         if run in runs:
@@ -294,7 +296,7 @@ def _off_topic(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
         return None
     topic = {
         _stem(word)
-        for word in Text(f"{checks.prompt}\n{checks.source or ''}").words
+        for word in parsed(f"{checks.prompt}\n{checks.source or ''}").words
         if len(word) > 3 and word not in _TOPIC_STOP
     }
     shared = topic & {_stem(word) for word in text.words}

@@ -101,7 +101,7 @@ def detect_other_language(words: Sequence[str], expected: str) -> str | None:
     """
     if len(words) < 15 or expected not in FUNCTION_WORDS:
         return None
-    shares = {code: sum(word in known for word in words) / len(words) for code, known in FUNCTION_WORDS.items()}
+    shares = {code: sum(map(known.__contains__, words)) / len(words) for code, known in FUNCTION_WORDS.items()}
     best = max(shares, key=lambda code: shares[code])
     ours = shares[expected]
     if best == expected or shares[best] < 0.2 or ours > 0.12 or shares[best] < 2.5 * ours:
@@ -114,6 +114,8 @@ def other_script_share(text: str) -> float:
 
     Greek and other letters used as symbols count; a caller should ask for a large share.
     """
+    if text.isascii():
+        return 0.0
     letters = [character for character in text if character.isalpha()]
     if not letters:
         return 0.0

@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+
+_RUN = re.compile(r"[\w'-]+")
 
 
-def phrase_pattern(phrases: str) -> re.Pattern[str]:
-    """Compile phrases separated by ` | ` into one pattern on word boundaries, for lower-case text."""
-    parts = sorted((part.strip() for part in phrases.split("|") if part.strip()), key=len, reverse=True)
-    return re.compile(r"(?<![\w'-])(?:" + "|".join(re.escape(part) for part in parts) + r")(?![\w'-])")
+@lru_cache(maxsize=64)
+def _runs(text: str) -> frozenset[str]:
+    return frozenset(_RUN.findall(text))
 
 
-CLICHES = phrase_pattern(
+class Phrases:
+    """Phrases separated by ` | `, looked for on word boundaries in lower-case text, the longest first.
+
+    A phrase can only begin where its first word does. Most texts hold no phrase of a list, which is found out by their
+    words in a tenth of the time that the pattern takes.
+    """
+
+    def __init__(self, phrases: str) -> None:
+        parts = sorted((part.strip() for part in phrases.split("|") if part.strip()), key=len, reverse=True)
+        self._pattern = re.compile(r"(?<![\w'-])(?:" + "|".join(re.escape(part) for part in parts) + r")(?![\w'-])")
+        self._by_first: dict[str, list[str]] = {}
+        for part in parts:
+            self._by_first.setdefault(_RUN.findall(part)[0], []).append(part)
+
+    def findall(self, text: str) -> list[str]:
+        """Return every occurrence, in order."""
+        return self._pattern.findall(text) if self._may_occur(text) else []
+
+    def occur(self, text: str) -> bool:
+        """Whether any phrase occurs."""
+        return self._may_occur(text) and self._pattern.search(text) is not None
+
+    def _may_occur(self, text: str) -> bool:
+        return any(part in text for first in self._by_first.keys() & _runs(text) for part in self._by_first[first])
+
+
+CLICHES = Phrases(
     "in today's fast-paced world | in today's digital age | in today's competitive landscape | in today's world | ever-evolving | ever-changing | "
     "take it to the next level | to the next level | game changer | game-changer | game changing | game-changing | cutting edge | cutting-edge | "
     "state of the art | state-of-the-art | best in class | best-in-class | world class | world-class | think outside the box | low-hanging fruit | "
@@ -25,20 +53,20 @@ CLICHES = phrase_pattern(
 )
 
 # The seed's own terms head the list: stuffing them is what its score rewards.
-BUZZWORDS = phrase_pattern(
+BUZZWORDS = Phrases(
     "optimization | optimisation | strategy | strategic | implementation | architecture | demonstrated | proven | expertise | competitive | "
     "advantage | innovative | innovation | leverage | leveraging | robust | holistic | scalable | transformative | transform | empower | empowering | "
     "excellence | solutions | next-generation | disruptive | dynamic | unparalleled | unprecedented | groundbreaking | revolutionary | "
     "value-added | actionable | ecosystem | stakeholders | streamline | streamlined | seamless | seamlessly | insightful"
 )
 
-SLANG = phrase_pattern(
+SLANG = Phrases(
     "gonna | wanna | gotta | kinda | sorta | dunno | lemme | gimme | ain't | y'all | lol | lmao | omg | wtf | btw | idk | tbh | imo | pls | "
     "plz | thx | thnx | ur | u | bro | dude | yeah | yep | nope | cuz | coz | stuff like that | no biggie | my bad | super duper | "
     "hiya | sup | have a good one"
 )
 
-HOSTILE = phrase_pattern(
+HOSTILE = Phrases(
     "idiot | idiots | stupid | moron | morons | dumb | shut up | incompetent | pathetic | loser | losers | crap | damn | bullshit | shit | "
     "fuck | fucking | bloody hell | your own fault | how hard can it be | you people | sick of you | waste of time | don't bother me"
 )
@@ -141,7 +169,7 @@ CTA_VERBS = frozenset(
     ]
 )
 
-CTA_PHRASES = phrase_pattern(
+CTA_PHRASES = Phrases(
     "link in bio | link in the comments | sign up | book now | order now | shop now | learn more | find out more | get in touch | give us a call | "
     "drop by | stop by | swing by | come by | pop in | see you there | reserve your | book your | order yours | get yours | let us know | tell us | "
     "please confirm | could you | can you | would you | visit us | call us | email us | message us | join us | apply at | apply now | register at | "

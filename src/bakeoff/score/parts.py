@@ -113,7 +113,7 @@ def _hook(text: Text, _checks: BriefChecks) -> bool:
     opening = text.sentences[0]
     if first.startswith("#") or GREETING.match(first) or len(WORD.findall(opening)) < 2:
         return False
-    return len(opening) <= 210 and CLICHES.search(opening.lower().replace("’", "'")) is None
+    return len(opening) <= 210 and not CLICHES.occur(opening.lower().replace("’", "'"))
 
 
 def _question(text: Text, _checks: BriefChecks) -> bool:
@@ -125,7 +125,7 @@ def _call_to_action(text: Text, _checks: BriefChecks) -> bool:
     sentences = text.sentences
     for sentence in sentences[len(sentences) // 2 :]:
         lowered = sentence.lower().replace("’", "'")
-        if CTA_PHRASES.search(lowered) is not None:
+        if CTA_PHRASES.occur(lowered):
             return True
         for clause in re.split(r"[:,;–—-] |\band ", lowered):
             words = WORD.findall(clause)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from operator import eq
 
 from bakeoff.score.text import WORD, Text
 
@@ -29,6 +30,8 @@ def immediate_loop(words: Sequence[str]) -> str | None:
     """Return a phrase of 1 to 8 words that stands there three times in a row (a single word: five times), else None."""
     for period in range(1, 9):
         needed = period * 2 if period > 1 else 4
+        if sum(map(eq, words, words[period:])) < needed:
+            continue
         run = 0
         for index in range(period, len(words)):
             run = run + 1 if words[index] == words[index - period] else 0

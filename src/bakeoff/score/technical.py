@@ -14,7 +14,7 @@ from bakeoff.score.compliance import FactCheck
 from bakeoff.score.dimensions import Dimension
 from bakeoff.score.facts import normalise
 from bakeoff.score.language import FUNCTION_WORDS
-from bakeoff.score.text import WORD, Text
+from bakeoff.score.text import WORD, Text, parsed
 
 _TICKED = re.compile(r"`([^`\n]{2,200})`")
 _VARIABLE = re.compile(r"\b[A-Z][A-Z_]{1,30}\b")
@@ -205,10 +205,10 @@ def _grade_concreteness(text: Text, checks: BriefChecks, facts: FactCheck) -> Di
         return Dimension(value=0.0, evidence=("no sentences",))
     topic = {
         word[:6]
-        for word in Text(f"{checks.prompt}\n{checks.source or ''}").words
+        for word in parsed(f"{checks.prompt}\n{checks.source or ''}").words
         if len(word) > 3 and word not in _GENERIC
     }
-    numbers = {word for word in Text(checks.prompt).words if word[0].isdigit()}
+    numbers = {word for word in parsed(checks.prompt).words if word[0].isdigit()}
     considered = [words for sentence in text.sentences if len(words := WORD.findall(sentence.lower())) >= 3]
     if not considered:
         return Dimension(value=0.0, evidence=("no sentence of three words",))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
+from bakeoff.score.language import impossible_pairs
 from bakeoff.score.norms import EMOJI
 
 _FENCE = re.compile(r"^[ \t]{0,12}(`{3,16}|~{3,16})[ \t]{0,8}([^\s`]{0,40})(?![^\n]{0,400}`{3})", re.MULTILINE)
@@ -22,6 +23,7 @@ URL = re.compile(
 EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")
 HASHTAG = re.compile(r"(?<![\w&/#])#(?=[\w]{0,100}[^\W\d_])\w{1,100}")
 _SPLIT = re.compile(r"(?<=[.!?…])[\"'”’»)\]*_]{0,4}\s+|(?<=[。！？])")
+_MAY_LINK = re.compile(r"://|\.\w")
 _ABBREVIATIONS = frozenset(
     [
         "mr.",
@@ -71,6 +73,8 @@ class Text:
 
     @cached_property
     def _cut(self) -> tuple[str, tuple[CodeBlock, ...]]:
+        if "```" not in self.raw and "~~~" not in self.raw:
+            return self.raw, ()
         kept: list[str] = []
         blocks: list[CodeBlock] = []
         end = 0
@@ -109,12 +113,22 @@ class Text:
     @cached_property
     def no_code(self) -> str:
         """The text without code blocks and without inline code."""
+        if "`" not in self.without_blocks:
+            return self.without_blocks
         return _INLINE_CODE.sub(" ", self.without_blocks)
 
     @cached_property
     def prose(self) -> str:
         """The text without code blocks and Markdown marks; inline code stays, without its backticks."""
-        return _MARKS.sub("", _INLINE_CODE.sub(r"\1", self.without_blocks))
+        bare = self.without_blocks
+        if "`" in bare:
+            bare = _INLINE_CODE.sub(r"\1", bare)
+        return _MARKS.sub("", bare) if any(mark in bare for mark in ("**", "__", ">", "#")) else bare
+
+    @cached_property
+    def no_links(self) -> str:
+        """The text without code, a space in place of every link."""
+        return without_links(self.no_code)
 
     @cached_property
     def word_count(self) -> int:
@@ -124,7 +138,7 @@ class Text:
     @cached_property
     def words(self) -> tuple[str, ...]:
         """The words of the prose in lower case, links left out, typographic apostrophes made plain."""
-        return tuple(WORD.findall(URL.sub(" ", self.prose).lower().replace("’", "'")))
+        return tuple(WORD.findall(without_links(self.prose).lower().replace("’", "'")))
 
     @cached_property
     def lines(self) -> tuple[str, ...]:
@@ -151,6 +165,16 @@ class Text:
         return tuple(found)
 
     @cached_property
+    def sentence_words(self) -> tuple[tuple[str, ...], ...]:
+        """The words of each sentence, as written."""
+        return tuple(tuple(WORD.findall(sentence)) for sentence in self.sentences)
+
+    @cached_property
+    def impossible_pairs(self) -> tuple[str, ...]:
+        """Word pairs that English prose does not have, see `language.impossible_pairs`."""
+        return impossible_pairs(self.sentence_words)
+
+    @cached_property
     def _chunks(self) -> tuple[str, ...]:
         chunks: list[list[str]] = []
         open_chunk = False
@@ -168,12 +192,25 @@ class Text:
     @cached_property
     def hashtags(self) -> tuple[str, ...]:
         """Hashtags outside code, with the `#`. `#1` is a number, not a hashtag."""
-        return tuple(HASHTAG.findall(self.no_code))
+        return tuple(HASHTAG.findall(self.no_code)) if "#" in self.no_code else ()
 
     @cached_property
     def emoji(self) -> tuple[str, ...]:
         """Emoji sequences: a flag or a family is one."""
+        if self.without_blocks.isascii():
+            return ()
         return tuple(match.group() for match in EMOJI.finditer(self.without_blocks))
+
+
+def without_links(text: str) -> str:
+    """Return `text` with a space in place of every link."""
+    return URL.sub(" ", text) if _MAY_LINK.search(text) is not None else text
+
+
+@lru_cache(maxsize=64)
+def parsed(text: str) -> Text:
+    """Return the `Text` of a prompt: every text that answers it asks for the same parts of it."""
+    return Text(text)
 
 
 def is_list_item(line: str) -> bool:
