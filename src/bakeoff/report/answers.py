@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bakeoff.core.records import Generation, Score
+from bakeoff.decide.wording import plural
 
 TEXT, TRUNCATED, EMPTY = "text", "truncated", "empty"
 ANSWERED = frozenset({TEXT, TRUNCATED, EMPTY, "null", "refused"})
@@ -63,8 +64,8 @@ def fault_lines(candidate: Mapping[str, Any], label: str) -> list[str]:
     if retries:
         why = _listed(candidate["retries_by_kind"])
         lines.append(
-            f"{label}: {retries} requests were made again ({why or 'why is not known'}), for {candidate['retried_texts']}"
-            " texts, whose latency is that of their last request"
+            f"{label}: {plural(retries, 'request')} made again ({why or 'why is not known'}), for "
+            f"{plural(candidate['retried_texts'], 'text')}, with the latency of the last request"
         )
     cut = candidate.get("answers_by_kind", {}).get(TRUNCATED)
     if cut:

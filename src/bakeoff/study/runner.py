@@ -30,7 +30,7 @@ from bakeoff.core.errors import (
 from bakeoff.core.plain import whole_characters
 from bakeoff.core.records import Generation, RunEvent, WorkerLoad
 from bakeoff.store.db import Store
-from bakeoff.study.plan import Block, Plan, Trial, plan_blocks
+from bakeoff.study.plan import Block, Plan, Trial, plan_blocks, trials_of
 from bakeoff.study.pulse import Pulse
 from bakeoff.study.retries import Patience, retry_policy
 from bakeoff.study.suite import Brief
@@ -117,7 +117,13 @@ class Runner:
         self._clock = clock
         self._patience = patience or Patience()
         self._pulses = {
-            candidate: Pulse(self._patience, clock, partial(self._tell, candidate=candidate)) for candidate in writers
+            candidate: Pulse(
+                self._patience,
+                clock,
+                partial(self._ask_again, candidate),
+                partial(self._tell, candidate=candidate),
+            )
+            for candidate in writers
         }
         self._briefs = {brief.id: brief for brief in plan.briefs()}
         self._stored_loads: dict[str, WorkerLoad] = {}
@@ -230,6 +236,12 @@ class Runner:
                 return _failed(trial, error, concurrency, retried)
             retried.append(_kind_of(error))
             await self._clock.sleep(retry.wait_s)
+
+    async def _ask_again(self, candidate: str) -> None:
+        """Have the text written that the preflight had; it is stored nowhere."""
+        trial = next(trials_of(self._plan, self._plan.candidate(candidate)))
+        await self._open(candidate)
+        await self._writers[candidate].write(trial, messages_for(self._plan, self._briefs[trial.brief]), 1)
 
     async def _open(self, candidate: str) -> int:
         """Make a writer ready, one start at a time; return how many deaths came before.
