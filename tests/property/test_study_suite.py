@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakeoff.core.errors import InvalidFile, Problem
 from bakeoff.study.suite import Suite, parse_suite
+from bakeoff.study.yaml_lines import read_yaml
+from bakeoff.study.yaml_plain import NotPlain, read_plain
 from sample_runs import suite_text
 
 TEXT = (
@@ -99,3 +102,44 @@ def test_any_value_in_any_field() -> None:
 
     fill()
     assert answers == {True, False}
+
+
+PLAIN = suite_text(2, top="sampling: {temperature: 0.5, stop: ['END', \"a\\n\\u00e9\"]}\neps: .5\nthreshold: 1e0\n") + (
+    "    source: |\n      a: b\n       # c\n    language: no\n    limits: {min_words: 3, max_words: 0450}\n    x: ~\n    y:\n"
+)
+PLAIN_EDITS = st.lists(st.tuples(st.integers(0, len(PLAIN)), st.integers(0, 6), PIECES), min_size=1, max_size=4)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(PLAIN_EDITS)
+def test_the_quick_reading_is_the_careful_one(edits: list[tuple[int, int, str]]) -> None:
+    text = PLAIN
+    for at, removed, inserted in edits:
+        text = text[:at] + inserted + text[at + removed :]
+    try:
+        data = read_plain(text)
+    except NotPlain:
+        return
+    lined = read_yaml(text, "f.yaml")
+    # libyaml reads a few things that the careful reader refuses, such as "?" within braces; it reads nothing otherwise.
+    assert lined.problems or repr(data) == repr(lined.data)
+
+
+def test_the_quick_reading_reads_suites_and_leaves_what_is_unusual() -> None:
+    assert read_plain(PLAIN) == read_yaml(PLAIN, "f.yaml").data
+    for unusual in (
+        "a: &x 1",
+        "a: *x",
+        "a: !!str 1",
+        "a: 1\na: 2",
+        "<<: {}",
+        "[1]: 2",
+        "a: 1\n---\nb: 2",
+        "",
+        "\ta: 1",
+    ):
+        with pytest.raises(NotPlain):
+            read_plain(unusual)
+    for large in ("[" * 60 + "]" * 60, "[" + "1," * 200_001 + "]", "a: " + "9" * 60):
+        with pytest.raises(NotPlain):
+            read_plain(large)

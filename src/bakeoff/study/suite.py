@@ -25,6 +25,7 @@ from bakeoff.study.suite_checks import cross_checks, misspelt_types
 from bakeoff.study.suite_problems import did_you_mean, problems_of
 from bakeoff.study.yaml_lines import LinedData, dotted, read_yaml
 from bakeoff.study.yaml_lines import Path as YamlPath
+from bakeoff.study.yaml_plain import NotPlain, read_plain
 
 Text = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1)]
 
@@ -203,7 +204,19 @@ def parse_suite(text: str, file: str) -> Suite:
     Raises:
         InvalidFile: with every problem of the file, each with line and field.
     """
+    with contextlib.suppress(NotPlain):
+        suite, problems = _check(LinedData(read_plain(text)), file)
+        if suite is not None and not problems:
+            return suite
     lined = read_yaml(text, file)
+    suite, problems = _check(lined, file)
+    if problems or suite is None:
+        raise InvalidFile(tuple(sorted(problems, key=lambda problem: problem.line or 0)))
+    return suite
+
+
+def _check(lined: LinedData, file: str) -> tuple[Suite | None, list[Problem]]:
+    """Return the suite, None where it cannot be made, and everything that is wrong with it."""
     problems = list(lined.problems)
     suite: Suite | None = None
     if lined.data is None and not problems:
@@ -219,9 +232,7 @@ def parse_suite(text: str, file: str) -> Suite:
         problems += [problem for problem in cross_checks(lined, file) if problem.field not in told]
         if suite is not None and not problems:
             problems += _late_problems(suite, lined, file)
-    if problems or suite is None:
-        raise InvalidFile(tuple(sorted(problems, key=lambda problem: problem.line or 0)))
-    return suite
+    return suite, problems
 
 
 def _late_problems(suite: Suite, lined: LinedData, file: str) -> list[Problem]:

@@ -8,6 +8,7 @@ few lines of nested aliases cannot fill the memory.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +19,8 @@ from yaml.composer import ComposerError
 from bakeoff.core.errors import Problem
 
 Path = tuple[str | int, ...]
-_MAX_DEPTH = 40
-_MAX_VALUES = 200_000
+MAX_DEPTH = 40
+MAX_VALUES = 200_000
 """About 10,000 briefs. Counted while reading, and again while aliases are written out."""
 _MAX_CHARACTERS = 20_000_000
 """Of all scalars together, an aliased one counted as often as it is used."""
@@ -64,10 +65,10 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         self._depth += 1
         self._values += 1
-        if self._depth > _MAX_DEPTH:
-            raise ComposerError(None, None, f"nested more than {_MAX_DEPTH} levels deep", self.get_mark())
-        if self._values > _MAX_VALUES:
-            raise ComposerError(None, None, f"more than {_MAX_VALUES:,} values", self.get_mark())
+        if self._depth > MAX_DEPTH:
+            raise ComposerError(None, None, f"nested more than {MAX_DEPTH} levels deep", self.get_mark())
+        if self._values > MAX_VALUES:
+            raise ComposerError(None, None, f"more than {MAX_VALUES:,} values", self.get_mark())
         try:
             return super().compose_node(parent, index)
         finally:
@@ -84,6 +85,33 @@ _Loader.add_implicit_resolver(
     ),
     list("-+0123456789."),
 )
+
+
+def plain_kind(written: str) -> str:
+    """Return what a scalar without quotation marks is: "str", "null", "bool", "int" or "float"."""
+    for tag, pattern in _Loader.yaml_implicit_resolvers.get(written[:1], ()):
+        if pattern.match(written):
+            return tag.removeprefix(_TAG)
+    return "str"
+
+
+def plain_value(kind: str, written: str) -> str | int | float | bool | None:
+    """Return the value of a scalar of that kind.
+
+    Raises:
+        ValueError: it has none, or is a whole number of too many digits.
+    """
+    if kind == "str":
+        return written
+    if kind == "null":
+        return None
+    if kind == "bool" and written in _BOOLS:
+        return _BOOLS[written]
+    if kind == "int" and len(written) <= _MAX_DIGITS:
+        return int(written)
+    if kind == "float":
+        return float(written.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    raise ValueError(written)
 
 
 def read_yaml(text: str, file: str) -> LinedData:
@@ -130,13 +158,13 @@ class _Builder:
         """Return the value of `node`; aliases are written out anew wherever they stand."""
         self._values += 1
         self._characters += len(node.value) if isinstance(node, yaml.ScalarNode) else 0
-        if self._values > _MAX_VALUES or self._characters > _MAX_CHARACTERS:
-            wrong = f"aliases that expand to more than {_MAX_VALUES:,} values or {_MAX_CHARACTERS:,} characters"
+        if self._values > MAX_VALUES or self._characters > _MAX_CHARACTERS:
+            wrong = f"aliases that expand to more than {MAX_VALUES:,} values or {_MAX_CHARACTERS:,} characters"
             raise _TooMuch(None, None, wrong, node.start_mark)
         line = node.start_mark.line + 1
         self._result.lines.setdefault(path, line)
-        if len(path) > _MAX_DEPTH:
-            raise _TooMuch(None, None, f"aliases nested more than {_MAX_DEPTH} levels deep", node.start_mark)
+        if len(path) > MAX_DEPTH:
+            raise _TooMuch(None, None, f"aliases nested more than {MAX_DEPTH} levels deep", node.start_mark)
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -168,17 +196,8 @@ class _Builder:
         if kind == "str":
             return written
         self._result.written[path] = written
-        try:
-            if kind == "null":
-                return None
-            if kind == "bool":
-                return _BOOLS[written]
-            if kind == "int" and len(written) <= _MAX_DIGITS:
-                return int(written)
-            if kind == "float":
-                return float(written.lower().replace(".inf", "inf").replace(".nan", "nan"))
-        except (ValueError, KeyError):
-            pass
+        with contextlib.suppress(ValueError):
+            return plain_value(kind, written)
         shown = one_line(written, _MAX_KEY_SHOWN)
         if kind == "int" and len(written) > _MAX_DIGITS:
             self._tell(line, path, f"is {shown}", f"a number of at most {_MAX_DIGITS} digits")
