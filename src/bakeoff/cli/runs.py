@@ -102,7 +102,7 @@ def _show_texts(store: Store, run_id: str, brief_id: str) -> None:
 
     from bakeoff.core.errors import UsageError
     from bakeoff.core.plain import printable
-    from bakeoff.study.conclude import scoring_version
+    from bakeoff.study.scorers import scoring_version
     from bakeoff.study.execute import load_plan
 
     plan = load_plan(store, run_id)

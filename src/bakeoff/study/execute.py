@@ -12,11 +12,11 @@ from bakeoff.catalog.references import look_again
 from bakeoff.core.clock import Clock
 from bakeoff.core.errors import UsageError
 from bakeoff.store.db import Store
-from bakeoff.study.conclude import scorers_for
 from bakeoff.study.plan import Plan, count_unfinished
 from bakeoff.study.preflight import Pace, Probe, check_fit, check_recorded, probe_endpoints, probe_pace
 from bakeoff.study.retries import Patience
 from bakeoff.study.runner import Progress, Runner, run_folder
+from bakeoff.study.scorers import scorers_for
 from bakeoff.study.writers import make_writer
 
 
