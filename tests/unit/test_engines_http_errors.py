@@ -26,6 +26,21 @@ def test_a_date_to_wait_for(zone):
     assert retry_after_s({"Retry-After": past}) == 0.0
 
 
+def test_a_date_is_held_against_the_servers_own_clock():
+    server = datetime.now(UTC) - timedelta(days=2)
+    headers = {"Date": format_datetime(server), "Retry-After": format_datetime(server + timedelta(seconds=30))}
+    assert retry_after_s(headers) == 30.0
+
+
+@pytest.mark.parametrize("value", ["nan", "", "Wed, 99 Foo 2026 00:00:00 GMT"])
+def test_what_is_neither_seconds_nor_a_date_is_no_advice(value):
+    assert retry_after_s({"Retry-After": value}) is None
+
+
+def test_a_server_error_may_say_how_long_it_takes():
+    assert refusal("m", 502, {"Retry-After": "4"}, b"").retry_after_s == 4.0
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [(400, EndpointRefused), (401, EndpointRefused), (429, EndpointBusy), (500, EndpointFailed), (503, EndpointBusy)],

@@ -251,3 +251,20 @@ def test_a_candidate_that_was_partly_computed_on_the_cpu_is_marked_beside_every_
     assert not any("ann" in words[:2] for words in rows)
     assert any("ann*: on mps, but for aten::linalg_svd" in line for line in as_text(told).splitlines())
     assert "*" not in as_text(document())
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("bundled:generalist", "bundled:generalist"),
+        ("openai:m@http://h:1/v1", "openai:m@http://h:1/v1"),
+        ("openai:llama3.2@http://127.0.0.1:11434/v1", "llama3.2@127.0.0.1:11434"),
+        ("openai:a-model-with-a-long-name@https://api.example.org/v1", "a-model-with-a-long-nam…"),
+        ("some/long/path/to/a/model/folder", "…/path/to/a/model/folder"),
+    ],
+)
+def test_a_long_name_is_shortened_to_what_tells_it_apart(name: str, label: str) -> None:
+    made = document()
+    only = made["candidates"][0] | {"id": name, "failures_by_kind": {"timeout": 1}, "generations": 20}
+    made |= {"candidates": [only], "comparisons": [], "routes": {}}
+    assert f"  {label}: 1 of 20 texts failed" in as_text(made, 160)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -31,7 +32,9 @@ async def translated(where: str, *, started: bool) -> AsyncIterator[None]:
     except aiohttp.ConnectionTimeoutError as error:
         raise EndpointTimeout(f"{where} accepted no connection in time", _RUNNING) from error
     except aiohttp.ClientConnectorError as error:
-        reason = error.os_error.strerror or str(error.os_error)
+        number = error.os_error.errno  # asyncio's own words for a system's error hold a tuple; a name server's do not
+        reason = os.strerror(number) if number is not None and number > 0 else error.os_error.strerror
+        reason = reason or str(error.os_error)
         raise EndpointUnreachable(f"{where} cannot be reached: {reason}", _RUNNING) from error
     except aiohttp.ClientResponseError as error:
         raise EndpointGarbage(f"{where} does not speak HTTP: {excerpt(error.message)}") from error

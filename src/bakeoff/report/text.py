@@ -29,6 +29,7 @@ _HEADLINES = {
     "none_qualified": "No candidate qualified.",
 }
 _LABEL = 24
+_ENDPOINT = re.compile(r"openai:(?P<model>.+)@https?://(?P<host>[^/]+)(/v1/?)?")
 _NOTHING = 1e-6
 _MOVED = "*"
 _SURE = {
@@ -253,15 +254,25 @@ def _against_baseline(document: dict[str, Any], labels: dict[str, str]) -> list[
 
 
 def _labels(document: dict[str, Any]) -> dict[str, str]:
-    """Return a short name for each candidate: its id, or the end of a long path where that is still unique.
+    """Return a short name for each candidate where that is still unique: `MODEL@HOST` of an endpoint, the end of a path.
 
     One whose device left some operators to the CPU is marked, wherever its numbers stand.
     """
     ids = [candidate["id"] for candidate in document["candidates"]]
-    short = {name: name if len(name) <= _LABEL else f"…{name[-_LABEL + 1 :]}" for name in ids}
+    short = {name: _shortened(name) for name in ids}
     unique = short if len(set(short.values())) == len(ids) else {name: name for name in ids}
     marks = {candidate["id"]: _MOVED if candidate.get("fallbacks") else "" for candidate in document["candidates"]}
     return {name: f"{label}{marks[name]}" for name, label in unique.items()}
+
+
+def _shortened(name: str) -> str:
+    if len(name) <= _LABEL:
+        return name
+    endpoint = _ENDPOINT.fullmatch(name)
+    if endpoint is None:
+        return f"…{name[-_LABEL + 1 :]}"
+    brief = f"{endpoint['model']}@{endpoint['host']}"
+    return brief if len(brief) <= _LABEL else f"{brief[: _LABEL - 1]}…"
 
 
 def _title(text: str) -> Text:
