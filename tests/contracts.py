@@ -78,6 +78,8 @@ def _percentiles(value: Any, where: str) -> None:
         _unknown_or(found[name], f"{where}.{name}", 0)
     if found["p50"] is not None:
         assert found["p50"] <= found["p95"] <= found["p99"], where
+    if found["p50_low"] is not None:
+        assert found["p50_low"] <= found["p50"] <= found["p50_high"], where
 
 
 def _candidate(value: Any, where: str, types: set[str]) -> None:
@@ -101,9 +103,11 @@ def _candidate(value: Any, where: str, types: set[str]) -> None:
     for name in ("generations", "failures", "gated"):
         _count(found[name], f"{where}.{name}")
     assert found["failures"] + found["gated"] <= found["generations"], where
-    for name in ("latency_s", "ttft_s", "tpot_s"):
+    for name in ("latency_s", "ttft_s", "itl_s", "tpot_s"):
         _percentiles(found[name], f"{where}.{name}")
-    for name in ("tokens_per_s", "load_s", "peak_memory_bytes"):
+    if found["tokens_per_s_low"] is not None:
+        assert found["tokens_per_s_low"] <= found["tokens_per_s"] <= found["tokens_per_s_high"], where
+    for name in ("tokens_per_s", "load_s", "load_cold_s", "load_warm_s", "peak_memory_bytes"):
         _unknown_or(found[name], f"{where}.{name}", 0)
     for name, fields in {
         "energy_j_per_generation": ["value", "provenance"],

@@ -27,6 +27,7 @@ from bakeoff.engines.deadlines import Deadlines
 MESSAGES = [{"role": "user", "content": "Write."}]
 DEADLINES = Deadlines(connect_s=2, first_token_s=2, stall_s=0.5, total_s=5)
 KEY = "sk-secret-0123456789"
+PACE_S = 0.05  # of a server that writes piece by piece
 
 
 def reply(body, status="200 OK", kind="application/json", extra=""):
@@ -52,7 +53,7 @@ def chunk(text=None, finish=None, **more):
 
 @dataclass
 class Server:
-    """Answers each request with the next of `replies` (the last one for ever); None hangs. Keeps what it was sent."""
+    """Answers each request with the next of `replies` (the last one for ever); None hangs, a list comes piece by piece. Keeps what it was sent."""
 
     replies: list
     bodies: list = field(default_factory=list)
@@ -73,9 +74,12 @@ class Server:
                 if answer is None:
                     await reader.read()
                     return
-                writer.write(answer)
-                await writer.drain()
-                if b"Connection: close" in answer:
+                pieces = [answer] if isinstance(answer, bytes) else answer
+                for piece in pieces:
+                    writer.write(piece)
+                    await writer.drain()
+                    await asyncio.sleep(0 if piece is pieces[-1] else PACE_S)
+                if b"Connection: close" in pieces[0]:
                     return
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -156,6 +160,18 @@ def test_peers_that_leave_something_out():
 def test_uncounted_tokens_are_unknown_never_chunks():
     timings = ask(stream(chunk("a"), "", chunk("b", finish="stop"), ""))[0].timings
     assert (timings.prompt_tokens, timings.completion_tokens, timings.tokens_from) == (None, None, None)
+
+
+def test_times_between_tokens_are_known_only_where_each_came_by_itself():
+    """Events that arrive together are pieces, not tokens: nobody knows when each token was there."""
+    usage = {"prompt_tokens": 3, "completion_tokens": 2}
+    last = f"data: {json.dumps({'choices': [], 'usage': usage})}"
+    timings = ask(stream(chunk("a"), "", chunk("b", finish="stop"), "", last, ""))[0].timings
+    assert (timings.completion_tokens, timings.itl_s, timings.itl_at) == (2, None, None)
+    paced = [stream(), *(f"{line}\n\n".encode() for line in (chunk("a"), chunk("b", finish="stop"), last))]
+    timings = ask(paced)[0].timings
+    assert (len(timings.itl_s), timings.itl_at) == (1, "client")
+    assert PACE_S * 0.9 < timings.itl_s[0] < timings.latency_s
 
 
 def test_a_finished_answer_whose_connection_stays_open_is_not_a_timeout():

@@ -192,6 +192,8 @@ def test_our_client_times_and_counts(served):
     assert (timings.completion_tokens, timings.tokens_from, answer.finish_reason) == (40, "measured", "length")
     assert 0 < timings.ttft_s <= timings.latency_s
     assert timings.queue_s + timings.prefill_s + timings.decode_s <= timings.latency_s
+    assert (len(timings.itl_s), timings.itl_at) == (39, "worker")
+    assert sum(timings.itl_s) == pytest.approx(timings.decode_s, abs=1e-4)
     assert answer.served_model == "tiny"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.study.plan import TIMING_BRIEFS, plan_blocks, plan_trials
+from bakeoff.study.plan import plan_blocks, plan_trials, plan_windows
 from sample_runs import make_plan
 
 
@@ -30,8 +30,10 @@ def test_blocks_cover_what_is_unfinished_once(
     assert len(planned) == len(set(planned))
     assert set(planned) == set(trials) - finished
     position = {trial.key: place for own in plan_trials(plan).values() for place, trial in enumerate(own)}
+    windows = plan_windows(briefs * replicates, plan.turn, taking_turns=together and candidates > 1)
     for block in blocks:
         assert block.trials
         assert {trial.candidate for trial in block.trials} == {block.candidate}
-        timed = {position[trial.key] < TIMING_BRIEFS for trial in block.trials}
-        assert timed == {block.concurrency == 1}
+        for trial, number in block.work:
+            assert windows[number].low <= position[trial.key] < windows[number].high
+            assert windows[number].alone == (block.concurrency == 1)

@@ -131,6 +131,8 @@ def test_a_request_runs_to_its_limit_with_its_tokens_counted(start):
     assert last.timings.rows == 1
     assert 0 <= last.timings.queue_s <= last.timings.ttft_s
     assert last.timings.queue_s + last.timings.prefill_s == pytest.approx(last.timings.ttft_s)
+    assert len(last.timings.itl_s) == 7
+    assert sum(last.timings.itl_s) == pytest.approx(last.timings.decode_s, abs=1e-5)
 
 
 def test_the_end_of_text_token_stops_and_is_counted(start):
@@ -158,6 +160,8 @@ def test_requests_join_while_others_decode_and_leave_at_once(start):
     assert [text for text, _ in ends] == [running.codec.decode(range(101 + 10 * i, 104 + 11 * i)) for i in range(5)]
     assert model.widest >= 4
     assert model.rows == 0
+    # Times between tokens belong to a text only while it was alone.
+    assert {end.timings.itl_s is None for _, end in ends if end.timings.rows > 1} == {True}
 
 
 def test_rows_are_bounded_and_waiting_is_first_come_first_served(start):

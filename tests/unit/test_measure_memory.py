@@ -6,7 +6,7 @@ from bakeoff.core.records import WorkerLoad
 from bakeoff.measure.memory import LoadSummary, summarise_loads
 
 
-def load(candidate="a", peak=100, seconds=1.0, device="cpu"):
+def load(candidate="a", peak=100, seconds=1.0, device="cpu", **further):
     return WorkerLoad(
         candidate=candidate,
         load_s=seconds,
@@ -16,6 +16,7 @@ def load(candidate="a", peak=100, seconds=1.0, device="cpu"):
         engine_version="1",
         peak_memory_bytes=peak,
         weight_bytes=40,
+        **further,
     )
 
 
@@ -45,3 +46,16 @@ def test_a_changed_device_is_seen():
 def test_candidates_do_not_mix():
     with pytest.raises(ValueError, match="one candidate at a time: a, b"):
         summarise_loads([load("a"), load("b")])
+
+
+def test_cold_and_warm_loads_are_told_apart_by_what_was_cached():
+    shares = {0.0: 9.0, 0.04: 7.0, 0.5: 5.0, 1.0: 2.0, None: 1.0}
+    found = summarise_loads([load(seconds=seconds, cached_share=share) for share, seconds in shares.items()])
+    assert (found.load_cold_s, found.load_warm_s, found.load_s) == (8.0, 2.0, 5.0)
+    unknown = summarise_loads([load(cached_share=0.5)])
+    assert unknown.load_cold_s is unknown.load_warm_s is None
+
+
+def test_where_an_accelerator_holds_the_weights_its_peak_is_the_peak():
+    found = summarise_loads([load(peak=900, device="cuda", device_peak_bytes=peak) for peak in (50, 70, None)])
+    assert (found.peak_memory_bytes, found.process_peak_bytes, found.device_peak_bytes) == (70, 900, 70)

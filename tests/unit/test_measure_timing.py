@@ -1,76 +1,123 @@
-"""Timings: from generations that ran alone, and never a silent zero."""
+"""Timings: from generations that ran alone, window by window, and never a silent zero."""
+
+from itertools import count
+from math import exp
 
 import numpy as np
 import pytest
 
 from bakeoff.core.records import Generation, Timings
-from bakeoff.measure.timing import Percentiles, percentiles, summarise_timings, time_per_output_token_s
+from bakeoff.measure.timing import Throughput, summarise_timings, time_per_output_token_s
+from bakeoff.measure.windows import Percentiles, percentiles, ratio_limits
+
+NUMBERS = count()
 
 
-def made(latency_s=2.0, ttft_s=0.5, tokens=16, *, concurrency=1, failed=False, recorded=False, k=[0]):  # noqa: B006 - a counter
-    k[0] += 1
+def made(latency_s=2.0, ttft_s=0.5, tokens=16, *, concurrency=1, failed=False, recorded=False, **further):
+    number = next(NUMBERS)
+    timings = {"latency_s": latency_s, "ttft_s": ttft_s, "completion_tokens": tokens}
+    timings |= {name: further.pop(name) for name in ("itl_s", "itl_at") if name in further}
     return Generation(
-        trial=f"t{k[0]}",
+        trial=f"t{number}",
         candidate="a",
         brief="b",
-        replicate=k[0],
+        replicate=number,
         seed=0,
         text=None if failed else "text",
         finish_reason="error" if failed else "stop",
-        timings=Timings(latency_s=latency_s, ttft_s=ttft_s, completion_tokens=tokens),
+        timings=Timings(**timings),
         concurrency=concurrency,
         recorded=recorded,
+        **{"finished_unix_s": 1000.0 * (number + 1), **further},
     )
 
 
 def test_percentiles_are_numpys():
     values = np.random.default_rng(0).lognormal(0, 1, 37).tolist()
-    found = percentiles(values)
+    found = percentiles([values[:20], [], values[20:]])
     assert (found.p50, found.p95, found.p99) == pytest.approx(tuple(np.percentile(values, [50, 95, 99])))
-    assert found.count == 37
-    assert percentiles([3.0]) == Percentiles(p50=3.0, p95=3.0, p99=3.0, count=1)
+    assert (found.count, found.windows, found.p50_low) == (37, 2, None)
+    assert percentiles([[3.0]]) == Percentiles(p50=3.0, p95=3.0, p99=3.0, count=1, windows=1)
+    assert percentiles([[], []]) == Percentiles()
+
+
+def test_an_interval_comes_from_three_windows_or_more():
+    found = percentiles([[1.0], [2.0], [4.0]])
+    # t(2; 0.975) = 4.302653, sd of log 1, log 2, log 4 is log 2
+    margin = 4.302653 * np.log(2) / np.sqrt(3)
+    assert (found.p50_low, found.p50_high) == pytest.approx((2 * exp(-margin), 2 * exp(margin)), rel=1e-6)
+    assert ratio_limits(2.0, [2.0, 2.0, 2.0]) == (2.0, 2.0)
+    assert ratio_limits(2.0, [1.0, 2.0]) == ratio_limits(0.0, [0.0] * 5) == (None, None)
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.15])
+def test_the_interval_covers_the_median(drift):
+    """Lognormal texts (median 1 s), five windows of five, each window slowed or sped up as a whole."""
+    generator = np.random.default_rng(5)
+    covered = 0
+    for _ in range(1000):
+        factors = np.exp(generator.normal(0, drift, 5))
+        found = percentiles([list(factor * generator.lognormal(0, 0.4, 5)) for factor in factors])
+        covered += found.p50_low <= 1.0 <= found.p50_high
+    assert covered / 1000 >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 1000)
 
 
 def test_one_generation():
-    summary = summarise_timings([made(latency_s=2.0, ttft_s=0.5, tokens=16)])
+    summary = summarise_timings([made(latency_s=2.0, ttft_s=0.5, tokens=16)], 8)
     assert summary.latency_s.p50 == 2.0
     assert summary.ttft_s.p99 == 0.5
     assert summary.tpot_s.p50 == pytest.approx(0.1)
-    assert (summary.tokens_per_s, summary.tokens_per_s_concurrency, summary.provenance) == (8.0, 1, "measured")
+    assert summary.throughput == Throughput(tokens_per_s=8.0, concurrency=1, windows=1)
+    assert summary.provenance == "measured"
+
+
+def test_times_between_tokens_are_pooled_over_texts():
+    texts = [made(itl_s=(0.1, 0.2), itl_at="worker", window=0), made(itl_s=(0.3,), itl_at="worker", window=1)]
+    summary = summarise_timings([*texts, made(), made(concurrency=4, itl_s=(9.0,), itl_at="client")], 4)
+    assert (summary.itl_s.p50, summary.itl_s.count, summary.itl_s.windows) == (0.2, 3, 2)
+    assert summary.itl_at == "worker"
 
 
 def test_generations_that_ran_beside_others_tell_no_latency():
-    summary = summarise_timings([made(concurrency=4), made(concurrency=None)])
+    summary = summarise_timings([made(concurrency=4), made(concurrency=None)], 4)
     assert (summary.latency_s, summary.ttft_s, summary.tpot_s) == (Percentiles(), Percentiles(), Percentiles())
-    assert (summary.tokens_per_s, summary.provenance) == (None, None)
+    assert (summary.throughput.tokens_per_s, summary.throughput.concurrency) == (8.0, 4)
 
 
 def test_alone_and_beside_others_do_not_mix():
-    summary = summarise_timings([made(latency_s=1.0), made(latency_s=9.0, concurrency=2)])
+    summary = summarise_timings([made(latency_s=1.0), made(latency_s=9.0, concurrency=2, finished_unix_s=None)], 2)
     assert (summary.latency_s.p99, summary.latency_s.count) == (1.0, 1)
-    assert summary.tokens_per_s is None
+    assert summary.throughput == Throughput()
 
 
-def test_throughput_under_load_needs_the_busy_time():
-    load = [made(tokens=30, concurrency=3) for _ in range(6)]
-    summary = summarise_timings(load, busy_s=4.0)
-    assert (summary.tokens_per_s, summary.tokens_per_s_concurrency) == (45.0, 3)
-    unknown = summarise_timings([*load, made(tokens=None, concurrency=3)], busy_s=4.0)
-    assert unknown.tokens_per_s is None
+def test_throughput_counts_the_seconds_in_which_a_text_was_in_flight():
+    """Six texts of 30 tokens in three windows: two at a time for 2, 4 and 8 s, with hours between."""
+    load = [
+        made(tokens=30, latency_s=seconds, concurrency=3, window=window, finished_unix_s=1e5 * (window + 1))
+        for window, seconds in enumerate((2.0, 4.0, 8.0))
+        for _ in range(2)
+    ]
+    found = summarise_timings(load, 3).throughput
+    assert (found.tokens_per_s, found.concurrency, found.windows) == (180 / 14, 3, 3)
+    assert found.low < 180 / 14 < found.high
+    assert found.low == pytest.approx(180 / 14 * exp(-4.302653 * np.log(2) / np.sqrt(3)), rel=1e-6)
+    unknown = summarise_timings([*load, made(tokens=None, concurrency=3)], 3)
+    assert unknown.throughput == Throughput()
 
 
-def test_failures_have_no_latency_of_a_text():
-    summary = summarise_timings([made(latency_s=1.0), made(latency_s=60.0, failed=True)])
-    assert summary.latency_s == Percentiles(p50=1.0, p95=1.0, p99=1.0, count=1)
-    assert summarise_timings([made(failed=True)]).tokens_per_s is None
+def test_failures_have_no_latency_of_a_text_but_take_time():
+    summary = summarise_timings([made(latency_s=1.0), made(latency_s=60.0, failed=True)], 8)
+    assert summary.latency_s == Percentiles(p50=1.0, p95=1.0, p99=1.0, count=1, windows=1)
+    assert summary.throughput.tokens_per_s == 16 / 61
+    assert summarise_timings([made(failed=True)], 1).throughput == Throughput()
 
 
 def test_unknown_parts_stay_unknown():
-    summary = summarise_timings([made(ttft_s=None), made(tokens=None)])
+    summary = summarise_timings([made(ttft_s=None), made(tokens=None)], 1)
     assert summary.latency_s.count == 2
     assert summary.ttft_s.count == 1
-    assert summary.tpot_s == Percentiles()
-    assert summary.tokens_per_s is None
+    assert (summary.tpot_s, summary.itl_s, summary.itl_at) == (Percentiles(), Percentiles(), None)
+    assert summary.throughput.tokens_per_s is None
 
 
 @pytest.mark.parametrize("tokens", [None, 0, 1])
@@ -79,12 +126,8 @@ def test_one_token_has_no_time_per_further_token(tokens):
 
 
 def test_recorded_times_are_reported_not_measured():
-    summary = summarise_timings([made(latency_s=3.0, ttft_s=None, concurrency=None, recorded=True)])
+    recorded = made(latency_s=3.0, ttft_s=None, concurrency=None, recorded=True, finished_unix_s=None)
+    summary = summarise_timings([recorded], 8)
     assert (summary.latency_s.p50, summary.provenance) == (3.0, "reported")
-    assert summary.tokens_per_s is None
-    assert summarise_timings([]).provenance is None
-
-
-def test_no_time_is_no_busy_time():
-    with pytest.raises(ValueError, match="busy seconds"):
-        summarise_timings([made()], busy_s=0.0)
+    assert summary.throughput == Throughput()
+    assert summarise_timings([], 8).provenance is None

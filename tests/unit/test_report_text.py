@@ -43,7 +43,7 @@ def document(
         analysis=analysis,
         decision=decision,
         routes=route_content_types(analysis, decision),
-        timings={name: summarise_timings([g for g in generations if g.candidate == name]) for name in names},
+        timings={name: summarise_timings([g for g in generations if g.candidate == name], 1) for name in names},
         loads={name: summarise_loads([]) for name in names},
         events=(
             RunEvent(at="now", kind="worker_died", candidate=names[0], message="killed [red]by[/red] \x1b[2J signal 9"),

@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 
+import pytest
+
 from bakeoff.core.spec import Sampling
 from bakeoff.study.plan import (
-    TIMING_BRIEFS,
     Plan,
     choose_briefs,
+    count_alone,
     count_unfinished,
     plan_blocks,
     plan_trials,
+    plan_windows,
     trial_seed,
 )
 from sample_runs import make_plan, make_suite
@@ -106,6 +109,25 @@ def test_what_does_not_change_a_text_does_not_change_its_key() -> None:
     assert keys(plan.model_copy(update={"brief_ids": tuple(reversed(plan.brief_ids))})) == keys(plan)
 
 
+@pytest.mark.parametrize(("trials", "alone"), [(0, 0), (3, 3), (10, 10), (34, 10), (35, 15), (84, 20), (175, 25)])
+def test_windows_written_alone_are_few_and_spread(trials: int, alone: int) -> None:
+    windows = plan_windows(trials, 20, taking_turns=True)
+    assert [window.low for window in windows[1:]] == [window.high for window in windows[:-1]]
+    assert sum(window.high - window.low for window in windows) == trials
+    assert count_alone(trials, 20, taking_turns=True) == alone
+    in_one_go = plan_windows(trials, 20, taking_turns=False)
+    assert count_alone(trials, 20, taking_turns=False) == min(trials, 10)
+    assert [window.high - window.low for window in in_one_go if window.alone] == [2] * min(5, trials // 2) + [1] * (
+        trials == 3
+    )
+    assert sum(window.high - window.low for window in in_one_go) == trials
+    starts = [window.low for window in windows if window.alone]
+    assert starts[:2] == [0, 5][: len(starts)]
+    if alone == 25:
+        assert starts[2:] == [50, 95, 140]
+        assert max(window.high - window.low for window in windows) == 20
+
+
 def test_timing_trials_run_alone_and_first() -> None:
     plan = make_plan(40, concurrency=8)
     for together in (True, False):
@@ -114,7 +136,7 @@ def test_timing_trials_run_alone_and_first() -> None:
             assert block.concurrency in {1, 8}
             if block.concurrency == 1:
                 alone[block.candidate] += len(block.trials)
-        assert alone == {"ann": TIMING_BRIEFS, "bob": TIMING_BRIEFS}
+        assert alone == dict.fromkeys(("ann", "bob"), 15 if together else 10)
 
 
 def test_candidates_take_turns_only_when_all_fit_together() -> None:
@@ -138,11 +160,11 @@ def test_a_plan_survives_json() -> None:
 
 def test_a_lone_candidates_work_is_not_cut_and_turns_are_long_enough_to_fill_the_flight() -> None:
     lone = list(plan_blocks(make_plan(100, ("ann",), concurrency=4), set(), together=True))
-    assert [(block.concurrency, len(block.trials)) for block in lone] == [(1, TIMING_BRIEFS), (4, 90)]
+    assert [(block.concurrency, len(block.trials)) for block in lone] == [(1, 10), (4, 90)]
     pair = list(plan_blocks(make_plan(150, concurrency=32), set(), together=True))
-    assert {len(block.trials) for block in pair} == {TIMING_BRIEFS, 64, 12}
+    assert {len(block.trials) for block in pair} == {5, 64, 2}
     apart = list(plan_blocks(make_plan(100), set(), together=False))
-    assert [len(block.trials) for block in apart] == [TIMING_BRIEFS, 90] * 2
+    assert [len(block.trials) for block in apart] == [10, 90] * 2
 
 
 def test_counting_what_is_left_needs_no_trials_of_a_new_run() -> None:

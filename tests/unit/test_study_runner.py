@@ -43,7 +43,7 @@ PATIENCE = Patience(backoff_s=1.0, longest_wait_s=100.0, give_up_s=60.0)
 class ScriptedWriter:
     """Does for each try of a trial what `script(trial, attempt)` says: raises it, or writes."""
 
-    load: WorkerLoad | None = None
+    loads: tuple[WorkerLoad, ...] = ()
 
     def __init__(self, script: Callable[[Trial, int], BaseException | None]) -> None:
         self._script = script

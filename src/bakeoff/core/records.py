@@ -22,7 +22,8 @@ class Timings(Record):
 
     `latency_s` is request sent to last byte; `ttft_s` is request sent to first non-empty text (stream only);
     `queue_s`, `prefill_s`, `decode_s` are the worker's own (None for endpoints that do not say).
-    `tokens_from` is None where nobody counted: the token counts are None then.
+    `tokens_from` is None where nobody counted: the token counts are None then. `itl_s` are the times between tokens of a
+    text that was written alone, taken inside a worker, or at the client where every token came in a piece of its own.
     """
 
     latency_s: float | None = None
@@ -33,6 +34,8 @@ class Timings(Record):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     tokens_from: Provenance | None = "reported"
+    itl_s: tuple[float, ...] | None = None
+    itl_at: Literal["worker", "client"] | None = None
 
 
 class Generation(Record):
@@ -40,7 +43,7 @@ class Generation(Record):
 
     `attempts` counts requests, and `retried` says why each one but the last was not enough (kinds of error, in order);
     `timings` are the last one's. `concurrency` is how many requests were allowed in flight; `finished_unix_s` is wall
-    time, for telling busy seconds.
+    time, for telling busy seconds. `window` numbers the stretch of the candidate's work in which it was made.
     """
 
     trial: str
@@ -60,6 +63,7 @@ class Generation(Record):
     dtype: str | None = None
     recorded: bool = False
     finished_unix_s: float | None = None
+    window: int | None = None
 
     @property
     def failed(self) -> bool:
@@ -159,6 +163,8 @@ class WorkerLoad(Record):
     """One start of one worker: what it took, and what was seen to do the work.
 
     Stored again whenever more is known (its peak memory grows): of equal `start`, the last one counts.
+    `peak_memory_bytes` is the process's own, `device_peak_bytes` that of an accelerator's allocator. `cached_share` tells
+    how much of the model's files was in the page cache before (0 to 1).
     """
 
     candidate: str
@@ -173,6 +179,8 @@ class WorkerLoad(Record):
     kernels: str | None = None
     kernels_reason: str | None = None
     fallbacks: tuple[str, ...] = ()
+    device_peak_bytes: int | None = None
+    cached_share: float | None = None
 
 
 class RunEvent(Record):

@@ -150,6 +150,13 @@ class Answer:
         value = self.timings.get(name)
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
 
+    def gaps_s(self) -> tuple[float, ...] | None:
+        """Return a worker's times between tokens, None where the server gives none."""
+        value = self.timings.get("itl_s")
+        if not isinstance(value, list) or not all(isinstance(gap, int | float) and gap >= 0 for gap in value):
+            return None
+        return tuple(float(gap) for gap in value)
+
     def _parse(self, data: str) -> Mapping[str, Any]:
         try:
             value = json.loads(data)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,6 +68,15 @@ class TokenModel(Protocol):
 
     def close(self) -> None:
         """Give everything back. The model is not used afterwards."""
+        ...
+
+
+@runtime_checkable
+class KnowsPeak(Protocol):
+    """A loaded model whose device has an allocator that remembers the most it ever held."""
+
+    def peak_memory_bytes(self) -> int | None:
+        """Most bytes that the device's allocator has held, None where it does not say. Safe from any thread."""
         ...
 
 

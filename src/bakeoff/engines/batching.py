@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from bakeoff.core.errors import UsageError, WorkerError
 from bakeoff.core.spec import Sampling
-from bakeoff.engines.base import TokenModel
+from bakeoff.engines.base import KnowsPeak, TokenModel
 from bakeoff.engines.requests import BatcherClosed, Delivery, Finish, ModelFailed, PromptTooLong, Request
 from bakeoff.engines.sampling import choose_tokens, is_finite, seeded_generator
 from bakeoff.engines.text import TextCodec
@@ -87,6 +87,7 @@ class Batcher:
         self.broken: BaseException | None = None
         self.generated_tokens = 0
         self.memory_bytes = model.memory_bytes()
+        self._peak_seen_bytes = self.memory_bytes
         self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
 
     def start(self) -> None:
@@ -120,6 +121,12 @@ class Batcher:
     def in_flight(self) -> int:
         """Requests that wait or run."""
         return len(self._waiting) + len(self._running)
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """Most bytes that the engine's allocator held: its own memory of it, or else the most that was seen here."""
+        known = self._model.peak_memory_bytes() if isinstance(self._model, KnowsPeak) else None
+        return self._peak_seen_bytes if known is None else known
 
     def close(self, timeout_s: float = 1.0) -> bool:
         """End every request with `BatcherClosed`, then the loop; tell whether the loop ended within `timeout_s`."""
@@ -228,10 +235,8 @@ class Batcher:
         """Account for one token of one row; return whether it was its last."""
         request = row.request
         row.token = token
-        request.produced += 1
-        request.last_at = now
+        request.count_token(now)
         if request.produced == 1:
-            request.first_at = now
             self._urgent = True
         finish: Finish | None = None
         if token in self._codec.eos_ids:
@@ -296,6 +301,8 @@ class Batcher:
         self._urgent = False
         self._delivered_at = perf_counter()
         self.memory_bytes = self._model.memory_bytes()
+        if self.memory_bytes is not None:
+            self._peak_seen_bytes = max(self._peak_seen_bytes or 0, self.memory_bytes)
         if deliveries:
             self._deliver(deliveries)
 

@@ -10,6 +10,7 @@ Cancelling a call closes its connection, which is how a server learns that nobod
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -257,9 +258,9 @@ class _Reading:
         self._response = response
         self._sent_at = sent_at
         self._answer = Answer(where)
-        self._first_s: float | None = None
         self._last_s: float | None = None
         self._tokens = 0
+        self._arrivals_s: list[float] = []
 
     async def refusal(self) -> EndpointError:
         """Return the error that the status stands for, with the server's words as far as they come."""
@@ -294,7 +295,7 @@ class _Reading:
                 raise EndpointGarbage(f"{self._where} answered {self._response.content_type} without any event")
             when = "before its first token" if self._answer.tokens == 0 else "in the middle of its answer"
             raise EndpointFailed(f"{self._where} ended its stream {when}, without finish_reason or [DONE]")
-        return self._complete(self._first_s, self._last_s or 0.0)
+        return self._complete(next(iter(self._arrivals_s), None), self._last_s or 0.0)
 
     async def _read_events(self) -> None:
         parser = EventParser()
@@ -319,12 +320,13 @@ class _Reading:
     def _take(self, events: Sequence[Event]) -> None:
         if not events:
             return
+        pieces = len(self._answer.texts)
         now = perf_counter() - self._sent_at  # of all events of a chunk: they came together
         for event in events:
             self._answer.take_event(event)
         self._last_s = now
-        if self._first_s is None and self._answer.texts:
-            self._first_s = now
+        if len(self._answer.texts) > pieces:
+            self._arrivals_s.append(now)
 
     async def _drain(self) -> None:
         """Read the end of the body, so that the connection can serve again; without it, it is closed."""
@@ -340,6 +342,8 @@ class _Reading:
         # Some servers say 0 when they did not count; a text without tokens does not exist.
         tokens = answer.count("completion_tokens")
         tokens = None if tokens == 0 and answer.text else tokens
+        own_gaps_s = answer.gaps_s()
+        gaps_s = own_gaps_s if own_gaps_s is not None else _gaps(self._arrivals_s, tokens)
         timings = Timings(
             latency_s=latency_s,
             ttft_s=ttft_s,
@@ -349,6 +353,8 @@ class _Reading:
             prompt_tokens=answer.count("prompt_tokens"),
             completion_tokens=tokens,
             tokens_from=None if tokens is None else "measured" if counted else "reported",
+            itl_s=gaps_s,
+            itl_at=None if gaps_s is None else "client" if own_gaps_s is None else "worker",
         )
         rows = answer.timings.get("rows")
         return Completion(
@@ -366,6 +372,13 @@ async def _read_all(response: aiohttp.ClientResponse, limit: int) -> bytes:
     while len(body) < limit and (chunk := await response.content.readany()):
         body += chunk
     return bytes(body)
+
+
+def _gaps(arrivals_s: Sequence[float], tokens: int | None) -> tuple[float, ...] | None:
+    """Return the times between pieces of text if each was one token (the end of text may be counted, and is no piece)."""
+    if tokens is None or len(arrivals_s) < 2 or len(arrivals_s) not in {tokens, tokens - 1}:
+        return None
+    return tuple(round(later - earlier, 6) for earlier, later in itertools.pairwise(arrivals_s))
 
 
 def _read_url(address: str) -> URL:

@@ -31,6 +31,7 @@ class RequestTimings:
 
     `queue_s` is submit to prefill, `prefill_s` the prefill call with the first token's choice, `ttft_s` submit to
     first token, `decode_s` first to last token, `rows` the most rows that were batched with it, itself included.
+    `itl_s` are the times between its tokens; None where it was not alone all the time, since they are its neighbours' too.
     """
 
     queue_s: float
@@ -40,6 +41,7 @@ class RequestTimings:
     prompt_tokens: int
     completion_tokens: int
     rows: int
+    itl_s: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,21 @@ class Request:
     last_at: float = 0.0
     produced: int = 0
     rows: int = 0
+    gaps_s: list[float] = field(default_factory=list)
     pending: str = ""
 
     def cancel(self) -> None:
         """Stop within one token; nothing is delivered afterwards. Safe from any thread, and more than once."""
         self.cancelled = True
+
+    def count_token(self, now: float) -> None:
+        """Note that a token was chosen at `now`, in seconds of `perf_counter`."""
+        self.produced += 1
+        if self.produced == 1:
+            self.first_at = now
+        elif self.rows == 1:
+            self.gaps_s.append(round(now - self.last_at, 6))
+        self.last_at = now
 
     @property
     def reserved(self) -> int:
@@ -98,4 +110,5 @@ class Request:
             prompt_tokens=len(self.prompt),
             completion_tokens=self.produced,
             rows=self.rows,
+            itl_s=tuple(self.gaps_s) if self.rows == 1 else None,
         )

@@ -82,6 +82,10 @@ class DeviceWitness:
             return int(self._torch.cuda.memory_reserved(self.device))
         return self.allocated()
 
+    def peak(self) -> int | None:
+        """Most bytes that the device's allocator has given out at once; None where it does not remember."""
+        return int(self._torch.cuda.max_memory_allocated(self.device)) if self._kind == "cuda" else None
+
     def wait(self) -> None:
         """Wait until the device has done all it was given: a clock that is read before shows nothing."""
         if self._kind == "cuda":

@@ -169,6 +169,10 @@ class TransformersModel:
         tensors = {id(tensor): tensor for _, tensor in self._named_tensors()}
         return sum(int(tensor.numel() * tensor.element_size()) for tensor in tensors.values())
 
+    def peak_memory_bytes(self) -> int | None:
+        """Most bytes that CUDA's allocator has given out; None elsewhere, where no allocator remembers."""
+        return self._witness.peak()
+
     def close(self) -> None:
         """Give everything back."""
         self._rows.close()

@@ -219,6 +219,7 @@ def _describe(loaded: LoadedModel, batcher: Batcher, limits: Limits, address: st
         "weight_bytes": facts.weight_bytes,
         "context_length": batcher.context_length,
         "memory_bytes": batcher.memory_bytes,
+        "device_peak_bytes": None if facts.device == "cpu" else batcher.peak_memory_bytes,
         "peak_rss_bytes": peak_rss_bytes(),
         "max_rows": limits.max_rows,
         "address": address,

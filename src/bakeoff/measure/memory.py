@@ -12,21 +12,29 @@ from statistics import median
 from bakeoff.core.records import WorkerLoad
 from bakeoff.core.spec import Record
 
+COLD, WARM = 0.05, 0.95
+"""Shares of a model's files in the page cache up to which, or from which, a load counts as cold or warm."""
+
 
 class LoadSummary(Record):
     """Over all starts of one candidate's worker; None where no start told.
 
-    `peak_memory_bytes` is the largest peak that was told, over `peaks_known` of `loads` starts: a lower bound where
-    not all told. `load_s` and `first_token_s` are medians. `device` and `dtype` are those of the last start, which
+    `process_peak_bytes` is the largest peak that was told, over `peaks_known` of `loads` starts: a lower bound where
+    not all told. `device_peak_bytes` is that of an accelerator's own allocator. `load_s` and `first_token_s` are medians;
+    `load_cold_s` and `load_warm_s` are those of starts that found (next to) nothing, or (next to) all, of the model's files
+    in the page cache. `device` and `dtype` are those of the last start, which
     differ from earlier ones only if `devices_differ`; so are `kernels` (the arithmetic, where the engine has a choice) and
     its reason. `fallbacks` are the operators that any start moved to the CPU.
     """
 
     loads: int = 0
     peaks_known: int = 0
-    peak_memory_bytes: int | None = None
+    process_peak_bytes: int | None = None
+    device_peak_bytes: int | None = None
     weight_bytes: int | None = None
     load_s: float | None = None
+    load_cold_s: float | None = None
+    load_warm_s: float | None = None
     first_token_s: float | None = None
     device: str | None = None
     dtype: str | None = None
@@ -34,6 +42,11 @@ class LoadSummary(Record):
     kernels: str | None = None
     kernels_reason: str | None = None
     fallbacks: tuple[str, ...] = ()
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        """The peak of whoever holds the weights: an accelerator's allocator, or else the process."""
+        return self.process_peak_bytes if self.device_peak_bytes is None else self.device_peak_bytes
 
 
 def summarise_loads(loads: Sequence[WorkerLoad]) -> LoadSummary:
@@ -50,13 +63,18 @@ def summarise_loads(loads: Sequence[WorkerLoad]) -> LoadSummary:
     # A start is told again when more is known of it; starts without a name are told once.
     loads = list({load.start or str(number): load for number, load in enumerate(loads)}.values())
     peaks = [load.peak_memory_bytes for load in loads if load.peak_memory_bytes is not None]
+    on_device = [load.device_peak_bytes for load in loads if load.device_peak_bytes is not None]
+    cached = [(load.cached_share, load.load_s) for load in loads if load.cached_share is not None]
     weights = [load.weight_bytes for load in loads if load.weight_bytes is not None]
     return LoadSummary(
         loads=len(loads),
         peaks_known=len(peaks),
-        peak_memory_bytes=max(peaks, default=None),
+        process_peak_bytes=max(peaks, default=None),
+        device_peak_bytes=max(on_device, default=None),
         weight_bytes=max(weights, default=None),
         load_s=median(load.load_s for load in loads),
+        load_cold_s=_median([load_s for share, load_s in cached if share <= COLD]),
+        load_warm_s=_median([load_s for share, load_s in cached if share >= WARM]),
         first_token_s=median(load.first_token_s for load in loads),
         device=loads[-1].device,
         dtype=loads[-1].dtype,
@@ -65,3 +83,7 @@ def summarise_loads(loads: Sequence[WorkerLoad]) -> LoadSummary:
         kernels_reason=loads[-1].kernels_reason,
         fallbacks=tuple(dict.fromkeys(operator for load in loads for operator in load.fallbacks)),
     )
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return median(values) if values else None

@@ -11,9 +11,8 @@ from bakeoff.decide.conclusion import Conclusion
 from bakeoff.decide.decision import Requirements, decide
 from bakeoff.decide.footprint import Footprint
 from bakeoff.decide.routing import route_content_types
-from bakeoff.measure.busy import busy_seconds
 from bakeoff.measure.memory import summarise_loads
-from bakeoff.measure.timing import TimingSummary, summarise_timings
+from bakeoff.measure.timing import summarise_timings
 from bakeoff.score.composite import score_generation
 from bakeoff.store.db import Store
 from bakeoff.study.plan import Plan, plan_trials
@@ -38,7 +37,7 @@ def conclude(plan: Plan, store: Store, *, complete: bool) -> Conclusion:
     units = [BriefUnit(id=brief.id, content_type=brief.content_type, cluster=brief.cluster) for brief in plan.briefs()]
     analysis = analyse(names, units, generations, scores, incomplete=not complete)
     own = {name: [g for g in generations if g.candidate == name] for name in names}
-    timings = {name: time_candidate(own[name], plan.concurrency_of(name)) for name in names}
+    timings = {name: summarise_timings(own[name], plan.concurrency_of(name)) for name in names}
     all_loads = store.loads(plan.run_id)
     loads = {name: summarise_loads([load for load in all_loads if load.candidate == name]) for name in names}
     footprints = {
@@ -83,23 +82,6 @@ def _exclusions(gone: Sequence[Generation]) -> dict[str, str]:
     """Return why each candidate that was given up cannot be chosen."""
     counts = Counter(generation.candidate for generation in gone)
     return {name: f"it stopped answering, and {count} of its texts are missing" for name, count in counts.items()}
-
-
-def time_candidate(generations: Sequence[Generation], concurrency: int) -> TimingSummary:
-    """Summarise one candidate: percentiles from texts made alone, throughput at the run's concurrency."""
-    alone = summarise_timings(generations)
-    beside = [generation for generation in generations if generation.concurrency == concurrency]
-    busy_s = busy_seconds(beside)
-    if concurrency == 1 or busy_s is None:
-        return alone
-    loaded = summarise_timings(beside, busy_s)
-    return alone.model_copy(
-        update={
-            "tokens_per_s": loaded.tokens_per_s,
-            "tokens_per_s_concurrency": loaded.tokens_per_s_concurrency,
-            "provenance": alone.provenance or loaded.provenance,
-        }
-    )
 
 
 def _score(plan: Plan, store: Store, generations: Sequence[Generation]) -> list[Score]:

@@ -13,7 +13,7 @@ from bakeoff.core.clock import Clock
 from bakeoff.core.errors import UsageError
 from bakeoff.store.db import Store
 from bakeoff.study.plan import Plan, count_unfinished
-from bakeoff.study.preflight import Pace, Probe, check_fit, check_recorded, probe_endpoints, probe_pace
+from bakeoff.study.preflight import Pace, Probe, check_fit, check_recorded, load_cold, probe_endpoints, probe_pace
 from bakeoff.study.retries import Patience
 from bakeoff.study.runner import Progress, Runner, run_folder
 from bakeoff.study.scorers import scorers_for
@@ -49,6 +49,8 @@ async def execute(
     unfinished = count_unfinished(plan, finished)
     try:
         await probe_endpoints(writers)
+        if not stored:
+            await load_cold(writers)
         if any(unfinished.values()):
             probe = Probe(clock, patience, progress.told)
             pace = await probe_pace(plan, writers, unfinished, probe, together=fit.together)

@@ -7,9 +7,9 @@ resumed run plans the same trials, and redoes those that are not stored.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import random
 from collections.abc import Collection, Iterator, Sequence
+from itertools import groupby
 from typing import Literal, NamedTuple
 
 from bakeoff.core.records import Generation
@@ -18,11 +18,55 @@ from bakeoff.machine.budget import Budget
 from bakeoff.machine.detect import Machine
 from bakeoff.study.suite import Brief, Suite
 
-TIMING_BRIEFS = 10
-"""Briefs that every candidate writes alone, at concurrency 1: latency, TTFT and TPOT come from these only."""
+_ALONE = 5
+"""Trials of a window at concurrency 1: latency, TTFT, ITL and TPOT come from these only."""
 
-_CHUNK_BRIEFS = 20
-"""Briefs at least that a candidate writes before the next one takes its turn, so that heat and drift favour nobody."""
+_ALONE = 5
+"""Trials of a window at concurrency 1: latency, TTFT, ITL and TPOT come from these only."""
+
+_ALONE_UNINTERRUPTED = 2
+_FIRST_ALONE = 10
+_LATER_WINDOWS = 3
+"""Windows at concurrency 1 that are spread over the rest, where candidates take turns, so that drift is seen."""
+
+_TURN = 20
+"""Trials at least that a candidate writes before the next one takes its turn, so that heat and drift favour nobody."""
+
+
+class Window(NamedTuple):
+    """A stretch of a candidate's trials, from number `low` up to `high`, written alone or many at a time."""
+
+    low: int
+    high: int
+    alone: bool
+
+
+def plan_windows(trials: int, turn: int, *, taking_turns: bool) -> list[Window]:
+    """Divide a candidate's trials (their number) into windows, in order; those of many at a time have at most `turn`.
+
+    Where candidates take turns, a window is a turn, and some turns are written alone. Where one does all of its work in
+    one go, nothing interrupts it after the first trials, which are windows of two then: smaller, but as many.
+    """
+    size = _ALONE if taking_turns else _ALONE_UNINTERRUPTED
+    first = min(trials, _FIRST_ALONE)
+    windows = [Window(low, min(low + size, first), alone=True) for low in range(0, first, size)]
+    rest = trials - first
+    later = min(_LATER_WINDOWS, rest // (_ALONE + turn)) if taking_turns else 0
+    turns = -(-(rest - later * _ALONE) // turn)
+    before = {-(-(number + 1) * turns // (later + 1)) for number in range(later)}
+    low = first
+    for number in range(turns + 1):
+        for size, alone in ((_ALONE, True), (turn, False)):
+            if low < trials and (not alone or number in before):
+                windows.append(Window(low, min(low + size, trials), alone))
+                low = windows[-1].high
+    return windows
+
+
+def count_alone(trials: int, turn: int, *, taking_turns: bool) -> int:
+    """Return how many of so many trials are written alone."""
+    windows = plan_windows(trials, turn, taking_turns=taking_turns)
+    return sum(window.high - window.low for window in windows if window.alone)
 
 
 class Trial(NamedTuple):
@@ -77,6 +121,11 @@ class Plan(Record):
         """Return a candidate by id."""
         return next(candidate for candidate in self.candidates if candidate.id == candidate_id)
 
+    @property
+    def turn(self) -> int:
+        """How many texts a turn has: it ends when its last text does, so one of few would mostly wait for that."""
+        return max(_TURN, 2 * self.concurrency)
+
     def concurrency_of(self, candidate_id: str) -> int:
         """Return how many texts of a candidate may be in flight."""
         if self.endpoint_concurrency is None or self.candidate(candidate_id).model.source != "endpoint":
@@ -85,11 +134,16 @@ class Plan(Record):
 
 
 class Block(NamedTuple):
-    """Trials of one candidate that run together, at most `concurrency` at a time."""
+    """Trials of one candidate that run together, at most `concurrency` at a time; `work` has the window of each too."""
 
     candidate: str
     concurrency: int
-    trials: tuple[Trial, ...]
+    work: tuple[tuple[Trial, int], ...]
+
+    @property
+    def trials(self) -> list[Trial]:
+        """The trials, in order."""
+        return [trial for trial, _ in self.work]
 
 
 def choose_briefs(briefs: Sequence[Brief], count: int | None, seed: int) -> tuple[str, ...]:
@@ -142,27 +196,36 @@ def count_unfinished(plan: Plan, finished: Collection[str]) -> dict[str, int]:
 def plan_blocks(plan: Plan, finished: Collection[str], *, together: bool) -> Iterator[Block]:
     """Yield the unfinished work in order; trials whose key is in `finished` are left out.
 
-    The first `TIMING_BRIEFS` trials of a candidate run at concurrency 1, the rest at the plan's. With `together` (all
-    workers fit in memory at once) the candidates take turns, in an order shuffled for each turn; otherwise each one
-    does all of its work before the next is loaded. A lone candidate's work is not cut: nobody waits for its turn.
+    Windows of a candidate run at concurrency 1 or at the plan's (`plan_windows`). With `together` (all workers fit in
+    memory at once) the candidates take turns, a window each, in an order shuffled for each turn; otherwise each one does
+    all of its work before the next is loaded. A lone candidate's work is not cut: nobody waits for its turn.
     """
     trials = plan_trials(plan)
     shuffler = random.Random(f"turns:{plan.seed}")  # noqa: S311 - an order, not a secret
     total = max((len(own) for own in trials.values()), default=0)
-    # A turn ends when its last text does: one of fewer texts than twice those in flight would mostly wait for that.
-    turn = max(_CHUNK_BRIEFS, 2 * plan.concurrency) if together and len(trials) > 1 else max(total, 1)
-    bounds = [0, *range(TIMING_BRIEFS, total, turn), total]
-    spans = [(low, high) for low, high in itertools.pairwise(bounds) if low < high]
+    taking_turns = together and len(trials) > 1
+    windows = list(enumerate(plan_windows(total, plan.turn, taking_turns=taking_turns)))
+    # In one go, what is written alone is one block, and the rest another.
+    ways = [[window] for window in windows] if taking_turns else [list(way) for _, way in groupby(windows, _is_alone)]
     names = list(trials)
-    turns: list[tuple[str, int, int]] = []
+    turns: list[tuple[str, list[tuple[int, Window]]]] = []
     if together:
-        for low, high in spans:
+        for way in ways:
             shuffler.shuffle(names)
-            turns += [(name, low, high) for name in names]
+            turns += [(name, way) for name in names]
     else:
         shuffler.shuffle(names)
-        turns = [(name, low, high) for name in names for low, high in spans]
-    for name, low, high in turns:
-        unfinished = tuple(trial for trial in trials[name][low:high] if trial.key not in finished)
+        turns = [(name, way) for name in names for way in ways]
+    for name, way in turns:
+        unfinished = tuple(
+            (trial, number)
+            for number, window in way
+            for trial in trials[name][window.low : window.high]
+            if trial.key not in finished
+        )
         if unfinished:
-            yield Block(name, 1 if low < TIMING_BRIEFS else plan.concurrency_of(name), unfinished)
+            yield Block(name, 1 if _is_alone(way[0]) else plan.concurrency_of(name), unfinished)
+
+
+def _is_alone(numbered: tuple[int, Window]) -> bool:
+    return numbered[1].alone

@@ -35,10 +35,10 @@ from bakeoff.core.units import seconds_text
 from bakeoff.engines.local import choose_engine, require_engine
 from bakeoff.engines.recorded import read_recorded
 from bakeoff.machine.budget import Budget
-from bakeoff.study.plan import TIMING_BRIEFS, Plan, Trial, trials_of
+from bakeoff.study.plan import Plan, Trial, count_alone, trials_of
 from bakeoff.study.retries import Patience, retry_policy
 from bakeoff.study.runner import messages_for
-from bakeoff.study.writers import EndpointWriter, Message, Writer
+from bakeoff.study.writers import EndpointWriter, Message, WorkerWriter, Writer
 
 _ASSUMED_CONTEXT = 2048
 """Tokens a row is assumed to take in the cache where config.json gives no context length."""
@@ -286,6 +286,21 @@ async def _time_text(
             return probe.clock.monotonic_s() - begun
 
 
+async def load_cold(writers: Mapping[str, Writer]) -> None:
+    """Start every worker once from the disk, and end it: the starts that follow find its files in the page cache.
+
+    One after the other, since candidates may share a file, and pages that a worker has mapped are never dropped.
+
+    Raises:
+        BakeoffError: one that does not start.
+    """
+    for writer in writers.values():
+        if isinstance(writer, WorkerWriter):
+            await writer.forget_files()
+            await writer.open()
+            await writer.close()
+
+
 async def probe_pace(
     plan: Plan, writers: Mapping[str, Writer], unfinished: Mapping[str, int], probe: Probe, *, together: bool
 ) -> Pace:
@@ -315,7 +330,7 @@ async def probe_pace(
         per_text[name] = await _time_text(writer, first, messages, probe, probe_deadline_s(plan.candidate(name)))
         if not together:
             await writer.close()
-        alone = min(TIMING_BRIEFS, unfinished[name])
+        alone = count_alone(unfinished[name], plan.turn, taking_turns=together and len(plan.candidates) > 1)
         low += per_text[name] * (alone + (unfinished[name] - alone) / plan.concurrency_of(name))
         high += per_text[name] * unfinished[name]
     return Pace(low, high, per_text)

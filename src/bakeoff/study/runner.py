@@ -126,7 +126,7 @@ class Runner:
             for candidate in writers
         }
         self._briefs = {brief.id: brief for brief in plan.briefs()}
-        self._stored_loads: dict[str, WorkerLoad] = {}
+        self._stored_loads: dict[tuple[str, int], WorkerLoad] = {}
         self._deaths = dict.fromkeys(writers, 0)
         self._opening = {candidate: asyncio.Lock() for candidate in writers}
         self._last_told_s = clock.monotonic_s()
@@ -166,13 +166,14 @@ class Runner:
     async def _close(self, candidate: str, *, store_load: bool) -> None:
         await self._writers[candidate].close()
         if store_load:
-            self._store_load(candidate)
+            self._store_loads(candidate)
 
-    def _store_load(self, candidate: str) -> None:
-        load = self._writers[candidate].load
-        if load is not None and self._stored_loads.get(candidate) != load:
-            self._stored_loads[candidate] = load
-            self._store.add_load(self._plan.run_id, load)
+    def _store_loads(self, candidate: str) -> None:
+        for number, load in enumerate(self._writers[candidate].loads):
+            start = (candidate, number)
+            if self._stored_loads.get(start) != load:
+                self._stored_loads[start] = load
+                self._store.add_load(self._plan.run_id, load)
 
     def _note_elapsed(self) -> None:
         now = self._clock.monotonic_s()
@@ -182,10 +183,10 @@ class Runner:
     async def _keep_books(self, candidate: str) -> None:
         self._note_elapsed()
         await self._writers[candidate].measure()
-        self._store_load(candidate)
+        self._store_loads(candidate)
 
     async def _run_block(self, block: Block) -> None:
-        waiting = deque(block.trials)
+        waiting = deque(block.work)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(block.concurrency, len(waiting))):
@@ -193,10 +194,10 @@ class Runner:
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
 
-    async def _work(self, block: Block, waiting: deque[Trial]) -> None:
+    async def _work(self, block: Block, waiting: deque[tuple[Trial, int]]) -> None:
         while waiting:
-            trial = waiting.popleft()
-            generation = await self._make(trial, block.concurrency)
+            trial, window = waiting.popleft()
+            generation = await self._make(trial, block.concurrency, window)
             await self._keep(self._pulses[trial.candidate].settle(generation))
             if self._clock.monotonic_s() - self._last_told_s >= _BOOKS_EVERY_S:
                 await self._keep_books(block.candidate)
@@ -206,7 +207,7 @@ class Runner:
             if await self._saving.save(generation):
                 self._progress.finished(generation)
 
-    async def _make(self, trial: Trial, concurrency: int) -> Generation:
+    async def _make(self, trial: Trial, concurrency: int, window: int) -> Generation:
         """Write one text, or say why there is none; never raises an endpoint's or worker's error."""
         writer = self._writers[trial.candidate]
         messages = messages_for(self._plan, self._briefs[trial.brief])
@@ -225,6 +226,7 @@ class Runner:
                     "attempts": len(retried) + 1,
                     "retried": tuple(retried),
                     "finished_unix_s": self._clock.now().timestamp(),
+                    "window": window,
                 }
                 if generation.text is not None:
                     made["text"] = whole_characters(generation.text)

@@ -19,6 +19,7 @@ from bakeoff.engines.client import EndpointClient
 from bakeoff.engines.deadlines import Deadlines
 from bakeoff.engines.process import Worker, WorkerCommand, start_worker
 from bakeoff.engines.recorded import RecordedTexts, read_recorded
+from bakeoff.measure.page_cache import cached_share, drop_from_cache, model_files
 from bakeoff.study.plan import Trial
 
 READY_TIMEOUT_S = 300.0
@@ -30,8 +31,8 @@ class Writer(Protocol):
     """Opened before the first trial, closed at the end; `open` again after a death starts anew."""
 
     @property
-    def load(self) -> WorkerLoad | None:
-        """What the last start took; None where nothing was started."""
+    def loads(self) -> Sequence[WorkerLoad]:
+        """What each start took, the last one as far as is known; empty where nothing is started."""
         ...
 
     async def open(self) -> None:
@@ -50,7 +51,7 @@ class Writer(Protocol):
         ...
 
     async def measure(self) -> None:
-        """Bring `load` up to date: the peak memory so far."""
+        """Bring the last of `loads` up to date: the peak memory so far."""
         ...
 
     async def close(self) -> None:
@@ -75,13 +76,13 @@ class WorkerWriter:
         self._logs = logs
         self._worker: Worker | None = None
         self._client: EndpointClient | None = None
-        self._load: WorkerLoad | None = None
+        self._loads: list[WorkerLoad] = []
         self._opening = asyncio.Lock()
 
     @property
-    def load(self) -> WorkerLoad | None:
-        """What the last start took."""
-        return self._load
+    def loads(self) -> Sequence[WorkerLoad]:
+        """What each start took."""
+        return tuple(self._loads)
 
     @property
     def pid(self) -> int | None:
@@ -102,10 +103,16 @@ class WorkerWriter:
                 threads=None,
                 allow_fallback=self._candidate.allow_fallback,
             )
+            files = await asyncio.to_thread(model_files, command.folder)
+            share = await asyncio.to_thread(cached_share, files)
             self._worker = await start_worker(command, self._logs, READY_TIMEOUT_S)
             self._client = self._worker.client(Deadlines.from_environment())
             await self._client.__aenter__()
-            self._load = _load_record(self._candidate.id, self._worker)
+            self._loads.append(_load_record(self._candidate.id, self._worker, share))
+
+    async def forget_files(self) -> None:
+        """Have the next start read the model's files from the disk, where the system lets us."""
+        await asyncio.to_thread(lambda: drop_from_cache(model_files(Path(self._candidate.model.location))))
 
     async def write(
         self, trial: Trial, messages: Sequence[Message], concurrency: int, first_token_s: float | None = None
@@ -123,23 +130,18 @@ class WorkerWriter:
             raise
         return generation.model_copy(update={"device": worker.facts.device, "dtype": worker.facts.dtype})
 
-    async def peak_memory_bytes(self) -> int | None:
-        """Ask the worker for its own peak; None when it cannot say."""
-        if self._client is None:
-            return None
+    async def measure(self) -> None:
+        """Ask the worker for its peak memory so far."""
+        if self._client is None or not self._loads:
+            return
         try:
             health = await self._client.health()
         except EndpointError:
-            return None
-        peak = health.get("peak_rss_bytes")
-        return peak if isinstance(peak, int) else None
-
-    async def measure(self) -> None:
-        """Ask the worker for its peak memory so far."""
-        if self._load is not None:
-            peak = await self.peak_memory_bytes()
-            if peak is not None:
-                self._load = self._load.model_copy(update={"peak_memory_bytes": peak})
+            return
+        told = {"peak_memory_bytes": "peak_rss_bytes", "device_peak_bytes": "device_peak_bytes"}
+        peaks = {field: health.get(name) for field, name in told.items()}
+        known = {field: peak for field, peak in peaks.items() if isinstance(peak, int)}
+        self._loads[-1] = self._loads[-1].model_copy(update=known)
 
     async def close(self) -> None:
         """Note the peak memory, then stop the worker and its process group."""
@@ -159,7 +161,7 @@ class WorkerWriter:
 class EndpointWriter:
     """Somebody else's server. The key, if it needs one, is OPENAI_API_KEY."""
 
-    load: WorkerLoad | None = None
+    loads: Sequence[WorkerLoad] = ()
 
     def __init__(self, candidate: Candidate) -> None:
         self._candidate = candidate
@@ -209,7 +211,7 @@ class EndpointWriter:
 class RecordedWriter:
     """Texts that exist already. Nothing is generated, and nothing is timed but what the file says."""
 
-    load: WorkerLoad | None = None
+    loads: Sequence[WorkerLoad] = ()
 
     def __init__(self, candidate: Candidate) -> None:
         self._candidate = candidate
@@ -262,15 +264,18 @@ async def _ask(
     first_token_s: float | None,
 ) -> Generation:
     completion = await client.generate(messages, candidate.sampling, trial.seed, first_token_s=first_token_s)
+    timings = completion.timings
+    if concurrency > 1 and timings.itl_s is not None:  # its neighbours' too, and many
+        timings = timings.model_copy(update={"itl_s": None, "itl_at": None})
     return trial.generation(
         text=completion.text,
         finish_reason=completion.finish_reason,
-        timings=completion.timings,
+        timings=timings,
         concurrency=concurrency,
     )
 
 
-def _load_record(candidate_id: str, worker: Worker) -> WorkerLoad:
+def _load_record(candidate_id: str, worker: Worker, cached: float | None) -> WorkerLoad:
     facts = worker.facts
     return WorkerLoad(
         candidate=candidate_id,
@@ -285,4 +290,5 @@ def _load_record(candidate_id: str, worker: Worker) -> WorkerLoad:
         kernels=facts.kernels,
         kernels_reason=facts.kernels_reason,
         fallbacks=facts.fallbacks,
+        cached_share=cached,
     )
