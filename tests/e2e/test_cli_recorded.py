@@ -178,7 +178,10 @@ WRONG_USE = [
     (("run", "suite.yaml", "--models", "recorded:good.jsonl,recorded:good.jsonl"), "named twice"),
     (("run", "suite.yaml", "--models", "bundeld:x,recorded:nowhere.jsonl"), "bundeld:x: there is no such model folder"),
     (("run", "suite.yaml", "--models", " , "), "no candidates"),
-    (("run", "suite.yaml", "--models", "onnx+recorded:good.jsonl"), "an engine can be forced for a model folder or file only"),
+    (
+        ("run", "suite.yaml", "--models", "onnx+recorded:good.jsonl"),
+        "an engine can be forced for a model folder or file only",
+    ),
     (("run", "suite.yaml", "--models", "recorded:good.jsonl", "--fixed-n", "37"), "the suite has 36 briefs"),
     (("run", "nowhere.yaml"), "there is no such suite file"),
     (("run", "wrong.yaml"), "wrong.yaml:3: brief: is not a known key"),

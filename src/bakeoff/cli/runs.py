@@ -102,8 +102,8 @@ def _show_texts(store: Store, run_id: str, brief_id: str) -> None:
 
     from bakeoff.core.errors import UsageError
     from bakeoff.core.plain import printable
-    from bakeoff.study.scorers import scoring_version
     from bakeoff.study.execute import load_plan
+    from bakeoff.study.scorers import scoring_version
 
     plan = load_plan(store, run_id)
     briefs = {brief.id: brief for brief in plan.briefs()}

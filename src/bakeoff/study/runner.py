@@ -249,7 +249,7 @@ class Runner:
         """Make a writer ready, one start at a time; return how many deaths came before.
 
         Raises:
-            WorkerDied: there were too many.
+            WorkerDied: there were too many, or it was found dead, which is told once and counts.
             WorkerNotStarted: this start failed, which is a death of its own.
         """
         async with self._opening[candidate]:
@@ -258,7 +258,7 @@ class Runner:
                 raise WorkerDied(f"the worker died {deaths} times in this run; the trial was not tried")
             try:
                 await self._writers[candidate].open()
-            except WorkerNotStarted as error:
+            except WorkerError as error:
                 self._mourn(candidate, error, deaths)
                 raise
             return deaths

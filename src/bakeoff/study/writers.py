@@ -36,7 +36,11 @@ class Writer(Protocol):
         ...
 
     async def open(self) -> None:
-        """Make ready to write. Does nothing when ready already."""
+        """Make ready to write. Does nothing when ready already.
+
+        Raises:
+            WorkerError: it cannot be made ready, or a process behind it had died meanwhile.
+        """
         ...
 
     async def write(
@@ -76,6 +80,7 @@ class WorkerWriter:
         self._logs = logs
         self._worker: Worker | None = None
         self._client: EndpointClient | None = None
+        self._told_dead = False
         self._loads: list[WorkerLoad] = []
         self._opening = asyncio.Lock()
 
@@ -90,11 +95,20 @@ class WorkerWriter:
         return self._worker.pid if self._worker is not None and self._worker.alive else None
 
     async def open(self) -> None:
-        """Start the worker unless it runs; several callers at once start one."""
+        """Start the worker unless it runs; several callers at once start one.
+
+        Raises:
+            WorkerDied: it ran, and was found dead; told once, the next call starts it anew.
+            WorkerNotStarted: it did not become ready.
+        """
         async with self._opening:
             if self._worker is not None and self._worker.alive:
                 return
+            died_idle = self._worker if not self._told_dead else None
             await self._close()
+            if died_idle is not None:
+                raise died_idle.died()
+            self._told_dead = False
             command = WorkerCommand(
                 name=self._candidate.id,
                 engine=self._candidate.engine,
@@ -126,6 +140,7 @@ class WorkerWriter:
         except EndpointError:
             # A process that was killed is reaped a moment after its socket breaks.
             if await worker.ended_within(_REAP_WITHIN_S):
+                self._told_dead = True
                 raise worker.died() from None
             raise
         return generation.model_copy(update={"device": worker.facts.device, "dtype": worker.facts.dtype})
