@@ -325,3 +325,28 @@ def test_the_key_is_sent_and_is_nowhere_else(workspace: Workspace, capsys: pytes
     assert len(stored) >= 3
     for path in stored:
         assert KEY[:8].encode() not in path.read_bytes(), path
+
+
+def test_a_key_that_no_header_can_hold_is_refused_and_not_quoted(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\r\nX-Other: 1")
+    with Misbehaving("good") as server:
+        run = run_against(workspace, server, briefs=10)
+    assert run.code == 2
+    assert "error: OPENAI_API_KEY holds characters" in run.err
+    assert KEY not in run.err
+    assert server.requests == 0
+    monkeypatch.setenv("OPENAI_API_KEY", f"  {KEY}\n")
+    with Misbehaving(lambda ask: "good" if ask.key == KEY else "401") as server:
+        assert run_against(workspace, server, briefs=10).code == 0
+
+
+def test_a_setting_that_is_no_time_is_told_before_anything_is_asked(workspace: Workspace) -> None:
+    for name in ("BAKEOFF_STALL_S", "BAKEOFF_GIVE_UP_S", "BAKEOFF_PROBE_S"):
+        workspace.environment |= QUICK | {name: "a while"}
+        with Misbehaving("good") as server:
+            run = run_against(workspace, server, briefs=10)
+        assert run.code == 2
+        assert f"error: {name}: 'a while' is not a number of seconds" in run.err
+        assert server.requests == 0

@@ -218,6 +218,18 @@ def test_what_a_server_refuses_of_the_protocol_is_left_out_and_remembered():
     assert all(body["max_completion_tokens"] == 9 and "max_tokens" not in body for body in bodies[1:])
 
 
+def test_requests_beside_each_other_learn_from_one_refusal():
+    async def three():
+        replies = [*[refused("unknown field: stream_options")] * 3, reply(PLAIN)]
+        async with serving(*replies) as (client, server):
+            answers = await asyncio.gather(*(client.generate(MESSAGES, Sampling(), 0) for _ in range(3)))
+            return answers, server.bodies
+
+    answers, bodies = asyncio.run(three())
+    assert [answer.text for answer in answers] == ["Hello"] * 3
+    assert ["stream_options" in body for body in bodies] == [True] * 3 + [False] * 3
+
+
 @pytest.mark.parametrize(
     ("answer", "error", "says"),
     [
@@ -401,7 +413,7 @@ def test_an_answer_in_gzip_is_read_and_a_broken_one_is_told():
 
 
 def test_an_answer_without_end_is_ended(monkeypatch):
-    monkeypatch.setattr("bakeoff.engines.client.MAX_ANSWER_BYTES", 10_000)
+    monkeypatch.setattr("bakeoff.engines.reading.MAX_ANSWER_BYTES", 10_000)
     with pytest.raises(EndpointGarbage, match="more than 10000 bytes"):
         ask(reply(PLAIN | {"padding": "x" * 20_000}))
     with pytest.raises(EndpointGarbage, match="more than 10000 bytes"):

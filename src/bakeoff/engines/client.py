@@ -9,12 +9,10 @@ Cancelling a call closes its connection, which is how a server learns that nobod
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -24,40 +22,17 @@ from typing import Any, Self
 import aiohttp
 from yarl import URL
 
-from bakeoff.core.errors import (
-    EndpointError,
-    EndpointFailed,
-    EndpointGarbage,
-    EndpointRefused,
-    EndpointTimeout,
-    UsageError,
-)
-from bakeoff.core.records import FinishReason, Timings
+from bakeoff.core.errors import EndpointError, EndpointGarbage, EndpointRefused, UsageError
 from bakeoff.core.spec import Sampling
-from bakeoff.engines.answer import Answer, excerpt
+from bakeoff.engines.answer import excerpt
 from bakeoff.engines.deadlines import Deadlines, Watch
 from bakeoff.engines.http_errors import blot_out, refusal, translated
-from bakeoff.engines.sse import MAX_EVENT_BYTES, Event, EventParser, EventTooLong
+from bakeoff.engines.reading import Completion, Reading, read_all
+from bakeoff.engines.sse import MAX_EVENT_BYTES
 
 # Below the 5 s after which common servers drop an idle connection, so that none is picked up as it closes.
 KEEP_ALIVE_S = 4.0
 MAX_CONNECTIONS = 256
-MAX_ERROR_BYTES = 65536
-# No text is as long; a server that never ends one must not fill our memory.
-MAX_ANSWER_BYTES = 32 * 2**20
-# How long the bytes after a finished answer are waited for: its usage, the end of the body.
-LINGER_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """One answer. `served_model` is the name the server gave itself; `rows` how many it batched, where it says."""
-
-    text: str
-    finish_reason: FinishReason
-    timings: Timings
-    served_model: str | None
-    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +79,11 @@ class EndpointClient:
     def __repr__(self) -> str:
         return f"EndpointClient({self.where!r})"
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine."""
+        return _is_local(self._base)
+
     async def __aenter__(self) -> Self:
         """Open the connection pool; connects to nothing yet."""
         connector: aiohttp.BaseConnector
@@ -116,7 +96,7 @@ class EndpointClient:
             connector=connector,
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=None, connect=self._deadlines.connect_s),
-            trust_env=not _is_local(self._base),  # a proxy is for what is far away
+            trust_env=not self.is_local,  # a proxy is for what is far away
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         return self
@@ -143,10 +123,13 @@ class EndpointClient:
             EndpointError: one of its kinds, for every way in which no answer came.
         """
         while True:
+            spoken = self._dialect
             body = self._write_body(messages, sampling, seed)
             try:
                 return await self._ask(body, first_token_s)
             except EndpointRefused as error:
+                if spoken is not self._dialect:  # a request beside this one has learned from its refusal
+                    continue
                 dialect = self._dialect.after_refusal(error.message) if error.status in {400, 422} else None
                 if dialect is None:
                     raise
@@ -206,7 +189,7 @@ class EndpointClient:
                 async with translated(self.where, started=False):
                     posting = self._pool().post(self._base / "chat" / "completions", json=body, allow_redirects=False)
                     response = await wait(lambda: stack.enter_async_context(posting))
-                reading = _Reading(self.where, watch, response, sent_at)
+                reading = Reading(self.where, watch, response, sent_at)
                 if response.status != 200:
                     raise await reading.refusal()
                 kind = response.content_type
@@ -224,7 +207,7 @@ class EndpointClient:
             async with AsyncExitStack() as stack, translated(self.where, started=False):
                 getting = self._pool().get(url, allow_redirects=False)
                 response = await watch.within(timeout_s, lambda: stack.enter_async_context(getting))
-                body = await watch.within(timeout_s, lambda: _read_all(response, MAX_EVENT_BYTES))
+                body = await watch.within(timeout_s, lambda: read_all(response, MAX_EVENT_BYTES))
                 if response.status != 200:
                     raise refusal(self.where, response.status, response.headers, body)
         try:
@@ -247,138 +230,6 @@ class EndpointClient:
         except EndpointError as error:
             blot_out(error, self._api_key)
             raise
-
-
-class _Reading:
-    """The reading of one response."""
-
-    def __init__(self, where: str, watch: Watch, response: aiohttp.ClientResponse, sent_at: float) -> None:
-        self._where = where
-        self._watch = watch
-        self._response = response
-        self._sent_at = sent_at
-        self._answer = Answer(where)
-        self._last_s: float | None = None
-        self._tokens = 0
-        self._arrivals_s: list[float] = []
-
-    async def refusal(self) -> EndpointError:
-        """Return the error that the status stands for, with the server's words as far as they come."""
-        body = b""
-        with suppress(EndpointError, aiohttp.ClientError, ConnectionError):
-            reading = self._response.content
-            body = await self._watch.within(LINGER_S, lambda: reading.read(MAX_ERROR_BYTES))
-        return refusal(self._where, self._response.status, self._response.headers, body)
-
-    async def plain(self) -> Completion:
-        """Read an answer that comes whole."""
-        async with translated(self._where, started=True):
-            body = await self._watch.to_the_end(lambda: _read_all(self._response, MAX_ANSWER_BYTES + 1))
-        if len(body) > MAX_ANSWER_BYTES:
-            raise EndpointGarbage(f"{self._where} sent an answer of more than {MAX_ANSWER_BYTES} bytes")
-        self._answer.take_body(body.decode(errors="replace"))
-        return self._complete(ttft_s=None, latency_s=perf_counter() - self._sent_at)
-
-    async def stream(self) -> Completion:
-        """Read an answer that comes in events, to `[DONE]` or the end of the stream."""
-        try:
-            await self._read_events()
-            await self._drain()
-        except EventTooLong as error:
-            raise EndpointGarbage(f"{self._where} sent {error}") from error
-        except (EndpointFailed, EndpointTimeout) as error:
-            # After finish_reason nothing but usage can be missing, so a broken or silent connection is forgiven.
-            if not self._answer.complete or not isinstance(error.__cause__, aiohttp.ClientError | TimeoutError):
-                raise
-        if not self._answer.complete:
-            if self._last_s is None and self._response.content_type != "text/event-stream":
-                raise EndpointGarbage(f"{self._where} answered {self._response.content_type} without any event")
-            when = "before its first token" if self._answer.tokens == 0 else "in the middle of its answer"
-            raise EndpointFailed(f"{self._where} ended its stream {when}, without finish_reason or [DONE]")
-        return self._complete(next(iter(self._arrivals_s), None), self._last_s or 0.0)
-
-    async def _read_events(self) -> None:
-        parser = EventParser()
-        size = 0
-        while not self._answer.done and (chunk := await self._next_chunk()):
-            size += len(chunk)
-            if size > MAX_ANSWER_BYTES:
-                raise EndpointGarbage(f"{self._where} sent an answer of more than {MAX_ANSWER_BYTES} bytes")
-            self._take(parser.feed(chunk))
-            if self._answer.tokens > self._tokens:
-                self._tokens = self._answer.tokens
-                self._watch.note_token()
-        self._take(parser.close())
-
-    async def _next_chunk(self) -> bytes:
-        read = self._response.content.readany
-        async with translated(self._where, started=True):
-            if self._answer.complete:
-                return await self._watch.within(LINGER_S, read, "usage")
-            return await self._watch.for_token(read)
-
-    def _take(self, events: Sequence[Event]) -> None:
-        if not events:
-            return
-        pieces = len(self._answer.texts)
-        now = perf_counter() - self._sent_at  # of all events of a chunk: they came together
-        for event in events:
-            self._answer.take_event(event)
-        self._last_s = now
-        if len(self._answer.texts) > pieces:
-            self._arrivals_s.append(now)
-
-    async def _drain(self) -> None:
-        """Read the end of the body, so that the connection can serve again; without it, it is closed."""
-        with suppress(TimeoutError, aiohttp.ClientError):
-            async with asyncio.timeout(LINGER_S):
-                while await self._response.content.readany():
-                    continue
-
-    def _complete(self, ttft_s: float | None, latency_s: float) -> Completion:
-        answer = self._answer
-        answer.require_text()
-        counted = answer.timings.get("completion_tokens") is not None
-        # Some servers say 0 when they did not count; a text without tokens does not exist.
-        tokens = answer.count("completion_tokens")
-        tokens = None if tokens == 0 and answer.text else tokens
-        own_gaps_s = answer.gaps_s()
-        gaps_s = own_gaps_s if own_gaps_s is not None else _gaps(self._arrivals_s, tokens)
-        timings = Timings(
-            latency_s=latency_s,
-            ttft_s=ttft_s,
-            queue_s=answer.seconds("queue_s"),
-            prefill_s=answer.seconds("prefill_s"),
-            decode_s=answer.seconds("decode_s"),
-            prompt_tokens=answer.count("prompt_tokens"),
-            completion_tokens=tokens,
-            tokens_from=None if tokens is None else "measured" if counted else "reported",
-            itl_s=gaps_s,
-            itl_at=None if gaps_s is None else "client" if own_gaps_s is None else "worker",
-        )
-        rows = answer.timings.get("rows")
-        return Completion(
-            text=answer.text,
-            finish_reason=answer.finish_reason or "stop",
-            timings=timings,
-            served_model=answer.model,
-            rows=rows if isinstance(rows, int) else None,
-        )
-
-
-async def _read_all(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    """Return the body, or as much of it as passes `limit` bytes first."""
-    body = bytearray()
-    while len(body) < limit and (chunk := await response.content.readany()):
-        body += chunk
-    return bytes(body)
-
-
-def _gaps(arrivals_s: Sequence[float], tokens: int | None) -> tuple[float, ...] | None:
-    """Return the times between pieces of text if each was one token (the end of text may be counted, and is no piece)."""
-    if tokens is None or len(arrivals_s) < 2 or len(arrivals_s) not in {tokens, tokens - 1}:
-        return None
-    return tuple(round(later - earlier, 6) for earlier, later in itertools.pairwise(arrivals_s))
 
 
 def _read_url(address: str) -> URL:

@@ -60,7 +60,9 @@ def refusal(where: str, status: int, headers: Mapping[str, str], body: bytes) ->
     if status >= 500:
         return EndpointFailed(message, retry_after_s=retry_after_s(headers))
     if 300 <= status < 400:
-        return EndpointRefused(f"{where} redirects to {headers.get('Location', '?')}", "use that address", status)
+        return EndpointRefused(
+            f"{where} redirects to {excerpt(headers.get('Location', '?'))}", "use that address", status
+        )
     hints = {401: "check the API key", 403: "check the API key and what it may do", 404: "check the URL and the model"}
     return EndpointRefused(message, hints.get(status, ""), status)
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from bakeoff.core.errors import EndpointError, TextMissing, WorkerDied
+from bakeoff.core.errors import EndpointError, TextMissing, UsageError, WorkerDied
 from bakeoff.core.records import Generation, Timings, WorkerLoad
 from bakeoff.core.spec import Candidate
 from bakeoff.engines.client import EndpointClient
@@ -185,7 +185,7 @@ class EndpointWriter:
     async def open(self) -> None:
         """Make the connection pool."""
         if self._client is None:
-            key = os.environ.get("OPENAI_API_KEY")
+            key = _api_key()
             deadlines = Deadlines.from_environment()
             self._client = EndpointClient(self._candidate.model.location, self.remote_model, key, deadlines)
             await self._client.__aenter__()
@@ -199,11 +199,11 @@ class EndpointWriter:
         """Return what the server says it serves.
 
         Raises:
-            EndpointError: it does not answer within 2 s.
+            EndpointError: it does not answer within 2 s; 10 s if it is another machine, whose list may be long.
         """
         await self.open()
         assert self._client is not None  # noqa: S101 - opened above
-        return await self._client.models(timeout_s=2.0)
+        return await self._client.models(timeout_s=2.0 if self._client.is_local else 10.0)
 
     async def write(
         self, trial: Trial, messages: Sequence[Message], concurrency: int, first_token_s: float | None = None
@@ -288,6 +288,18 @@ async def _ask(
         timings=timings,
         concurrency=concurrency,
     )
+
+
+def _api_key() -> str | None:
+    """Return the key for endpoints, from the environment and from nowhere else; None where there is none.
+
+    Raises:
+        UsageError: no header could hold it. It is not quoted.
+    """
+    key = os.environ.get("OPENAI_API_KEY", "").strip()  # a file's last line feed comes with it
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError("OPENAI_API_KEY holds characters that no key has", "set it to the key alone, on one line")
+    return key or None
 
 
 def _load_record(candidate_id: str, worker: Worker, cached: float | None) -> WorkerLoad:
