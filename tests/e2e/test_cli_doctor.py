@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import psutil
@@ -9,6 +10,7 @@ import pytest
 
 from bakeoff_command import Workspace
 from contracts import one_document
+from stand_in_vllm import write_vllm
 
 
 def test_the_document_tells_this_machine_and_its_engines(tmp_path: Path) -> None:
@@ -39,3 +41,19 @@ def test_an_engine_whose_import_kills_the_process_is_told(tmp_path: Path, monkey
     assert done.returncode == 0
     assert "fatal: its import ended the process (exit code 9). Add it with:  pip install fatal" in done.stdout
     assert "onnx" in done.stdout
+
+
+def test_a_server_of_its_own_is_found_by_its_command(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.environment["PATH"] = str(tmp_path)
+    said = workspace.call("doctor").stdout
+    assert "vllm: not installed: the command vllm. Add it with:  pip install vllm\n" in said
+    write_vllm(tmp_path / "bin")
+    workspace.environment["PATH"] = os.pathsep.join([str(tmp_path / "bin"), os.environ["PATH"]])
+    assert "vllm 0.32.0: works, on a device of its choice\n" in workspace.call("doctor").stdout
+    (tmp_path / "bin" / "vllm").write_text("#!/bin/sh\nexit 7\n")
+    (vllm,) = (
+        each for each in one_document(workspace.call("doctor", "--json").stdout)["engines"] if each["name"] == "vllm"
+    )
+    assert (vllm["available"], vllm["install"]) == (False, "pip install vllm")
+    assert vllm["reason"].endswith("bin/vllm --version ended with exit code 7")

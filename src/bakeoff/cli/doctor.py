@@ -46,20 +46,20 @@ def _examine() -> dict[str, Any]:
 
 async def _engines() -> list[dict[str, Any]]:
     """Return every engine's state. One at a time: two imports at once would only slow each other down."""
-    from bakeoff.engines.device_probe import probe_device
+    from bakeoff.engines.device_probe import Probe, probe_device
     from bakeoff.engines.local import inspect_engines
 
     found = []
     for state in inspect_engines():
-        device, problem = await probe_device(state.name) if state.available else (None, state.reason)
-        works = not problem
+        probe = await probe_device(state.name) if state.available else Probe(None, state.reason)
+        works = not probe.problem
         found.append(
             {
                 "name": state.name,
                 "available": works,
-                "version": state.version,
-                "device": device,
-                "reason": problem,
+                "version": state.version or probe.version,
+                "device": probe.device,
+                "reason": probe.problem,
                 "install": None if works else state.install,
             }
         )
@@ -97,5 +97,6 @@ def _print(document: dict[str, Any]) -> None:
 
 def _engine_line(engine: dict[str, Any]) -> str:
     if engine["available"]:
-        return f"{engine['name']} {engine['version'] or ''}: works, on {engine['device'] or 'a device of its choice'}"
+        version = f" {engine['version']}" if engine["version"] else ""
+        return f"{engine['name']}{version}: works, on {engine['device'] or 'a device of its choice'}"
     return f"{engine['name']}: {engine['reason']}. Add it with:  {engine['install']}"

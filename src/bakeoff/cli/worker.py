@@ -59,11 +59,11 @@ def worker(
     if not spec.is_ours_to_run:
         hint = "name bundled:NAME, a folder or a GGUF file"
         raise UsageError(f"{wanted}: only a model folder or file can be served by a worker", hint)
-    chosen = require_engine(choose_engine(spec, engine or forced)).name
+    chosen = require_engine(choose_engine(spec, engine or forced))
     options = {
         "--model": spec.location,
         "--name": name or wanted,
-        "--engine": chosen,
+        "--engine": chosen.name,
         "--device": device,
         "--threads": threads,
         "--watch-fd": watch_fd,
@@ -73,4 +73,4 @@ def worker(
     if allow_fallback:
         arguments.append("--allow-fallback")
     # A program of its own: nothing imports a model runtime, not even this command.
-    os.execv(sys.executable, [sys.executable, "-m", "bakeoff.engines.worker", *arguments])  # noqa: S606 - our own program
+    os.execv(sys.executable, [sys.executable, "-m", chosen.program, *arguments])  # noqa: S606 - our own program

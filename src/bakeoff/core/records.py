@@ -164,14 +164,14 @@ class WorkerLoad(Record):
 
     Stored again whenever more is known (its peak memory grows): of equal `start`, the last one counts.
     `peak_memory_bytes` is the process's own, `device_peak_bytes` that of an accelerator's allocator. `cached_share` tells
-    how much of the model's files was in the page cache before (0 to 1).
+    how much of the model's files was in the page cache before (0 to 1), `unknown` why a server that is not ours leaves something None.
     """
 
     candidate: str
     load_s: float
     first_token_s: float
-    device: str
-    dtype: str
+    device: str | None
+    dtype: str | None
     engine_version: str
     peak_memory_bytes: int | None
     weight_bytes: int | None
@@ -181,6 +181,7 @@ class WorkerLoad(Record):
     fallbacks: tuple[str, ...] = ()
     device_peak_bytes: int | None = None
     cached_share: float | None = None
+    unknown: tuple[str, ...] = ()
 
 
 class RunEvent(Record):

@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import sys
+from typing import NamedTuple
 
 from bakeoff.core.errors import BakeoffError
 from bakeoff.engines import local
@@ -32,11 +33,24 @@ def main(name: str) -> None:
     os.write(report, json.dumps({"device": device, "problem": problem}).encode() + b"\n")
 
 
-async def probe_device(name: str) -> tuple[str | None, str]:
-    """Run this program for an engine; return its device, and why it cannot work here (empty if it can)."""
+class Probe(NamedTuple):
+    """What an engine says here: its device and version where it tells them, and why it cannot work (empty if it can)."""
+
+    device: str | None
+    problem: str
+    version: str | None = None
+
+
+async def probe_device(name: str) -> Probe:
+    """Run this program for an engine.
+
+    A server of its own names its device only once it runs: it is asked for its version, and its device is unknown.
+    """
+    engine = local.find_engine(name)
+    command = local.find_command(engine) if engine.command else None
+    asked = [command, "--version"] if command else [sys.executable, "-m", "bakeoff.engines.device_probe", name]
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "bakeoff.engines.device_probe", name),
+        *asked,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -47,12 +61,22 @@ async def probe_device(name: str) -> tuple[str | None, str]:
     except TimeoutError:
         process.kill()
         await process.wait()
-        return None, f"its import did not end within {PROBE_TIMEOUT_S:g} s"
+        return Probe(None, f"its import did not end within {PROBE_TIMEOUT_S:g} s")
+    if command:
+        return _read_version(command, process.returncode, said)
     try:
         value = json.loads(said)
     except ValueError:
-        return None, f"its import ended the process (exit code {process.returncode})"
-    return value["device"], value["problem"] or ""
+        return Probe(None, f"its import ended the process (exit code {process.returncode})")
+    return Probe(value["device"], value["problem"] or "")
+
+
+def _read_version(command: str, code: int | None, said: bytes) -> Probe:
+    if code != 0:
+        return Probe(None, f"{command} --version ended with exit code {code}")
+    # Whatever it logs comes first.
+    words = said.decode(errors="replace").split()
+    return Probe(None, "", words[-1] if words else None)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,11 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import shutil
+import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from bakeoff.core.errors import MissingDependency, UnsupportedModel, UsageError
@@ -33,7 +36,9 @@ class Engine:
     """An engine by name: `load` is the import path of a `LoadModel`; `needs` are the modules it imports.
 
     `version_of` is the distribution whose version is the engine's; `install` is the command that adds what is missing;
-    `reads` is what a model may be (an engine of another package says itself what it cannot load).
+    `reads` is what a model may be (an engine of another package says itself what it cannot load). `program` is the module
+    that is run as the worker. An engine that is a server of its own has no `load`: its `program` starts the `command`,
+    which may be installed anywhere. `ready_within_s` is how long a start may take, in seconds.
     """
 
     name: str
@@ -42,6 +47,9 @@ class Engine:
     version_of: str
     install: str
     reads: tuple[Source, ...] = ("folder", "gguf")
+    program: str = "bakeoff.engines.worker"
+    command: str = ""
+    ready_within_s: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,17 @@ BUILT_IN = {
             version_of="mlx-lm",
             install="pip install 'bakeoff[mlx]'",
             reads=("folder",),
+        ),
+        Engine(
+            name="vllm",
+            load="",
+            needs=(),
+            version_of="vllm",
+            install="pip install vllm",
+            reads=("folder",),
+            program="bakeoff.engines.vllm_launcher",
+            command="vllm",
+            ready_within_s=1200.0,  # it compiles, and captures graphs
         ),
     )
 }
@@ -145,6 +164,8 @@ def choose_engine(model: ModelSpec, forced: str | None) -> str:
 def inspect_engine(engine: Engine) -> EngineState:
     """Tell whether an engine's packages are installed, without importing any of them."""
     missing = [module for module in engine.needs if importlib.util.find_spec(module) is None]
+    if engine.command and find_command(engine) is None:
+        missing.append(f"the command {engine.command}")
     if missing:
         reason = f"not installed: {', '.join(missing)}"
         return EngineState(engine.name, available=False, version=None, reason=reason, install=engine.install)
@@ -153,6 +174,12 @@ def inspect_engine(engine: Engine) -> EngineState:
     except importlib.metadata.PackageNotFoundError:
         version = None
     return EngineState(engine.name, available=True, version=version, reason="", install=engine.install)
+
+
+def find_command(engine: Engine) -> str | None:
+    """Return the path of an engine's command: on PATH, or beside the Python that runs this."""
+    beside = shutil.which(engine.command, path=str(Path(sys.executable).parent))
+    return shutil.which(engine.command) or beside
 
 
 def inspect_engines() -> tuple[EngineState, ...]:
@@ -182,6 +209,8 @@ def resolve_engine(name: str) -> LoadModel:
         MissingDependency: its packages are not installed.
     """
     engine = require_engine(name)
+    if not engine.load:
+        raise UsageError(f"the engine {name!r} is a server of its own, and loads nothing here")
     module, _, function = engine.load.partition(":")
     try:
         return cast("LoadModel", getattr(importlib.import_module(module), function))

@@ -29,7 +29,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,8 @@ from bakeoff.core import errors
 from bakeoff.core.errors import BakeoffError, InvalidFile, Problem, UsageError, WorkerDied, WorkerNotStarted
 from bakeoff.engines.client import EndpointClient
 from bakeoff.engines.deadlines import Deadlines
+from bakeoff.engines.local import find_engine
 
-PROGRAM = (sys.executable, "-m", "bakeoff.engines.worker")
 # sun_path holds 104 bytes on macOS, 108 on Linux, with the closing zero.
 MAX_SOCKET_PATH = 100
 LOG_LINES_SHOWN = 8
@@ -50,7 +50,7 @@ class WorkerCommand:
     """What to start: model `name` (as asked for in requests) from `folder`, on `engine`.
 
     `device` and `threads` are None for the engine's own choice. With `allow_fallback` operators that the device lacks may
-    run on the CPU, and are told of in the facts. `program` is replaced in tests only.
+    run on the CPU, and are told of in the facts. `program` is the engine's own, and replaced in tests only.
     """
 
     name: str
@@ -60,11 +60,12 @@ class WorkerCommand:
     threads: int | None = None
     max_rows: int | None = None
     allow_fallback: bool = False
-    program: tuple[str, ...] = PROGRAM
+    program: tuple[str, ...] = ()
 
     def arguments(self, socket: Path, watch_fd: int) -> list[str]:
         """Return the whole command line."""
-        line = [*self.program, "--name", self.name, "--engine", self.engine, "--model", str(self.folder)]
+        program = self.program or (sys.executable, "-m", find_engine(self.engine).program)
+        line = [*program, "--name", self.name, "--engine", self.engine, "--model", str(self.folder)]
         line += ["--socket", str(socket), "--watch-fd", str(watch_fd)]
         options = {"--device": self.device, "--threads": self.threads, "--max-rows": self.max_rows}
         for option, value in options.items():
@@ -80,23 +81,26 @@ class WorkerFacts:
     `device` and `dtype` are those of the tensors, `memory_bytes` is what the engine's allocator holds (None where it
     does not say), `peak_rss_bytes` the most memory the process has had resident. `kernels` and `kernels_reason` tell the
     arithmetic and what it was chosen by where an engine has a choice, `fallbacks` what ran on the CPU unlike the rest.
+    A server that somebody else wrote tells less: what is None, and why, is in `unknown`. `address` is where it listens.
     """
 
     engine: str
     engine_version: str
-    device: str
-    dtype: str
-    threads: int
-    context_length: int
+    device: str | None
+    dtype: str | None
+    threads: int | None
+    context_length: int | None
     parameters: int
     weight_bytes: int
     load_s: float
     first_token_s: float
     memory_bytes: int | None
-    peak_rss_bytes: int
+    peak_rss_bytes: int | None
     kernels: str | None = None
     kernels_reason: str | None = None
     fallbacks: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    address: str = ""
 
 
 class Worker:
@@ -124,7 +128,9 @@ class Worker:
 
     def client(self, deadlines: Deadlines | None = None) -> EndpointClient:
         """Return a client of this worker; open it with `async with`."""
-        return EndpointClient(self.socket, self.command.name, deadlines=deadlines)
+        # A worker of ours says the path of its socket.
+        address = self.facts.address if self.facts.address.startswith("http://") else self.socket
+        return EndpointClient(address, self.command.name, deadlines=deadlines)
 
     def died(self) -> WorkerDied:
         """Return the error that tells how it ended. To be asked when it is not alive."""
@@ -249,14 +255,9 @@ async def _read_ready_line(process: _Process, command: WorkerCommand) -> WorkerF
     try:
         said = json.loads(line)
         if said["ready"]:
-            chosen = {name: said.get(name) for name in ("kernels", "kernels_reason")}
-            apart = {"engine_version", "fallbacks", *chosen}
-            return WorkerFacts(
-                engine_version=said["version"],
-                fallbacks=tuple(said.get("fallbacks", ())),
-                **chosen,
-                **{name: said[name] for name in WorkerFacts.__dataclass_fields__ if name not in apart},
-            )
+            said |= {name: tuple(said.get(name, ())) for name in ("fallbacks", "unknown")}
+            told = {each.name: said[each.name] for each in fields(WorkerFacts) if each.name in said}
+            return WorkerFacts(engine_version=said["version"], **told)
     except (ValueError, TypeError, KeyError) as error:
         raise WorkerNotStarted(
             f"the worker of {command.name} began with {line[:80]!r}", f"see {process.log}"

@@ -24,7 +24,8 @@ class LoadSummary(Record):
     `load_cold_s` and `load_warm_s` are those of starts that found (next to) nothing, or (next to) all, of the model's files
     in the page cache. `device` and `dtype` are those of the last start, which
     differ from earlier ones only if `devices_differ`; so are `kernels` (the arithmetic, where the engine has a choice) and
-    its reason. `fallbacks` are the operators that any start moved to the CPU.
+    its reason. `fallbacks` are the operators that any start moved to the CPU, and
+    `unknown` is what a server that is not ours did not tell, with the reason.
     """
 
     loads: int = 0
@@ -42,6 +43,7 @@ class LoadSummary(Record):
     kernels: str | None = None
     kernels_reason: str | None = None
     fallbacks: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     @property
     def peak_memory_bytes(self) -> int | None:
@@ -82,6 +84,7 @@ def summarise_loads(loads: Sequence[WorkerLoad]) -> LoadSummary:
         kernels=loads[-1].kernels,
         kernels_reason=loads[-1].kernels_reason,
         fallbacks=tuple(dict.fromkeys(operator for load in loads for operator in load.fallbacks)),
+        unknown=loads[-1].unknown,
     )
 
 

@@ -97,6 +97,7 @@ def _candidate(candidate: Candidate, conclusion: Conclusion) -> dict[str, Any]:
         "kernels": load.kernels,
         "kernels_reason": load.kernels_reason,
         "fallbacks": list(load.fallbacks),
+        "unknown": list(load.unknown),
         "quality": _json(overall.quality),
         "quality_t": _json(overall.t_interval),
         "by_content_type": {

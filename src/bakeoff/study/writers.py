@@ -17,12 +17,12 @@ from bakeoff.core.records import Generation, Timings, WorkerLoad
 from bakeoff.core.spec import Candidate
 from bakeoff.engines.client import EndpointClient
 from bakeoff.engines.deadlines import Deadlines
+from bakeoff.engines.local import find_engine
 from bakeoff.engines.process import Worker, WorkerCommand, start_worker
 from bakeoff.engines.recorded import RecordedTexts, read_recorded
 from bakeoff.measure.page_cache import cached_share, drop_from_cache, model_files
 from bakeoff.study.plan import Trial
 
-READY_TIMEOUT_S = 300.0
 _REAP_WITHIN_S = 2.0
 Message = Mapping[str, str]
 
@@ -119,7 +119,7 @@ class WorkerWriter:
             )
             files = await asyncio.to_thread(model_files, command.folder)
             share = await asyncio.to_thread(cached_share, files)
-            self._worker = await start_worker(command, self._logs, READY_TIMEOUT_S)
+            self._worker = await start_worker(command, self._logs, find_engine(command.engine).ready_within_s)
             self._client = self._worker.client(Deadlines.from_environment())
             await self._client.__aenter__()
             self._loads.append(_load_record(self._candidate.id, self._worker, share))
@@ -318,4 +318,5 @@ def _load_record(candidate_id: str, worker: Worker, cached: float | None) -> Wor
         kernels_reason=facts.kernels_reason,
         fallbacks=facts.fallbacks,
         cached_share=cached,
+        unknown=facts.unknown,
     )
