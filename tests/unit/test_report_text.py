@@ -8,6 +8,7 @@ from typing import Any, get_args
 import pytest
 from rich.console import Console
 
+from bakeoff.core.outlines import outline_generation, outline_score
 from bakeoff.core.records import Decision, Estimate, Outcome, Route, RunEvent
 from bakeoff.core.spec import Candidate
 from bakeoff.decide.analysis import analyse
@@ -48,8 +49,8 @@ def document(
         events=(
             RunEvent(at="now", kind="worker_died", candidate=names[0], message="killed [red]by[/red] \x1b[2J signal 9"),
         ),
-        generations=tuple(generations),
-        scores=tuple(scores),
+        generations=tuple(map(outline_generation, generations)),
+        scores=tuple(map(outline_score, scores)),
         complete=True,
     )
     facts = RunFacts(

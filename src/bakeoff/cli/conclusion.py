@@ -32,7 +32,6 @@ def finish(plan: Plan, store: Store) -> dict[str, Any]:
     conclusion = conclusion.model_copy(
         update={"decision": conclusion.decision.model_copy(update={"next": (*conclusion.decision.next, *steps)})}
     )
-    row = store.run(plan.run_id)
     folder = run_folder(workspace_folder(), plan.run_id)
     briefs = plan.briefs()
     facts = RunFacts(
@@ -49,7 +48,7 @@ def finish(plan: Plan, store: Store) -> dict[str, Any]:
         seed=plan.seed,
         machine=plan.machine.model_dump(mode="json"),
         budget=plan.budget.model_dump(mode="json"),
-        elapsed_s=0.0 if row is None else row.elapsed_s,
+        elapsed_s=store.elapsed_s(plan.run_id),
         report=str(folder / "report.txt"),
         version=plan.version,
     )

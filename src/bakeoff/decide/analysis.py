@@ -16,7 +16,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.core.records import Comparison, Estimate, Generation, Score
+from bakeoff.core.outlines import GenerationOutline, ScoreOutline
+from bakeoff.core.records import Comparison, Estimate
 from bakeoff.core.spec import Record
 from bakeoff.decide.table import BriefUnit, Counts, ScoreTable, tabulate
 from bakeoff.stats.intervals import Interval, cluster_means, interval, proportion_interval
@@ -87,8 +88,8 @@ class Analysis(Record):
 def analyse(
     candidates: Sequence[str],
     briefs: Sequence[BriefUnit],
-    generations: Iterable[Generation],
-    scores: Iterable[Score],
+    generations: Iterable[GenerationOutline],
+    scores: Iterable[ScoreOutline],
     *,
     incomplete: bool = False,
     level: float = 0.95,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bakeoff.core.records import Decision, Generation, Route, RunEvent, Score
+from bakeoff.core.outlines import GenerationOutline, ScoreOutline
+from bakeoff.core.records import Decision, Route, RunEvent
 from bakeoff.core.spec import Record
 from bakeoff.decide.analysis import Analysis
 from bakeoff.measure.memory import LoadSummary
@@ -10,7 +11,10 @@ from bakeoff.measure.timing import TimingSummary
 
 
 class Conclusion(Record):
-    """Everything a report needs. `timings` and `loads` go by candidate, `routes` by content type."""
+    """Everything a report needs. `timings` and `loads` go by candidate, `routes` by content type.
+
+    `generations` and `scores` are outlines; the store has them whole.
+    """
 
     analysis: Analysis
     decision: Decision
@@ -18,6 +22,6 @@ class Conclusion(Record):
     timings: dict[str, TimingSummary]
     loads: dict[str, LoadSummary]
     events: tuple[RunEvent, ...]
-    generations: tuple[Generation, ...]
-    scores: tuple[Score, ...]
+    generations: tuple[GenerationOutline, ...]
+    scores: tuple[ScoreOutline, ...]
     complete: bool

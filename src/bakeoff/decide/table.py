@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.errors import BakeoffError
-from bakeoff.core.records import Generation, Score
+from bakeoff.core.outlines import GenerationOutline, ScoreOutline
 from bakeoff.core.spec import Record
 
 FLOOR = 0.0
@@ -69,8 +69,8 @@ class ScoreTable:
 def tabulate(
     candidates: Sequence[str],
     briefs: Sequence[BriefUnit],
-    generations: Iterable[Generation],
-    scores: Iterable[Score],
+    generations: Iterable[GenerationOutline],
+    scores: Iterable[ScoreOutline],
     *,
     incomplete: bool = False,
 ) -> ScoreTable:
@@ -125,8 +125,8 @@ def _refuse_twice(kind: str, names: Sequence[str]) -> None:
         seen.add(name)
 
 
-def _by_trial(scores: Iterable[Score]) -> dict[str, Score]:
-    found: dict[str, Score] = {}
+def _by_trial(scores: Iterable[ScoreOutline]) -> dict[str, ScoreOutline]:
+    found: dict[str, ScoreOutline] = {}
     for score in scores:
         if score.trial in found:
             raise BakeoffError(f"two scores for one trial: {score.trial}", hint="score the run again")
@@ -135,9 +135,9 @@ def _by_trial(scores: Iterable[Score]) -> dict[str, Score]:
 
 
 def _cells(
-    candidates: Sequence[str], briefs: Sequence[BriefUnit], generations: Iterable[Generation]
-) -> dict[tuple[str, str], list[Generation]]:
-    cells: dict[tuple[str, str], list[Generation]] = {
+    candidates: Sequence[str], briefs: Sequence[BriefUnit], generations: Iterable[GenerationOutline]
+) -> dict[tuple[str, str], list[GenerationOutline]]:
+    cells: dict[tuple[str, str], list[GenerationOutline]] = {
         (candidate, brief.id): [] for candidate in candidates for brief in briefs
     }
     seen: set[tuple[str, str, int]] = set()
@@ -159,8 +159,8 @@ def _cells(
 def _problem(
     brief: BriefUnit,
     candidates: Sequence[str],
-    cells: dict[tuple[str, str], list[Generation]],
-    by_trial: dict[str, Score],
+    cells: dict[tuple[str, str], list[GenerationOutline]],
+    by_trial: dict[str, ScoreOutline],
 ) -> BakeoffError | None:
     """Return why this brief cannot be compared, or None."""
     for candidate in candidates:
@@ -180,7 +180,7 @@ def _problem(
     return None
 
 
-def _brief_means(cell: list[Generation], by_trial: dict[str, Score]) -> tuple[float, float, float]:
+def _brief_means(cell: list[GenerationOutline], by_trial: dict[str, ScoreOutline]) -> tuple[float, float, float]:
     """Return mean score, share publishable and share not failed over the replicates of one brief."""
     quality = publishable = success = 0.0
     for generation in cell:
@@ -197,8 +197,8 @@ def _brief_means(cell: list[Generation], by_trial: dict[str, Score]) -> tuple[fl
 def _counts(
     candidates: Sequence[str],
     briefs: Sequence[BriefUnit],
-    cells: dict[tuple[str, str], list[Generation]],
-    by_trial: dict[str, Score],
+    cells: dict[tuple[str, str], list[GenerationOutline]],
+    by_trial: dict[str, ScoreOutline],
 ) -> dict[str, dict[str, Counts]]:
     counts: dict[str, dict[str, Counts]] = {}
     for content_type in dict.fromkeys(brief.content_type for brief in briefs):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bakeoff.core.records import Generation
+from bakeoff.core.outlines import GenerationOutline
 
 
-def busy_seconds(generations: Iterable[Generation]) -> float | None:
+def busy_seconds(generations: Iterable[GenerationOutline]) -> float | None:
     """Return the length of the union of [finished - latency, finished]; None where a time is unknown, or nothing is.
 
     Failed generations took time too, and count where it is known.

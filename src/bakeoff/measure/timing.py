@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from bakeoff.core.records import Generation, Provenance
+from bakeoff.core.outlines import GenerationOutline
+from bakeoff.core.records import Provenance
 from bakeoff.core.spec import Record
 from bakeoff.measure.busy import busy_seconds
 from bakeoff.measure.windows import Percentiles, percentiles, ratio_limits
@@ -43,7 +44,7 @@ class TimingSummary(Record):
     provenance: Provenance | None = None
 
 
-def summarise_timings(generations: Iterable[Generation], concurrency: int) -> TimingSummary:
+def summarise_timings(generations: Iterable[GenerationOutline], concurrency: int) -> TimingSummary:
     """Summarise one candidate's generations.
 
     Percentiles come from texts made at concurrency 1; of recorded texts nobody knows it, and their times count as
@@ -71,7 +72,7 @@ def summarise_timings(generations: Iterable[Generation], concurrency: int) -> Ti
     )
 
 
-def measure_throughput(generations: Sequence[Generation]) -> Throughput:
+def measure_throughput(generations: Sequence[GenerationOutline]) -> Throughput:
     """Return tokens a second of generations made at one concurrency, failed ones included: they took time too.
 
     All None where a text's tokens or a time is unknown, or there is no text.
@@ -85,7 +86,7 @@ def measure_throughput(generations: Sequence[Generation]) -> Throughput:
     return Throughput(tokens_per_s=tokens_per_s, concurrency=concurrency, low=low, high=high, windows=len(rates))
 
 
-def time_per_output_token_s(generation: Generation) -> float | None:
+def time_per_output_token_s(generation: GenerationOutline) -> float | None:
     """Return (latency - TTFT) / (output tokens - 1) in seconds, None where a part is unknown or tokens are under 2."""
     timings = generation.timings
     if timings.latency_s is None or timings.ttft_s is None or timings.completion_tokens is None:
@@ -95,7 +96,7 @@ def time_per_output_token_s(generation: Generation) -> float | None:
     return (timings.latency_s - timings.ttft_s) / (timings.completion_tokens - 1)
 
 
-def _tokens_per_s(generations: Sequence[Generation]) -> float | None:
+def _tokens_per_s(generations: Sequence[GenerationOutline]) -> float | None:
     busy_s = busy_seconds(generations)
     counts = [generation.timings.completion_tokens for generation in generations if not generation.failed]
     tokens = [count for count in counts if count is not None]
@@ -104,19 +105,19 @@ def _tokens_per_s(generations: Sequence[Generation]) -> float | None:
     return sum(tokens) / busy_s
 
 
-def _windows(generations: Sequence[Generation]) -> list[list[Generation]]:
+def _windows(generations: Sequence[GenerationOutline]) -> list[list[GenerationOutline]]:
     """Return the generations by window; those of no known window are one."""
-    found: dict[int | None, list[Generation]] = {}
+    found: dict[int | None, list[GenerationOutline]] = {}
     for generation in generations:
         found.setdefault(generation.window, []).append(generation)
     return list(found.values())
 
 
 def _values(
-    windows: Sequence[Sequence[Generation]], value_of: Callable[[Generation], float | None]
+    windows: Sequence[Sequence[GenerationOutline]], value_of: Callable[[GenerationOutline], float | None]
 ) -> list[list[float]]:
     return [[value for value in map(value_of, window) if value is not None] for window in windows]
 
 
-def _ran_alone(generation: Generation) -> bool:
+def _ran_alone(generation: GenerationOutline) -> bool:
     return generation.concurrency == 1 or (generation.recorded and generation.concurrency is None)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bakeoff.core.records import Generation, Score
+from bakeoff.core.outlines import GenerationOutline, ScoreOutline
 from bakeoff.decide.wording import plural
 
 TEXT, TRUNCATED, EMPTY = "text", "truncated", "empty"
@@ -17,7 +17,7 @@ ANSWERED = frozenset({TEXT, TRUNCATED, EMPTY, "null", "refused"})
 """Kinds that a model is answerable for: something was measured. All others are the endpoint's, or the worker's."""
 
 
-def answer_kind(generation: Generation) -> str:
+def answer_kind(generation: GenerationOutline) -> str:
     """Return what a trial ended with: `text`, `truncated` (a text cut off at its limit), or why there is none."""
     if generation.text is None:
         return generation.error_kind or "failed"
@@ -26,7 +26,7 @@ def answer_kind(generation: Generation) -> str:
     return TRUNCATED if generation.finish_reason == "length" else TEXT
 
 
-def count_answers(own: Sequence[Generation], scores: Mapping[str, Score]) -> dict[str, Any]:
+def count_answers(own: Sequence[GenerationOutline], scores: Mapping[str, ScoreOutline]) -> dict[str, Any]:
     """Return the fields of one candidate's document. `answers_by_kind` adds up to its generations, `failures_by_kind` to
     its failures; `mean_score_of_texts` leaves failures out, and is no estimate: it may be of an easy part of the briefs.
     """
@@ -43,7 +43,7 @@ def count_answers(own: Sequence[Generation], scores: Mapping[str, Score]) -> dic
     }
 
 
-def anything_measured(generations: Sequence[Generation]) -> bool:
+def anything_measured(generations: Sequence[GenerationOutline]) -> bool:
     """Whether any model answered at all."""
     return any(answer_kind(generation) in ANSWERED for generation in generations)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bakeoff.core.records import Generation, Score
+from bakeoff.core.outlines import GenerationOutline, ScoreOutline
 from bakeoff.core.spec import Candidate, Record
 from bakeoff.decide.analysis import CandidateResult
 from bakeoff.decide.conclusion import Conclusion
@@ -145,7 +145,7 @@ def _counts(overall: CandidateResult) -> dict[str, int]:
     return {"generations": overall.generations, "failures": overall.failures, "gated": overall.gated}
 
 
-def _dimension_means(own: Sequence[Generation], scores: Sequence[Score]) -> dict[str, float | None]:
+def _dimension_means(own: Sequence[GenerationOutline], scores: Sequence[ScoreOutline]) -> dict[str, float | None]:
     """Return exploratory plain means over texts, None for a dimension that never applied."""
     trials = {generation.trial for generation in own if not generation.failed}
     values: dict[str, list[float]] = {}
@@ -156,7 +156,7 @@ def _dimension_means(own: Sequence[Generation], scores: Sequence[Score]) -> dict
     return {name: round(sum(found) / len(found), 3) if found else None for name, found in values.items()}
 
 
-def _comparison_mean(own: Sequence[Generation], scores: Sequence[Score], name: str) -> float | None:
+def _comparison_mean(own: Sequence[GenerationOutline], scores: Sequence[ScoreOutline], name: str) -> float | None:
     trials = {generation.trial for generation in own}
     values = [
         score.comparison_only[name] for score in scores if score.trial in trials and name in score.comparison_only
@@ -164,7 +164,7 @@ def _comparison_mean(own: Sequence[Generation], scores: Sequence[Score], name: s
     return round(sum(values) / len(values), 3) if values else None
 
 
-def _gate_counts(own: Sequence[Generation], scores: Sequence[Score]) -> dict[str, int]:
+def _gate_counts(own: Sequence[GenerationOutline], scores: Sequence[ScoreOutline]) -> dict[str, int]:
     trials = {generation.trial for generation in own if not generation.failed}
     counts: dict[str, int] = {}
     for score in scores:
@@ -174,7 +174,7 @@ def _gate_counts(own: Sequence[Generation], scores: Sequence[Score]) -> dict[str
     return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
 
-def _error_counts(own: Sequence[Generation]) -> dict[str, int]:
+def _error_counts(own: Sequence[GenerationOutline]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for generation in own:
         if generation.error_kind is not None:
@@ -182,7 +182,7 @@ def _error_counts(own: Sequence[Generation]) -> dict[str, int]:
     return counts
 
 
-def _only(own: Sequence[Generation], field: str) -> str | None:
+def _only(own: Sequence[GenerationOutline], field: str) -> str | None:
     """Return the value that all texts share; several are shown joined, so that a mixture is never hidden."""
     values = sorted({value for value in (getattr(generation, field) for generation in own) if value is not None})
     return " + ".join(values) or None

@@ -256,6 +256,12 @@ class Store:
             row = connection.execute(query).first()
         return None if row is None else _run_row(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented row-as-mapping
 
+    def elapsed_s(self, run_id: str) -> float:
+        """Return how many seconds a run has taken, 0 for one that is not stored."""
+        with self._begin() as connection:
+            found = connection.execute(select(_runs.c.elapsed_ms).where(_runs.c.run_id == run_id)).scalar()
+        return (found or 0) / 1000
+
     # What happened in a run
 
     def add_generation(self, run_id: str, generation: Generation) -> bool:
@@ -282,6 +288,19 @@ class Store:
         """Return a run's generations, ordered by trial key."""
         query = select(_generations.c.record).where(_generations.c.run_id == run_id).order_by(_generations.c.trial)
         return [Generation.model_validate_json(text) for text in self._texts(query)]
+
+    def generation_batches(self, run_id: str, size: int = 200) -> Iterator[list[Generation]]:
+        """Yield a run's generations, ordered by trial key, at most `size` at a time; others may be stored meanwhile."""
+        columns = select(_generations.c.trial, _generations.c.record).where(_generations.c.run_id == run_id)
+        last = ""
+        while True:
+            query = columns.where(_generations.c.trial > last).order_by(_generations.c.trial).limit(size)
+            with self._begin() as connection:
+                rows = connection.execute(query).all()
+            if not rows:
+                return
+            last = rows[-1].trial
+            yield [Generation.model_validate_json(row.record) for row in rows]
 
     def finished_trials(self, run_id: str) -> set[str]:
         """Return the keys of all stored trials of a run."""

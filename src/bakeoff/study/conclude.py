@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from bakeoff.core.records import Generation, RunEvent, Score
+from bakeoff.core.outlines import GenerationOutline, ScoreOutline, outline_generation, outline_score
+from bakeoff.core.records import RunEvent
 from bakeoff.decide.analysis import BriefUnit, analyse
 from bakeoff.decide.conclusion import Conclusion
 from bakeoff.decide.decision import Requirements, decide
@@ -29,8 +30,7 @@ def conclude(plan: Plan, store: Store, *, complete: bool) -> Conclusion:
         BakeoffError: a complete run that lacks a generation, or a scorer that cannot be loaded.
     """
     events = tuple(store.events(plan.run_id))
-    stored = store.generations(plan.run_id)
-    scores = _score(plan, store, stored)
+    stored, scores = _score(plan, store)
     gone = _gone_generations(plan, stored, events) if complete else []
     generations = [*stored, *gone]
     names = [candidate.id for candidate in plan.candidates]
@@ -62,15 +62,19 @@ def conclude(plan: Plan, store: Store, *, complete: bool) -> Conclusion:
     )
 
 
-def _gone_generations(plan: Plan, stored: Sequence[Generation], events: Sequence[RunEvent]) -> list[Generation]:
+def _gone_generations(
+    plan: Plan, stored: Sequence[GenerationOutline], events: Sequence[RunEvent]
+) -> list[GenerationOutline]:
     """Return a failure for each trial that is not stored because its candidate was given up.
 
     They are counted, score 0, and are stored nowhere: a resumed run asks again, and then they are what came.
     """
     given_up = {event.candidate for event in events if event.kind == GONE}
+    if not given_up:
+        return []
     made = {generation.trial for generation in stored}
     return [
-        gone_generation(trial)
+        outline_generation(gone_generation(trial))
         for candidate, trials in plan_trials(plan).items()
         if candidate in given_up
         for trial in trials
@@ -78,20 +82,29 @@ def _gone_generations(plan: Plan, stored: Sequence[Generation], events: Sequence
     ]
 
 
-def _exclusions(gone: Sequence[Generation]) -> dict[str, str]:
+def _exclusions(gone: Sequence[GenerationOutline]) -> dict[str, str]:
     """Return why each candidate that was given up cannot be chosen."""
     counts = Counter(generation.candidate for generation in gone)
     return {name: f"it stopped answering, and {count} of its texts are missing" for name, count in counts.items()}
 
 
-def _score(plan: Plan, store: Store, generations: Sequence[Generation]) -> list[Score]:
+def _score(plan: Plan, store: Store) -> tuple[list[GenerationOutline], list[ScoreOutline]]:
+    """Score what is not scored yet; return outlines of what happened and of all scores.
+
+    Texts pass through memory a batch at a time: a run may have written more than fits.
+    """
     kept_as, scorers = scoring_version(plan.suite), scorers_for(plan.suite)
-    scored: Mapping[str, Score] = {score.trial: score for score in store.scores(plan.run_id, kept_as)}
-    checks = {brief.id: plan.suite.checks(brief) for brief in plan.briefs()}
-    new = [
-        score_generation(generation, checks[generation.brief], plan.suite.weights, scorers)
-        for generation in generations
-        if generation.trial not in scored
-    ]
-    store.add_scores(plan.run_id, kept_as, new)
-    return [*scored.values(), *new]
+    scores = [outline_score(score) for score in store.scores(plan.run_id, kept_as)]
+    scored = {score.trial for score in scores}
+    briefs = {brief.id: brief for brief in plan.briefs()}
+    generations: list[GenerationOutline] = []
+    for batch in store.generation_batches(plan.run_id):
+        new = [
+            score_generation(generation, plan.suite.checks(briefs[generation.brief]), plan.suite.weights, scorers)
+            for generation in batch
+            if generation.trial not in scored
+        ]
+        store.add_scores(plan.run_id, kept_as, new)
+        scores += map(outline_score, new)
+        generations += map(outline_generation, batch)
+    return generations, scores

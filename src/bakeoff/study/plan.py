@@ -171,12 +171,12 @@ def trial_seed(run_seed: int, brief_id: str, replicate: int) -> int:
 
 def trials_of(plan: Plan, candidate: Candidate) -> Iterator[Trial]:
     """Yield a candidate's trials: all briefs of replicate 0, then of replicate 1, and so on."""
-    briefs = plan.briefs()
+    briefs, digest = plan.briefs(), candidate.digest
     for replicate in range(plan.suite.replicates):
         for brief in briefs:
             seed = trial_seed(plan.seed, brief.id, replicate)
             content = content_hash([brief.prompt, brief.source, brief.content_type, plan.suite.system_prompt])
-            key = content_hash([candidate.id, candidate.digest, brief.id, content, replicate, seed])
+            key = content_hash([candidate.id, digest, brief.id, content, replicate, seed])
             yield Trial(key, candidate.id, brief.id, replicate, seed)
 
 

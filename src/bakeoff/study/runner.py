@@ -25,7 +25,6 @@ from bakeoff.core.errors import (
     StoreError,
     WorkerDied,
     WorkerError,
-    WorkerNotStarted,
 )
 from bakeoff.core.plain import whole_characters
 from bakeoff.core.records import Generation, RunEvent, WorkerLoad
