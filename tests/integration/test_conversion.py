@@ -43,6 +43,7 @@ def test_a_bundled_model_in_every_type_of_our_own(tmp_path):
         assert f"bakeoff run --models bundled:technical,{kind}.gguf" in done.stdout
         spec = resolve(str(tmp_path / f"{kind}.gguf"))
         assert (spec.quantisation, spec.architecture) == (kind.upper(), "llama")
+        assert spec.weights_digest == resolve("bundled:technical").digest != spec.digest
         sizes[kind] = spec.weight_bytes
     source = resolve("bundled:technical")
     assert (spec.parameters, spec.context_length, spec.licence) == (

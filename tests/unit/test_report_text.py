@@ -269,3 +269,22 @@ def test_a_long_name_is_shortened_to_what_tells_it_apart(name: str, label: str) 
     only = made["candidates"][0] | {"id": name, "failures_by_kind": {"timeout": 1}, "generations": 20}
     made |= {"candidates": [only], "comparisons": [], "routes": {}}
     assert f"  {label}: 1 of 20 texts failed" in as_text(made, 160)
+
+
+def test_the_same_weights_are_compared_with_the_first_that_ran_them() -> None:
+    ratio = {"estimate": 2.0, "low": 1.5, "high": 2.5, "windows": 5}
+    unknown = {"estimate": None, "low": None, "high": None, "windows": 0}
+
+    def pair(a: str, b: str) -> dict[str, Any]:
+        known = {"texts": 45, "identical": 44, "difference": -1e-12, "low": -0.5, "high": 0.5, "memory": 0.25}
+        return {"a": a, "b": b, "ttft": unknown, "tpot": ratio, "tokens_per_s": unknown, "weights": None, **known}
+
+    shown = document(("ann", "bob", "cid"), same_weights=[pair("ann", "bob"), pair("ann", "cid"), pair("bob", "cid")])
+    text = " ".join(as_text(shown, 200).split())
+    changes = (
+        "the same text for 44 of 45, score +0.00 [-0.50, +0.50], time per token x 2.00 [1.50, 2.50], memory x 0.25"
+    )
+    assert f"bob against ann: {changes}" in text
+    assert f"cid against ann: {changes}" in text
+    assert "against bob" not in text
+    assert "The same weights" not in as_text(document())

@@ -21,6 +21,8 @@ from bakeoff.catalog.gguf_types import FILE_TYPES, TENSOR_TYPES
 from bakeoff.core.errors import InvalidFile, Problem
 
 SUFFIX = ".gguf"
+MADE_FROM = "general.made_from"
+"""The key under which `bakeoff convert` keeps the digest of the folder that a file was made of."""
 
 Value = bool | int | float | str | tuple[int | float | bool, ...]
 

@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bakeoff.catalog.gguf import SUFFIX, read_gguf
+from bakeoff.catalog.gguf import MADE_FROM, SUFFIX, read_gguf
 from bakeoff.catalog.headers import read_config, read_weights
 from bakeoff.core.errors import InvalidFile, Problem, UnknownModel, UnsupportedModel
 from bakeoff.core.spec import ModelSpec, content_hash
@@ -141,7 +141,8 @@ def folder_spec(folder: Path, reference: str, name: str) -> ModelSpec:
         weight_bytes=weights.data_bytes,
         architecture=named if isinstance(named, str) else None,
         context_length=config.get("max_position_embeddings"),
-        licence=_licence(folder),
+        licence=_fact(folder, "licence"),
+        made_from=_fact(folder, "made_from"),
     )
 
 
@@ -174,6 +175,7 @@ def gguf_spec(file: Path, reference: str) -> ModelSpec:
         context_length=header.context_length,
         licence=header.licence,
         quantisation=header.quantisation,
+        made_from=header.text(MADE_FROM),
     )
 
 
@@ -211,13 +213,14 @@ def _content_digest(file: Path) -> bytes:
         raise InvalidFile((problem,)) from None
 
 
-def _licence(folder: Path) -> str | None:
+def _fact(folder: Path, name: str) -> str | None:
+    """Return what the folder's facts.json says of itself: bundled and converted models have one."""
     try:
         facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    licence = facts.get("licence") if isinstance(facts, dict) else None
-    return licence if isinstance(licence, str) else None
+    value = facts.get(name) if isinstance(facts, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def _endpoint(rest: str, reference: str) -> ModelSpec:

@@ -27,7 +27,7 @@ class TimingsOutline:
 
 @dataclass(frozen=True, slots=True)
 class GenerationOutline:
-    """A generation; of its text only the first character that is not blank, which shows that there is one."""
+    """A generation; of its text only the first character that is not blank, which shows that there is one, and a digest."""
 
     trial: str
     candidate: str
@@ -45,6 +45,7 @@ class GenerationOutline:
     recorded: bool
     finished_unix_s: float | None
     window: int | None
+    text_digest: bytes | None
 
     @property
     def failed(self) -> bool:
@@ -97,6 +98,7 @@ def outline_generation(generation: Generation) -> GenerationOutline:
         recorded=generation.recorded,
         finished_unix_s=generation.finished_unix_s,
         window=generation.window,
+        text_digest=generation.text_digest,
     )
 
 

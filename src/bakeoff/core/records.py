@@ -6,6 +6,7 @@ field with a default, never a renamed one.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal
 
 from pydantic import Field
@@ -64,6 +65,11 @@ class Generation(Record):
     recorded: bool = False
     finished_unix_s: float | None = None
     window: int | None = None
+
+    @property
+    def text_digest(self) -> bytes | None:
+        """Equal for equal texts."""
+        return None if self.text is None else hashlib.blake2b(self.text.encode(), digest_size=8).digest()
 
     @property
     def failed(self) -> bool:

@@ -43,7 +43,8 @@ class ModelSpec(Record):
     """What can be run. `reference` is what the user wrote; `digest` changes when the weights do.
 
     `location` is a folder, a file, or a base URL (`http://host/v1`); `remote_model` is the model's name at that URL.
-    `quantisation` is how the file's weights are stored, where its format says so, such as "Q4_K_M".
+    `quantisation` is how the file's weights are stored, where its format says so, such as "Q4_K_M"; `made_from` is the
+    digest of the model that it was converted from, where it says so.
     """
 
     reference: str
@@ -59,6 +60,12 @@ class ModelSpec(Record):
     licence: str | None = None
     remote_model: str | None = None
     quantisation: str | None = None
+    made_from: str | None = None
+
+    @property
+    def weights_digest(self) -> str:
+        """Equal for models that are one, converted or not."""
+        return self.made_from or self.digest
 
     @property
     def is_ours_to_run(self) -> bool:

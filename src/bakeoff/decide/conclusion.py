@@ -6,6 +6,7 @@ from bakeoff.core.outlines import GenerationOutline, ScoreOutline
 from bakeoff.core.records import Decision, Route, RunEvent
 from bakeoff.core.spec import Record
 from bakeoff.decide.analysis import Analysis
+from bakeoff.decide.same_weights import SameWeights
 from bakeoff.measure.memory import LoadSummary
 from bakeoff.measure.timing import TimingSummary
 
@@ -21,6 +22,7 @@ class Conclusion(Record):
     routes: dict[str, Route]
     timings: dict[str, TimingSummary]
     loads: dict[str, LoadSummary]
+    same_weights: tuple[SameWeights, ...] = ()
     events: tuple[RunEvent, ...]
     generations: tuple[GenerationOutline, ...]
     scores: tuple[ScoreOutline, ...]

@@ -75,7 +75,7 @@ def convert(model: ModelSpec, to: Format, kind: str | None, out: Path, *, replac
 
 def _run(to: Format, model: ModelSpec, made: Path, kind: str | None) -> tuple[str, ...]:
     line = [sys.executable, "-m", to.program, "--model", model.location, "--out", str(made), "--kind", kind or ""]
-    line += ["--name", model.name, "--licence", model.licence or ""]
+    line += ["--name", model.name, "--licence", model.licence or "", "--made-from", model.weights_digest]
     done = subprocess.run(line, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     with contextlib.suppress(ValueError, KeyError, TypeError):
         said = json.loads(done.stdout)
@@ -94,12 +94,13 @@ def run_program(name: str, make: Make) -> NoReturn:
     parser = argparse.ArgumentParser(prog=f"bakeoff-convert-{name}")
     for option in ("--model", "--out"):
         parser.add_argument(option, type=Path, required=True)
-    for option in ("--kind", "--name", "--licence"):
+    for option in ("--kind", "--name", "--licence", "--made-from"):
         parser.add_argument(option, default="")
     options = parser.parse_args()
     report = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print is no answer
-    about = {key: value for key, value in (("name", options.name), ("license", options.licence)) if value}
+    about = {"name": options.name, "license": options.licence, "made_from": options.made_from}
+    about = {key: value for key, value in about.items() if value}
     code = 0
     try:
         said: dict[str, object] = {"done": True, "notes": make(options.model, options.out, options.kind, about)}

@@ -86,6 +86,13 @@ def measure_throughput(generations: Sequence[GenerationOutline]) -> Throughput:
     return Throughput(tokens_per_s=tokens_per_s, concurrency=concurrency, low=low, high=high, windows=len(rates))
 
 
+def throughput_by_window(generations: Sequence[GenerationOutline], concurrency: int) -> dict[int | None, float]:
+    """Return tokens a second of each window in which texts were made at `concurrency`, where it is known."""
+    beside = [generation for generation in generations if generation.concurrency == concurrency]
+    rates = {window[0].window: _tokens_per_s(window) for window in _windows(beside)}
+    return {number: rate for number, rate in rates.items() if rate}
+
+
 def time_per_output_token_s(generation: GenerationOutline) -> float | None:
     """Return (latency - TTFT) / (output tokens - 1) in seconds, None where a part is unknown or tokens are under 2."""
     timings = generation.timings

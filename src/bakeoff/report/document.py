@@ -71,6 +71,7 @@ def build_document(facts: RunFacts, candidates: Sequence[Candidate], conclusion:
             content_type: [_json(comparison) for comparison in section.comparisons]
             for content_type, section in analysis.by_content_type.items()
         },
+        "same_weights": [_json(pair) for pair in conclusion.same_weights],
         "decision": _json(conclusion.decision),
         "routes": {content_type: _json(route) for content_type, route in conclusion.routes.items()},
         "validity": validity_lines(list(analysis.by_content_type)),

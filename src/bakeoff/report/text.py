@@ -203,6 +203,7 @@ def _remarks(document: dict[str, Any], labels: dict[str, str]) -> Iterable[Rende
     yield from _list(
         f"{_MOVED} Computed partly on the CPU, as was allowed: these are not the device's own numbers", moved
     )
+    yield from _list("The same weights, run otherwise", _same_weights(document, labels))
     yield from _list("Against the baseline", _against_baseline(document, labels))
     happened = [f"{event['candidate'] or 'run'}: {event['message']}" for event in document["events"]]
     failed = [line for candidate in document["candidates"] for line in fault_lines(candidate, labels[candidate["id"]])]
@@ -251,6 +252,30 @@ def _against_baseline(document: dict[str, Any], labels: dict[str, str]) -> list[
         found.append((difference, f"{labels[other]} {difference:+.2f} [{low:+.2f}, {high:+.2f}]"))
     told = ", ".join(text for _, text in sorted(found, reverse=True))
     return [f"{labels[baseline]}: {told}"] if told else []
+
+
+def _same_weights(document: dict[str, Any], labels: dict[str, str]) -> list[str]:
+    """Return a line for each candidate that runs the weights of one before it: what changes, with intervals."""
+    lines = []
+    told: set[str] = set()
+    for pair in document.get("same_weights", ()):  # documents of earlier versions have none
+        if pair["b"] in told:  # with the first one of its kind it was compared already
+            continue
+        told.add(pair["b"])
+        parts = [f"the same text for {pair['identical']} of {pair['texts']}"]
+        if pair["low"] is not None:
+            difference = 0.0 if abs(pair["difference"]) < _NOTHING else pair["difference"]
+            parts.append(f"score {difference:+.2f} [{pair['low']:+.2f}, {pair['high']:+.2f}]")
+        named = {"time per token": pair["tpot"], "first token": pair["ttft"], "tokens/s": pair["tokens_per_s"]}
+        parts += [_times(name, **ratio) for name, ratio in named.items() if ratio["estimate"] is not None]
+        parts += [f"{name} x {pair[name]:.2f}" for name in ("memory", "weights") if pair[name] is not None]
+        lines.append(f"{labels[pair['b']]} against {labels[pair['a']]}: {', '.join(parts)}")
+    return lines
+
+
+def _times(name: str, estimate: float, low: float | None, high: float | None, windows: int) -> str:
+    del windows
+    return f"{name} x {estimate:.2f}" + ("" if low is None else f" [{low:.2f}, {high:.2f}]")
 
 
 def _labels(document: dict[str, Any]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from bakeoff.decide.conclusion import Conclusion
 from bakeoff.decide.decision import Requirements, decide
 from bakeoff.decide.footprint import Footprint
 from bakeoff.decide.routing import route_content_types
+from bakeoff.decide.same_weights import compare_same_weights
 from bakeoff.measure.memory import summarise_loads
 from bakeoff.measure.timing import summarise_timings
 from bakeoff.score.composite import score_generation
@@ -55,6 +56,7 @@ def conclude(plan: Plan, store: Store, *, complete: bool) -> Conclusion:
         routes=routes,
         timings=timings,
         loads=loads,
+        same_weights=compare_same_weights(plan.candidates, own, analysis.overall, loads, plan.concurrency_of),
         events=events,
         generations=tuple(generations),
         scores=tuple(scores),
