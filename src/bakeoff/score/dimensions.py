@@ -62,7 +62,7 @@ def business_quality(text: Text, checks: BriefChecks) -> Dimension:
     ledger.deduct(min(8.0, 3.0 * len(hostile)), f"hostile: {', '.join(hostile[:3])}")
     shouted = [
         word
-        for word in WORD.findall(text.no_links)
+        for word in (WORD.findall(text.no_links) if _may_shout(text.no_links) else ())
         if len(word) >= 5 and word.isalpha() and word.isupper() and word.lower() not in asked
     ]
     ledger.deduct(min(3.0, 0.75 * max(0, len(shouted) - 1)), f"words in capitals: {', '.join(shouted[:4])}")
@@ -70,6 +70,13 @@ def business_quality(text: Text, checks: BriefChecks) -> Dimension:
     allowed = (1 if checks.content_type in {"business_email", "technical_doc"} else 2) + len(text.words) // 80
     ledger.deduct(min(3.0, 0.5 * (exclamations - allowed)), f"{exclamations} exclamation marks")
     return ledger.close()
+
+
+_CAPITALS = re.compile("[A-Z]{5}")
+
+
+def _may_shout(text: str) -> bool:
+    return not text.isascii() or _CAPITALS.search(text) is not None
 
 
 def length_quality(text: Text, checks: BriefChecks) -> Dimension:
@@ -245,6 +252,9 @@ def _deduct_marks(ledger: _Ledger, text: Text) -> None:
 
 def counts_within(text: Text, limits: Limits) -> tuple[tuple[str, ...], int]:
     """Return the limits that `text` breaks, in words, and how many limits the brief states."""
+    bounds = [(name, bound) for name, bound in limits if bound is not None]
+    if not bounds:
+        return (), 0
     broken: list[str] = []
     stated = 0
     counted = {
@@ -255,7 +265,7 @@ def counts_within(text: Text, limits: Limits) -> tuple[tuple[str, ...], int]:
         "emoji": len(text.emoji),
         "paragraphs": len(text.paragraphs),
     }
-    for name, bound in limits.model_dump(exclude_none=True).items():
+    for name, bound in bounds:
         side, _, what = name.partition("_")
         stated += 1
         amount = counted[what]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from operator import eq
 
-from bakeoff.score.text import WORD, Text
+from bakeoff.score.text import Text
 
 
 def duplicate_ngram_share(words: Sequence[str], size: int = 4) -> float:
@@ -19,7 +19,7 @@ def duplicate_ngram_share(words: Sequence[str], size: int = 4) -> float:
 
 def duplicate_sentences(text: Text) -> tuple[float, str]:
     """Return the share of sentences (of 4 words or more) that occurred before, and the most frequent of them."""
-    keys = [" ".join(words) for sentence in text.sentences if len(words := WORD.findall(sentence.lower())) >= 4]
+    keys = [" ".join(words) for words in text.lowered_sentence_words if len(words) >= 4]
     if not keys:
         return 0.0, ""
     counts = Counter(keys)

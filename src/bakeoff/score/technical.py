@@ -14,7 +14,7 @@ from bakeoff.score.compliance import FactCheck
 from bakeoff.score.dimensions import Dimension
 from bakeoff.score.facts import normalise
 from bakeoff.score.language import FUNCTION_WORDS
-from bakeoff.score.text import WORD, Text, parsed
+from bakeoff.score.text import Text, parsed
 
 _TICKED = re.compile(r"`([^`\n]{2,200})`")
 _VARIABLE = re.compile(r"\b[A-Z][A-Z_]{1,30}\b")
@@ -209,7 +209,7 @@ def _grade_concreteness(text: Text, checks: BriefChecks, facts: FactCheck) -> Di
         if len(word) > 3 and word not in _GENERIC
     }
     numbers = {word for word in parsed(checks.prompt).words if word[0].isdigit()}
-    considered = [words for sentence in text.sentences if len(words := WORD.findall(sentence.lower())) >= 3]
+    considered = [words for words in text.lowered_sentence_words if len(words) >= 3]
     if not considered:
         return Dimension(value=0.0, evidence=("no sentence of three words",))
     concrete = sum(len({word[:6] for word in words} & topic) >= 2 or bool(numbers & set(words)) for words in considered)

@@ -133,7 +133,7 @@ class Text:
     @cached_property
     def word_count(self) -> int:
         """Runs of non-space that hold a letter or digit, in the whole text: how people and word processors count."""
-        return sum(1 for token in self.raw.split() if any(map(str.isalnum, token)))
+        return sum(1 for token in self.raw.split() if token.isalnum() or any(map(str.isalnum, token)))
 
     @cached_property
     def words(self) -> tuple[str, ...]:
@@ -168,6 +168,13 @@ class Text:
     def sentence_words(self) -> tuple[tuple[str, ...], ...]:
         """The words of each sentence, as written."""
         return tuple(tuple(WORD.findall(sentence)) for sentence in self.sentences)
+
+    @cached_property
+    def lowered_sentence_words(self) -> tuple[tuple[str, ...], ...]:
+        """The words of each sentence once it is in lower case."""
+        if self.raw.isascii():  # beyond ASCII, a letter may become two, of which one is none
+            return tuple(tuple(map(str.lower, words)) for words in self.sentence_words)
+        return tuple(tuple(WORD.findall(sentence.lower())) for sentence in self.sentences)
 
     @cached_property
     def impossible_pairs(self) -> tuple[str, ...]:
