@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from bakeoff.catalog.gguf import MADE_FROM, SUFFIX, read_gguf
 from bakeoff.catalog.headers import read_config, read_weights
+from bakeoff.catalog.mlx_weights import count_parameters, mlx_bits
 from bakeoff.core.errors import InvalidFile, Problem, UnknownModel, UnsupportedModel
 from bakeoff.core.spec import ModelSpec, content_hash
 
@@ -131,18 +132,20 @@ def folder_spec(folder: Path, reference: str, name: str) -> ModelSpec:
     weights = read_weights(folder)
     architectures = config.get("architectures")
     named = architectures[0] if isinstance(architectures, list) and architectures else None
+    bits = mlx_bits(config, folder)
     return ModelSpec(
         reference=reference,
         name=name,
         source="folder",
         location=str(folder.absolute()),
         digest=_folder_digest(folder),
-        parameters=weights.parameters,
+        parameters=weights.parameters if bits is None else count_parameters(config, folder, bits),
         weight_bytes=weights.data_bytes,
         architecture=named if isinstance(named, str) else None,
         context_length=config.get("max_position_embeddings"),
         licence=_fact(folder, "licence"),
         made_from=_fact(folder, "made_from"),
+        quantisation=None if bits is None else f"MLX {bits}-bit",
     )
 
 

@@ -17,16 +17,23 @@ from bakeoff.engines.conversion import FORMATS
     "--quantize",
     "kind",
     metavar="TYPE",
-    help=f"How weights are stored (default: as they are). gguf: {', '.join(FORMATS['gguf'].kinds)}.",
+    help="How weights are stored (default: as they are). "
+    + " ".join(f"{each.name}: {', '.join(each.kinds)}." for each in FORMATS.values()),
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
+@click.option("--bits", type=click.IntRange(1, 16), help="Short for --quantise Nbit, as mlx has it.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The file (gguf) or folder (mlx) to write.")
 @click.option("--replace", is_flag=True, help="Replace what is there already.")
-def convert(reference: str, to: str, kind: str | None, out: Path, *, replace: bool) -> None:
-    """Make a GGUF file of a model folder, with smaller weights if wished.
+def convert(reference: str, to: str, kind: str | None, bits: int | None, out: Path, *, replace: bool) -> None:
+    """Make a GGUF file, or a folder for MLX, of a model folder, with smaller weights.
 
-    MODEL is bundled:NAME or a folder; the engine llamacpp runs the result.
-    Types from f32 to q8_0 need nothing installed; the others are made by llama.cpp (pip install 'bakeoff[llamacpp]').
+    MODEL is bundled:NAME or a folder; the engine llamacpp runs a GGUF file, mlx a folder whose weights MLX has quantised.
+    GGUF types from f32 to q8_0 need nothing installed; the others are made by llama.cpp (pip install 'bakeoff[llamacpp]'),
+    and folders for MLX by mlx-lm (pip install 'bakeoff[mlx]').
     """
+    if bits is not None and kind is not None:
+        raise click.UsageError("Say --bits or --quantise, not both.")
+    if bits is not None:
+        kind = f"{bits}bit"
     from bakeoff.catalog.references import resolve
     from bakeoff.core.units import bytes_text
     from bakeoff.engines.conversion import convert as make

@@ -43,6 +43,7 @@ FORMATS = {
         "bakeoff.engines.gguf_convert",
         ("f32", "f16", "bf16", "q8_0", "q6_k", "q5_k_m", "q5_k_s", "q4_k_m", "q4_k_s", "q4_0", "q3_k_m", "q2_k"),
     ),
+    "mlx": Format("mlx", "bakeoff.engines.mlx_convert", ("8bit", "6bit", "5bit", "4bit", "3bit", "2bit")),
 }
 
 

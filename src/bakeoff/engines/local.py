@@ -145,9 +145,16 @@ def choose_engine(model: ModelSpec, forced: str | None) -> str:
         UsageError: there is no such engine.
         UnsupportedModel: it reads models of another kind.
     """
-    usual = _DEFAULTS[model.source]
+    # A folder has a quantisation only where MLX made it, in a format of its own.
+    only_mlx = model.source == "folder" and model.quantisation is not None
+    usual = "mlx" if only_mlx else _DEFAULTS[model.source]
     if forced is None:
         return usual
+    if only_mlx and forced in BUILT_IN and forced != usual:
+        raise UnsupportedModel(
+            f"{model.reference}: its weights are quantised by MLX, which the engine {forced!r} cannot read",
+            f"write {model.reference}, or the folder that it was made of",
+        )
     if model.source in find_engine(forced).reads:
         return forced
     if model.source == "gguf":

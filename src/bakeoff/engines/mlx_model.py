@@ -181,7 +181,7 @@ def _stored_bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.glob("model*.safetensors"))
 
 
-def _read(folder: Path) -> tuple[Any, dict[str, Any]]:
+def read_folder(folder: Path) -> tuple[Any, dict[str, Any]]:
     """Return mlx-lm's model with its weights as they are stored, and its config.
 
     Raises:
@@ -199,7 +199,7 @@ def _read(folder: Path) -> tuple[Any, dict[str, Any]]:
 
 
 def _read_for_gpu(folder: Path) -> _Build:
-    model, config = _read(folder)
+    model, config = read_folder(folder)
     stored, forced = _float_dtype(model), _forced_dtype()
     wanted = forced or (mx.float16 if stored == mx.float32 else stored)
     _convert(model, wanted)
@@ -209,7 +209,7 @@ def _read_for_gpu(folder: Path) -> _Build:
 
 def _read_for_cpu(folder: Path) -> _Build:
     """Read a folder into the arithmetic that suits this CPU."""
-    model, config = _read(folder)
+    model, config = read_folder(folder)
     stored, forced = _float_dtype(model), _forced_dtype()
     if forced or stored == mx.float32:
         _convert(model, forced or stored)
@@ -222,7 +222,7 @@ def _read_for_cpu(folder: Path) -> _Build:
     reason = f"a step of two rows took {1e3 * half_s:.1f} ms in {name}, {1e3 * full_s:.1f} ms in float32"
     if half_s * HALF_GAIN > full_s:
         return _Build(folder, model, config, mx.float32, reason)
-    return _Build(folder, _read(folder)[0], config, stored, reason)
+    return _Build(folder, read_folder(folder)[0], config, stored, reason)
 
 
 def _time_step(model: Any) -> float:

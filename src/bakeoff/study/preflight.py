@@ -153,7 +153,8 @@ def check_fit(candidates: Sequence[Candidate], budget: Budget, concurrency: int)
         if model.source == "gguf":  # computed as stored
             config, widened = read_gguf(Path(model.location)).config(), 0
         else:
-            config, widened = read_config(Path(model.location)), model.parameters or 0
+            config = read_config(Path(model.location))
+            widened = (model.parameters or 0) if model.quantisation is None else 0
         need = estimate_need(config, widened, model.weight_bytes or 0, tokens)
         needs[candidate.id] = need
         if budget.value is not None and need.total_bytes > budget.value:
