@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bakeoff.catalog.hub_cache import hub_cache
 from bakeoff.catalog.references import bundled_names, look_again, resolve, split_engine, without_password
 from bakeoff.core.errors import InvalidFile, UnknownModel, UnsupportedModel, UsageError
 
@@ -194,9 +195,74 @@ def test_references_that_name_nothing(reference: str, meant: str) -> None:
     assert "recorded:FILE.jsonl" in hint
 
 
-@pytest.mark.parametrize("reference", ["hf:org/model", "ollama:qwen2"])
-def test_references_of_kinds_that_are_not_run(reference: str) -> None:
-    assert isinstance(refused(reference), UnsupportedModel)
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
+    """A hub cache as huggingface_hub leaves it: links to blobs, and the commit that a branch stood at."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    stored = tmp_path / "hub" / "models--acme--Tiny-1.0"
+    for part in ("blobs", "refs", f"snapshots/{COMMIT}"):
+        (stored / part).mkdir(parents=True)
+    for number, file in enumerate(sorted(folder.iterdir())):
+        (stored / "blobs" / str(number)).write_bytes(file.read_bytes())
+        (stored / "snapshots" / COMMIT / file.name).symlink_to(f"../../blobs/{number}")
+    (stored / "refs" / "main").write_text(COMMIT)
+    return stored
+
+
+COMMIT = "a" * 40
+
+
+def test_a_model_in_the_hubs_cache(hub: Path, folder: Path) -> None:
+    for reference in ("hf:acme/Tiny-1.0", f"hf:acme/Tiny-1.0@{COMMIT}", "hf:acme/Tiny-1.0@main"):
+        spec = resolve(reference)
+        assert (spec.source, spec.name, spec.revision, spec.reference) == ("folder", "Tiny-1.0", COMMIT, reference)
+        assert spec.digest == resolve(str(folder)).digest
+        assert look_again(spec).digest == spec.digest
+
+
+@pytest.mark.parametrize(
+    ("rest", "said"),
+    [
+        ("acme/other", "hf download acme/other"),
+        ("acme/Tiny-1.0@old", "hf download acme/Tiny-1.0 --revision old"),
+        ("", "write hf:ORG/NAME"),
+        ("a/b/c", "write hf:ORG/NAME"),
+        ("../../etc", "write hf:ORG/NAME"),
+        ("acme/x@../../../y", "write hf:ORG/NAME"),
+    ],
+)
+def test_models_that_were_not_downloaded(hub: Path, rest: str, said: str) -> None:
+    error = refused(f"hf:{rest}")
+    assert said in error.hint
+    assert rest in error.message
+
+
+def test_where_the_hubs_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("HF_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert hub_cache() == tmp_path / ".cache/huggingface/hub"
+    monkeypatch.setenv("XDG_CACHE_HOME", "/x")
+    assert hub_cache() == Path("/x/huggingface/hub")
+    monkeypatch.setenv("HF_HOME", "~/h")
+    assert hub_cache() == tmp_path / "h/hub"
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("", "http://127.0.0.1:11434/v1"),
+        ("0.0.0.0", "http://127.0.0.1:11434/v1"),
+        (":8000", "http://127.0.0.1:8000/v1"),
+        ("box:9", "http://box:9/v1"),
+        ("[::1]", "http://[::1]:11434/v1"),
+        ("https://box/", "https://box:11434/v1"),
+    ],
+)
+def test_ollama_is_an_endpoint(monkeypatch: pytest.MonkeyPatch, host: str, url: str) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", host)
+    spec = resolve("ollama:qwen2.5:0.5b")
+    assert (spec.source, spec.location, spec.remote_model) == ("endpoint", url, "qwen2.5:0.5b")
 
 
 def test_recorded_files(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
-"""From what a user writes to what can be run: `bundled:NAME`, a folder, `FILE.gguf`, `openai:MODEL@URL`,
-`recorded:FILE.jsonl`.
+"""From what a user writes to what can be run: `bundled:NAME`, `hf:ORG/NAME`, a folder, `FILE.gguf`, `ollama:NAME`,
+`openai:MODEL@URL`, `recorded:FILE.jsonl`.
 
 `ENGINE+REFERENCE` forces an engine. What is not understood is an error that lists what would be.
 """
@@ -10,22 +10,24 @@ import contextlib
 import difflib
 import hashlib
 import json
+import os
 import re
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from bakeoff.catalog.gguf import MADE_FROM, SUFFIX, read_gguf
 from bakeoff.catalog.headers import read_config, read_weights
+from bakeoff.catalog.hub_cache import find_snapshot
 from bakeoff.catalog.mlx_weights import count_parameters, mlx_bits
 from bakeoff.core.errors import InvalidFile, Problem, UnknownModel, UnsupportedModel
 from bakeoff.core.spec import ModelSpec, content_hash
 
 FORMS = (
-    "bundled:NAME, path/to/folder, path/to/file.gguf, openai:MODEL@http://host:port/v1, recorded:FILE.jsonl "
-    "(an engine can be forced: transformers+path/to/folder)"
+    "bundled:NAME, hf:ORG/NAME, path/to/folder, path/to/file.gguf, ollama:NAME, openai:MODEL@http://host:port/v1, "
+    "recorded:FILE.jsonl (an engine can be forced: transformers+path/to/folder)"
 )
-_KINDS = ("bundled", "openai", "recorded", "hf", "ollama")
 _ENGINE_PREFIX = re.compile(r"^([a-z][a-z0-9_-]*)\+(.+)$", re.DOTALL)
 _ENDPOINT = re.compile(r"(?P<model>.+?)@(?P<url>[A-Za-z][A-Za-z0-9+.-]*://.+)", re.DOTALL)
 _CREDENTIALS = re.compile(r"(://).*@", re.DOTALL)
@@ -53,20 +55,11 @@ def resolve(reference: str) -> ModelSpec:
     Raises:
         UnknownModel: it names nothing, or is written in no known form.
         InvalidFile: the folder is there and its files are not what they should be.
-        UnsupportedModel: a kind of reference that this version does not run.
+        UnsupportedModel: a kind of file that no engine here runs.
     """
     kind, _, rest = reference.partition(":")
-    if kind == "bundled":
-        return _bundled(rest, reference)
-    if kind == "openai":
-        return _endpoint(rest, reference)
-    if kind == "recorded":
-        return _recorded(rest, reference)
-    if kind in {"hf", "ollama"}:
-        raise UnsupportedModel(
-            f"{without_password(reference)}: references of this kind are not run by this version",
-            f"what can be run: {FORMS}",
-        )
+    if kind in _READERS:
+        return _READERS[kind](rest, reference)
     # No home folder of that user, a name too long, a NUL character: whatever it is, it is no folder.
     with contextlib.suppress(OSError, RuntimeError, ValueError):
         path = Path(reference).expanduser()
@@ -92,7 +85,7 @@ def _nearest_form(reference: str) -> str | None:
     """Return what a reference that names nothing was probably meant to be."""
     kind, colon, rest = reference.partition(":")
     if colon and not rest.startswith("//"):
-        near = difflib.get_close_matches(kind.strip().lower(), _KINDS, n=1)
+        near = difflib.get_close_matches(kind.strip().lower(), _READERS, n=1)
         return f"{near[0]}:{without_password(rest)}" if near else None
     near = difflib.get_close_matches(reference, bundled_names(), n=1)
     if near:
@@ -124,6 +117,11 @@ def _bundled(name: str, reference: str) -> ModelSpec:
         meant = f"did you mean bundled:{near[0]}? " if near else ""
         raise UnknownModel(f"{reference}: no bundled model has that name", f"{meant}bundled: {', '.join(names)}")
     return folder_spec(bundled_folder() / name, reference, name)
+
+
+def _hub(rest: str, reference: str) -> ModelSpec:
+    snapshot = find_snapshot(rest)
+    return folder_spec(snapshot.folder, reference, snapshot.name).model_copy(update={"revision": snapshot.commit})
 
 
 def folder_spec(folder: Path, reference: str, name: str) -> ModelSpec:
@@ -249,6 +247,24 @@ def _endpoint(rest: str, reference: str) -> ModelSpec:
     )
 
 
+def _ollama(rest: str, reference: str) -> ModelSpec:
+    return _endpoint(f"{rest}@{ollama_url(os.environ.get('OLLAMA_HOST', ''))}", reference)
+
+
+def ollama_url(host: str) -> str:
+    """Return the base URL of Ollama's server as its own variable OLLAMA_HOST names it, "" for where it is by default.
+
+    >>> ollama_url(""), ollama_url("0.0.0.0"), ollama_url("https://box:443")
+    ('http://127.0.0.1:11434/v1', 'http://127.0.0.1:11434/v1', 'https://box:443/v1')
+    """
+    scheme, separator, rest = host.strip().rstrip("/").rpartition("://")
+    name, colon, port = rest.rpartition(":") if not rest.endswith("]") else (rest, "", "")
+    name, port = (name, port) if colon and port.isdecimal() else (rest, "11434")
+    if name in {"", "0.0.0.0", "[::]"}:  # noqa: S104 - where it listens, which is not where it is to be found
+        name = "127.0.0.1"
+    return f"{scheme if separator else 'http'}://{name}:{port}/v1"
+
+
 def _is_http(url: str) -> bool:
     try:
         parts = urlsplit(url)
@@ -271,3 +287,13 @@ def _recorded(rest: str, reference: str) -> ModelSpec:
     return ModelSpec(
         reference=reference, name=file.stem, source="recorded", location=str(file.absolute()), digest=digest
     )
+
+
+_READERS: dict[str, Callable[[str, str], ModelSpec]] = {
+    "bundled": _bundled,
+    "hf": _hub,
+    "ollama": _ollama,
+    "openai": _endpoint,
+    "recorded": _recorded,
+}
+"""By what stands before the first colon: a function of what follows it, and of the whole reference."""
