@@ -119,7 +119,8 @@ def _drawn() -> list[tuple[str, str | None, int]]:
 
 def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
     """Whatever is raised to people: a model's worker has a few of its own, which it turns into answers."""
-    modules = [errors, importlib.import_module("bakeoff.core.plugins"), importlib.import_module("bakeoff.score.base")]
+    others = ("bakeoff.core.plugins", "bakeoff.score.base", "bakeoff.engines.conformance")
+    modules = [errors, *map(importlib.import_module, others)]
     defined = {
         (name, None if name == "BakeoffError" else found.__mro__[1].__name__, found.exit_code)
         for module in modules

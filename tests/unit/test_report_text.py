@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any, get_args
 
 import pytest
@@ -288,3 +289,16 @@ def test_the_same_weights_are_compared_with_the_first_that_ran_them() -> None:
     assert f"cid against ann: {changes}" in text
     assert "against bob" not in text
     assert "The same weights" not in as_text(document())
+
+
+def test_medians_and_rates_have_their_intervals_beside_them() -> None:
+    shown = document()
+    known = {"p50": 0.04, "p95": 0.08, "p99": 0.09, "count": 25, "p50_low": 0.032, "p50_high": 0.05, "windows": 5}
+    wide = {**known, "p50": 0.0008, "p50_high": 0.004}
+    shown["candidates"][0] |= {"latency_s": known, "itl_s": wide, "tokens_per_s": 1200.0, "tokens_per_s_high": 1320.0}
+    shown["candidates"][0] |= {"load_cold_s": 3.2, "load_warm_s": 0.5}
+    text = as_text(shown, 100)
+    assert re.search(r"ann\s+40 ms ±25 %\s+80 ms\s+-\s+0\.8 ms ×÷5\.0\s*\n", text)
+    assert re.search(r"ann\s+1,200 ±10 %\s+3\.2 s\s+500 ms\s+-\s*\n", text)
+    del shown["candidates"][1]["itl_s"], shown["candidates"][1]["load_cold_s"]  # as an earlier version wrote it
+    assert re.search(r"bob\s+-\s+-\s+-\s+-\s*\n", as_text(shown, 100))

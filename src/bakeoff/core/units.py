@@ -24,11 +24,15 @@ def bytes_text(count: int | None) -> str:
 def seconds_text(seconds: float | None) -> str:
     """Return a duration in the unit that suits it.
 
-    >>> seconds_text(0.0123), seconds_text(1.5), seconds_text(83), seconds_text(4000), seconds_text(None)
-    ('12 ms', '1.5 s', '1 min 23 s', '1 h 6 min', '-')
+    >>> seconds_text(0.0008), seconds_text(0.0123), seconds_text(1.5), seconds_text(83), seconds_text(4000)
+    ('0.8 ms', '12 ms', '1.5 s', '1 min 23 s', '1 h 6 min')
+    >>> seconds_text(None)
+    '-'
     """
     if seconds is None:
         return "-"
+    if 0 < seconds < 0.00995:
+        return f"{seconds * 1000:.1f} ms"
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < _MINUTE_S:

@@ -12,7 +12,7 @@ from statistics import median
 from bakeoff.core.records import WorkerLoad
 from bakeoff.core.spec import Record
 
-COLD, WARM = 0.05, 0.95
+COLD, WARM = 0.05, 0.9
 """Shares of a model's files in the page cache up to which, or from which, a load counts as cold or warm."""
 
 

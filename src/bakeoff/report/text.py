@@ -10,16 +10,16 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from bakeoff.core.plain import printable
-from bakeoff.core.units import bytes_text, percent_text, seconds_text
+from bakeoff.core.units import percent_text, seconds_text
 from bakeoff.report.answers import fault_lines
+from bakeoff.report.layout import bullets, cells, ranked, table, title
+from bakeoff.report.speed import speed_and_memory
 
 _HEADLINES = {
     "winner": "Run {choice}: it beats every other candidate.",
@@ -46,11 +46,11 @@ def render(document: dict[str, Any]) -> RenderableType:
     document = _harmless(document)
     labels = _labels(document)
     parts: list[RenderableType] = [_heading(document)]
-    parts += [_title("Quality: 0 to 10, with 95 % intervals"), _quality(document, labels)]
-    parts += [_title("What each one takes"), _needs(document, labels), *_remarks(document, labels)]
+    parts += [title("Quality: 0 to 10, with 95 % intervals"), _quality(document, labels)]
+    parts += [*speed_and_memory(document, labels), *_remarks(document, labels)]
     parts += [_decision(document)]
     parts += [
-        _title("Routes: which model for which content type, and its lead over the best other"),
+        title("Routes: which model for which content type, and its lead over the best other"),
         _routes(document, labels),
         *_ending(document),
     ]
@@ -122,10 +122,10 @@ def _level_with(leader: str | None, comparisons: Sequence[dict[str, Any]]) -> li
 
 
 def _routes(document: dict[str, Any], labels: dict[str, str]) -> Table:
-    table = _table("content type", "run", "score", "lead", "how sure")
+    made = table("content type", "run", "score", "lead", "how sure")
     for content_type, route in document["routes"].items():
-        table.add_row(
-            *_cells(
+        made.add_row(
+            *cells(
                 content_type,
                 "-" if route["candidate"] is None else labels[route["candidate"]],
                 _number(route["evidence"]["estimate"]),
@@ -133,7 +133,7 @@ def _routes(document: dict[str, Any], labels: dict[str, str]) -> Table:
                 _SURE[route["outcome"]].format(eps=document["eps"]),
             )
         )
-    return table
+    return made
 
 
 def _lead(candidate: str | None, comparisons: Sequence[dict[str, Any]]) -> str:
@@ -152,11 +152,11 @@ def _lead(candidate: str | None, comparisons: Sequence[dict[str, Any]]) -> str:
 
 
 def _quality(document: dict[str, Any], labels: dict[str, str]) -> Table:
-    table = _table("candidate", "score", "95 %", "publishable", "gated", "failed")
-    for candidate in _ranked(document):
+    made = table("candidate", "score", "95 %", "publishable", "gated", "failed")
+    for candidate in ranked(document):
         quality = candidate["quality"]
-        table.add_row(
-            *_cells(
+        made.add_row(
+            *cells(
                 labels[candidate["id"]],
                 _number(quality["estimate"]),
                 _range(quality),
@@ -165,23 +165,7 @@ def _quality(document: dict[str, Any], labels: dict[str, str]) -> Table:
                 str(candidate["failures"]),
             )
         )
-    return table
-
-
-def _needs(document: dict[str, Any], labels: dict[str, str]) -> Table:
-    table = _table("candidate", "latency p50", "p95", "first token", "tokens/s", "memory")
-    for candidate in _ranked(document):
-        table.add_row(
-            *_cells(
-                labels[candidate["id"]],
-                seconds_text(candidate["latency_s"]["p50"]),
-                seconds_text(candidate["latency_s"]["p95"]),
-                seconds_text(candidate["ttft_s"]["p50"]),
-                _rate(candidate),
-                bytes_text(candidate["peak_memory_bytes"]),
-            )
-        )
-    return table
+    return made
 
 
 def _remarks(document: dict[str, Any], labels: dict[str, str]) -> Iterable[RenderableType]:
@@ -200,22 +184,22 @@ def _remarks(document: dict[str, Any], labels: dict[str, str]) -> Iterable[Rende
         for candidate in document["candidates"]
         if candidate.get("fallbacks")
     ]
-    yield from _list(
+    yield from bullets(
         f"{_MOVED} Computed partly on the CPU, as was allowed: these are not the device's own numbers", moved
     )
-    yield from _list("The same weights, run otherwise", _same_weights(document, labels))
-    yield from _list("Against the baseline", _against_baseline(document, labels))
+    yield from bullets("The same weights, run otherwise", _same_weights(document, labels))
+    yield from bullets("Against the baseline", _against_baseline(document, labels))
     happened = [f"{event['candidate'] or 'run'}: {event['message']}" for event in document["events"]]
     failed = [line for candidate in document["candidates"] for line in fault_lines(candidate, labels[candidate["id"]])]
-    yield from _list("What went wrong (a failure scores 0 and counts in every rate)", [*happened, *failed])
+    yield from bullets("What went wrong (a failure scores 0 and counts in every rate)", [*happened, *failed])
     gates = [
         f"{labels[candidate['id']]}: {', '.join(f'{gate} {count}' for gate, count in candidate['gates'].items())}"
         for candidate in document["candidates"]
         if candidate["gates"]
     ]
-    yield from _list("Gated texts (not publishable), by reason", gates)
-    yield from _list("What the score is worth", [document["validity_text"]])
-    yield from _list("Note", document["notes"])
+    yield from bullets("Gated texts (not publishable), by reason", gates)
+    yield from bullets("What the score is worth", [document["validity_text"]])
+    yield from bullets("Note", document["notes"])
 
 
 def _ending(document: dict[str, Any]) -> Iterable[RenderableType]:
@@ -224,13 +208,13 @@ def _ending(document: dict[str, Any]) -> Iterable[RenderableType]:
         for content_type, route in document["routes"].items()
         if route["outcome"] not in {"winner", "best_within_eps"}
     ]
-    yield from _list(
+    yield from bullets(
         "Not decided yet, and what is expected to decide it, at 80 % power (till then the model in the table serves)",
         undecided,
     )
     if document["report"]:
         yield Text.assemble(("Report  ", "bold"), str(document["report"]))
-    yield from _list("Next", [step.replace("    ", "\n    ", 1) for step in document["decision"]["next"]])
+    yield from bullets("Next", [step.replace("    ", "\n    ", 1) for step in document["decision"]["next"]])
 
 
 def _why_undecided(reasons: Sequence[str]) -> str:
@@ -300,40 +284,9 @@ def _shortened(name: str) -> str:
     return brief if len(brief) <= _LABEL else f"{brief[: _LABEL - 1]}…"
 
 
-def _title(text: str) -> Text:
-    return Text(text, style="bold")
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for name in columns:
-        words = name in {"candidate", "content type", "run", "how sure"}
-        table.add_column(name, justify="left" if words else "right", overflow="fold", no_wrap=name == "lead")
-    return table
-
-
-def _list(title: str, lines: Sequence[str]) -> Iterable[RenderableType]:
-    if lines:
-        yield Text(title, style="bold")
-        for line in lines:
-            yield Padding(Text(line), (0, 0, 0, 2))
-
-
-def _ranked(document: dict[str, Any]) -> list[dict[str, Any]]:
-    return sorted(document["candidates"], key=lambda candidate: -(candidate["quality"]["estimate"] or 0.0))
-
-
-def _cells(*values: str) -> list[Text]:
-    return [Text(value) for value in values]
-
-
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
 def _range(estimate: dict[str, Any]) -> str:
     return "-" if estimate["low"] is None else f"{estimate['low']:.2f} to {estimate['high']:.2f}"
-
-
-def _rate(candidate: dict[str, Any]) -> str:
-    return "-" if candidate["tokens_per_s"] is None else f"{candidate['tokens_per_s']:,.0f}"

@@ -1,0 +1,45 @@
+"""Parts that screens are made of: titles, tables, lists. Every string goes through rich's `Text`: no markup is interpreted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+_WORDS = {"candidate", "content type", "run", "how sure"}
+
+
+def title(text: str) -> Text:
+    """Return a heading."""
+    return Text(text, style="bold")
+
+
+def table(*columns: str) -> Table:
+    """Return an empty table; columns of numbers are set to the right."""
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    for name in columns:
+        made.add_column(name, justify="left" if name in _WORDS else "right", overflow="fold", no_wrap=name == "lead")
+    return made
+
+
+def cells(*values: str) -> list[Text]:
+    """Return a table's row."""
+    return [Text(value) for value in values]
+
+
+def bullets(heading: str, lines: Sequence[str]) -> Iterable[RenderableType]:
+    """Yield a heading with lines under it, nothing where there are none."""
+    if lines:
+        yield title(heading)
+        for line in lines:
+            yield Padding(Text(line), (0, 0, 0, 2))
+
+
+def ranked(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the candidates of a `bakeoff.run/1` document, best mean first."""
+    return sorted(document["candidates"], key=lambda candidate: -(candidate["quality"]["estimate"] or 0.0))

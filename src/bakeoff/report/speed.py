@@ -1,0 +1,53 @@
+"""How fast each candidate is and what it takes, with how sure: two tables of a run's last screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import RenderableType
+
+from bakeoff.core.units import bytes_text, seconds_text
+from bakeoff.report.layout import cells, ranked, table, title
+
+_WIDE = 2.0
+
+
+def speed_and_memory(document: dict[str, Any], labels: dict[str, str]) -> Iterable[RenderableType]:
+    """Yield the tables, for a `bakeoff.run/1` document; unknown numbers are dashes."""
+    yield title("One text at a time: medians, with 95 % intervals over repeated windows")
+    times = table("candidate", "latency", "p95", "first token", "between tokens")
+    needs = table("candidate", "tokens/s", "load: disk", "cached", "memory")
+    for candidate in ranked(document):
+        label = labels[candidate["id"]]
+        latency_s = candidate["latency_s"]
+        medians = [_median(candidate.get(name)) for name in ("latency_s", "ttft_s", "itl_s")]
+        times.add_row(*cells(label, medians[0], seconds_text(latency_s["p95"]), *medians[1:]))
+        loads = [seconds_text(candidate.get(name)) for name in ("load_cold_s", "load_warm_s")]
+        needs.add_row(*cells(label, _rate(candidate), *loads, bytes_text(candidate["peak_memory_bytes"])))
+    yield times
+    yield title("What each one takes")
+    yield needs
+
+
+def _median(percentiles: dict[str, Any] | None) -> str:
+    if percentiles is None:  # in documents of earlier versions
+        return "-"
+    return seconds_text(percentiles["p50"]) + _margin(percentiles["p50"], percentiles.get("p50_high"))
+
+
+def _rate(candidate: dict[str, Any]) -> str:
+    rate = candidate["tokens_per_s"]
+    return "-" if rate is None else f"{rate:,.0f}" + _margin(rate, candidate.get("tokens_per_s_high"))
+
+
+def _margin(estimate: float | None, high: float | None) -> str:
+    """Return by which share, or from twice on by which factor, the interval goes up; it goes down by the same factor.
+
+    >>> _margin(2.0, 2.5), _margin(2.0, 8.0), _margin(2.0, None)
+    (' ±25 %', ' ×÷4.0', '')
+    """
+    if not estimate or high is None:
+        return ""
+    factor = high / estimate
+    return f" ±{factor - 1:.0%}".replace("%", " %") if factor < _WIDE else f" ×÷{factor:.1f}"
