@@ -154,16 +154,25 @@ def worker_way(worker: Any, name: str, rows: int, prompts: list[str], tokens: in
     return Way(name, rows, len(prompts), lambda: run_worker(worker, prompts, rows, tokens))
 
 
+def make_gguf(folder: Path, file: Path, kind: str) -> Path:
+    """Make the model a GGUF file."""
+    program = [sys.executable, "-m", "bakeoff.engines.gguf_convert", "--model", str(folder), "--out", str(file)]
+    subprocess.run([*program, "--kind", kind], check=True, stdout=subprocess.DEVNULL)
+    return file
+
+
 async def measure(options: argparse.Namespace, folder: Path, scratch: Path) -> str:
     """Run all rounds; return the report."""
     from bakeoff.engines.chat_template import ChatTemplate
     from bakeoff.engines.process import WorkerCommand, start_worker
 
-    environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads), "OMP_WAIT_POLICY": options.wait}
+    os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    if options.wait != "OWN":
+        os.environ["OMP_WAIT_POLICY"] = options.wait
+    environment = dict(os.environ)  # the workers' too
     theirs = {**environment, "OMP_WAIT_POLICY": options.peer_wait or options.wait}
-    if options.peer_wait == "DEFAULT":
+    if theirs["OMP_WAIT_POLICY"] in {"OWN", "DEFAULT"}:
         del theirs["OMP_WAIT_POLICY"]
-    os.environ |= environment  # for the workers
     prompts = make_prompts(options.prompts)
     chat = ChatTemplate.load(folder, {}, {})
     rendered = [chat.render([{"role": "user", "content": text}]) for text in prompts]
@@ -172,13 +181,17 @@ async def measure(options: argparse.Namespace, folder: Path, scratch: Path) -> s
     workers = []
     for engine in options.engines.split(","):
         program = str(Path(__file__).with_name("generation_engine.py"))
-        command = [sys.executable, program, engine, str(folder), str(options.threads)]
+        name, _, kind = engine.partition(":")
+        model = make_gguf(folder, scratch / f"{kind or 'f32'}.gguf", kind or "f32") if name == "llamacpp" else folder
+        command = [sys.executable, program, name, str(model), str(options.threads)]
         child = children[engine] = await Child.start(command, environment)
-        started = WorkerCommand(engine, engine, folder, threads=options.threads, max_rows=max(ROWS))
+        started = WorkerCommand(engine, name, model, threads=options.threads, max_rows=max(options.rows))
         worker = await start_worker(started, scratch / "logs")
         workers.append(worker)
-        for rows in ROWS:
+        for rows in options.rows:
             some = prompts if rows > 1 else prompts[:FEW]
+            if name == "llamacpp":
+                ways.append(child_way(child, f"{engine}, llama.cpp's own loop", rows, some, options.tokens, "own loop"))
             ways.append(child_way(child, f"{engine}, engine alone", rows, some, options.tokens, "engine"))
             ways.append(worker_way(worker, f"{engine}, worker", rows, some, options.tokens))
     if options.peer is not None:
@@ -231,7 +244,7 @@ def write_report(
     rivals = [way for way in ways if way.name == "lm-eval hf"]
     best = max(rivals, key=lambda way: statistics.median(way.rates), default=None)
     loop = next((way for way in ways if way.name == "generate loop"), None)
-    alone = {(way.name.partition(",")[0], way.batch): way for way in ways if "alone" in way.name}
+    by_name = {(way.name, way.batch): way for way in ways}
     whole = max(ways, key=lambda way: way.prompts)
     size = facts[options.engines.split(",")[0]]
     lines = [
@@ -243,15 +256,17 @@ def write_report(
         *(f"- {name}: {json.dumps(value)}" for name, value in facts.items()),
         f"- roofs: {', '.join(f'{name} {value:.3g}' for name, value in roofs.items())}",
         "",
-        "| way | batch | tokens/s | x lm-eval's best | x generate loop | share of engine alone | share of roof | same texts |",
+        "| way | batch | tokens/s | x lm-eval's best | x generate loop | share of what it wraps | share of roof | same texts |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for way in ways:
-        base = alone.get((way.name.partition(",")[0], way.batch)) if "worker" in way.name else None
+        engine, _, part = way.name.partition(", ")
+        wrapped = {"worker": "engine alone", "engine alone": "llama.cpp's own loop"}.get(part, "")
+        base = by_name.get((f"{engine}, {wrapped}", way.batch))
         cells = [
             f"{statistics.median(way.rates):.0f} ({min(way.rates):.0f}-{max(way.rates):.0f})",
             *(ratio(way, other) for other in (best, loop, base)),
-            share_of_roof(way, size, roofs),
+            share_of_roof(way, facts.get(engine, {"parameters": size["parameters"]}), roofs),
             f"{sum(a == b for a, b in zip(way.texts, whole.texts, strict=False))}/{len(way.texts)}",
         ]
         lines.append(f"| {way.name} | {way.batch} | {' | '.join(cells)} |")
@@ -287,7 +302,7 @@ def share_of_roof(way: Way, size: dict[str, Any], roofs: dict[str, float]) -> st
         return "-"
     rate = statistics.median(way.rates)
     if way.batch == 1:
-        return f"{rate * 4 * size['parameters'] / roofs['bytes_s']:.0%} of memory"
+        return f"{rate * size.get('weight_bytes', 4 * size['parameters']) / roofs['bytes_s']:.0%} of memory"
     return f"{rate * 2 * size['parameters'] / roofs['flop_s']:.0%} of arithmetic"
 
 
@@ -295,7 +310,12 @@ def main() -> None:
     """Measure, print, and write the result."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--peer", type=Path, help="the Python of an environment with lm-eval[hf]")
-    parser.add_argument("--engines", default="transformers,onnx")
+    parser.add_argument(
+        "--engines", default="transformers,onnx", help="llamacpp:TYPE converts the model to that type first"
+    )
+    parser.add_argument(
+        "--rows", type=lambda text: [int(part) for part in text.split(",")], default=ROWS, help="rows of our engines"
+    )
     parser.add_argument(
         "--model", type=Path, help="a float32 Llama folder that never ends a text (default: a random one)"
     )
@@ -304,7 +324,10 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument(
-        "--wait", choices=("PASSIVE", "ACTIVE"), default="PASSIVE", help="OMP_WAIT_POLICY of all processes"
+        "--wait",
+        choices=("PASSIVE", "ACTIVE", "OWN"),
+        default="PASSIVE",
+        help="OMP_WAIT_POLICY of all processes; OWN leaves it to each engine",
     )
     parser.add_argument(
         "--peer-wait", choices=("PASSIVE", "ACTIVE", "DEFAULT"), help="the peer's own, where it differs"

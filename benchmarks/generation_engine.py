@@ -1,10 +1,11 @@
 """One engine of ours with nothing around it, for `generation.py`; also makes its model and measures the roofs.
 
-    python generation_engine.py ENGINE MODEL_FOLDER THREADS
+    python generation_engine.py ENGINE MODEL THREADS
     python generation_engine.py make MODEL_FOLDER
 
 Reads a line of JSON a task: {"way": "engine", "batch": N, "prompts": [text], "tokens": N} or {"way": "roofs"}; answers each
-with a line, after a first one with the engine's facts.
+with a line, after a first one with the engine's facts. The way "own loop" is that of `generation_llamacpp`, without our
+engine.
 """
 
 from __future__ import annotations
@@ -66,9 +67,14 @@ def serve_engine(name: str, folder: Path, threads: int) -> None:
     from bakeoff.engines import local
     from bakeoff.engines.text import TextCodec
 
-    codec = TextCodec.load(folder)
-    model = local.resolve_engine(name)(folder, None, threads)
+    model: Any = local.resolve_engine(name)(folder, None, threads)
+    codec = TextCodec.load(folder) if folder.is_dir() else model.codec()
     facts = model.facts()
+    loop: Any = None
+    if name == "llamacpp":
+        from generation_llamacpp import OwnLoop
+
+        loop = OwnLoop(folder, threads)
     told = {"version": facts.engine_version, "parameters": facts.parameters, "weight_bytes": facts.weight_bytes}
     told |= {"dtype": facts.dtype, "device": facts.device, "kernels": facts.kernels, "why": facts.kernels_reason}
     answers.write(json.dumps(told) + "\n")
@@ -82,9 +88,10 @@ def serve_engine(name: str, folder: Path, threads: int) -> None:
             ids = []
             for first in range(0, len(task["prompts"]), task["batch"]):
                 batch = task["prompts"][first : first + task["batch"]]
-                ids += decode_greedily(
-                    model, [codec.encode_chat([{"role": "user", "content": text}]) for text in batch], task["tokens"]
-                )
+                prompts = [codec.encode_chat([{"role": "user", "content": text}]) for text in batch]
+                alone = task["way"] == "own loop"
+                tokens = task["tokens"]
+                ids += loop.write(prompts, tokens) if alone else decode_greedily(model, prompts, tokens)
             texts = [codec.decode(row) for row in ids]
             answer = {"seconds": perf_counter() - started, "texts": texts}
         answers.write(json.dumps(answer) + "\n")

@@ -13,10 +13,11 @@ from collections import deque
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# Read while the library is loaded, hence before it. Its OpenMP threads spin by default while they wait for each other, and
-# they meet some two hundred times a token. Tokens/s of a 28M model in float16 at 1, 8 and 32 rows on 2 threads with one busy
-# neighbour on 2 cores: 22, 85 and 554 spinning, 307, 680 and 1303 passive (2026-11, docs/llamacpp-engine.md).
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Read while the library is loaded, hence before it. Its OpenMP threads meet some two hundred times a token. GNU's runtime lets
+# them spin for milliseconds while they wait, which beside a busy neighbour is a catastrophe, and waking them each time is
+# slow: a few microseconds of spinning cost next to nothing either way (docs/llamacpp-engine.md, "How threads wait").
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "300")
 # Where it aborts, it would start a debugger and print pages; the line that says why is enough.
 os.environ.setdefault("GGML_NO_BACKTRACE", "1")
 
