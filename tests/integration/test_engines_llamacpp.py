@@ -19,7 +19,7 @@ from tiny_model import make_tiny_model
 
 pytest.importorskip("llama_cpp", reason="the extra [llamacpp] is not installed")
 
-from bakeoff.engines import llamacpp_model, llamacpp_rows
+from bakeoff.engines import llamacpp_context, llamacpp_model
 
 TINY = Path(__file__).parents[1] / "data" / "tiny_llama"
 TINY_VOCABULARY, TINY_CONTEXT = 128, 1024
@@ -48,7 +48,7 @@ def bundled(tmp_path_factory):
 @pytest.fixture
 def exact(monkeypatch):
     """Attention in float32 throughout, as the onnx engine computes it."""
-    monkeypatch.setenv(llamacpp_rows.CACHE_VARIABLE, "f32")
+    monkeypatch.setenv(llamacpp_context.CACHE_VARIABLE, "f32")
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_a_bundled_model_writes_the_same_as_on_onnx(bundled, exact):
     assert np.array_equal(ours.argmax(axis=2), np.array(written))
     # As llama.cpp computes by default, and from a file of a quarter of the size.
     model.close()
-    os.environ.pop(llamacpp_rows.CACHE_VARIABLE)
+    os.environ.pop(llamacpp_context.CACHE_VARIABLE)
     for kind, apart, equal in (("f32", 0.1, 0.99), ("q8_0", 2.0, 0.9)):
         model = llamacpp_model.load(bundled / f"{kind}.gguf", None, 1)
         ours = forced(model, prompts, continuations)
@@ -150,9 +150,11 @@ def test_rows_join_leave_and_change_places(file, folder, exact):
 
 def test_a_prompt_is_computed_once_even_while_its_first_row_runs_on(model, monkeypatch):
     computed = []
-    original = llamacpp_rows.LlamaRows._compute
+    original = llamacpp_context.LlamaContext.compute
     monkeypatch.setattr(
-        llamacpp_rows.LlamaRows, "_compute", lambda rows, spans: computed.extend(spans) or original(rows, spans)
+        llamacpp_context.LlamaContext,
+        "compute",
+        lambda context, spans: computed.extend(spans) or original(context, spans),
     )
     prompt = list(range(30, 60))
     first = model.prefill([prompt, prompt, [7, 8]])
@@ -160,7 +162,7 @@ def test_a_prompt_is_computed_once_even_while_its_first_row_runs_on(model, monke
     model.decode([1, 2, 3])
     again = model.prefill([prompt])
     assert np.array_equal(again[0], first[0])
-    assert sum(len(span.tokens) > 1 for span in computed) == 2
+    assert sum(list(span.tokens) == prompt for span in computed) == 1
     model.keep([3, 1])  # the row whose cache the newest one borrows is gone
     continued = model.decode([1, 5])
     model.keep([])
@@ -246,7 +248,7 @@ def test_another_device_is_refused(file):
 
 
 def test_an_unknown_cache_is_refused(file, monkeypatch):
-    monkeypatch.setenv(llamacpp_rows.CACHE_VARIABLE, "f8")
+    monkeypatch.setenv(llamacpp_context.CACHE_VARIABLE, "f8")
     with pytest.raises(UsageError, match="BAKEOFF_LLAMACPP_CACHE is 'f8'"):
         llamacpp_model.load(file, None, 1)
 

@@ -17,7 +17,7 @@ from tiny_model import SPECIAL, TEXT, make_tiny_model
 
 pytest.importorskip("llama_cpp", reason="the extra [llamacpp] is not installed")
 
-from bakeoff.engines import llamacpp_model, llamacpp_rows
+from bakeoff.engines import llamacpp_context, llamacpp_model
 from bakeoff.engines.gguf_quantise import find_file_type, quantise
 
 GGUF = FORMATS["gguf"]
@@ -157,7 +157,7 @@ def test_types_that_llama_cpp_alone_makes(tmp_path):
 def test_architectures_give_the_onnx_engines_logits(tmp_path, monkeypatch, kind):
     torch = pytest.importorskip("torch", reason="the extra [transformers] is not installed")
     transformers = pytest.importorskip("transformers", reason="the extra [transformers] is not installed")
-    monkeypatch.setenv(llamacpp_rows.CACHE_VARIABLE, "f32")
+    monkeypatch.setenv(llamacpp_context.CACHE_VARIABLE, "f32")
     folder = make_tiny_model(tmp_path / "m")
     settings = (folder / "tokenizer_config.json").read_bytes()
     extra = {

@@ -19,8 +19,9 @@ from bakeoff.catalog.gguf import GgufHeader, read_gguf
 from bakeoff.core.errors import UnsupportedModel
 from bakeoff.engines import llamacpp_library
 from bakeoff.engines.base import ModelFacts
+from bakeoff.engines.llamacpp_context import Setup, read_cache_type
 from bakeoff.engines.llamacpp_library import ModelFile, best_device, find_device, open_model
-from bakeoff.engines.llamacpp_rows import LlamaRows, Setup, read_cache_type
+from bakeoff.engines.llamacpp_rows import LlamaRows
 from bakeoff.engines.llamacpp_vocabulary import LlamaVocabulary, make_codec
 from bakeoff.engines.text import TextCodec
 from bakeoff.machine.detect import allowed_cores
