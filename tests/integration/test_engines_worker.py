@@ -294,7 +294,8 @@ def test_an_engine_of_another_package_is_found_by_its_entry_point(tmp_path, monk
     (package / "echo_engine.py").write_text(
         "print('a library that prints')\nfrom bakeoff.engines.onnx_model import load\n"
     )
-    monkeypatch.setenv("PYTHONPATH", str(package))
+    monkeypatch.setenv("PYTHONPATH", str(package))  # for the worker
+    monkeypatch.syspath_prepend(package)  # and for us, who start it
 
     async def live():
         folder = make_tiny_model(tmp_path / "model")
