@@ -43,10 +43,36 @@ def test_what_the_log_does_not_name_is_unknown_and_why_is_said():
     assert log.unknown() == ("device: vLLM's log did not name it", "dtype: vLLM's log did not name it")
 
 
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        # Lines of vLLM 0.32.0, cut short.
+        (
+            "(Worker pid=7) ERROR 11-24 05:29:12 [multiproc_executor.py:1063] ValueError: Available memory on node 0",
+            "ValueError: Available memory on node 0",
+        ),
+        ("RuntimeError: Worker failed with error 'x'", "RuntimeError: Worker failed with error 'x'"),
+        (
+            "pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig",
+            "pydantic_core._pydantic_core.ValidationError: 1 validation error for ModelConfig",
+        ),
+        ("vllm: error: unrecognized arguments: --no-such-flag", "vllm: error: unrecognized arguments: --no-such-flag"),
+        (
+            "(APIServer pid=7) WARNING 11-24 05:28:00 [system_utils.py:255] Found ulimit of 20000. This can cause fd limit "
+            "errors like `OSError: [Errno 24] Too many open files`. Consider increasing with ulimit -n",
+            None,
+        ),
+        ("(Worker pid=7) ERROR 11-24 05:29:12 [multiproc_executor.py:1063]     raise ValueError(", None),
+    ],
+)
+def test_an_error_is_told_from_a_warning_that_speaks_of_one(line, error):
+    assert read(line).error == error
+
+
 def test_the_first_error_is_the_cause_and_the_tail_is_short():
     log = read(
         *(f"line {number}" for number in range(20)),
-        "(EngineCore pid=7) ERROR 11-24 [core.py:9] ValueError: No available memory for the cache blocks",
+        "(EngineCore pid=7) ERROR 11-24 04:55:09 [core.py:9] ValueError: No available memory for the cache blocks",
         "(APIServer pid=7) RuntimeError: Engine core initialization failed. See root cause above.",
     )
     assert log.error == "ValueError: No available memory for the cache blocks"

@@ -15,7 +15,7 @@ import click
 )
 @click.option(
     "--engine",
-    help="onnx, transformers, llamacpp, or one added by a package (default: the reference's, or what fits it).",
+    help="onnx, transformers, llamacpp, mlx, vllm, or one added by a package (default: the reference's, or what fits it).",
 )
 @click.option("--name", help="The model's name in requests (default: as it was referred to).")
 @click.option("--socket", type=click.Path(), help="Listen on this Unix socket.")

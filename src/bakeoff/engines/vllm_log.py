@@ -15,7 +15,9 @@ _ENGINE_LINE = re.compile(r"Initializing an? .*LLM engine(?: \(v(?P<version>[^)]
 _DEVICE = re.compile(r"\bdevice_config=(?:torch\.device\('|DeviceConfig\(device=)?([a-z]+)")
 _DTYPE = re.compile(r"(?<![\w])dtype=torch\.(\w+)")
 _QUANTISATION = re.compile(r"\bquantization='?([\w-]+)")
-_ERROR = re.compile(r"\b(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception): \S.*")
+# At the beginning of a line, bare or logged as an error: warnings speak of errors too.
+_PREFIX = r"(?:\([\w -]+ pid=\d+\) )?(?:ERROR \S+ \S+ \[[^\]]*\] )?"
+_ERROR = re.compile(_PREFIX + r"((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception): \S.*|vllm[\w -]*: error: \S.*)")
 # vLLM's own last word on every failure, which names none.
 _NO_CAUSE = "Engine core initialization failed"
 
@@ -42,8 +44,8 @@ class VllmLog:
             how = _first(_QUANTISATION, text)
             if self.dtype is not None and how not in {None, "None"}:
                 self.dtype = f"{self.dtype} ({how} weights)"
-        if self.error is None and (error := _ERROR.search(text)) is not None and _NO_CAUSE not in text:
-            self.error = error[0]
+        if self.error is None and (error := _ERROR.match(text)) is not None and _NO_CAUSE not in text:
+            self.error = error[1]
 
     def unknown(self) -> tuple[str, ...]:
         """Return what the log did not tell, and so nobody knows."""
