@@ -58,8 +58,7 @@ def test_what_the_log_does_not_name_is_unknown_and_why_is_said():
         ),
         ("vllm: error: unrecognized arguments: --no-such-flag", "vllm: error: unrecognized arguments: --no-such-flag"),
         (
-            "(APIServer pid=7) WARNING 11-24 05:28:00 [system_utils.py:255] Found ulimit of 20000. This can cause fd limit "
-            "errors like `OSError: [Errno 24] Too many open files`. Consider increasing with ulimit -n",
+            "(APIServer pid=7) WARNING 11-24 05:28:00 [system_utils.py:255] This can cause fd limit errors like `OSError: [Errno 24] x`.",
             None,
         ),
         ("(Worker pid=7) ERROR 11-24 05:29:12 [multiproc_executor.py:1063]     raise ValueError(", None),
