@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bakeoff.core.errors import InvalidFile, Problem, UsageError
+from bakeoff.core.spec import content_hash
 from bakeoff.study.suite import Suite, find_suite, load_suite, parse_suite
 from sample_runs import make_suite, suite_text
 
@@ -358,6 +359,7 @@ def test_the_hash_is_of_the_content_not_the_layout() -> None:
     text = suite_text()
     assert parse_suite("# a comment\n" + text.replace("name: small", "name:   'small'"), "f").hash == make_suite().hash
     assert parse_suite(text.replace("number 1", "number 9"), "f").hash != make_suite().hash
+    assert make_suite().hash == content_hash(make_suite().model_dump(mode="json"))
     assert Suite.model_validate_json(make_suite().model_dump_json()) == make_suite()
 
 

@@ -1,7 +1,8 @@
 """What happened, append-only: runs, generations, scores, worker loads and events in one database.
 
-A generation is committed before it counts as finished, insert-or-ignore by (run, trial): `kill -9` at any moment loses
-at most what was in flight, and doing a trial again can never count it twice. SQLite (WAL, synchronous=NORMAL) by default, PostgreSQL
+A generation is committed within a turn of the event loop and before it counts as finished, insert-or-ignore by
+(run, trial): `kill -9` at any moment loses what was in flight or came in that very moment, at most twice the
+concurrency, and doing a trial again can never count it twice. SQLite (WAL, synchronous=NORMAL) by default, PostgreSQL
 when the URL says so; the same tables, the same statements. Records are stored as their JSON beside the few columns
 that queries need. Totals are never stored: they are counted from the rows.
 """

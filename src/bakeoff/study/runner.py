@@ -57,43 +57,54 @@ class Progress(Protocol):
 
 
 class _Saving:
-    """Stores what finished within one turn of the event loop in one transaction.
+    """Stores texts in the order in which they came, those of one turn of the event loop in one transaction.
 
-    Each waits until its text is committed, so that a text which counts as finished is stored, and a killed run loses
-    no more than was in flight. With one text in flight that is a commit a text; where 32 answers come at once,
-    fewer commits.
+    The next request goes out while a text waits for that, a millisecond or two: where everything waited for the
+    commit, answers that once came together would do so for ever, and the endpoint would idle between. A text counts as
+    finished when it is committed. A killed run loses what was in flight, and what came in that moment.
     """
 
-    def __init__(self, store: Store, run_id: str) -> None:
+    def __init__(self, store: Store, run_id: str, progress: Progress) -> None:
         self._store = store
         self._run_id = run_id
-        self._waiting: list[tuple[Generation, asyncio.Future[bool]]] = []
+        self._progress = progress
+        self._waiting: list[Generation] = []
+        self._error: StoreError | None = None
 
-    async def save(self, generation: Generation) -> bool:
-        """Return once it is stored; False when that trial was stored already.
+    def add(self, generation: Generation) -> None:
+        """Store a text in the next turn of the event loop.
 
         Raises:
-            StoreError: the store refuses.
+            StoreError: the store refused an earlier one.
         """
-        loop = asyncio.get_running_loop()
-        saved: asyncio.Future[bool] = loop.create_future()
+        if self._error is not None:
+            raise self._error
         if not self._waiting:
-            loop.call_soon(self._commit)
-        self._waiting.append((generation, saved))
-        return await saved
+            asyncio.get_running_loop().call_soon(self._commit)
+        self._waiting.append(generation)
+
+    def flush(self) -> None:
+        """Store what waits, now.
+
+        Raises:
+            StoreError: the store refuses, or refused before.
+        """
+        self._commit()
+        if self._error is not None:
+            raise self._error
 
     def _commit(self) -> None:
         batch, self._waiting = self._waiting, []
-        try:
-            new = self._store.add_generations(self._run_id, [generation for generation, _ in batch])
-        except StoreError as error:
-            for _, saved in batch:
-                if not saved.done():  # its trial may have been cancelled meanwhile
-                    saved.set_exception(error)
+        if not batch or self._error is not None:
             return
-        for (_, saved), is_new in zip(batch, new, strict=True):
-            if not saved.done():
-                saved.set_result(is_new)
+        try:
+            new = self._store.add_generations(self._run_id, batch)
+        except StoreError as error:
+            self._error = error
+            return
+        for generation, is_new in zip(batch, new, strict=True):
+            if is_new:
+                self._progress.finished(generation)
 
 
 class Runner:
@@ -110,7 +121,7 @@ class Runner:
     ) -> None:
         self._plan = plan
         self._store = store
-        self._saving = _Saving(store, plan.run_id)
+        self._saving = _Saving(store, plan.run_id, progress)
         self._writers = writers
         self._progress = progress
         self._clock = clock
@@ -150,8 +161,9 @@ class Runner:
                 await self._run_block(block)
                 await self._keep_books(block.candidate)
             for candidate in self._writers:
-                await self._keep(self._pulses[candidate].release())
+                self._keep(self._pulses[candidate].release())
         finally:
+            self._saving.flush()
             self._note_elapsed()
 
     async def close(self, *, store_loads: bool) -> None:
@@ -192,19 +204,21 @@ class Runner:
                     group.create_task(self._work(block, waiting))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
+        self._saving.flush()
 
     async def _work(self, block: Block, waiting: deque[tuple[Trial, int]]) -> None:
         while waiting:
             trial, window = waiting.popleft()
             generation = await self._make(trial, block.concurrency, window)
-            await self._keep(self._pulses[trial.candidate].settle(generation))
+            self._keep(self._pulses[trial.candidate].settle(generation))
+            if block.concurrency == 1:
+                self._saving.flush()  # not while the next text is timed
             if self._clock.monotonic_s() - self._last_told_s >= _BOOKS_EVERY_S:
                 await self._keep_books(block.candidate)
 
-    async def _keep(self, generations: Sequence[Generation]) -> None:
+    def _keep(self, generations: Sequence[Generation]) -> None:
         for generation in generations:
-            if await self._saving.save(generation):
-                self._progress.finished(generation)
+            self._saving.add(generation)
 
     async def _make(self, trial: Trial, concurrency: int, window: int) -> Generation:
         """Write one text, or say why there is none; never raises an endpoint's or worker's error."""

@@ -7,6 +7,7 @@ are reported at once (`suite_problems.py` words them), and nothing is generated 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,7 +16,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, Valid
 
 from bakeoff.core.errors import InvalidFile, Problem, UsageError
 from bakeoff.core.plain import printable
-from bakeoff.core.spec import Record, Sampling, content_hash
+from bakeoff.core.spec import Record, Sampling, canonical_json
 from bakeoff.score.base import installed_scorers
 from bakeoff.score.brief import BriefChecks, Limits
 from bakeoff.score.composite import weights_for
@@ -128,8 +129,23 @@ class Suite(Record):
 
     @property
     def hash(self) -> str:
-        """Equal for suites that ask the same, whatever their layout or comments."""
-        return content_hash(self.model_dump(mode="json"))
+        """Equal for suites that ask the same, whatever their layout or comments: the `content_hash` of all fields.
+
+        Written a brief at a time, since the whole of a large suite as JSON takes more memory than the suite.
+        """
+        digest = hashlib.sha256()
+        values = self.model_dump(mode="json", exclude={"briefs"}) | {"briefs": None}
+        for number, (name, value) in enumerate(sorted(values.items())):
+            digest.update(f"{',' if number else '{'}{canonical_json(name)}:".encode())
+            if name == "briefs":
+                for place, brief in enumerate(self.briefs):
+                    text = canonical_json(brief.model_dump(mode="json"))
+                    digest.update(f"{',' if place else '['}{text}".encode())
+                digest.update(b"]")
+            else:
+                digest.update(canonical_json(value).encode())
+        digest.update(b"}")
+        return digest.hexdigest()[:16]
 
     def used_content_types(self) -> list[str]:
         """Return the content types of the briefs, in order of first use."""
