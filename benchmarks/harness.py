@@ -3,7 +3,7 @@
     python benchmarks/harness.py --inspect PYTHON --lm-eval PYTHON --promptfoo PROGRAM [--rounds 3]
         [--samples 2000,10000] [--peer-samples 2000] [--latency-ms 0,50] [--write]
 
-Peers are asked for more than 5,000 samples in the first round only, which takes minutes each.
+Peers with more than 5,000 samples, or with an endpoint that takes time, take minutes each, and run once, after the rounds.
 PYTHON is an interpreter of an environment that has the tool (`pip install inspect-ai openai`, `pip install
 'lm-eval[api]'`), PROGRAM is promptfoo's own (`npm install promptfoo`); a tool that is not named is left out. Every round runs every tool
 once at every size and latency, so that a busy neighbour hits them all; medians over the rounds are printed, ratios
@@ -165,24 +165,28 @@ def cases(
     return found
 
 
-def measure(found: Mapping[str, Tool], wanted: Sequence[Case], rounds: int) -> dict[Case, list[Outcome]]:
-    """Run everything, interleaved."""
+def is_slow(case: Case) -> bool:
+    """Whether a case takes minutes: a peer with many samples, or with requests that take time."""
+    return case.tool in PEERS and (case.samples > LARGE or case.latency_ms > 0)
+
+
+def measure(found: Mapping[str, Tool], wanted: Sequence[Case], rounds: int) -> Iterator[dict[Case, list[Outcome]]]:
+    """Run everything, interleaved, slow cases once at the end; yield what is known after each round."""
     outcomes: dict[Case, list[Outcome]] = {case: [] for case in wanted}
-    for round_ in range(rounds):
-        order = wanted if round_ % 2 == 0 else list(reversed(wanted))
+    quick = [case for case in wanted if not is_slow(case)]
+    passes = [quick if number % 2 == 0 else list(reversed(quick)) for number in range(rounds)]
+    for number, order in enumerate([*passes, [case for case in wanted if is_slow(case)]]):
         for case in order:
-            if round_ and case.tool in PEERS and case.samples > LARGE:
-                continue  # minutes each: once
             outcome = run_once(found[case.tool], case)
             outcomes[case].append(outcome)
             print(
-                f"round {round_ + 1}: {case.tool}, {case.samples} samples, {case.latency_ms:g} ms, {case.events} events: "
+                f"round {number + 1}: {case.tool}, {case.samples} samples, {case.latency_ms:g} ms, {case.events} events: "
                 f"{outcome.wall_s:.2f} s, {outcome.rate():.0f}/s, first request {outcome.first_s:.2f} s, "
                 f"{outcome.peak_bytes / 1e6:.0f} MB, load {outcome.load_before:.2f}",
                 file=sys.stderr,
                 flush=True,
             )
-    return outcomes
+        yield {case: runs for case, runs in outcomes.items() if runs}
 
 
 def _numbers(text: str) -> list[int]:
@@ -210,16 +214,16 @@ def main() -> None:
     options = read_options()
     found = {tool.name: tool for tool in tools(options.bakeoff, options.inspect, options.lm_eval, options.promptfoo)}
     wanted = cases(list(found), options.samples, options.peer_samples, options.latency_ms)
-    outcomes = measure(found, wanted, options.rounds)
-    if options.json is not None:
-        kept = [[*case, *outcome] for case, all_ in outcomes.items() for outcome in all_]
-        options.json.write_text(json.dumps(kept))
-    text = write_report(outcomes, found, options.rounds)
+    text = ""
+    for outcomes in measure(found, wanted, options.rounds):
+        text = write_report(outcomes, found, options.rounds)
+        if options.json is not None:
+            options.json.write_text(json.dumps([[*case, *run] for case, runs in outcomes.items() for run in runs]))
+        if options.write:
+            results = Path(__file__).with_name("results")
+            results.mkdir(exist_ok=True)
+            (results / "harness.md").write_text(text + "\n")
     print(text)
-    if options.write:
-        results = Path(__file__).with_name("results")
-        results.mkdir(exist_ok=True)
-        (results / "harness.md").write_text(text + "\n")
 
 
 if __name__ == "__main__":

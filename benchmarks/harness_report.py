@@ -56,7 +56,7 @@ def _environment(found: Mapping[str, Tool], rounds: int) -> str:
         [
             f"Date: {dt.datetime.now(dt.UTC):%Y-%m-%d}. {_processor()}, {_cores()} cores, {machine}.",
             f"Versions: {versions}; aiohttp {importlib.metadata.version('aiohttp')}.",
-            f"Rounds: {rounds}, interleaved; medians, with the range of rounds in brackets; 10,000 samples of a peer once.",
+            f"Rounds: {rounds}, interleaved; medians, with the range of rounds in brackets; single figures were measured once, after the rounds.",
             "",
             f"    python benchmarks/harness.py{given} --rounds {rounds} --write",
         ]
