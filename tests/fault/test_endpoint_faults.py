@@ -191,6 +191,9 @@ def test_an_endpoint_that_dies_for_good_fails_its_candidate_and_not_the_run(work
         assert "150 of 300 texts failed: gone 150" in shown
         assert "was given up; 150 of its 300 texts came, and score" in shown
         assert "bakeoff run --resume" in shown
+        assert "no other candidate qualified" in shown
+        assert f"m@127.0.0.1:{dying.port}†" in shown
+        assert "beats" not in shown  # it was compared with half a candidate
         # What was in flight, then one at a time: not 150 texts with four tries each.
         assert dying.requests <= 152 + 31
         before = workspace.generations(run.document["run_id"])

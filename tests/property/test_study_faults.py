@@ -47,7 +47,7 @@ ERRORS: tuple[EndpointError | None, ...] = (
 class Moody:
     """A writer that follows a list of moods, request by request, and stays in the last one."""
 
-    load = None
+    loads = ()
 
     def __init__(self, moods: Sequence[EndpointError | None], clock: HandClock) -> None:
         self._moods = moods

@@ -51,7 +51,7 @@ def test_a_reader_is_told_all_of_it() -> None:
     document = count_answers(OWN, SCORES) | {"generations": len(OWN), "errors": {}}
     assert fault_lines(document, "ann") == [
         "ann: 3 of 6 texts failed: empty 1, failed 1, gone 1",
-        "ann: was given up; 3 of its 6 texts came, and score 4.00 on average",
+        "ann: was given up; 3 of its 6 texts came, and score 4.00 on average; the others count as 0",
         "ann: 4 requests made again (busy 2, failed 2), for 2 texts, with the latency of the last request",
         "ann: 1 of 6 texts were cut off at the limit of tokens, and are not publishable",
     ]

@@ -12,7 +12,7 @@ from typing import Any
 from bakeoff.core.outlines import GenerationOutline, ScoreOutline
 from bakeoff.decide.wording import plural
 
-TEXT, TRUNCATED, EMPTY = "text", "truncated", "empty"
+TEXT, TRUNCATED, EMPTY, GONE = "text", "truncated", "empty", "gone"
 ANSWERED = frozenset({TEXT, TRUNCATED, EMPTY, "null", "refused"})
 """Kinds that a model is answerable for: something was measured. All others are the endpoint's, or the worker's."""
 
@@ -48,18 +48,22 @@ def anything_measured(generations: Sequence[GenerationOutline]) -> bool:
     return any(answer_kind(generation) in ANSWERED for generation in generations)
 
 
+def was_given_up(candidate: Mapping[str, Any]) -> bool:
+    """Whether a candidate's document lacks texts because it stopped answering."""
+    return bool(candidate.get("failures_by_kind", {}).get(GONE))
+
+
 def fault_lines(candidate: Mapping[str, Any], label: str) -> list[str]:
     """Return the sentences that a reader must see of one candidate's document; none where all was well."""
     made, lines = candidate["generations"], []
     kinds = candidate.get("failures_by_kind") or candidate["errors"]
     if kinds:
         lines.append(f"{label}: {sum(kinds.values())} of {made} texts failed: {_listed(kinds)}")
-    gone = kinds.get("gone")
-    if gone:
+    if was_given_up(candidate):
         written = candidate["texts"]
         mean = candidate["mean_score_of_texts"]
         worth = "" if mean is None else f", and score {mean:.2f} on average"
-        lines.append(f"{label}: was given up; {written} of its {made} texts came{worth}")
+        lines.append(f"{label}: was given up; {written} of its {made} texts came{worth}; the others count as 0")
     retries = candidate.get("retries", 0)
     if retries:
         why = _listed(candidate["retries_by_kind"])

@@ -7,7 +7,7 @@ part of it, and every string goes through rich's `Text`, so that no markup in a 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -17,7 +17,7 @@ from rich.text import Text
 
 from bakeoff.core.plain import printable
 from bakeoff.core.units import percent_text, seconds_text
-from bakeoff.report.answers import fault_lines
+from bakeoff.report.answers import fault_lines, was_given_up
 from bakeoff.report.layout import bullets, cells, ranked, table, title
 from bakeoff.report.speed import speed_and_memory
 
@@ -32,6 +32,7 @@ _LABEL = 24
 _ENDPOINT = re.compile(r"openai:(?P<model>.+)@https?://(?P<host>[^/]+)(/v1/?)?")
 _NOTHING = 1e-6
 _MOVED = "*"
+_GONE = "†"
 _SURE = {
     "winner": "beats all",
     "best_within_eps": "within {eps:g}",
@@ -112,6 +113,7 @@ def _decision(document: dict[str, Any]) -> Panel:
 
 
 def _alone_qualifies(decision: dict[str, Any]) -> bool:
+    """Whether a decision or a route fell on the one candidate that qualified."""
     return decision["outcome"] == "winner" and any(" alone qualifies; " in reason for reason in decision["reasons"])
 
 
@@ -123,24 +125,29 @@ def _level_with(leader: str | None, comparisons: Sequence[dict[str, Any]]) -> li
 
 def _routes(document: dict[str, Any], labels: dict[str, str]) -> Table:
     made = table("content type", "run", "score", "lead", "how sure")
+    gone = {candidate["id"] for candidate in document["candidates"] if was_given_up(candidate)}
     for content_type, route in document["routes"].items():
         made.add_row(
             *cells(
                 content_type,
                 "-" if route["candidate"] is None else labels[route["candidate"]],
                 _number(route["evidence"]["estimate"]),
-                _lead(route["candidate"], document["comparisons_by_content_type"].get(content_type, ())),
-                _SURE[route["outcome"]].format(eps=document["eps"]),
+                _lead(route["candidate"], document["comparisons_by_content_type"].get(content_type, ()), gone),
+                "no other" if _alone_qualifies(route) else _SURE[route["outcome"]].format(eps=document["eps"]),
             )
         )
     return made
 
 
-def _lead(candidate: str | None, comparisons: Sequence[dict[str, Any]]) -> str:
-    """Return the paired difference to the rival that comes nearest (or is ahead), with its interval."""
+def _lead(candidate: str | None, comparisons: Sequence[dict[str, Any]], gone: Collection[str] = ()) -> str:
+    """Return the paired difference to the rival that comes nearest (or is ahead), with its interval.
+
+    Who was given up is no rival: the texts that it lacks count as 0.
+    """
     differences = []
     for pair in comparisons:
-        if pair["difference"] is not None and candidate in {pair["a"], pair["b"]}:
+        ends = {pair["a"], pair["b"]}
+        if pair["difference"] is not None and candidate in ends and not ends.intersection(gone):
             sign = 1 if pair["a"] == candidate else -1
             low, high = sorted((sign * pair["low"], sign * pair["high"]))
             differences.append((sign * pair["difference"], low, high))
@@ -265,12 +272,15 @@ def _times(name: str, estimate: float, low: float | None, high: float | None, wi
 def _labels(document: dict[str, Any]) -> dict[str, str]:
     """Return a short name for each candidate where that is still unique: `MODEL@HOST` of an endpoint, the end of a path.
 
-    One whose device left some operators to the CPU is marked, wherever its numbers stand.
+    One whose device left some operators to the CPU is marked, wherever its numbers stand, and one that was given up.
     """
     ids = [candidate["id"] for candidate in document["candidates"]]
     short = {name: _shortened(name) for name in ids}
     unique = short if len(set(short.values())) == len(ids) else {name: name for name in ids}
-    marks = {candidate["id"]: _MOVED if candidate.get("fallbacks") else "" for candidate in document["candidates"]}
+    marks = {
+        candidate["id"]: f"{_MOVED if candidate.get('fallbacks') else ''}{_GONE if was_given_up(candidate) else ''}"
+        for candidate in document["candidates"]
+    }
     return {name: f"{label}{marks[name]}" for name, label in unique.items()}
 
 
