@@ -13,8 +13,6 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-
 
 def model_files(model: Path) -> list[Path]:
     """Return the files of a model: those of its folder, or the one that it is."""
@@ -58,6 +56,8 @@ def drop_from_cache(files: Iterable[Path]) -> None:
 
 def _resident_pages(file: Path) -> tuple[int, int] | None:
     """Return how many pages of a file are in memory, and how many it has."""
+    import numpy as np  # here: a run of endpoints looks at no files, and should not wait for it
+
     about = file.stat()
     if about.st_uid != os.geteuid() and not os.access(file, os.W_OK):
         return None
