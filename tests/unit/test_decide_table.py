@@ -1,5 +1,7 @@
 """The table that statistics rest on: what is averaged, what counts as zero, and what is never dropped alone."""
 
+from dataclasses import replace
+
 import pytest
 
 from bakeoff.core.errors import BakeoffError
@@ -92,5 +94,5 @@ def test_generations_of_others_are_not_looked_at():
 
 def test_a_brief_without_a_family_is_its_own_and_never_another_ones():
     briefs = make_briefs(2)
-    named = briefs[0].model_copy(update={"cluster": "b1"})
+    named = replace(briefs[0], cluster="b1")
     assert named.family != briefs[1].family

@@ -80,7 +80,7 @@ def outline_generation(generation: Generation) -> GenerationOutline:
     """Return the outline of a generation."""
     timings = generation.timings
     return GenerationOutline(
-        trial=generation.trial,
+        trial=intern(generation.trial),
         candidate=intern(generation.candidate),
         brief=intern(generation.brief),
         replicate=generation.replicate,
@@ -103,17 +103,18 @@ def outline_generation(generation: Generation) -> GenerationOutline:
 
 
 _shared_names: dict[tuple[str, ...], tuple[str, ...]] = {}
+_shared_values: dict[float | None, float | None] = {}  # grades have three decimals: there are few
 
 
 def outline_score(score: Score) -> ScoreOutline:
     """Return the outline of a score."""
     names = tuple(score.dimensions)
     return ScoreOutline(
-        trial=score.trial,
+        trial=intern(score.trial),
         value=score.value,
         publishable=score.publishable,
         gates=score.gates,
         names=_shared_names.setdefault(names, names),
-        values=tuple(score.dimensions.values()),
+        values=tuple(_shared_values.setdefault(value, value) for value in score.dimensions.values()),
         compared=tuple((intern(name), value) for name, value in score.comparison_only.items()),
     )

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from bakeoff.core.errors import BakeoffError
 from bakeoff.core.outlines import GenerationOutline, ScoreOutline
-from bakeoff.core.spec import Record
 
 FLOOR = 0.0
 
 
-class BriefUnit(Record):
+@dataclass(frozen=True, slots=True)
+class BriefUnit:
     """What the statistics need to know of a brief. Briefs with equal `cluster` are one family; None is its own."""
 
     id: str

@@ -83,6 +83,8 @@ def is_odd_token(token: str) -> bool:
     """
     if len(token) > 40:
         return not any(mark in token for mark in "/-.@_")
+    if token.isdecimal():  # a word of letters comes again, a number seldom does
+        return False
     return _is_odd_short(token)
 
 
