@@ -24,7 +24,7 @@ from bakeoff.engines.conversion import FORMATS
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The file (gguf) or folder (mlx) to write.")
 @click.option("--replace", is_flag=True, help="Replace what is there already.")
 def convert(reference: str, to: str, kind: str | None, bits: int | None, out: Path, *, replace: bool) -> None:
-    """Make a GGUF file, or a folder for MLX, of a model folder, with smaller weights.
+    """Make a GGUF file, or a folder for MLX, of a model folder.
 
     MODEL is bundled:NAME or a folder; the engine llamacpp runs a GGUF file, mlx a folder whose weights MLX has quantised.
     GGUF types from f32 to q8_0 need nothing installed; the others are made by llama.cpp (pip install 'bakeoff[llamacpp]'),

@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "runs": ("bakeoff.cli.runs:runs", "List the runs of this workspace, newest first."),
     "show": ("bakeoff.cli.runs:show", "Show the result of a run again."),
     "doctor": ("bakeoff.cli.doctor:doctor", "Say what this machine is, and which engines work here, or why not."),
-    "convert": ("bakeoff.cli.convert:convert", "Make a GGUF file of a model folder, with smaller weights if wished."),
+    "convert": ("bakeoff.cli.convert:convert", "Make a GGUF file, or a folder for MLX, of a model folder."),
     "worker": ("bakeoff.cli.worker:worker", "Serve one model as an OpenAI-compatible URL."),
 }
 
