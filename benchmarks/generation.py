@@ -23,7 +23,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -163,19 +163,13 @@ def make_gguf(folder: Path, file: Path, kind: str) -> Path:
 
 async def measure(options: argparse.Namespace, folder: Path, scratch: Path) -> str:
     """Run all rounds; return the report."""
-    from bakeoff.engines.chat_template import ChatTemplate
     from bakeoff.engines.process import WorkerCommand, start_worker
 
     os.environ["OMP_NUM_THREADS"] = str(options.threads)
     if options.wait != "OWN":
         os.environ["OMP_WAIT_POLICY"] = options.wait
     environment = dict(os.environ)  # the workers' too
-    theirs = {**environment, "OMP_WAIT_POLICY": options.peer_wait or options.wait}
-    if theirs["OMP_WAIT_POLICY"] in {"OWN", "DEFAULT"}:
-        del theirs["OMP_WAIT_POLICY"]
     prompts = make_prompts(options.prompts)
-    chat = ChatTemplate.load(folder, {}, {})
-    rendered = [chat.render([{"role": "user", "content": text}]) for text in prompts]
     ways: list[Way] = []
     children: dict[str, Child] = {}
     workers = []
@@ -195,27 +189,44 @@ async def measure(options: argparse.Namespace, folder: Path, scratch: Path) -> s
             ways.append(child_way(child, f"{engine}, engine alone", rows, some, options.tokens, "engine"))
             ways.append(worker_way(worker, f"{engine}, worker", rows, some, options.tokens))
     if options.peer is not None:
-        peer = str(Path(__file__).with_name("generation_peer.py"))
-        child = children["peer"] = await Child.start(
-            [str(options.peer), peer, str(folder), str(options.threads)], theirs
-        )
-        for batch in BATCHES:
-            some = rendered if batch > 1 else rendered[:FEW]
-            ways.append(child_way(child, "lm-eval hf", batch, some, options.tokens, "lm-eval"))
-        ways.append(child_way(child, "generate loop", 1, rendered[:FEW], options.tokens, "generate"))
-    roofs, loads = await run_rounds(ways, children, options)
+        children["peer"] = await start_peer(options, folder, environment)
+        ways += peer_ways(children["peer"], folder, prompts, options.tokens)
+    report = ""
     facts = {name: child.facts for name, child in children.items()}
+    async for roofs, loads in run_rounds(ways, children, options):
+        report = write_report(ways, facts, roofs, loads, options)
+        keep(report, options.out)
     for child in children.values():
         await child.stop()
     for worker in workers:
         await worker.stop()
-    return write_report(ways, facts, roofs, loads, options)
+    return report
+
+
+async def start_peer(options: argparse.Namespace, folder: Path, environment: dict[str, str]) -> Child:
+    """Start lm-evaluation-harness."""
+    theirs = {**environment, "OMP_WAIT_POLICY": options.peer_wait or options.wait}
+    if theirs["OMP_WAIT_POLICY"] in {"OWN", "DEFAULT"}:
+        del theirs["OMP_WAIT_POLICY"]
+    program = str(Path(__file__).with_name("generation_peer.py"))
+    return await Child.start([str(options.peer), program, str(folder), str(options.threads)], theirs)
+
+
+def peer_ways(child: Child, folder: Path, prompts: list[str], tokens: int) -> list[Way]:
+    """Return lm-evaluation-harness at each batch, and the loop that one would write first."""
+    from bakeoff.engines.chat_template import ChatTemplate
+
+    chat = ChatTemplate.load(folder, {}, {})
+    rendered = [chat.render([{"role": "user", "content": text}]) for text in prompts]
+    few = rendered[:FEW]
+    ways = [child_way(child, "lm-eval hf", n, rendered if n > 1 else few, tokens, "lm-eval") for n in BATCHES]
+    return [*ways, child_way(child, "generate loop", 1, few, tokens, "generate")]
 
 
 async def run_rounds(
     ways: list[Way], children: dict[str, Child], options: argparse.Namespace
-) -> tuple[dict[str, float], list[float]]:
-    """Fill the ways' rates; return the best roofs that were seen, and the load average at each round's end."""
+) -> AsyncIterator[tuple[dict[str, float], list[float]]]:
+    """Fill the ways' rates; yield after each round the best roofs seen, and the load average at each round's end."""
     shuffler = random.Random(0)
     roofs: dict[str, float] = {}
     loads = []
@@ -230,7 +241,15 @@ async def run_rounds(
                 roofs[name] = max(roofs.get(name, 0.0), value)
         loads.append(os.getloadavg()[0])
         print(f"round {round_} of {options.rounds}, load {loads[-1]:.1f}", file=sys.stderr)
-    return roofs, loads
+        if round_:
+            yield roofs, loads
+
+
+def keep(report: str, file: Path | None) -> None:
+    """Write the table, after each round: an interruption loses the round that it falls into."""
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(report, encoding="utf-8")
 
 
 def write_report(
@@ -276,7 +295,7 @@ def write_report(
 def _conditions(options: argparse.Namespace, loads: list[float]) -> str:
     return (
         f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, {options.threads} threads, "
-        f"OMP_WAIT_POLICY={options.wait} (peer: {options.peer_wait or options.wait}). {options.rounds} interleaved rounds; load average {min(loads):.1f} to "
+        f"OMP_WAIT_POLICY={options.wait} (peer: {options.peer_wait or options.wait}). {len(loads) - 1} interleaved rounds; load average {min(loads):.1f} to "
         f"{max(loads):.1f} (this benchmark itself makes up to {options.threads})."
     )
 
@@ -341,9 +360,6 @@ def main() -> None:
             subprocess.run([sys.executable, program, "make", str(folder)], check=True, stderr=subprocess.DEVNULL)
         report = asyncio.run(measure(options, folder, Path(scratch)))
     print(report)
-    if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(report, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ from bakeoff.core.errors import StoreError
 from bakeoff.core.records import Generation, RunEvent, Score, WorkerLoad
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from sqlalchemy import Connection, Engine
@@ -161,6 +161,11 @@ class Store:
             self._insert_new(connection, _info, {"key": "schema_version", "value": str(SCHEMA_VERSION)})
             return str(connection.execute(query).scalar_one())
 
+    @property
+    def url(self) -> str:
+        """Where another process finds it, password included."""
+        return self._engine.url.render_as_string(hide_password=False)
+
     @classmethod
     def open_folder(cls, folder: Path) -> Store:
         """Open (or make) `bakeoff.db` in the workspace `folder`."""
@@ -194,10 +199,14 @@ class Store:
 
     def _insert_new(self, connection: Connection, table: Table, row: dict[str, Any]) -> bool:
         """Insert `row` unless its key is there already; say whether it was inserted."""
+        return connection.execute(self._insert_into(table), row).rowcount == 1
+
+    def _insert_into(self, table: Table) -> Any:
+        """Return the statement that inserts what is not there already."""
         statement = self._inserts.get(table.name)
         if statement is None:
             statement = self._inserts[table.name] = self._write_insert(table)
-        return connection.execute(statement, row).rowcount == 1
+        return statement
 
     def _write_insert(self, table: Table) -> Any:
         if self._sqlite:
@@ -285,9 +294,11 @@ class Store:
         with self._begin() as connection:
             return [self._insert_new(connection, _generations, row) for row in rows]
 
-    def generations(self, run_id: str) -> list[Generation]:
-        """Return a run's generations, ordered by trial key."""
+    def generations(self, run_id: str, trials: Sequence[str] | None = None) -> list[Generation]:
+        """Return a run's generations, all or those of some trials, ordered by trial key."""
         query = select(_generations.c.record).where(_generations.c.run_id == run_id).order_by(_generations.c.trial)
+        if trials is not None:
+            query = query.where(_generations.c.trial.in_(trials))
         return [Generation.model_validate_json(text) for text in self._texts(query)]
 
     def generation_batches(self, run_id: str, size: int = 200) -> Iterator[list[Generation]]:
@@ -309,10 +320,13 @@ class Store:
 
     def add_scores(self, run_id: str, scorer: str, scores: Iterable[Score]) -> None:
         """Store scores by one version of the scorer; those stored already stay as they are."""
-        with self._begin() as connection:
-            for score in scores:
-                row = {"run_id": run_id, "trial": score.trial, "scorer": scorer, "record": score.model_dump_json()}
-                self._insert_new(connection, _scores, row)
+        rows = [
+            {"run_id": run_id, "trial": score.trial, "scorer": scorer, "record": score.model_dump_json()}
+            for score in scores
+        ]
+        if rows:
+            with self._begin() as connection:
+                connection.execute(self._insert_into(_scores), rows)
 
     def scores(self, run_id: str, scorer: str) -> list[Score]:
         """Return a run's scores by one version of the scorer, ordered by trial key."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -64,10 +64,10 @@ class _Saving:
     finished when it is committed. A killed run loses what was in flight, and what came in that moment.
     """
 
-    def __init__(self, store: Store, run_id: str, progress: Progress) -> None:
+    def __init__(self, store: Store, run_id: str, on_stored: Callable[[Sequence[Generation]], None]) -> None:
         self._store = store
         self._run_id = run_id
-        self._progress = progress
+        self._on_stored = on_stored
         self._waiting: list[Generation] = []
         self._error: StoreError | None = None
 
@@ -102,13 +102,11 @@ class _Saving:
         except StoreError as error:
             self._error = error
             return
-        for generation, is_new in zip(batch, new, strict=True):
-            if is_new:
-                self._progress.finished(generation)
+        self._on_stored([generation for generation, is_new in zip(batch, new, strict=True) if is_new])
 
 
 class Runner:
-    """One execution of a plan. Use once."""
+    """One execution of a plan. Use once. `on_stored` is told of texts once they are stored, beside `progress`."""
 
     def __init__(
         self,
@@ -118,10 +116,12 @@ class Runner:
         progress: Progress,
         clock: Clock,
         patience: Patience | None = None,
+        on_stored: Callable[[Sequence[Generation]], None] | None = None,
     ) -> None:
         self._plan = plan
         self._store = store
-        self._saving = _Saving(store, plan.run_id, progress)
+        self._saving = _Saving(store, plan.run_id, self._stored)
+        self._on_stored = on_stored
         self._writers = writers
         self._progress = progress
         self._clock = clock
@@ -215,6 +215,12 @@ class Runner:
                 self._saving.flush()  # not while the next text is timed
             if self._clock.monotonic_s() - self._last_told_s >= _BOOKS_EVERY_S:
                 await self._keep_books(block.candidate)
+
+    def _stored(self, generations: Sequence[Generation]) -> None:
+        for generation in generations:
+            self._progress.finished(generation)
+        if self._on_stored is not None:
+            self._on_stored(generations)
 
     def _keep(self, generations: Sequence[Generation]) -> None:
         for generation in generations:
