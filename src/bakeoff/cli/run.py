@@ -199,13 +199,14 @@ def _generate_and_conclude(plan: Plan, store: Store, errors: Console, *, as_json
 
     from bakeoff.cli.conclusion import finish
     from bakeoff.core.errors import BakeoffError
+    from bakeoff.study.in_turn import run_in_turn
 
     _say_what_comes(plan, errors)
     # What is there now stays to the end, and what a run makes has no cycles: looking for some took a tenth of its time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     try:
-        asyncio.run(_execute(plan, store, errors))
+        run_in_turn(_execute(plan, store, errors))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return _interrupted(plan, store, errors)
     except BakeoffError:

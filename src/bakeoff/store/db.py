@@ -1,8 +1,8 @@
 """What happened, append-only: runs, generations, scores, worker loads and events in one database.
 
-A generation is committed within a turn of the event loop and before it counts as finished, insert-or-ignore by
-(run, trial): `kill -9` at any moment loses what was in flight or came in that very moment, at most twice the
-concurrency, and doing a trial again can never count it twice. SQLite (WAL, synchronous=NORMAL) by default, PostgreSQL
+A generation is committed within milliseconds and before it counts as finished, insert-or-ignore by (run, trial):
+`kill -9` at any moment loses what was in flight or came in that very moment, and doing a trial again can never count it
+twice. SQLite (WAL, synchronous=NORMAL) by default, PostgreSQL
 when the URL says so; the same tables, the same statements. Records are stored as their JSON beside the few columns
 that queries need. Totals are never stored: they are counted from the rows.
 """
@@ -40,7 +40,7 @@ from bakeoff.core.errors import StoreError
 from bakeoff.core.records import Generation, RunEvent, Score, WorkerLoad
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sqlalchemy import Connection, Engine
@@ -160,11 +160,6 @@ class Store:
             _metadata.create_all(connection)
             self._insert_new(connection, _info, {"key": "schema_version", "value": str(SCHEMA_VERSION)})
             return str(connection.execute(query).scalar_one())
-
-    @property
-    def url(self) -> str:
-        """Where another process finds it, password included."""
-        return self._engine.url.render_as_string(hide_password=False)
 
     @classmethod
     def open_folder(cls, folder: Path) -> Store:
@@ -294,11 +289,9 @@ class Store:
         with self._begin() as connection:
             return [self._insert_new(connection, _generations, row) for row in rows]
 
-    def generations(self, run_id: str, trials: Sequence[str] | None = None) -> list[Generation]:
-        """Return a run's generations, all or those of some trials, ordered by trial key."""
+    def generations(self, run_id: str) -> list[Generation]:
+        """Return a run's generations, ordered by trial key."""
         query = select(_generations.c.record).where(_generations.c.run_id == run_id).order_by(_generations.c.trial)
-        if trials is not None:
-            query = query.where(_generations.c.trial.in_(trials))
         return [Generation.model_validate_json(text) for text in self._texts(query)]
 
     def generation_batches(self, run_id: str, size: int = 200) -> Iterator[list[Generation]]:

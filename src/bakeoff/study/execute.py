@@ -16,7 +16,6 @@ from bakeoff.study.plan import Plan, count_unfinished
 from bakeoff.study.preflight import Pace, Probe, check_fit, check_recorded, load_cold, probe_endpoints, probe_pace
 from bakeoff.study.retries import Patience
 from bakeoff.study.runner import Progress, Runner, run_folder
-from bakeoff.study.score_ahead import ScoringAhead, is_worth_it
 from bakeoff.study.scorers import scorers_for
 from bakeoff.study.writers import make_writer
 
@@ -44,12 +43,10 @@ async def execute(
     logs = run_folder(workspace, plan.run_id) / "logs"
     writers = {candidate.id: make_writer(candidate, logs) for candidate in plan.candidates}
     patience = Patience.from_environment()
+    runner = Runner(plan, store, writers, progress, clock, patience)
     stored = store.run(plan.run_id) is not None
     finished = store.finished_trials(plan.run_id)
     unfinished = count_unfinished(plan, finished)
-    ahead = await ScoringAhead.start(logs) if is_worth_it(plan, sum(unfinished.values())) else None
-    on_stored = None if ahead is None else ahead.score
-    runner = Runner(plan, store, writers, progress, clock, patience, on_stored)
     try:
         await probe_endpoints(writers)
         if not stored:
@@ -62,14 +59,8 @@ async def execute(
         if not stored:
             store.add_run(plan.run_id, plan.suite.name, clock.now().isoformat(), plan.model_dump(mode="json"))
             stored = True
-        if ahead is not None:
-            ahead.begin(store, plan.run_id)
         await runner.run(together=fit.together)
-        if ahead is not None:
-            await ahead.finish()
     finally:
-        if ahead is not None:
-            await ahead.stop()
         await runner.close(store_loads=stored)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -36,6 +36,8 @@ from bakeoff.study.suite import Brief
 from bakeoff.study.writers import Message, Writer
 
 MAX_DEATHS = 3
+_GATHER_S = 0.005
+"""How long a text waits for others to be stored with it: a commit each took a fifth off the rate of a fast endpoint."""
 _BOOKS_EVERY_S = 5.0
 """How often elapsed time and peak memory are stored: what a killed run may lack of them."""
 
@@ -57,22 +59,22 @@ class Progress(Protocol):
 
 
 class _Saving:
-    """Stores texts in the order in which they came, those of one turn of the event loop in one transaction.
+    """Stores texts in the order in which they came, those of a few milliseconds in one transaction.
 
-    The next request goes out while a text waits for that, a millisecond or two: where everything waited for the
-    commit, answers that once came together would do so for ever, and the endpoint would idle between. A text counts as
-    finished when it is committed. A killed run loses what was in flight, and what came in that moment.
+    The next request goes out while a text waits for that: where everything waited for the commit, answers that once came
+    together would do so for ever, and the endpoint would idle between. A text counts as finished when it is committed. A
+    killed run loses what was in flight, and what came in that moment.
     """
 
-    def __init__(self, store: Store, run_id: str, on_stored: Callable[[Sequence[Generation]], None]) -> None:
+    def __init__(self, store: Store, run_id: str, progress: Progress) -> None:
         self._store = store
         self._run_id = run_id
-        self._on_stored = on_stored
+        self._progress = progress
         self._waiting: list[Generation] = []
         self._error: StoreError | None = None
 
     def add(self, generation: Generation) -> None:
-        """Store a text in the next turn of the event loop.
+        """Store a text in a moment.
 
         Raises:
             StoreError: the store refused an earlier one.
@@ -80,7 +82,7 @@ class _Saving:
         if self._error is not None:
             raise self._error
         if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._commit)
+            asyncio.get_running_loop().call_later(_GATHER_S, self._commit)
         self._waiting.append(generation)
 
     def flush(self) -> None:
@@ -102,11 +104,13 @@ class _Saving:
         except StoreError as error:
             self._error = error
             return
-        self._on_stored([generation for generation, is_new in zip(batch, new, strict=True) if is_new])
+        for generation, is_new in zip(batch, new, strict=True):
+            if is_new:
+                self._progress.finished(generation)
 
 
 class Runner:
-    """One execution of a plan. Use once. `on_stored` is told of texts once they are stored, beside `progress`."""
+    """One execution of a plan. Use once."""
 
     def __init__(
         self,
@@ -116,12 +120,10 @@ class Runner:
         progress: Progress,
         clock: Clock,
         patience: Patience | None = None,
-        on_stored: Callable[[Sequence[Generation]], None] | None = None,
     ) -> None:
         self._plan = plan
         self._store = store
-        self._saving = _Saving(store, plan.run_id, self._stored)
-        self._on_stored = on_stored
+        self._saving = _Saving(store, plan.run_id, progress)
         self._writers = writers
         self._progress = progress
         self._clock = clock
@@ -215,12 +217,6 @@ class Runner:
                 self._saving.flush()  # not while the next text is timed
             if self._clock.monotonic_s() - self._last_told_s >= _BOOKS_EVERY_S:
                 await self._keep_books(block.candidate)
-
-    def _stored(self, generations: Sequence[Generation]) -> None:
-        for generation in generations:
-            self._progress.finished(generation)
-        if self._on_stored is not None:
-            self._on_stored(generations)
 
     def _keep(self, generations: Sequence[Generation]) -> None:
         for generation in generations:
