@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.study.plan import plan_blocks, plan_trials, plan_windows
+from bakeoff.study.plan import arrange, plan_blocks, plan_trials, plan_windows
 from sample_runs import make_plan
 
 
@@ -29,8 +29,10 @@ def test_blocks_cover_what_is_unfinished_once(
     planned = [trial.key for block in blocks for trial in block.trials]
     assert len(planned) == len(set(planned))
     assert set(planned) == set(trials) - finished
-    position = {trial.key: place for own in plan_trials(plan).values() for place, trial in enumerate(own)}
     windows = plan_windows(briefs * replicates, plan.turn, taking_turns=together and candidates > 1)
+    arranged = {name: arrange(own, windows) for name, own in plan_trials(plan).items()}
+    assert all(sorted(own) == sorted(plan_trials(plan)[name]) for name, own in arranged.items())
+    position = {trial.key: place for own in arranged.values() for place, trial in enumerate(own)}
     for block in blocks:
         assert block.trials
         assert {trial.candidate for trial in block.trials} == {block.candidate}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from itertools import groupby
 
 import pytest
 
@@ -126,6 +127,20 @@ def test_windows_written_alone_are_few_and_spread(trials: int, alone: int) -> No
     if alone == 25:
         assert starts[2:] == [50, 95, 140]
         assert max(window.high - window.low for window in windows) == 20
+
+
+def test_replicates_are_written_side_by_side_and_not_alone_while_a_new_brief_is_left() -> None:
+    blocks = [
+        block
+        for block in plan_blocks(make_plan(60, top="replicates: 3\n"), set(), together=True)
+        if block.candidate == "ann"
+    ]
+    alone = [trial for block in blocks if block.concurrency == 1 for trial in block.trials]
+    assert [trial.replicate for trial in alone] == [0] * 25
+    beside = [trial.brief for block in blocks if block.concurrency > 1 for trial in block.trials]
+    stretches = [len(list(same)) for _, same in groupby(beside)]
+    assert sum(stretches) == 180 - 25
+    assert set(stretches) == {2, 3}  # two of a brief whose first was written alone
 
 
 def test_timing_trials_run_alone_and_first() -> None:

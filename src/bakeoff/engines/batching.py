@@ -38,9 +38,9 @@ log = logging.getLogger(__name__)
 # at 8 ms, 1.17 times at 20 ms (medians of 15 interleaved rounds, 2 shared cores, 2026-11).
 DELIVERY_INTERVAL_S = 0.02
 # Many streams share what their readers, and the event loop between, may take of the machine: together they get about
-# this many pieces a second, and each at least 10.
+# this many pieces a second, and each at least 4.
 PIECES_PER_S = 200.0
-LONGEST_INTERVAL_S = 0.1
+LONGEST_INTERVAL_S = 0.25
 # Prompts prefilled in one call: enough to fill the arithmetic units, not so many that running requests stall.
 MAX_PREFILL_TOKENS = 2048
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from typing import Literal, NamedTuple
@@ -17,9 +18,6 @@ from bakeoff.core.spec import Candidate, Record, content_hash
 from bakeoff.machine.budget import Budget
 from bakeoff.machine.detect import Machine
 from bakeoff.study.suite import Brief, Suite
-
-_ALONE = 5
-"""Trials of a window at concurrency 1: latency, TTFT, ITL and TPOT come from these only."""
 
 _ALONE = 5
 """Trials of a window at concurrency 1: latency, TTFT, ITL and TPOT come from these only."""
@@ -208,6 +206,8 @@ def plan_blocks(plan: Plan, finished: Collection[str], *, together: bool) -> Ite
     # In one go, what is written alone is one block, and the rest another.
     ways = [[window] for window in windows] if taking_turns else [list(way) for _, way in groupby(windows, _is_alone)]
     names = list(trials)
+    for own in trials.values():
+        own[:] = arrange(own, [window for _, window in windows])
     turns: list[tuple[str, list[tuple[int, Window]]]] = []
     if together:
         for way in ways:
@@ -225,6 +225,35 @@ def plan_blocks(plan: Plan, finished: Collection[str], *, together: bool) -> Ite
         )
         if unfinished:
             yield Block(name, 1 if _is_alone(way[0]) else plan.concurrency_of(name), unfinished)
+
+
+def arrange(trials: Sequence[Trial], windows: Sequence[Window]) -> list[Trial]:
+    """Order a candidate's trials for its windows: every brief new where texts are written alone, replicates side by side.
+
+    Replicates side by side are one prefill for engines that share it, and leave whole briefs behind when a run ends
+    early. Written alone, the second of two equal prompts would look faster than it is, wherever a server remembers
+    prompts; only when no other is left does a replicate come to be written alone.
+    """
+    by_brief: dict[str, list[Trial]] = {}
+    for trial in trials:
+        by_brief.setdefault(trial.brief, []).append(trial)
+    texts_alone = sum(window.high - window.low for window in windows if window.alone)
+    briefs = list(by_brief.values())
+    alone, others = deque(briefs[:texts_alone]), deque(briefs[texts_alone:])
+    begun: deque[Trial] = deque()
+    ordered: list[Trial] = []
+    for window in windows:
+        for _ in range(window.low, window.high):
+            fresh = alone if window.alone else others
+            if not fresh and not begun:
+                fresh = others or alone
+            if begun and not (window.alone and fresh):
+                ordered.append(begun.popleft())
+                continue
+            first, *replicates = fresh.popleft()
+            ordered.append(first)
+            begun += replicates
+    return ordered
 
 
 def _is_alone(numbered: tuple[int, Window]) -> bool:
