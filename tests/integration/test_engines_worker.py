@@ -1,9 +1,11 @@
 """A real worker with a tiny model: over its socket by our client, over TCP by OpenAI's own."""
 
+import argparse
 import asyncio
 import contextlib
 import json
 import re
+import socket
 import stat
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import pytest
 
 from bakeoff.core.errors import EndpointRefused, InvalidFile, MissingDependency, UnsupportedModel, UsageError
 from bakeoff.core.spec import Sampling
+from bakeoff.engines import worker as worker_program
 from bakeoff.engines.client import EndpointClient
 from bakeoff.engines.process import WorkerCommand, start_worker
 from tiny_model import make_tiny_model
@@ -265,6 +268,15 @@ def start_and_fail(folder, tmp_path, engine="onnx", **settings):
     with pytest.raises(UsageError) as caught:
         asyncio.run(start_worker(WorkerCommand("tiny", engine, folder, **settings), tmp_path / "logs", READY_S))
     return caught.value
+
+
+def test_a_token_over_tcp_waits_for_no_acknowledgement():
+    """asyncio leaves Nagle's algorithm on for a listener whose protocol is not named: 40 ms for a first token."""
+    options = argparse.Namespace(socket=None, host="127.0.0.1", port=0)
+    with worker_program._listen(options) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.proto == socket.IPPROTO_TCP
 
 
 def test_what_the_user_can_fix_comes_back_as_what_it_is(tmp_path):

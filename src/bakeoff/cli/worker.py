@@ -59,7 +59,7 @@ def worker(
     if not spec.is_ours_to_run:
         hint = "name bundled:NAME, a folder or a GGUF file"
         raise UsageError(f"{wanted}: only a model folder or file can be served by a worker", hint)
-    chosen = require_engine(choose_engine(spec, engine or forced))
+    chosen = require_engine(choose_engine(spec, engine or forced, () if device is None else (device,)))
     options = {
         "--model": spec.location,
         "--name": name or wanted,

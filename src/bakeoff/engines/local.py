@@ -12,6 +12,7 @@ import importlib.metadata
 import importlib.util
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 GROUP = "bakeoff.engines"
 DEFAULT_ENGINE = "onnx"
 """What runs model folders."""
+
+_BEYOND_CPU = "transformers"
+"""What runs them where another device than the CPU is asked for."""
 
 _DEFAULTS: dict[Source, str] = {"folder": DEFAULT_ENGINE, "gguf": "llamacpp"}
 
@@ -138,8 +142,10 @@ def find_engine(name: str) -> Engine:
     raise UsageError(f"there is no engine called {name!r}", f"{guess}engines: {', '.join(engines)}")
 
 
-def choose_engine(model: ModelSpec, forced: str | None) -> str:
+def choose_engine(model: ModelSpec, forced: str | None, devices: Sequence[str] = ()) -> str:
     """Return the engine that runs a model that is ours to run: the one that was forced, if it reads such, or the usual.
+
+    `devices` are those that were asked for, all for one engine: the usual one for folders knows none but the CPU.
 
     Raises:
         UsageError: there is no such engine.
@@ -148,6 +154,8 @@ def choose_engine(model: ModelSpec, forced: str | None) -> str:
     # A folder has a quantisation only where MLX made it, in a format of its own.
     only_mlx = model.source == "folder" and model.quantisation is not None
     usual = "mlx" if only_mlx else _DEFAULTS[model.source]
+    if usual == DEFAULT_ENGINE and any(device.partition(":")[0] != "cpu" for device in devices):
+        usual = _BEYOND_CPU
     if forced is None:
         return usual
     if only_mlx and forced in BUILT_IN and forced != usual:

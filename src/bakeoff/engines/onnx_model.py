@@ -63,7 +63,9 @@ def load(folder: Path, device: str | None, threads: int | None) -> OnnxModel:
         InvalidFile: see `OnnxModel.load`.
     """
     if device not in {None, "cpu"}:
-        raise UnsupportedModel(f"the onnx engine runs on the cpu, not on {device}", "leave the device out")
+        raise UnsupportedModel(
+            f"the onnx engine runs on the cpu, not on {device}", "leave the device out, or write transformers+MODEL"
+        )
     return OnnxModel.load(folder, threads)
 
 

@@ -80,13 +80,13 @@ def make_candidates(
     errors: list[UsageError] = []
     for reference in references:
         try:
-            candidate = _make_candidate(reference, sampling)
+            candidate = _make_candidate(reference, sampling, devices)
         except UsageError as error:
             errors.append(error)
         else:
             candidates += _on_devices(candidate, devices, allow_fallback=allow_fallback)
     if errors:
-        hint = next((error.hint for error in errors if error.hint), "")
+        hint = "; ".join(dict.fromkeys(error.hint for error in errors if error.hint))
         raise UsageError("\n".join(error.message for error in errors), hint)
     names = [candidate.id for candidate in candidates]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -112,11 +112,11 @@ def _on_devices(candidate: Candidate, devices: Sequence[str], *, allow_fallback:
     ]
 
 
-def _make_candidate(reference: str, sampling: Sampling) -> Candidate:
+def _make_candidate(reference: str, sampling: Sampling, devices: Sequence[str]) -> Candidate:
     engine, rest = split_engine(reference)
     model = resolve(rest)
     if model.is_ours_to_run:
-        engine = require_engine(choose_engine(model, engine)).name
+        engine = require_engine(choose_engine(model, engine, devices)).name
     elif engine is not None:
         raise UsageError(f"{reference}: an engine can be forced for a model folder or file only", f"write {rest}")
     if model.source == "recorded":
