@@ -193,7 +193,7 @@ def read_folder(folder: Path) -> tuple[Any, dict[str, Any]]:
             raise UnsupportedModel(f"{folder}: its config.json names code of its own (model_file), which is never run")
         model, config = load_model(folder)
     except (ValueError, OSError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        reason = (str(error).strip() or type(error).__name__).partition("\n")[0]
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise UnsupportedModel(f"{folder}: mlx-lm {mlx_lm.__version__} cannot load it: {reason}") from error
     return model, config
 

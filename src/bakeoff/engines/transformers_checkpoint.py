@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from bakeoff.core.errors import InvalidFile, Problem, UnsupportedModel
+
+_LAYER = re.compile(r"\.(?:layers|block|h)\.(\d{1,9})\.")
+_MOST_PROBLEMS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +35,49 @@ class Checkpoint:
 
         Raises:
             UnsupportedModel: the library cannot load it.
+            InvalidFile: the weights are not those that config.json speaks of. The library makes up what is missing, and
+                leaves out what is too much, with no more than a warning: that would be another model.
         """
         kind = AutoModelForSeq2SeqLM if self.is_seq2seq else AutoModelForCausalLM
         try:
-            model = kind.from_pretrained(
+            model, told = kind.from_pretrained(
                 self.folder,
                 config=self.config,
                 dtype=dtype,
                 local_files_only=True,
                 trust_remote_code=False,
                 use_safetensors=True,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
             )
         except (ValueError, OSError, KeyError, RuntimeError) as error:
             raise _not_loadable(self.folder, error) from error
+        problems = self._problems(told)
+        if problems:
+            raise InvalidFile(tuple(problems[:_MOST_PROBLEMS]), "the weights do not belong to this config.json")
         if getattr(model, "_is_stateful", False):
             raise UnsupportedModel(f"{self.folder}: {self.config.model_type} keeps a state that is no key-value cache")
         return model.eval()
+
+    def _problems(self, told: dict[str, Any]) -> list[Problem]:
+        """Return what transformers' loading info says was not as config.json has it."""
+        where = str(self.folder)
+        depths = (getattr(self.config, name, 0) or 0 for name in ("num_hidden_layers", "num_decoder_layers"))
+        layers = max(depths)
+        found = [
+            Problem(where, None, name, f"shape {list(stored)}", f"shape {list(wanted)}")
+            for name, stored, wanted in sorted(told["mismatched_keys"])
+        ]
+        found += [
+            Problem(where, None, name, "is not among the weights", "a tensor of that name")
+            for name in sorted(told["missing_keys"])
+        ]
+        # Old files carry tables that are computed anew today; a whole layer too many is another matter.
+        for name in sorted(told["unexpected_keys"]):
+            layer = _LAYER.search(name)
+            if layer is not None and int(layer.group(1)) >= layers > 0:
+                found.append(Problem(where, None, name, f"config.json has {layers} layers", "as many as the weights"))
+        return found
 
 
 def open_checkpoint(folder: Path) -> Checkpoint:
