@@ -58,6 +58,14 @@ def test_a_template_may_refuse_and_cannot_reach_out_of_its_sandbox(write):
         rendered(folder)
 
 
+def test_a_template_that_loops_for_ever_is_stopped_and_one_that_counts_is_not(write):
+    many = "{% for i in range(99999) %}"
+    with pytest.raises(UsageError, match="counts beyond"):
+        rendered(write(chat_template__jinja=many + many + "x{% endfor %}{% endfor %}"))
+    codec = TextCodec.load(write(chat_template__jinja=many + "{% endfor %}{{ range(1) | list }}"))
+    assert [codec._template.render(USER) for _ in range(2)] == ["[0]"] * 2  # each rendering counts from 0
+
+
 def test_a_template_that_is_none_is_named_with_its_line(write):
     with pytest.raises(InvalidFile) as caught:
         TextCodec.load(write(chat_template__jinja="a\n{% if %}"))

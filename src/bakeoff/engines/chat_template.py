@@ -27,7 +27,7 @@ from typing import Any, NoReturn
 
 import jinja2
 from jinja2.ext import loopcontrols
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.sandbox import MAX_RANGE, ImmutableSandboxedEnvironment
 
 from bakeoff.core.errors import InvalidFile, Problem, UsageError
 
@@ -86,7 +86,10 @@ class ChatTemplate:
         """
         try:
             return self._template.render(
-                messages=[dict(message) for message in messages], add_generation_prompt=True, **self._special
+                messages=[dict(message) for message in messages],
+                add_generation_prompt=True,
+                range=_Steps(),
+                **self._special,
             )
         except (jinja2.TemplateError, TypeError) as error:
             raise UsageError(f"the model's chat template refuses these messages: {error}") from error
@@ -114,6 +117,20 @@ def _environment(source: str) -> ImmutableSandboxedEnvironment:
 
 def _to_json(value: Any, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+class _Steps:
+    """`range` for one rendering: the sandbox bounds each call of it, and not loops within loops."""
+
+    def __init__(self) -> None:
+        self._left = MAX_RANGE
+
+    def __call__(self, *limits: int) -> range:
+        steps = range(*limits)
+        self._left -= len(steps)
+        if self._left < 0:
+            raise jinja2.TemplateError(f"it counts beyond {MAX_RANGE:,}")
+        return steps
 
 
 def _refuse(message: str) -> NoReturn:

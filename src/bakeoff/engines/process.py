@@ -272,7 +272,9 @@ def _read_error(said: Mapping[str, Any], command: WorkerCommand, process: _Proce
     if kind is InvalidFile:
         return InvalidFile(tuple(Problem(**problem) for problem in said.get("problems", ())), hint)
     if isinstance(kind, type) and issubclass(kind, UsageError):
-        return kind(message, hint)
+        # Which of several candidates it is, where the message does not tell.
+        named = command.name in message or str(command.folder) in message
+        return kind(message if named else f"{command.name}: {message}", hint)
     return WorkerNotStarted(
         f"the worker of {command.name} could not start: {said.get('error')}: {message}", hint or f"see {process.log}"
     )

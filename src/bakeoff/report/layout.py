@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import RenderableType
+from rich.console import JustifyMethod, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -23,7 +23,9 @@ def table(*columns: str) -> Table:
     """Return an empty table; columns of numbers are set to the right."""
     made = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for name in columns:
-        made.add_column(name, justify="left" if name in _WORDS else "right", overflow="fold", no_wrap=name == "lead")
+        justify: JustifyMethod = "left" if name in _WORDS else "right"
+        # A name that is short already is cut rather than broken into two lines.
+        made.add_column(name, justify=justify, overflow="ellipsis" if name == "run" else "fold", no_wrap=name == "lead")
     return made
 
 
