@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from bakeoff.core.records import RunEvent, Score
 from bakeoff.store.db import Store
 from made_runs import generation
 
+STORES = 30
 WRITER = Path(__file__).parents[1] / "store_writers.py"
 _FOLDERS = (Path("/usr/local/bin"), *sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True))
 
@@ -52,6 +55,25 @@ def check_writers(url: str) -> None:
 
 def test_processes_share_a_sqlite_store(tmp_path: Path) -> None:
     check_writers(f"sqlite:///{tmp_path / 'bakeoff.db'}")
+
+
+def open_together(folder: Path, barrier: Barrier) -> None:
+    """Open new stores, each at the moment at which others open it too."""
+    for number in range(STORES):
+        barrier.wait(60)
+        Store.open_folder(folder / str(number)).close()
+
+
+def test_a_new_store_may_be_opened_by_several_at_the_same_moment(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    barrier = spawn.Barrier(4)
+    opening = [spawn.Process(target=open_together, args=(tmp_path, barrier)) for _ in range(4)]
+    for process in opening:
+        process.start()
+    for process in opening:
+        process.join(60)
+    assert [process.exitcode for process in opening] == [0] * 4
+    assert len(list(tmp_path.glob("*/bakeoff.db"))) == STORES
 
 
 def _postgres_programs() -> tuple[Path, Path] | None:
