@@ -47,7 +47,7 @@ def test_t_on_prompt_means_is_the_clustered_interval_when_replicates_are_balance
 @pytest.mark.parametrize("name", BOUNDED_CONSTANTS)
 def test_equal_scores_have_the_closed_form_and_never_zero_width(name):
     case = REFERENCE[name]
-    for method in ("bounded", "t"):
+    for method in ("bounded", "t", "bca", "z"):
         found = interval(case["input"]["x"], tuple(case["input"]["bounds"]), method=method)
         assert (found.low, found.high) == pytest.approx((case["expected"]["lo"], case["expected"]["hi"]), abs=1e-9)
         assert found.method == "bounded"
@@ -107,8 +107,8 @@ def test_levels_are_shares(level):
 def test_bounds_and_methods_are_checked():
     with pytest.raises(ValueError, match="bounds"):
         interval([5.0], bounds=(10, 0))
-    with pytest.raises(ValueError, match="unknown interval method: 'z'"):
-        interval([5.0], method="z")
+    with pytest.raises(ValueError, match="unknown interval method: 'wald'"):
+        interval([5.0], method="wald")
     with pytest.raises(ValueError, match="unknown proportion method"):
         proportion_interval(1, 2, method="wald")
 
