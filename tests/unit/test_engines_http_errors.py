@@ -5,8 +5,9 @@ from email.utils import format_datetime
 
 import pytest
 
-from bakeoff.core.errors import EndpointBusy, EndpointFailed, EndpointRefused
-from bakeoff.engines.http_errors import refusal, retry_after_s
+from bakeoff.core.errors import EndpointBusy, EndpointFailed, EndpointGarbage, EndpointRefused
+from bakeoff.engines.answer import Answer
+from bakeoff.engines.http_errors import refusal, retry_after_s, without
 
 
 @pytest.mark.parametrize(("value", "expected"), [("3", 3.0), ("0.5", 0.5), ("-4", 0.0), ("soon", None)])
@@ -32,7 +33,9 @@ def test_a_date_is_held_against_the_servers_own_clock():
     assert retry_after_s(headers) == 30.0
 
 
-@pytest.mark.parametrize("value", ["nan", "", "Wed, 99 Foo 2026 00:00:00 GMT"])
+@pytest.mark.parametrize(
+    "value", ["nan", "", "Wed, 99 Foo 2026 00:00:00 GMT", "Mon, 01 Jan 2024 00:00:00 +9999999999999"]
+)
 def test_what_is_neither_seconds_nor_a_date_is_no_advice(value):
     assert retry_after_s({"Retry-After": value}) is None
 
@@ -49,3 +52,14 @@ def test_a_status_is_one_reaction(status, kind):
     error = refusal("m at here", status, {}, b'{"error": {"message": "why"}}')
     assert type(error) is kind
     assert error.message == f"m at here answered {status}: why"
+
+
+def test_json_too_deep_to_read_is_quoted_and_no_crash():
+    assert "answered 500" in refusal("m", 500, {}, b"[" * 100_000).message
+    with pytest.raises(EndpointGarbage, match="not JSON"):
+        Answer("m").take_body("[" * 100_000)
+
+
+def test_a_secret_is_taken_out_of_what_a_server_says():
+    assert without("it serves Bearer sk-SECRETSECRET1234", "sk-SECRETSECRET1234") == "it serves Bearer ***"
+    assert without("none of that", "none") == "none of that"

@@ -160,7 +160,7 @@ class Answer:
     def _parse(self, data: str) -> Mapping[str, Any]:
         try:
             value = json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # the latter: arrays within arrays, thousands deep
             raise EndpointGarbage(f"{self.where} sent something that is not JSON: {excerpt(data)}") from error
         if not isinstance(value, dict):
             raise EndpointGarbage(f"{self.where} sent JSON that is no completion: {excerpt(data)}")

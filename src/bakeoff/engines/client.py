@@ -26,7 +26,7 @@ from bakeoff.core.errors import EndpointError, EndpointGarbage, EndpointRefused,
 from bakeoff.core.spec import Sampling
 from bakeoff.engines.answer import excerpt
 from bakeoff.engines.deadlines import Deadlines, Watch
-from bakeoff.engines.http_errors import blot_out, refusal, translated
+from bakeoff.engines.http_errors import blot_out, refusal, translated, without
 from bakeoff.engines.reading import Completion, Reading, read_all
 from bakeoff.engines.sse import MAX_EVENT_BYTES
 
@@ -145,7 +145,8 @@ class EndpointClient:
         data = value.get("data")
         if not isinstance(data, list):
             raise EndpointGarbage(f"{self.where} lists its models in a shape that is not OpenAI's")
-        return [str(item["id"]) for item in data if isinstance(item, dict) and "id" in item]
+        names = (str(item["id"]) for item in data if isinstance(item, dict) and "id" in item)
+        return [without(name, self._api_key) for name in names]
 
     async def health(self, timeout_s: float = 2.0) -> dict[str, Any]:
         """Return what a worker says of itself at `/health`; see `worker`.
@@ -212,7 +213,7 @@ class EndpointClient:
                     raise refusal(self.where, response.status, response.headers, body)
         try:
             value = json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise EndpointGarbage(f"{self.where} sent something that is not JSON: {excerpt(str(body))}") from error
         if not isinstance(value, dict):
             raise EndpointGarbage(f"{self.where} sent JSON that is no object")

@@ -52,7 +52,7 @@ def refusal(where: str, status: int, headers: Mapping[str, str], body: bytes) ->
     text = body.decode(errors="replace")
     try:
         said = error_message(json.loads(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         said = excerpt(text) or "no message"
     message = f"{where} answered {status}: {said}"
     if status in {429, 503}:
@@ -88,19 +88,24 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 def _read_date(value: str) -> datetime | None:
     try:
         read = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return read if read.tzinfo else read.replace(tzinfo=UTC)  # "-0000" is UTC without a statement about the place
 
 
 def blot_out(error: EndpointError, secret: str | None) -> None:
     """Take `secret` out of an error, should a server have quoted it, in full or cut off at the end of an excerpt."""
-    if not secret or len(secret) < _SHORTEST_PIECE:  # local servers take any word for a key: it is no secret
-        return
-    for length in range(len(secret), _SHORTEST_PIECE - 1, -1):
-        error.message = error.message.replace(secret[:length], "***")
-        error.hint = error.hint.replace(secret[:length], "***")
+    error.message, error.hint = without(error.message, secret), without(error.hint, secret)
     error.args = (error.message,)
+
+
+def without(text: str, secret: str | None) -> str:
+    """Return what a server said with `secret` taken out, in full or cut off at the end of an excerpt."""
+    if not secret or len(secret) < _SHORTEST_PIECE:  # local servers take any word for a key: it is no secret
+        return text
+    for length in range(len(secret), _SHORTEST_PIECE - 1, -1):
+        text = text.replace(secret[:length], "***")
+    return text
 
 
 _SHORTEST_PIECE = 6
