@@ -109,7 +109,7 @@ def test_kill_9_of_a_worker_is_survived_and_reported(workspace, undisturbed):
     process = start_and_reach(workspace, 25)
     victim = workspace.workers()[0]
     victim.send_signal(signal.SIGKILL)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     assert process.returncode in {0, 3}, err
     run_id = workspace.run_id()
     shown = json.loads(workspace.call("show", run_id, "--json").stdout)
@@ -194,7 +194,7 @@ def test_a_model_that_changed_since_is_not_mixed_in(workspace, tmp_path):
 
 def test_two_runs_at_once_in_one_workspace_lose_nothing(workspace):
     processes = [workspace.start("run", "suite.yaml", "--models", "one", "--json") for _ in range(2)]
-    documents = [json.loads(process.communicate(timeout=120)[0]) for process in processes]
+    documents = [json.loads(process.communicate(timeout=300)[0]) for process in processes]
     assert documents[0]["run_id"] != documents[1]["run_id"]
     for document in documents:
         assert workspace.count(document["run_id"]) == BRIEFS
