@@ -56,7 +56,8 @@ def run_against(workspace: Workspace, *servers: Misbehaving, briefs: int = 300, 
     """Run a bake-off of `servers`, 32 texts in flight."""
     write_suite(workspace.folder / "suite.yaml", briefs)
     models = ",".join(server.model for server in servers)
-    done = workspace.call("run", "suite.yaml", "--models", models, "--concurrency", "32", "--json", *options)
+    arguments = ("--models", models, "--concurrency", "32", "--json", *(options or ("--fixed-n", str(briefs))))
+    done = workspace.call("run", "suite.yaml", *arguments)
     return ended(done)
 
 

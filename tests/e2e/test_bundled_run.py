@@ -17,8 +17,8 @@ def space(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def document(space):
-    """One whole run with the defaults, as `make demo` does it."""
-    done = space.call("run", "--json", timeout_s=220)
+    """One whole run: every candidate writes every brief of the built-in suite."""
+    done = space.call("run", "--fixed-n", "175", "--json", timeout_s=220)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -43,7 +43,7 @@ def workspace(tmp_path, models):
 def undisturbed(tmp_path_factory, models):
     """What an uninterrupted run gives: its generations by trial, and its document."""
     space = make_workspace(tmp_path_factory.mktemp("undisturbed") / "space", models)
-    done = space.call("run", "suite.yaml", "--models", MODELS, "--json")
+    done = space.call("run", "suite.yaml", "--models", MODELS, "--fixed-n", str(BRIEFS), "--json")
     assert done.returncode in {0, 3}, done.stderr
     return space.generations(space.run_id()), json.loads(done.stdout)
 
@@ -63,7 +63,7 @@ def assert_same_result(space, run_id, document, undisturbed):
 
 def start_and_reach(space, count):
     """Start a run and return once `count` generations are stored."""
-    process = space.start("run", "suite.yaml", "--models", MODELS)
+    process = space.start("run", "suite.yaml", "--models", MODELS, "--fixed-n", str(BRIEFS))
     wait_until(lambda: space.count() >= count or process.poll() is not None, f"{count} generations stored", 60)
     assert process.poll() is None, process.communicate()
     return process
@@ -205,7 +205,21 @@ def test_a_full_disk_is_told_and_loses_nothing_stored(workspace):
     """A file size limit stands in for a full disk: writes to the store fail the same way."""
     script = 'ulimit -f 200; exec "$@"'
     process = subprocess.run(
-        ["bash", "-c", script, "bash", sys.executable, "-m", "bakeoff", "run", "suite.yaml", "--models", MODELS],
+        [
+            "bash",
+            "-c",
+            script,
+            "bash",
+            sys.executable,
+            "-m",
+            "bakeoff",
+            "run",
+            "suite.yaml",
+            "--models",
+            MODELS,
+            "--fixed-n",
+            str(BRIEFS),
+        ],
         cwd=workspace.folder,
         env=workspace.environment,
         capture_output=True,

@@ -24,7 +24,7 @@ def draw(means, rounds, seed=1, sd=1.5):
 
 
 def test_a_far_better_model_wins_long_before_the_cap():
-    race = drive(Race(MODELS, cap=200), draw([8.5, 5.0, 4.0], 200))
+    race = drive(Race(MODELS, cap=200, eps=0.01), draw([8.5, 5.0, 4.0], 200))
     assert race.verdict.outcome == "winner"
     assert race.verdict.equivalent == ("a",)
     assert race.verdict.ending == "decided"
@@ -33,14 +33,21 @@ def test_a_far_better_model_wins_long_before_the_cap():
     assert all(out.log_e >= np.log(2 / 0.01) for out in race.eliminations)
 
 
+def test_a_large_eps_decides_before_everybody_is_out():
+    race = drive(Race(MODELS, cap=200, eps=2.0), draw([8.5, 7.5, 4.0], 200))
+    assert race.verdict.outcome == "best_within_eps"
+    assert "a" in race.verdict.equivalent
+    assert race.verdict.briefs < 20
+
+
 def test_a_hopeless_model_is_out_before_the_t_mixture_may_speak():
     race = Race(("good", "silent"), cap=200)
-    for _ in range(14):
+    for _ in range(12):
         out = race.add({"good": 8.0, "silent": 0.0}, floored={"silent"})
         if out:
             break
     assert race.verdict.outcome == "winner"
-    assert race.verdict.briefs < 14
+    assert race.verdict.briefs < 13
 
 
 def test_an_eliminated_model_needs_no_scores_any_more():
@@ -122,12 +129,27 @@ def test_the_evidence_of_a_pair_is_that_of_the_functions():
     race = drive(Race(("a", "b"), cap=200), rows)
     (pair,) = race.evidence()
     d = rows[: pair.briefs, 0] - rows[: pair.briefs, 1]
-    if pair.a == "b":
-        d = -d
     assert pair.difference == pytest.approx(d.mean())
     assert pair.sd == pytest.approx(d.std(ddof=1))
-    expected = max(float(betting_log_e(d / 10)), float(t_mixture_log_e(d)) + np.log(2))
+    ahead = np.sign(d.mean()) * d
+    expected = float(betting_log_e(ahead / 10))
+    if pair.briefs >= 10:
+        expected = max(expected, float(t_mixture_log_e(d)) + np.log(2))
     assert pair.log_e == pytest.approx(expected)
+    for limit in (pair.low, pair.high):
+        assert float(t_mixture_log_e(d, limit)) == pytest.approx(np.log(20))
+
+
+def test_a_strict_interval_is_where_the_bets_stop_refuting():
+    from bakeoff.stats.evalues import betting_log_e
+
+    rows = draw([6.5, 6.0], 30, seed=4)
+    race = drive(Race(("a", "b"), cap=200, mode="strict"), rows)
+    (pair,) = race.evidence()
+    d = (rows[:, 0] - rows[:, 1]) / 10
+    assert pair.low < d.mean() * 10 < pair.high
+    assert float(betting_log_e(d, pair.low / 10)) == pytest.approx(np.log(40), abs=1e-3)
+    assert float(betting_log_e(-d, -pair.high / 10)) == pytest.approx(np.log(40), abs=1e-3)
 
 
 def test_a_constant_lead_is_judged_by_the_bets_alone():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -68,6 +68,14 @@ class BarProgress:
         """Print an event above the bars."""
         self._console.print(printable(f"{event.candidate or 'run'}: {event.message}"), markup=False, highlight=False)
 
+    def standing(self, lines: Sequence[str], left: Mapping[str, int]) -> None:
+        """Print above the bars where the race stands; who has less to write has a shorter bar."""
+        for line in lines:
+            self._console.print(printable(line), markup=False, highlight=False)
+        for name, count in left.items():
+            task = self._tasks[name]
+            self._bars.update(task, total=self._bars.tasks[task].completed + count)
+
 
 class LineProgress:
     """A line at most every `every_s` seconds: for pipes and logs."""
@@ -113,6 +121,12 @@ class LineProgress:
     def told(self, event: RunEvent) -> None:
         """Print an event."""
         self._console.print(printable(f"{event.candidate or 'run'}: {event.message}"), markup=False, highlight=False)
+
+    def standing(self, lines: Sequence[str], left: Mapping[str, int]) -> None:
+        """Print where the race stands."""
+        for line in lines:
+            self._console.print(printable(line), markup=False, highlight=False)
+        self._total = self._done + sum(left.values())
 
     def _line(self) -> None:
         now = self._clock.monotonic_s()

@@ -30,7 +30,14 @@ INTERRUPTED_EXIT = 130
 @click.command()
 @click.argument("suite", required=False)
 @click.option("--models", metavar="A,B", help="Candidates, comma-separated (default: all bundled models).")
-@click.option("--fixed-n", type=click.IntRange(min=1), metavar="N", help="Use N briefs, balanced over content types.")
+@click.option(
+    "--fixed-n",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="No race: everybody writes the same N briefs, balanced over content types.",
+)
+@click.option("--race", is_flag=True, help="Stop asking those who are out, and all as soon as it is decided (default).")
+@click.option("--strict", is_flag=True, help="Race by guaranteed evidence alone: needs more briefs.")
 @click.option(
     "--concurrency", type=click.IntRange(1, 256), default=8, show_default=True, help="Texts in flight a candidate."
 )
@@ -66,6 +73,8 @@ def run(
     device: str | None,
     resume: str | None,
     *,
+    race: bool,
+    strict: bool,
     allow_fallback: bool,
     yes: bool,
     as_json: bool,
@@ -91,7 +100,7 @@ def run(
         else:
             where = Where(read_devices(device), allow_fallback)
             load = Load(concurrency, concurrency_per_endpoint)
-            plan = _make_plan(suite, models, fixed_n, load, seed, where)
+            plan = _make_plan(suite, models, _design(fixed_n, race=race, strict=strict), load, seed, where)
             _ask_before_sending(plan, yes=yes)
         return _carry_out(plan, store, as_json=as_json)
     finally:
@@ -103,6 +112,8 @@ def _refuse_with_resume(context: click.Context) -> None:
         "suite",
         "models",
         "fixed_n",
+        "race",
+        "strict",
         "concurrency",
         "concurrency_per_endpoint",
         "seed",
@@ -129,9 +140,21 @@ class Load(NamedTuple):
     per_endpoint: int | None
 
 
-def _make_plan(
-    suite_name: str | None, models: str | None, fixed_n: int | None, load: Load, seed: int, where: Where
-) -> Plan:
+class Design(NamedTuple):
+    """How many briefs: a fixed number, or as many as a race takes."""
+
+    fixed_n: int | None
+    race: bool
+    strict: bool
+
+
+def _design(fixed_n: int | None, *, race: bool, strict: bool) -> Design:
+    if fixed_n is not None and (race or strict):
+        raise click.UsageError(f"--fixed-n is no race: leave out --{'race' if race else 'strict'}, or --fixed-n")
+    return Design(fixed_n, race or strict, strict)
+
+
+def _make_plan(suite_name: str | None, models: str | None, design: Design, load: Load, seed: int, where: Where) -> Plan:
     import secrets
     from datetime import UTC, datetime
 
@@ -140,26 +163,37 @@ def _make_plan(
     from bakeoff.core.errors import UsageError
     from bakeoff.machine.budget import memory_budget
     from bakeoff.machine.detect import detect_machine
+    from bakeoff.study.laps import divide
     from bakeoff.study.plan import Plan, choose_briefs
     from bakeoff.study.preflight import make_candidates
     from bakeoff.study.suite import find_suite, load_suite
 
     path = find_suite(suite_name)
     suite = load_suite(path)
-    if fixed_n is not None and fixed_n > len(suite.briefs):
+    if design.fixed_n is not None and design.fixed_n > len(suite.briefs):
         raise UsageError(
-            f"--fixed-n {fixed_n}: the suite has {len(suite.briefs)} briefs", "write more, or ask for fewer"
+            f"--fixed-n {design.fixed_n}: the suite has {len(suite.briefs)} briefs", "write more, or ask for fewer"
         )
     named = [part.strip() for part in models.split(",") if part.strip()] if models is not None else None
     references = named if named is not None else [f"bundled:{name}" for name in bundled_names()]
+    candidates = make_candidates(references, suite.sampling, where.devices, allow_fallback=where.allow_fallback)
+    # One alone has nobody to race against, and texts that exist already cost nothing: all of them are used.
+    written = any(candidate.model.source != "recorded" for candidate in candidates)
+    racing = design.fixed_n is None and len(candidates) > 1 and (written or design.race)
+    brief_ids, held_back = (
+        divide(suite.briefs, seed) if racing else (choose_briefs(suite.briefs, design.fixed_n, seed), ())
+    )
     machine = detect_machine()
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     return Plan(
         run_id=f"{stamp}-{secrets.token_hex(2)}",
         suite=suite,
         suite_file=path.name,
-        candidates=make_candidates(references, suite.sampling, where.devices, allow_fallback=where.allow_fallback),
-        brief_ids=choose_briefs(suite.briefs, fixed_n, seed),
+        candidates=candidates,
+        brief_ids=brief_ids,
+        mode="race" if racing else "fixed",
+        evidence="strict" if design.strict else "standard",
+        held_back=held_back,
         seed=seed,
         concurrency=load.concurrency,
         endpoint_concurrency=load.per_endpoint,
@@ -176,8 +210,9 @@ def _ask_before_sending(plan: Plan, *, yes: bool) -> None:
     remote = [candidate.id for candidate in plan.candidates if is_remote(candidate)]
     if not remote or yes:
         return
-    requests = len(plan.brief_ids) * plan.suite.replicates
-    what = f"{requests} briefs would be sent to each of: {', '.join(remote)}"
+    requests = (len(plan.brief_ids) + len(plan.held_back)) * plan.suite.replicates
+    most = "up to " if plan.mode == "race" else ""
+    what = f"{most}{requests} briefs would be sent to each of: {', '.join(remote)}"
     if not sys.stdin.isatty():
         raise UsageError(f"{what}; that may cost money", "say --yes if that is meant")
     click.confirm(f"{what}. That may cost money. Go on?", abort=True, err=True)
@@ -241,7 +276,8 @@ async def _execute(plan: Plan, store: Store, errors: Console) -> None:
     def tell_pace(pace: Pace) -> None:
         low, high = seconds_text(pace.low_s), seconds_text(pace.high_s)
         expected = f"about {high}" if low == high else f"{low} to {high}"
-        errors.print(f"Expected to take {expected}, judged by one probe text a candidate.", highlight=False)
+        most = "at most " if plan.mode == "race" else ""
+        errors.print(f"Expected to take {most}{expected}, judged by one probe text a candidate.", highlight=False)
 
     with _progress(plan, store, errors) as progress:
         await execute(plan, store, workspace_folder(), progress, SystemClock(), on_pace=tell_pace)
@@ -270,9 +306,13 @@ def _say_what_comes(plan: Plan, errors: Console) -> None:
     names = {candidate.id for candidate in plan.candidates}
     baseline = plan.suite.baseline
     apart = f" The baseline {baseline} does not compete." if baseline is not None and baseline not in names else ""
+    most = "a race over at most " if plan.mode == "race" else ""
+    spare = (
+        f" {len(plan.held_back)} more briefs are held back to confirm the score of the best." if plan.held_back else ""
+    )
     said = (
-        f"Run {plan.run_id}: suite {plan.suite.name}, {len(plan.brief_ids)} briefs x {len(plan.candidates)} candidates"
-        f" = {texts} texts, at most {tokens:,} tokens. Memory budget {bytes_text(plan.budget.value)} ({plan.budget.source})."
+        f"Run {plan.run_id}: suite {plan.suite.name}, {most}{len(plan.brief_ids)} briefs x {len(plan.candidates)} candidates"
+        f" = {texts} texts, at most {tokens:,} tokens.{spare} Memory budget {bytes_text(plan.budget.value)} ({plan.budget.source})."
         f"{apart} Starting each candidate and probing it with one brief ..."
     )
     errors.print(printable(said), highlight=False, markup=False)

@@ -15,6 +15,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from bakeoff.core.outlines import GenerationOutline, ScoreOutline
 from bakeoff.core.records import Comparison, Estimate
@@ -27,13 +28,14 @@ from bakeoff.stats.paired import one_sided_upper, paired_difference
 SCALE = (0.0, 10.0)
 PILOT_UNDER = 15
 
-__all__ = ["Analysis", "BriefUnit", "CandidateResult", "Section", "analyse"]
+__all__ = ["Analysis", "BriefUnit", "CandidateResult", "Section", "analyse", "result_of"]
 
 
 class CandidateResult(Record):
     """One candidate in one section. `t_interval` is a normal approximation, shown beside `quality`, never decisive.
 
     `generations` = publishable texts + `gated` + `failures`, and counts briefs left out of the estimates too.
+    `confirmed`: `quality` comes from briefs that had no part in choosing the candidate.
     """
 
     candidate: str
@@ -44,6 +46,7 @@ class CandidateResult(Record):
     generations: int
     failures: int
     gated: int
+    confirmed: bool = False
 
 
 class Section(Record):
@@ -77,11 +80,15 @@ class Section(Record):
 
 
 class Analysis(Record):
-    """The overall section, one section a content type, and what a reader must be told about both."""
+    """The overall section, one section a content type, and what a reader must be told about both.
+
+    `in_selection` has the quality of those whose `quality` is confirmed on the briefs that they were chosen by.
+    """
 
     overall: Section
     by_content_type: dict[str, Section]
     left_out: tuple[str, ...] = ()
+    in_selection: dict[str, Estimate] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -137,7 +144,7 @@ def _section(table: ScoreTable, content_type: str | None, level: float) -> Secti
     )
     families = [table.briefs[i].family for i in chosen]
     results = tuple(
-        _result(table, candidate, chosen, content_type=content_type, level=level) for candidate in table.candidates
+        result_of(table, candidate, chosen, content_type=content_type, level=level) for candidate in table.candidates
     )
     return Section(
         content_type=content_type,
@@ -149,19 +156,25 @@ def _section(table: ScoreTable, content_type: str | None, level: float) -> Secti
     )
 
 
-def _result(
-    table: ScoreTable, candidate: str, chosen: NDArray[np.intp], *, content_type: str | None, level: float
+def result_of(
+    table: ScoreTable,
+    candidate: str,
+    chosen: Sequence[int] | NDArray[np.intp],
+    *,
+    content_type: str | None,
+    level: float,
 ) -> CandidateResult:
-    column = table.columns[candidate]
+    """Return what the briefs at the positions `chosen` of a table say of a candidate, with counts of the whole type."""
+    column, where = table.columns[candidate], np.asarray(chosen, dtype=np.intp)
     families = [table.briefs[i].family for i in chosen]
-    quality = cluster_means(column.quality[chosen], families)[0]
+    quality = cluster_means(column.quality[where], families)[0]
     counts = _total(table, candidate, content_type)
     return CandidateResult(
         candidate=candidate,
         quality=_estimate(interval(quality, SCALE, level), level, len(chosen)),
         t_interval=_estimate(interval(quality, SCALE, level, "t"), level, len(chosen)),
-        publishable_rate=_rate(cluster_means(column.publishable[chosen], families)[0], level, len(chosen)),
-        success_rate=_rate(cluster_means(column.success[chosen], families)[0], level, len(chosen)),
+        publishable_rate=_rate(cluster_means(column.publishable[where], families)[0], level, len(chosen)),
+        success_rate=_rate(cluster_means(column.success[where], families)[0], level, len(chosen)),
         generations=counts.generations,
         failures=counts.failures,
         gated=counts.gated,

@@ -6,6 +6,7 @@ from bakeoff.core.outlines import GenerationOutline, ScoreOutline
 from bakeoff.core.records import Decision, Route, RunEvent
 from bakeoff.core.spec import Record
 from bakeoff.decide.analysis import Analysis
+from bakeoff.decide.raced import RaceFacts
 from bakeoff.decide.same_weights import SameWeights
 from bakeoff.measure.memory import LoadSummary
 from bakeoff.measure.timing import TimingSummary
@@ -27,3 +28,4 @@ class Conclusion(Record):
     generations: tuple[GenerationOutline, ...]
     scores: tuple[ScoreOutline, ...]
     complete: bool
+    race: RaceFacts | None = None

@@ -199,7 +199,14 @@ def _undecided(section: Section, leader: str, rivals: Sequence[Pair], eps: float
             reasons.append(f"{_stand(pair, ahead)}, without a test")
         else:
             reasons.append(f"not told apart: {_stand(pair, ahead)}, {p_in_words(pair.p_adjusted)} after Holm")
-    more = _more_briefs(section, rivals, eps)
+    more = further_briefs(
+        [(pair.sd_difference, pair.difference) for pair in rivals],
+        eps=eps,
+        level=section.level,
+        candidates=len(section.candidates),
+        families=section.clusters,
+        briefs=section.briefs,
+    )
     if more is not None:
         reasons.append(more)
     return Decision(outcome="no_clear_winner", choice=None, leader=leader, reasons=tuple(reasons))
@@ -213,23 +220,37 @@ def _stand(pair: Pair, ahead: str) -> str:
     return f"level with {pair.rival}, difference {ahead}" if _is_level(pair) else f"ahead of {pair.rival} by {ahead}"
 
 
-def _more_briefs(section: Section, rivals: Sequence[Pair], eps: float) -> str | None:
-    """Say how many more briefs are expected to show the leader within eps of the best.
+def further_briefs(
+    rivals: Sequence[tuple[float | None, float]],
+    *,
+    eps: float,
+    level: float,
+    candidates: int,
+    families: int,
+    briefs: int,
+) -> str | None:
+    """Say how many more briefs are expected to show the leader within eps of the best; None where that cannot be told.
 
     Per rival: the families with which a true difference as observed, d, bounds the rival's lead by eps with
     probability 0.8, one-sided at alpha / (K - 1): the paired t formula for d + eps. The rival that needs most counts.
+
+    Args:
+        rivals: sd of the paired differences, and the leader's lead, in score points.
+        eps: as in `decide`.
+        level: 1 - alpha.
+        candidates: K.
+        families: so far.
+        briefs: in them.
     """
-    spreads = [(pair.sd_difference, pair.difference + eps) for pair in rivals]
-    level = 1.0 - 2.0 * (1.0 - section.level) / max(1, len(section.candidates) - 1)
+    one_sided = 1.0 - 2.0 * (1.0 - level) / max(1, candidates - 1)
     needed = float(PILOT_UNDER)
-    for sd, distance in spreads:
-        if not sd or distance <= 0:
+    for sd, lead in rivals:
+        if not sd or lead + eps <= 0:
             # Without spread the t formula promises certainty from next to nothing.
             return None
-        needed = max(needed, required_prompts(sd, distance, level=level))
-    briefs_a_family = section.briefs / section.clusters
+        needed = max(needed, required_prompts(sd, lead + eps, level=one_sided))
     # At least one family more, since what is there did not settle it (no variance at all can ask for fewer).
-    more = max(needed - section.clusters, 1.0) * briefs_a_family
+    more = max(needed - families, 1.0) * briefs / families
     what = f"to show that no other is better than it by more than {eps:g} points"
     basis = "an estimate from the spread seen here, at 80 % power"
     if more > _MOST_MORE_BRIEFS:

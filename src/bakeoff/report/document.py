@@ -66,6 +66,7 @@ def build_document(facts: RunFacts, candidates: Sequence[Candidate], conclusion:
         "report": facts.report,
         "bakeoff_version": facts.version,
         "candidates": [_candidate(candidate, conclusion) for candidate in candidates],
+        "race": None if conclusion.race is None else _json(conclusion.race),
         "comparisons": [_json(comparison) for comparison in analysis.overall.comparisons],
         "comparisons_by_content_type": {
             content_type: [_json(comparison) for comparison in section.comparisons]
@@ -101,6 +102,8 @@ def _candidate(candidate: Candidate, conclusion: Conclusion) -> dict[str, Any]:
         "unknown": list(load.unknown),
         "quality": _json(overall.quality),
         "quality_t": _json(overall.t_interval),
+        "confirmed": overall.confirmed,
+        "quality_in_selection": _maybe(analysis.in_selection.get(candidate.id)) if overall.confirmed else None,
         "by_content_type": {
             content_type: _json(section.result(candidate.id).quality)
             for content_type, section in analysis.by_content_type.items()
@@ -187,6 +190,10 @@ def _only(own: Sequence[GenerationOutline], field: str) -> str | None:
     """Return the value that all texts share; several are shown joined, so that a mixture is never hidden."""
     values = sorted({value for value in (getattr(generation, field) for generation in own) if value is not None})
     return " + ".join(values) or None
+
+
+def _maybe(record: BaseModel | None) -> dict[str, Any] | None:
+    return None if record is None else _json(record)
 
 
 def _json(record: BaseModel) -> dict[str, Any]:

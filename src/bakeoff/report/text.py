@@ -19,6 +19,7 @@ from bakeoff.core.plain import printable
 from bakeoff.core.units import percent_text, seconds_text
 from bakeoff.report.answers import fault_lines, was_given_up
 from bakeoff.report.layout import bullets, cells, ranked, table, title
+from bakeoff.report.race import race_lines
 from bakeoff.report.speed import speed_and_memory
 
 _HEADLINES = {
@@ -49,7 +50,7 @@ def render(document: dict[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [_heading(document)]
     parts += [title("Quality: 0 to 10, with 95 % intervals"), _quality(document, labels)]
     parts += [*speed_and_memory(document, labels), *_remarks(document, labels)]
-    parts += [_decision(document)]
+    parts += [*bullets("The race", race_lines(document, labels)), _decision(document)]
     parts += [
         title("Routes: which model for which content type, and its lead over the best other"),
         _routes(document, labels),
@@ -83,8 +84,9 @@ def as_text(document: dict[str, Any], width: int = 100) -> str:
 def _heading(document: dict[str, Any]) -> Text:
     suite = document["suite"]
     texts = sum(candidate["generations"] for candidate in document["candidates"])
+    most = "a race over up to " if document["mode"] == "race" else ""
     facts = (
-        f"run {document['run_id']} · suite {suite['name']} · {suite['briefs']} briefs in {suite['families']} families · "
+        f"run {document['run_id']} · suite {suite['name']} · {most}{suite['briefs']} briefs in {suite['families']} families · "
         f"{len(document['candidates'])} candidates · {texts} texts · {seconds_text(document['elapsed_s'])}"
     )
     return Text(facts, style="dim")
@@ -133,10 +135,24 @@ def _routes(document: dict[str, Any], labels: dict[str, str]) -> Table:
                 "-" if route["candidate"] is None else labels[route["candidate"]],
                 _number(route["evidence"]["estimate"]),
                 _lead(route["candidate"], document["comparisons_by_content_type"].get(content_type, ()), gone),
-                "no other" if _alone_qualifies(route) else _SURE[route["outcome"]].format(eps=document["eps"]),
+                _how_sure(route, document),
             )
         )
     return made
+
+
+def _how_sure(route: dict[str, Any], document: dict[str, Any]) -> str:
+    if _alone_qualifies(route):
+        return "no other"
+    if _as_overall(route, document):
+        return "as overall"
+    return _SURE[route["outcome"]].format(eps=document["eps"])
+
+
+def _as_overall(route: dict[str, Any], document: dict[str, Any]) -> bool:
+    """Whether nothing was shown for this type alone, and the choice over everything, which was shown, serves it."""
+    chosen = document["decision"]["choice"]
+    return chosen is not None and route["candidate"] == chosen and route["outcome"] == "no_clear_winner"
 
 
 def _lead(candidate: str | None, comparisons: Sequence[dict[str, Any]], gone: Collection[str] = ()) -> str:
@@ -149,13 +165,20 @@ def _lead(candidate: str | None, comparisons: Sequence[dict[str, Any]], gone: Co
         ends = {pair["a"], pair["b"]}
         if pair["difference"] is not None and candidate in ends and not ends.intersection(gone):
             sign = 1 if pair["a"] == candidate else -1
-            low, high = sorted((sign * pair["low"], sign * pair["high"]))
-            differences.append((sign * pair["difference"], low, high))
+            differences.append((sign * pair["difference"], _between(pair, sign, 1)))
     if not differences:
         return "-"
-    difference, low, high = min(differences)
+    difference, between = min(differences)
     lead = "level" if abs(difference) < _NOTHING else f"{difference:+.1f}"
-    return f"{lead} [{low:+.1f}, {high:+.1f}]"
+    return f"{lead}{between}"
+
+
+def _between(pair: dict[str, Any], sign: int, digits: int) -> str:
+    """Return ` [-0.2, +1.3]` of a comparison, turned round for a negative sign; nothing where it has no limits yet."""
+    if pair["low"] is None or pair["high"] is None:
+        return ""
+    low, high = sorted((sign * pair["low"], sign * pair["high"]))
+    return f" [{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
 def _quality(document: dict[str, Any], labels: dict[str, str]) -> Table:
@@ -213,7 +236,7 @@ def _ending(document: dict[str, Any]) -> Iterable[RenderableType]:
     undecided = [
         f"{content_type}: {_why_undecided(route['reasons'])}"
         for content_type, route in document["routes"].items()
-        if route["outcome"] not in {"winner", "best_within_eps"}
+        if route["outcome"] not in {"winner", "best_within_eps"} and not _settled(content_type, document)
     ]
     yield from bullets(
         "Not decided yet, and what is expected to decide it, at 80 % power (till then the model in the table serves)",
@@ -222,6 +245,12 @@ def _ending(document: dict[str, Any]) -> Iterable[RenderableType]:
     if document["report"]:
         yield Text.assemble(("Report  ", "bold"), str(document["report"]))
     yield from bullets("Next", [step.replace("    ", "\n    ", 1) for step in document["decision"]["next"]])
+
+
+def _settled(content_type: str, document: dict[str, Any]) -> bool:
+    """Whether the race of a type ended since nobody else was left in it."""
+    race = document.get("race")
+    return race is not None and race["by_content_type"][content_type]["ending"] == "withdrawn"
 
 
 def _why_undecided(reasons: Sequence[str]) -> str:
@@ -238,9 +267,8 @@ def _against_baseline(document: dict[str, Any], labels: dict[str, str]) -> list[
         if pair["difference"] is None or baseline not in {pair["a"], pair["b"]}:
             continue
         sign, other = (1, pair["a"]) if pair["b"] == baseline else (-1, pair["b"])
-        low, high = sorted((sign * pair["low"], sign * pair["high"]))
         difference = sign * pair["difference"]
-        found.append((difference, f"{labels[other]} {difference:+.2f} [{low:+.2f}, {high:+.2f}]"))
+        found.append((difference, f"{labels[other]} {difference:+.2f}{_between(pair, sign, 2)}"))
     told = ", ".join(text for _, text in sorted(found, reverse=True))
     return [f"{labels[baseline]}: {told}"] if told else []
 

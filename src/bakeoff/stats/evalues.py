@@ -100,6 +100,56 @@ def t_mixture_log_e(
     return float(found) if x.ndim == 1 else found
 
 
+def t_mixture_interval(n: float, mean: float, sd: float, level: float = 0.95) -> tuple[float, float]:
+    """Return the limits of the means that the t-mixture has not refuted at `level`: an interval at any stopping time.
+
+    With alpha = 1 - level and q = (sqrt(r) / alpha)^(2/n): mean +- sd sqrt((n - 1) / n * (q - 1) / (1 - q/r)), and without
+    limits while q >= r (Wang & Ramdas, arXiv 2310.03722). Approximate as the t-mixture is.
+
+    Args:
+        n: observations; need not be whole.
+        mean: theirs.
+        sd: theirs, n - 1 in the denominator.
+        level: between 0 and 1.
+    """
+    r = 1.0 + n * PRIOR_SD**2
+    if n < 2 or sd <= 0.0:
+        return -float("inf"), float("inf")
+    q = (float(np.sqrt(r)) / (1.0 - level)) ** (2.0 / n)
+    if q >= r:
+        return -float("inf"), float("inf")
+    half = sd * float(np.sqrt((n - 1.0) / n * (q - 1.0) / (1.0 - q / r)))
+    return mean - half, mean + half
+
+
+def betting_interval(observations: ArrayLike, level: float = 0.95) -> tuple[float, float]:
+    """Return the limits of the means that the bets have not refuted at `level`, half of the error on each side.
+
+    The evidence against "at most m" falls as m rises, so that the limit is found by bisection, to 1e-6.
+
+    Args:
+        observations: shape (n,), each within [-1, 1].
+        level: between 0 and 1.
+
+    Raises:
+        ValueError: as `betting_log_e`.
+    """
+    x = np.asarray(observations, dtype=np.float64)
+    threshold = -float(np.log((1.0 - level) / 2.0))
+    return _lower_bet(x, threshold), -_lower_bet(-x, threshold)
+
+
+def _lower_bet(x: NDArray[np.float64], threshold: float) -> float:
+    low, high = -1.0, 1.0
+    while high - low > 1e-6:
+        middle = (low + high) / 2.0
+        if float(np.asarray(betting_log_e(x, middle))) >= threshold:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
 def _observed(observations: ArrayLike) -> NDArray[np.float64]:
     x = np.asarray(observations, dtype=np.float64)
     if x.ndim not in {1, 2}:

@@ -12,12 +12,12 @@ The error budget alpha is spent in two parts, fixed beforehand:
   (4/5 alpha) / (K - 1). It is why a race certifies as often as a fixed design of nearly the same length, and why it
   need not go on for ever among equals.
 
-Futility: every fifth round from the 20th on, the race ends without a claim where no survivor has a chance of 5 % to be
+Futility: every fifth round from the 10th on, the race ends without a claim where no survivor has a chance of 5 % to be
 shown within eps of all others at the cap, given the spread and the differences so far. Stopping without a claim cannot
 make a claim false.
 
 Two modes. `strict`: betting e-values, the whole budget while the race goes on, no look at the cap, no futility:
-guaranteed for bounded scores of any distribution. `standard`, the default: the bets, and from the 20th round on the
+guaranteed for bounded scores of any distribution. `standard`, the default: the bets, and from the 10th round on the
 t-mixture too: approximate. What breaks t is a rival that fails rarely, and has not yet, or not often enough to show in
 the spread. So once any text in the field was floored (it failed, or scored the lowest), every pair gets half an
 observation more for whatever rests on t, the worst: the next text of the one that would win is floored too. Against
@@ -33,22 +33,23 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, stdtrit
+from scipy.special import stdtr, stdtrit
 
-from bakeoff.stats.evalues import BETS, PRIOR_SD
+from bakeoff.stats.evalues import BETS, PRIOR_SD, betting_interval, t_mixture_interval
 
 RaceMode = Literal["standard", "strict"]
 RaceOutcome = Literal["winner", "best_within_eps", "no_clear_winner", "insufficient_data"]
-Ending = Literal["decided", "cap", "futile", "stopped"]
+Ending = Literal["decided", "cap", "futile", "withdrawn", "stopped"]
 
 RACING_SHARE = 0.2
 FLOORED_WEIGHT = 0.5
 """What the floored observation counts: half, as in Jeffreys' prior for a rate."""
 
-FEWEST_FOR_T_MIXTURE = 20
+FEWEST_FOR_T = 10
 FEWEST_FOR_FINAL_LOOK = 15
 FEWEST_FOR_OUTCOME = 5
 _FUTILITY_EVERY = 5
+_FEWEST_FOR_A_HINT = 3
 _FUTILE_UNDER = 0.05
 _BETS = np.array(BETS)[:, None, None]
 
@@ -77,7 +78,12 @@ class Verdict(NamedTuple):
 
 
 class PairEvidence(NamedTuple):
-    """What the race knows of a - b: over the rounds that both were in. `log_e` is against "a is not better than b"."""
+    """What the race knows of a - b, over the rounds that both were in. `log_e` is the evidence for the sign of `difference`.
+
+    `low` to `high` holds at the race's level for this pair whenever the race stopped: from the t-mixture in a standard
+    race (approximate), from the bets in a strict one, and where the t-mixture has none yet. Of two that came to the look at the cap it is what that look used:
+    bounds that hold for all rivals of one model together. Cut at what the scale allows.
+    """
 
     a: str
     b: str
@@ -85,6 +91,8 @@ class PairEvidence(NamedTuple):
     difference: float
     sd: float
     log_e: float
+    low: float
+    high: float
 
 
 class Race:
@@ -128,8 +136,10 @@ class Race:
         self.models, self.cap, self.eps, self.bounds, self.level = tuple(models), cap, eps, bounds, level
         self.mode: RaceMode = mode
         self.eliminations: list[Elimination] = []
+        self.withdrawn: list[str] = []
         self.verdict: Verdict | None = None
         self.floored = False
+        self._looked = False
         k = len(models)
         self._alive = np.ones(k, dtype=bool)
         self._rounds = 0
@@ -138,6 +148,7 @@ class Race:
         self._sums = np.zeros((k, k))
         self._squares = np.zeros((k, k))
         self._totals = np.zeros(k)
+        self._rows: list[NDArray[np.float64]] = []
         # Wealth of each bet: against "not better" and against "worse by eps".
         self._wealth = np.zeros((2, len(BETS), k, k))
         self._log_e = np.zeros((k, k))
@@ -178,6 +189,7 @@ class Race:
         lowest = any(scores[model] <= self.bounds[0] for model in survivors)
         self.floored = self.floored or lowest or not set(floored).isdisjoint(survivors)
         self._rounds += 1
+        self._rows.append(values)
         self._observe(values)
         out = self._judge()
         if not self._conclude_if_decided():
@@ -187,6 +199,31 @@ class Race:
                 self._end("futile", ())
         return out
 
+    def is_behind(self, model: str, other: str) -> bool:
+        """Whether `model` trails `other` by more than a standard error, over three rounds at least: a hint, no claim."""
+        i, j = self.models.index(model), self.models.index(other)
+        n = int(self._pairs[i, j])
+        if n < _FEWEST_FOR_A_HINT:
+            return False
+        mean = float(self._sums[i, j]) / n
+        spread = max(float(self._squares[i, j]) - n * mean**2, 0.0) / (n - 1)
+        return mean < 0.0 and mean <= -sqrt(spread / n)
+
+    def withdraw(self, model: str) -> None:
+        """Let a survivor go no further, for a reason that is not in this race. Nothing is claimed about it.
+
+        What the race shows from then on is about those that are left; one that is left alone has won nothing.
+
+        Raises:
+            ValueError: it is not in the race, or the race is over.
+        """
+        if self.verdict is not None or model not in self.survivors:
+            raise ValueError(f"{model} is not in the race")
+        self._alive[self.models.index(model)] = False
+        self.withdrawn.append(model)
+        if len(self.survivors) == 1:
+            self._end("withdrawn", ())
+
     def stop(self) -> Verdict:
         """End the race now, for a reason that is not in its scores: what was shown stands, and nothing is added."""
         if self.verdict is None:
@@ -195,19 +232,26 @@ class Race:
         return self.verdict
 
     def evidence(self) -> tuple[PairEvidence, ...]:
-        """Return what is known of every pair that met, once, the better one first."""
-        found = []
-        for i, a in enumerate(self.models):
-            for j, b in enumerate(self.models[i + 1 :], i + 1):
-                n = int(self._pairs[i, j])
-                if n == 0:
-                    continue
-                first, second = (i, j) if self._sums[i, j] >= 0 else (j, i)
-                mean = float(self._sums[first, second]) / n
-                sd = sqrt(max(float(self._squares[i, j]) - n * mean**2, 0.0) / (n - 1)) if n > 1 else 0.0
-                names = (a, b) if first == i else (b, a)
-                found.append(PairEvidence(*names, n, mean, sd, float(self._log_e[first, second])))
-        return tuple(found)
+        """Return what is known of every pair that met, once, in the order of the models."""
+        k = len(self.models)
+        return tuple(self._pair(i, j) for i in range(k) for j in range(i + 1, k) if self._pairs[i, j])
+
+    def _pair(self, i: int, j: int) -> PairEvidence:
+        n = int(self._pairs[i, j])
+        width = self.bounds[1] - self.bounds[0]
+        mean = float(self._sums[i, j]) / n
+        sd = sqrt(max(float(self._squares[i, j]) - n * mean**2, 0.0) / (n - 1)) if n > 1 else 0.0
+        if self._looked and n == self._rounds and sd > self._no_spread:
+            bounds = self._lower_bounds()
+            low, high = float(bounds[i, j]), -float(bounds[j, i])
+        elif self.mode == "standard" and isfinite(t_mixture_interval(n, mean, sd, self.level)[0]):
+            low, high = t_mixture_interval(n, mean, sd, self.level)
+        else:
+            rows = np.array([row[[i, j]] for row in self._rows[:n]])
+            low, high = (width * limit for limit in betting_interval((rows[:, 0] - rows[:, 1]) / width, self.level))
+        log_e = float(self._log_e[i, j] if mean >= 0 else self._log_e[j, i])
+        limits = max(min(low, mean), -width), min(max(high, mean), width)
+        return PairEvidence(self.models[i], self.models[j], n, mean, sd, log_e, *limits)
 
     def _checked(self, scores: Mapping[str, float]) -> NDArray[np.float64]:
         """Return the survivors' scores, NaN for the others."""
@@ -243,7 +287,7 @@ class Race:
         both = self._alive[:, None] & self._alive
         bets = np.logaddexp.reduce(self._wealth, axis=1) - log(len(BETS))
         better, within = bets[0], bets[1]
-        if self.mode == "standard" and self._rounds >= FEWEST_FOR_T_MIXTURE:
+        if self.mode == "standard" and self._rounds >= FEWEST_FOR_T:
             better = np.maximum(better, self._t_mixture(0.0))
             within = np.maximum(within, self._t_mixture(-self.eps))
         self._log_e = np.where(both, better, self._log_e)
@@ -285,7 +329,9 @@ class Race:
         close = [i for i in alive if self._within[i, alive].all()]
         if len(alive) > 1 and not close:
             return False
-        self._end("decided", [int(i) for i in (close if len(alive) > 1 else alive)])
+        alone = len(alive) == 1
+        # Who outlived the others in fair races, and those that were withdrawn, has won against the former only.
+        self._end("decided", [int(i) for i in (alive if alone else close)])
         return True
 
     def _look_at_the_cap(self) -> None:
@@ -294,6 +340,7 @@ class Race:
         if self.mode == "strict" or n < FEWEST_FOR_FINAL_LOOK:
             self._end("cap", ())
             return
+        self._looked = True
         lower = self._lower_bounds()
         alive = np.flatnonzero(self._alive)
         block = np.ix_(alive, alive)
@@ -320,7 +367,7 @@ class Race:
     def _is_futile(self) -> bool:
         """Whether no survivor can be expected to be shown within eps of all others at the cap."""
         n, cap = self._rounds, self.cap
-        if self.mode == "strict" or n < FEWEST_FOR_T_MIXTURE or n % _FUTILITY_EVERY:
+        if self.mode == "strict" or n < FEWEST_FOR_T or n % _FUTILITY_EVERY:
             return False
         alive = np.flatnonzero(self._alive)
         block = np.ix_(alive, alive)
@@ -334,16 +381,16 @@ class Race:
         critical = float(stdtrit(cap - 1, 1.0 - self._final_tail))
         # The mean at the cap, predicted with what its present value does not know: variance sd^2 (1/n - 1/cap).
         distance = (centre + self.eps) / spread - critical / sqrt(cap)
-        chance = np.where(known, ndtr(distance / sqrt(1.0 / n - 1.0 / cap)), 1.0)
+        chance = np.where(known, stdtr(n - 1, distance / sqrt(1.0 / n - 1.0 / cap)), 1.0)
         return bool(chance.min(axis=1).max() < _FUTILE_UNDER)
 
     def _end(self, ending: Ending, equivalent: Sequence[int] | NDArray[np.intp]) -> None:
         names = tuple(self.models[i] for i in equivalent)
         outcome: RaceOutcome = "no_clear_winner"
-        if len(self.survivors) == 1:
+        if len(self.survivors) == 1 and not self.withdrawn:
             outcome, names = "winner", self.survivors
         elif names:
             outcome = "best_within_eps"
-        elif self._rounds < FEWEST_FOR_OUTCOME:
+        elif self._rounds < FEWEST_FOR_OUTCOME and ending != "withdrawn":
             outcome = "insufficient_data"
         self.verdict = Verdict(outcome, ending, self.leader, names, self.survivors, self._rounds)

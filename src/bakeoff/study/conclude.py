@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from bakeoff.core.outlines import GenerationOutline, ScoreOutline, outline_generation, outline_score
-from bakeoff.core.records import RunEvent
-from bakeoff.decide.analysis import BriefUnit, analyse
+from bakeoff.core.errors import BakeoffError
+from bakeoff.core.outlines import GenerationOutline
+from bakeoff.core.records import Decision, Route
+from bakeoff.decide.analysis import Analysis, analyse
 from bakeoff.decide.conclusion import Conclusion
+from bakeoff.decide.contest import Contest
 from bakeoff.decide.decision import Requirements, decide
 from bakeoff.decide.footprint import Footprint
+from bakeoff.decide.race_decision import decide_raced, route_raced
+from bakeoff.decide.raced import analyse_raced, race_facts
 from bakeoff.decide.routing import route_content_types
 from bakeoff.decide.same_weights import compare_same_weights
 from bakeoff.measure.memory import summarise_loads
 from bakeoff.measure.timing import summarise_timings
-from bakeoff.score.composite import score_generation
 from bakeoff.store.db import Store
-from bakeoff.study.plan import Plan, plan_trials
+from bakeoff.study.plan import Plan
 from bakeoff.study.pulse import GONE
-from bakeoff.study.runner import gone_generation
-from bakeoff.study.scorers import scorers_for, scoring_version
+from bakeoff.study.racing import contest_of, gone_outlines, race_cells, units_of
+from bakeoff.study.scoring import Scored
 
 
 def conclude(plan: Plan, store: Store, *, complete: bool) -> Conclusion:
@@ -31,12 +34,14 @@ def conclude(plan: Plan, store: Store, *, complete: bool) -> Conclusion:
         BakeoffError: a complete run that lacks a generation, or a scorer that cannot be loaded.
     """
     events = tuple(store.events(plan.run_id))
-    stored, scores = _score(plan, store)
-    gone = _gone_generations(plan, stored, events) if complete else []
-    generations = [*stored, *gone]
+    scored = Scored.of(plan, store)
+    given_up = {event.candidate for event in events if event.kind == GONE and event.candidate} if complete else set()
+    contest = _raced(plan, scored, given_up, complete=complete) if plan.mode == "race" else None
+    lost = dict.fromkeys(given_up, plan.brief_ids) if contest is None else contest.lost
+    # Counted as failures and stored nowhere: a resumed run asks again, and then they are what came.
+    gone = gone_outlines(plan, scored.finished, lost)
+    generations = [*scored.generations, *gone]
     names = [candidate.id for candidate in plan.candidates]
-    units = [BriefUnit(id=brief.id, content_type=brief.content_type, cluster=brief.cluster) for brief in plan.briefs()]
-    analysis = analyse(names, units, generations, scores, incomplete=not complete)
     own = {name: [g for g in generations if g.candidate == name] for name in names}
     timings = {name: summarise_timings(own[name], plan.concurrency_of(name)) for name in names}
     all_loads = store.loads(plan.run_id)
@@ -46,10 +51,14 @@ def conclude(plan: Plan, store: Store, *, complete: bool) -> Conclusion:
         for name in names
     }
     requirements = Requirements(threshold=plan.suite.threshold, excluded=_exclusions(gone))
-    decision = decide(analysis.overall, eps=plan.suite.eps, requirements=requirements, footprints=footprints)
-    routes = route_content_types(
-        analysis, decision, eps=plan.suite.eps, requirements=requirements, footprints=footprints
-    )
+    scores = list(scored.scores.values())
+    if contest is None:
+        analysis = analyse(names, units_of(plan.briefs()), generations, scores, incomplete=not complete)
+        decision, routes = _decide(plan, analysis, requirements, footprints)
+    else:
+        analysis = analyse_raced(contest, units_of(plan.held_back_briefs()), generations, scores)
+        decision = decide_raced(contest, analysis.overall, requirements=requirements, footprints=footprints)
+        routes = route_raced(contest, analysis, decision, requirements=requirements, footprints=footprints)
     return Conclusion(
         analysis=analysis,
         decision=decision,
@@ -61,52 +70,30 @@ def conclude(plan: Plan, store: Store, *, complete: bool) -> Conclusion:
         generations=tuple(generations),
         scores=tuple(scores),
         complete=complete,
+        race=None if contest is None else race_facts(contest),
     )
 
 
-def _gone_generations(
-    plan: Plan, stored: Sequence[GenerationOutline], events: Sequence[RunEvent]
-) -> list[GenerationOutline]:
-    """Return a failure for each trial that is not stored because its candidate was given up.
+def _decide(
+    plan: Plan, analysis: Analysis, requirements: Requirements, footprints: Mapping[str, Footprint]
+) -> tuple[Decision, dict[str, Route]]:
+    eps = plan.suite.eps
+    decision = decide(analysis.overall, eps=eps, requirements=requirements, footprints=footprints)
+    return decision, route_content_types(analysis, decision, eps=eps, requirements=requirements, footprints=footprints)
 
-    They are counted, score 0, and are stored nowhere: a resumed run asks again, and then they are what came.
-    """
-    given_up = {event.candidate for event in events if event.kind == GONE}
-    if not given_up:
-        return []
-    made = {generation.trial for generation in stored}
-    return [
-        outline_generation(gone_generation(trial))
-        for candidate, trials in plan_trials(plan).items()
-        if candidate in given_up
-        for trial in trials
-        if trial.key not in made
-    ]
+
+def _raced(plan: Plan, scored: Scored, given_up: Collection[str], *, complete: bool) -> Contest:
+    """Return the races, run from what is stored."""
+    contest = contest_of(plan)
+    contest.advance(race_cells(plan, scored), given_up)
+    if not contest.over:
+        if complete:
+            raise BakeoffError("the race is not over, and nothing is left to write", "resume the run")
+        contest.stop()
+    return contest
 
 
 def _exclusions(gone: Sequence[GenerationOutline]) -> dict[str, str]:
     """Return why each candidate that was given up cannot be chosen."""
     counts = Counter(generation.candidate for generation in gone)
     return {name: f"it stopped answering, and {count} of its texts are missing" for name, count in counts.items()}
-
-
-def _score(plan: Plan, store: Store) -> tuple[list[GenerationOutline], list[ScoreOutline]]:
-    """Score what is not scored yet; return outlines of what happened and of all scores.
-
-    Texts pass through memory a batch at a time: a run may have written more than fits.
-    """
-    kept_as, scorers = scoring_version(plan.suite), scorers_for(plan.suite)
-    scores = [outline_score(score) for score in store.scores(plan.run_id, kept_as)]
-    scored = {score.trial for score in scores}
-    briefs = {brief.id: brief for brief in plan.briefs()}
-    generations: list[GenerationOutline] = []
-    for batch in store.generation_batches(plan.run_id):
-        new = [
-            score_generation(generation, plan.suite.checks(briefs[generation.brief]), plan.suite.weights, scorers)
-            for generation in batch
-            if generation.trial not in scored
-        ]
-        store.add_scores(plan.run_id, kept_as, new)
-        scores += map(outline_score, new)
-        generations += map(outline_generation, batch)
-    return generations, scores

@@ -12,10 +12,11 @@ from bakeoff.catalog.references import look_again
 from bakeoff.core.clock import Clock
 from bakeoff.core.errors import UsageError
 from bakeoff.store.db import Store
+from bakeoff.study.gathering import Gathering, RaceProgress, Reloading
 from bakeoff.study.plan import Plan, count_unfinished
 from bakeoff.study.preflight import Pace, Probe, check_fit, check_recorded, load_cold, probe_endpoints, probe_pace
 from bakeoff.study.retries import Patience
-from bakeoff.study.runner import Progress, Runner, run_folder
+from bakeoff.study.runner import Runner, run_folder
 from bakeoff.study.scorers import scorers_for
 from bakeoff.study.writers import make_writer
 
@@ -24,7 +25,7 @@ async def execute(
     plan: Plan,
     store: Store,
     workspace: Path,
-    progress: Progress,
+    progress: RaceProgress,
     clock: Clock,
     *,
     on_pace: Callable[[Pace], None],
@@ -43,10 +44,12 @@ async def execute(
     logs = run_folder(workspace, plan.run_id) / "logs"
     writers = {candidate.id: make_writer(candidate, logs) for candidate in plan.candidates}
     patience = Patience.from_environment()
-    runner = Runner(plan, store, writers, progress, clock, patience)
+    gathering = Gathering(progress)
+    runner = Runner(plan, store, writers, gathering if plan.mode == "race" else progress, clock, patience)
     stored = store.run(plan.run_id) is not None
     finished = store.finished_trials(plan.run_id)
     unfinished = count_unfinished(plan, finished)
+    text_s = 0.0
     try:
         await probe_endpoints(writers)
         if not stored:
@@ -54,12 +57,19 @@ async def execute(
         if any(unfinished.values()):
             probe = Probe(clock, patience, progress.told)
             pace = await probe_pace(plan, writers, unfinished, probe, together=fit.together)
+            text_s = sum(pace.per_text_s.values())
             if pace.per_text_s:
                 on_pace(pace)
         if not stored:
             store.add_run(plan.run_id, plan.suite.name, clock.now().isoformat(), plan.model_dump(mode="json"))
             stored = True
-        await runner.run(together=fit.together)
+        if plan.mode == "race":
+            from bakeoff.study.racing import run_race  # loads the statistics: not before the first request
+
+            load_s = sum(load.load_s for writer in writers.values() for load in writer.loads[-1:])
+            await run_race(plan, store, runner, gathering, Reloading(load_s, text_s), together=fit.together)
+        else:
+            await runner.run(together=fit.together)
     finally:
         await runner.close(store_loads=stored)
 

@@ -94,7 +94,9 @@ class Plan(Record):
     """Everything that determines a run's trials, and what they ran on.
 
     `concurrency` is how many texts may be in flight, `endpoint_concurrency` how many at one endpoint's URL, where that is
-    to be less. Candidates take turns, so that those of one URL are never in flight together.
+    to be less. Candidates take turns, so that those of one URL are never in flight together. A race may need fewer than
+    `brief_ids`, family by family in their order; `held_back` are briefs of other families, which confirm the score of
+    those that may be chosen.
     """
 
     run_id: str
@@ -105,7 +107,9 @@ class Plan(Record):
     seed: int
     concurrency: int
     endpoint_concurrency: int | None = None
-    mode: Literal["fixed"] = "fixed"
+    mode: Literal["fixed", "race"] = "fixed"
+    evidence: Literal["standard", "strict"] = "standard"
+    held_back: tuple[str, ...] = ()
     machine: Machine
     budget: Budget
     version: str
@@ -114,6 +118,11 @@ class Plan(Record):
         """Return the briefs of this run, in the order of `brief_ids`."""
         by_id = {brief.id: brief for brief in self.suite.briefs}
         return [by_id[brief_id] for brief_id in self.brief_ids]
+
+    def held_back_briefs(self) -> list[Brief]:
+        """Return the briefs that have no part in choosing."""
+        by_id = {brief.id: brief for brief in self.suite.briefs}
+        return [by_id[brief_id] for brief_id in self.held_back]
 
     def candidate(self, candidate_id: str) -> Candidate:
         """Return a candidate by id."""
@@ -169,7 +178,12 @@ def trial_seed(run_seed: int, brief_id: str, replicate: int) -> int:
 
 def trials_of(plan: Plan, candidate: Candidate) -> Iterator[Trial]:
     """Yield a candidate's trials: all briefs of replicate 0, then of replicate 1, and so on."""
-    briefs, digest = plan.briefs(), candidate.digest
+    return trials_for(plan, candidate, plan.briefs())
+
+
+def trials_for(plan: Plan, candidate: Candidate, briefs: Sequence[Brief]) -> Iterator[Trial]:
+    """Yield a candidate's trials for some briefs of the suite, in the same order."""
+    digest = candidate.digest
     for replicate in range(plan.suite.replicates):
         for brief in briefs:
             seed = trial_seed(plan.seed, brief.id, replicate)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -137,11 +137,18 @@ class Runner:
             )
             for candidate in writers
         }
-        self._briefs = {brief.id: brief for brief in plan.briefs()}
+        self._briefs = {brief.id: brief for brief in plan.suite.briefs}
         self._stored_loads: dict[tuple[str, int], WorkerLoad] = {}
         self._deaths = dict.fromkeys(writers, 0)
         self._opening = {candidate: asyncio.Lock() for candidate in writers}
         self._last_told_s = clock.monotonic_s()
+        self.loaded: str | None = None
+        """Whose worker is in memory, where only one at a time is."""
+
+    @property
+    def given_up(self) -> tuple[str, ...]:
+        """Candidates whose endpoint does not answer any more."""
+        return tuple(candidate for candidate, pulse in self._pulses.items() if pulse.gone)
 
     async def run(self, *, together: bool) -> None:
         """Do all unfinished trials. Cancelling it stops at once; what is stored stays.
@@ -150,14 +157,21 @@ class Runner:
             StoreError: the store refuses; nothing stored before is lost.
         """
         finished = self._store.finished_trials(self._plan.run_id)
+        await self.write(plan_blocks(self._plan, finished, together=together), together=together)
+
+    async def write(self, blocks: Iterable[Block], *, together: bool) -> None:
+        """Do these blocks; when it returns, all that came of them is stored.
+
+        Raises:
+            StoreError: the store refuses; nothing stored before is lost.
+        """
         self._last_told_s = self._clock.monotonic_s()
-        current: str | None = None
         try:
-            for block in plan_blocks(self._plan, finished, together=together):
-                if not together and current is not None and current != block.candidate:
-                    await self._close(current, store_load=True)
-                current = block.candidate
-                if self._pulses[current].gone:
+            for block in blocks:
+                if not together and self.loaded is not None and self.loaded != block.candidate:
+                    await self._close(self.loaded, store_load=True)
+                self.loaded = block.candidate
+                if self._pulses[block.candidate].gone:
                     continue
                 self._progress.turn(block.candidate)
                 await self._run_block(block)

@@ -1,0 +1,120 @@
+"""Running a race: write a lap, score it, look, and go on with those who are still in; then confirm the chosen ones' scores."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from bakeoff.core.errors import BakeoffError
+from bakeoff.core.outlines import GenerationOutline, outline_generation
+from bakeoff.decide.contest import Cell, Contest, News
+from bakeoff.decide.race_decision import news_in_words, standing_in_words
+from bakeoff.decide.raced import cells_of
+from bakeoff.decide.table import BriefUnit
+from bakeoff.store.db import Store
+from bakeoff.study.gathering import Gathering, Reloading
+from bakeoff.study.laps import lap_blocks, lap_size
+from bakeoff.study.plan import Plan, trials_for
+from bakeoff.study.runner import Runner, gone_generation
+from bakeoff.study.scoring import Scored
+from bakeoff.study.suite import Brief
+
+_FIRST_WINDOWS_OF_NEXT_LAP = 1000
+
+
+def contest_of(plan: Plan) -> Contest:
+    """Return the races of a plan, before their start."""
+    names = [candidate.id for candidate in plan.candidates]
+    return Contest(names, units_of(plan.briefs()), eps=plan.suite.eps, mode=plan.evidence)
+
+
+def units_of(briefs: Sequence[Brief]) -> list[BriefUnit]:
+    """Return what the statistics need to know of briefs."""
+    return [BriefUnit(id=brief.id, content_type=brief.content_type, cluster=brief.cluster) for brief in briefs]
+
+
+def race_cells(plan: Plan, scored: Scored) -> dict[tuple[str, str], Cell]:
+    """Return the whole cells of what is stored."""
+    return cells_of(scored.generations, scored.scores, plan.suite.replicates)
+
+
+def gone_outlines(
+    plan: Plan, finished: Collection[str], lost: Mapping[str, Collection[str]]
+) -> list[GenerationOutline]:
+    """Return a failure for each trial of the briefs `lost` by a candidate that was given up, as far as it is not stored."""
+    return [
+        outline_generation(gone_generation(trial))
+        for candidate in plan.candidates
+        if candidate.id in lost
+        for trial in trials_for(plan, candidate, [b for b in plan.briefs() if b.id in lost[candidate.id]])
+        if trial.key not in finished
+    ]
+
+
+async def run_race(
+    plan: Plan, store: Store, runner: Runner, gathering: Gathering, reloading: Reloading, *, together: bool
+) -> None:
+    """Race until all is decided, then have the held-back briefs written by those who may be chosen.
+
+    Raises:
+        StoreError: the store refuses; nothing stored before is lost.
+        BakeoffError: a scorer that cannot be loaded.
+    """
+    scored = Scored.of(plan, store)
+    contest = contest_of(plan)
+    number = 1 + max((made.window or 0 for made in scored.generations), default=-1000) // _FIRST_WINDOWS_OF_NEXT_LAP
+    size = lap_size(reloading.load_s, reloading.text_s * _texts_a_family(plan), together=together)
+    while True:
+        news = contest.advance(race_cells(plan, scored), runner.given_up)
+        wanted = contest.wanted(size)
+        _tell(plan, contest, news, scored, gathering)
+        if not wanted:
+            break
+        await _write(plan, runner, scored, gathering, wanted, number, together=together)
+        number += 1
+    fresh = {brief.id: brief.content_type for brief in plan.held_back_briefs()}
+    confirming = {
+        candidate: [brief_id for brief_id, content_type in fresh.items() if content_type in types]
+        for candidate, types in contest.to_confirm().items()
+        if candidate not in runner.given_up
+    }
+    if any(confirming.values()):
+        names = ", ".join(confirming)
+        left = {name: len(ids) * plan.suite.replicates for name, ids in confirming.items()}
+        gathering.standing([f"confirming the score of {names} on {len(fresh)} briefs that had no part in it"], left)
+        await _write(plan, runner, scored, gathering, confirming, number, together=together)
+
+
+async def _write(
+    plan: Plan,
+    runner: Runner,
+    scored: Scored,
+    gathering: Gathering,
+    wanted: Mapping[str, Sequence[str]],
+    number: int,
+    *,
+    together: bool,
+) -> None:
+    before = len(scored.generations)
+    blocks = list(lap_blocks(plan, number, wanted, scored.finished, together=together, loaded=runner.loaded))
+    await runner.write(blocks, together=together)
+    scored.add(gathering.take())
+    if blocks and len(scored.generations) == before and not set(wanted) & set(runner.given_up):
+        raise BakeoffError("a lap of the race wrote nothing, and nobody was given up")
+
+
+def _tell(plan: Plan, contest: Contest, news: Sequence[News], scored: Scored, gathering: Gathering) -> None:
+    finished = scored.finished
+    briefs = {brief.id: brief for brief in plan.briefs()}
+    left = dict.fromkeys((candidate.id for candidate in plan.candidates), 0)
+    for name, ids in contest.wanted(len(contest.families)).items():
+        trials = trials_for(plan, plan.candidate(name), [briefs[brief_id] for brief_id in ids])
+        left[name] = sum(trial.key not in finished for trial in trials)
+    lines = [news_in_words(found) for found in news]
+    if contest.races[None].briefs:
+        lines.append(standing_in_words(contest))
+    gathering.standing(lines, left)
+
+
+def _texts_a_family(plan: Plan) -> float:
+    families = len({brief.family for brief in plan.briefs()})
+    return len(plan.brief_ids) * plan.suite.replicates / families
