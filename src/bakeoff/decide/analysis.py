@@ -28,7 +28,7 @@ from bakeoff.stats.paired import one_sided_upper, paired_difference
 SCALE = (0.0, 10.0)
 PILOT_UNDER = 15
 
-__all__ = ["Analysis", "BriefUnit", "CandidateResult", "Section", "analyse", "result_of"]
+__all__ = ["Analysis", "BriefUnit", "CandidateResult", "Section", "analyse", "analyse_table", "result_of"]
 
 
 class CandidateResult(Record):
@@ -122,12 +122,32 @@ def analyse(
         raise ValueError("nothing to analyse: no candidates")
     table = tabulate(candidates, briefs, generations, scores, incomplete=incomplete)
     types = tuple(dict.fromkeys(brief.content_type for brief in briefs))
+    return analyse_table(table, types, level=level, notes=_notes(table, len(briefs)))
+
+
+def analyse_table(
+    table: ScoreTable,
+    types: Sequence[str],
+    *,
+    level: float = 0.95,
+    bounds: tuple[float, float] = SCALE,
+    notes: tuple[str, ...] = (),
+) -> Analysis:
+    """Analyse scores by candidate and brief, whatever made them.
+
+    Args:
+        table: complete; its quality columns lie within `bounds`.
+        types: content types that get a section of their own.
+        level: of the whole analysis; each content type gets 1 - (1 - level) / T.
+        bounds: the ends of the score scale.
+        notes: what a reader must be told.
+    """
     shared = 1.0 - (1.0 - level) / max(1, len(types))
     return Analysis(
-        overall=_section(table, None, level),
-        by_content_type={content_type: _section(table, content_type, shared) for content_type in types},
+        overall=_section(table, None, level, bounds),
+        by_content_type={content_type: _section(table, content_type, shared, bounds) for content_type in types},
         left_out=table.left_out,
-        notes=_notes(table, len(briefs)),
+        notes=notes,
     )
 
 
@@ -138,13 +158,14 @@ def _notes(table: ScoreTable, planned: int) -> tuple[str, ...]:
     return (f"the run is incomplete: {left_out}, and are left out for all of them",)
 
 
-def _section(table: ScoreTable, content_type: str | None, level: float) -> Section:
+def _section(table: ScoreTable, content_type: str | None, level: float, bounds: tuple[float, float]) -> Section:
     chosen = np.array(
         [i for i, brief in enumerate(table.briefs) if content_type in (None, brief.content_type)], dtype=np.intp
     )
     families = [table.briefs[i].family for i in chosen]
     results = tuple(
-        result_of(table, candidate, chosen, content_type=content_type, level=level) for candidate in table.candidates
+        result_of(table, candidate, chosen, content_type=content_type, level=level, bounds=bounds)
+        for candidate in table.candidates
     )
     return Section(
         content_type=content_type,
@@ -152,7 +173,7 @@ def _section(table: ScoreTable, content_type: str | None, level: float) -> Secti
         clusters=len(set(families)),
         level=level,
         candidates=results,
-        comparisons=_comparisons(table, chosen, level),
+        comparisons=_comparisons(table, chosen, level, bounds),
     )
 
 
@@ -163,6 +184,7 @@ def result_of(
     *,
     content_type: str | None,
     level: float,
+    bounds: tuple[float, float] = SCALE,
 ) -> CandidateResult:
     """Return what the briefs at the positions `chosen` of a table say of a candidate, with counts of the whole type."""
     column, where = table.columns[candidate], np.asarray(chosen, dtype=np.intp)
@@ -171,8 +193,8 @@ def result_of(
     counts = _total(table, candidate, content_type)
     return CandidateResult(
         candidate=candidate,
-        quality=_estimate(interval(quality, SCALE, level), level, len(chosen)),
-        t_interval=_estimate(interval(quality, SCALE, level, "t"), level, len(chosen)),
+        quality=_estimate(interval(quality, bounds, level), level, len(chosen)),
+        t_interval=_estimate(interval(quality, bounds, level, "t"), level, len(chosen)),
         publishable_rate=_rate(cluster_means(column.publishable[where], families)[0], level, len(chosen)),
         success_rate=_rate(cluster_means(column.success[where], families)[0], level, len(chosen)),
         generations=counts.generations,
@@ -206,7 +228,9 @@ def _estimate(found: Interval, level: float, briefs: int) -> Estimate:
     )
 
 
-def _comparisons(table: ScoreTable, chosen: NDArray[np.intp], level: float) -> tuple[Comparison, ...]:
+def _comparisons(
+    table: ScoreTable, chosen: NDArray[np.intp], level: float, bounds: tuple[float, float]
+) -> tuple[Comparison, ...]:
     """Compare all pairs; Holm over all of them; simultaneous bounds at alpha / (K - 1), one-sided.
 
     K - 1 is enough for the bounds: to call a candidate within eps of the best by mistake, its bound against the one
@@ -215,10 +239,10 @@ def _comparisons(table: ScoreTable, chosen: NDArray[np.intp], level: float) -> t
     families = [table.briefs[i].family for i in chosen]
     means = {name: cluster_means(table.columns[name].quality[chosen], families)[0] for name in table.candidates}
     one_sided = (1.0 - level) / max(1, len(table.candidates) - 1)
-    span = (SCALE[0] - SCALE[1], SCALE[1] - SCALE[0])
+    span = (bounds[0] - bounds[1], bounds[1] - bounds[0])
     found: list[Comparison] = []
     for a, b in combinations(table.candidates, 2):
-        pair = paired_difference(means[a], means[b], level=level, bounds=SCALE)
+        pair = paired_difference(means[a], means[b], level=level, bounds=bounds)
         differences = np.clip(means[a] - means[b], *span)
         negative_low = one_sided_upper(-differences, one_sided, span)
         found.append(

@@ -8,7 +8,7 @@ differences, as t asks for normal ones, and where the two disagree neither shoul
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -25,6 +25,7 @@ FEWEST_FOR_T = 15
 FEWEST_FOR_PLAIN_T = 30
 _EXACT_FLIPS_UP_TO = 14
 _FLIPS = 10_000
+_MOST_KEPT = 2_000
 _SEED = 20_240_602
 
 
@@ -199,8 +200,9 @@ def sign_flip_p(differences: ArrayLike) -> float:
         sums = _all_signs(values.size) @ sizes
         return float(np.mean(np.abs(sums) >= observed - 1e-9 * total))
     # float32 halves time and memory; the tolerance is wider than its rounding, so a tie is never missed.
-    sums = _random_signs(values.size) @ sizes.astype(np.float32)
-    count = int(np.count_nonzero(np.abs(sums) >= observed - 1e-5 * total))
+    small = sizes.astype(np.float32)
+    blocks = [_random_signs(values.size)] if values.size <= _MOST_KEPT else _blocks_of_signs(values.size)
+    count = sum(int(np.count_nonzero(np.abs(signs @ small) >= observed - 1e-5 * total)) for signs in blocks)
     return (1 + count) / (_FLIPS + 1)
 
 
@@ -229,5 +231,12 @@ def _all_signs(n: int) -> NDArray[np.float64]:
 @lru_cache(maxsize=2)
 def _random_signs(n: int) -> NDArray[np.float32]:
     """Shape (10000, n): 40 MB at n = 1000, kept because every pair of a comparison has the same n."""
-    bits = np.random.default_rng(_SEED).integers(0, 2, size=(_FLIPS, n), dtype=np.int8)
-    return (2 * bits - 1).astype(np.float32)
+    return next(_blocks_of_signs(n, _FLIPS))
+
+
+def _blocks_of_signs(n: int, rows: int = 100) -> Iterator[NDArray[np.float32]]:
+    """Yield 10,000 rows of n signs, `rows` at a time: all of them would fill the memory where n is large."""
+    generator = np.random.default_rng(_SEED)
+    for _ in range(_FLIPS // rows):
+        bits = generator.integers(0, 2, size=(rows, n), dtype=np.int8)
+        yield (2 * bits - 1).astype(np.float32)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import isnan, sqrt
 
-from scipy.special import nctdtr, stdtrit
+from scipy.special import chdtri, nctdtr, stdtrit
 
 _FEWEST = 2.0
 _MOST = 1e7
@@ -86,6 +86,20 @@ def minimum_detectable_difference(sd_difference: float, n: int, power: float = 0
     while power_of_paired_t(high, n, level) < power:
         high *= 2.0
     return sd_difference * _bisect(lambda effect: power_of_paired_t(effect, n, level) - power, 0.0, high)
+
+
+def sd_interval(sd: float, n: int, level: float = 0.8) -> tuple[float, float]:
+    """Return an interval for a standard deviation that was estimated from `n` normal values.
+
+    sd sqrt((n - 1) / q), q the chi-square quantiles (n - 1 degrees of freedom) at both tails of `level`.
+
+    Raises:
+        ValueError: fewer than two values.
+    """
+    if n < 2:
+        raise ValueError(f"a spread needs at least two values: {n}")
+    low, high = (float(chdtri(n - 1, tail)) for tail in ((1.0 - level) / 2.0, (1.0 + level) / 2.0))
+    return sd * sqrt((n - 1) / low), sd * sqrt((n - 1) / high)
 
 
 def _noncentral_t(value: float, df: float, shift: float) -> float:

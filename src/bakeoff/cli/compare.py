@@ -1,0 +1,71 @@
+"""`bakeoff compare`: two candidates of a run, in pairs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from bakeoff.decide.duel import Duel
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@click.argument("a")
+@click.argument("b")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+def compare(run_id: str, a: str, b: str, *, as_json: bool) -> None:
+    """Compare two candidates of a run, in pairs, brief by brief.
+
+    RUN is a run's id, or latest. A and B are candidates' ids, or the ends of them that no other shares.
+    """
+    from bakeoff.cli.workspace import open_store
+    from bakeoff.core.errors import UsageError
+    from bakeoff.decide.duel import duel
+    from bakeoff.decide.raced import cells_of
+    from bakeoff.study.execute import load_plan
+    from bakeoff.study.racing import units_of
+    from bakeoff.study.scoring import Scored
+
+    store = open_store()
+    try:
+        plan = load_plan(store, run_id)
+        names = [candidate.id for candidate in plan.candidates]
+        first, second = _find(a, names), _find(b, names)
+        if first == second:
+            raise UsageError(f"{first} cannot be compared with itself", f"candidates: {', '.join(names)}")
+        scored = Scored.of(plan, store)
+    finally:
+        store.close()
+    cells = cells_of(scored.generations, scored.scores, plan.suite.replicates)
+    found = duel(first, second, units_of(plan.suite.briefs), cells)
+    if as_json:
+        document = {
+            "schema": "bakeoff.compare/1",
+            "run_id": plan.run_id,
+            "mode": plan.mode,
+            **found.model_dump(mode="json"),
+        }
+        click.echo(json.dumps(document, ensure_ascii=False))
+        return
+    _print(found, plan.mode)
+
+
+def _find(name: str, names: list[str]) -> str:
+    from bakeoff.core.errors import UsageError
+
+    found = [known for known in names if known == name] or [known for known in names if known.endswith(name)]
+    if len(found) != 1:
+        what = "is not a candidate of this run" if not found else "is the end of several candidates' ids"
+        raise UsageError(f"{name} {what}", f"candidates: {', '.join(names)}")
+    return found[0]
+
+
+def _print(found: Duel, mode: str) -> None:
+    from rich.console import Console
+
+    from bakeoff.report.duel import print_duel
+
+    print_duel(found, raced=mode == "race", console=Console())

@@ -1,0 +1,75 @@
+"""How many briefs show which difference, and which difference a number of briefs shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+
+from bakeoff.core.spec import Record
+from bakeoff.stats.power import minimum_detectable_difference, required_prompts
+
+_CURVE = (10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 300, 500, 1000)
+
+
+class CurvePoint(Record):
+    """So many briefs detect such a difference with the power asked for."""
+
+    briefs: int
+    difference: float
+
+
+class SamplePlan(Record):
+    """Briefs (families of them, where they belong together) for a difference, and the curve around it.
+
+    `briefs` is None where more than ten million would be needed.
+    """
+
+    briefs: int | None
+    difference: float
+    sd: float
+    power: float
+    level: float
+    models: int
+    minimum_detectable_difference: float | None
+    curve: tuple[CurvePoint, ...]
+
+
+def plan_sample(
+    sd: float, difference: float, *, power: float = 0.8, level: float = 0.95, models: int = 2
+) -> SamplePlan:
+    """Return the plan of a paired comparison; among more than two models each rival gets alpha / (K - 1).
+
+    Args:
+        sd: of the paired differences, in score points.
+        difference: the smallest one worth detecting.
+        power: between alpha and 1.
+        level: 1 - alpha of the whole.
+        models: at least 2.
+
+    Raises:
+        ValueError: an argument out of its range.
+    """
+    if models < 2:
+        raise ValueError(f"at least two models are compared: {models}")
+    each = 1.0 - (1.0 - level) / (models - 1)
+    needed = required_prompts(sd, difference, power, each)
+    briefs = None if needed == float("inf") else ceil(needed - 1e-9)
+    return SamplePlan(
+        briefs=briefs,
+        difference=difference,
+        sd=sd,
+        power=power,
+        level=level,
+        models=models,
+        minimum_detectable_difference=(
+            None if briefs is None else minimum_detectable_difference(sd, max(2, briefs), power, each)
+        ),
+        curve=_curve(sd, power, each, briefs),
+    )
+
+
+def _curve(sd: float, power: float, level: float, briefs: int | None) -> tuple[CurvePoint, ...]:
+    counts: Sequence[int] = sorted({*_CURVE, *([briefs] if briefs is not None and briefs >= 2 else [])})
+    return tuple(
+        CurvePoint(briefs=count, difference=minimum_detectable_difference(sd, count, power, level)) for count in counts
+    )

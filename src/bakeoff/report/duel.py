@@ -1,0 +1,97 @@
+"""Two candidates against each other, for a terminal: in words, in numbers, and as two small plots."""
+
+from __future__ import annotations
+
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
+
+from bakeoff.core.plain import printable
+from bakeoff.decide.duel import Difference, Duel
+from bakeoff.decide.wording import p_in_words, points, points_between, sample_in_words
+from bakeoff.report.layout import bullets, cells, table, title
+
+_WIDTH = 41
+_BAR = 30
+
+
+def print_duel(found: Duel, *, raced: bool, console: Console) -> None:
+    """Print the page."""
+    a, b = printable(found.a), printable(found.b)
+    parts: list[RenderableType] = [
+        Text(_verdict(found.overall, a, b), style="bold"),
+        *(Text(f"  {line}") for line in _numbers(found, a, b)),
+        title(f"The difference: right of 0 {a} is ahead, left of it {b}"),
+        _intervals(found),
+        title("Brief by brief"),
+        _histogram(found),
+    ]
+    if raced:
+        note = "the run was a race: these intervals are for a fixed number of briefs; `bakeoff show` has those that allow for it"
+        parts += bullets("Note", [note])
+    console.print(Group(*parts))
+
+
+def _verdict(overall: Difference, a: str, b: str) -> str:
+    if overall.difference is None or overall.low is None or overall.high is None:
+        return f"{a} and {b} have no brief in common."
+    if overall.low <= 0 <= overall.high:
+        return f"{a} and {b} are not told apart."
+    ahead, behind = (a, b) if overall.difference > 0 else (b, a)
+    sure = "" if overall.p is not None else " (a pilot: too few families for a claim)"
+    return f"{ahead} is better than {behind} by {points(abs(overall.difference))} points{sure}."
+
+
+def _numbers(found: Duel, a: str, b: str) -> list[str]:
+    overall = found.overall
+    if overall.difference is None or overall.low is None or overall.high is None:
+        return []
+    lines = [
+        f"{a} {overall.mean_a:.2f}, {b} {overall.mean_b:.2f} on {sample_in_words(overall.briefs, overall.families)}",
+        f"difference {points(overall.difference)} {points_between(overall.low, overall.high)} ({overall.method}, 95 %)",
+    ]
+    if overall.p is not None and overall.p_sign_flip is not None:
+        lines.append(f"{p_in_words(overall.p)}; by flipping signs {p_in_words(overall.p_sign_flip)}")
+    if overall.sd_difference is not None and overall.minimum_detectable is not None:
+        together = "" if overall.correlation is None else f", correlation {overall.correlation:.2f}"
+        lines.append(
+            f"differences spread by {overall.sd_difference:.2f}{together}; so many briefs detect "
+            f"{points(overall.minimum_detectable)} points with 80 % power"
+        )
+    return lines
+
+
+def _intervals(found: Duel) -> RenderableType:
+    rows = [found.overall, *found.by_content_type]
+    ends = [abs(end) for row in rows for end in (row.low, row.high) if end is not None]
+    reach = max([1.0, *ends])
+    made = table("content type", "families", "difference", f"-{reach:.1f} {' ' * (_WIDTH - 12)} +{reach:.1f}")
+    for row in rows:
+        said = "-" if row.difference is None else f"{row.difference:+.2f}"
+        made.add_row(*cells(row.content_type or "all", str(row.families), said, _line(row, reach)))
+    return made
+
+
+def _line(row: Difference, reach: float) -> str:
+    if row.difference is None or row.low is None or row.high is None:
+        return ""
+    line = [" "] * _WIDTH
+    low, middle, high = (_place(value, reach) for value in (row.low, row.difference, row.high))
+    line[low : high + 1] = "─" * (high - low + 1)
+    line[_WIDTH // 2] = "┼" if low <= _WIDTH // 2 <= high else "│"
+    line[low], line[high], line[middle] = "├", "┤", "●"
+    return "".join(line)
+
+
+def _place(value: float, reach: float) -> int:
+    return round((value + reach) / (2 * reach) * (_WIDTH - 1))
+
+
+def _histogram(found: Duel) -> RenderableType:
+    most = max([1, *(bin_.briefs for bin_ in found.histogram)])
+    made = table("difference", "briefs", "")
+    made.columns[2].justify = "left"
+    for bin_ in reversed(found.histogram):
+        bar = "█" * round(_BAR * bin_.briefs / most)
+        between = f"{max(bin_.low, -10):+.1f} to {min(bin_.high, 10):+.1f}"
+        made.add_row(*cells(between, str(bin_.briefs), bar))
+    return made
