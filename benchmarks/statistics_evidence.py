@@ -295,8 +295,10 @@ def race_intervals(count: int) -> list[str]:
                 gap = truth[i, int(pair.a)] - truth[i, int(pair.b)]
                 pairs.append(pair.low <= gap <= pair.high)
             out = {found.model: found.round_number for found in race.eliminations}
-            for model in range(MODELS):
-                own.append(_holds(scores[i, : out.get(str(model), verdict.briefs), model], truth[i, model]))
+            own += [
+                _holds(scores[i, : out.get(str(model), verdict.briefs), model], truth[i, model])
+                for model in range(MODELS)
+            ]
             best = int(_choice(verdict))
             chosen.append(_holds(scores[i, : verdict.briefs, best], truth[i, best]))
             fresh.append(_holds(scores[i, 115:, best], truth[i, best]))

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from bakeoff.study.laps import LAP, divide, draw_families, lap_blocks, lap_size, left_over
+from bakeoff.study.laps import LAP, divide, draw_families, lap_blocks, lap_size
 from bakeoff.study.plan import trials_for
 from sample_runs import make_plan, make_suite
 
@@ -31,15 +31,6 @@ def test_a_quarter_is_held_back_but_not_of_a_small_suite(briefs: int, spare: int
     assert len({families[brief] for brief in held_back}) == spare
     assert not {families[brief] for brief in racing} & {families[brief] for brief in held_back}
     assert sorted((*racing, *held_back)) == sorted(families)
-
-
-def test_what_is_left_over_has_no_family_in_common_with_what_was_used() -> None:
-    suite = make_suite(40)
-    families = {brief.id: brief.family for brief in suite.briefs}
-    used = [brief.id for brief in suite.briefs[:10]]
-    found = left_over(suite.briefs, used, seed=0)
-    assert found
-    assert not {families[brief] for brief in found} & {families[brief] for brief in used}
 
 
 @pytest.mark.parametrize("together", [True, False])

@@ -84,8 +84,9 @@ def run(
     SUITE is a YAML file or the name of a built-in suite (default: business).
 
     \b
-    A model is bundled:NAME, path/to/folder, openai:MODEL@http://host:port/v1
-    or recorded:FILE.jsonl.
+    A model is bundled:NAME, hf:ORG/NAME, path/to/folder, path/to/file.gguf,
+    ollama:NAME, openai:MODEL@http://host:port/v1 or recorded:FILE.jsonl;
+    ENGINE+MODEL names the engine, such as mlx+hf:ORG/NAME.
     """  # noqa: D301 - click reads the backspace character as "do not rewrap"
     from bakeoff.cli.workspace import open_store
     from bakeoff.study.execute import check_unchanged, load_plan
@@ -300,6 +301,7 @@ def _say_what_comes(plan: Plan, errors: Console) -> None:
     from bakeoff.cli.conclusion import suite_notes
     from bakeoff.core.plain import printable
     from bakeoff.core.units import bytes_text
+    from bakeoff.decide.wording import plural
 
     texts = len(plan.candidates) * len(plan.brief_ids) * plan.suite.replicates
     tokens = texts * plan.suite.sampling.max_tokens
@@ -311,8 +313,9 @@ def _say_what_comes(plan: Plan, errors: Console) -> None:
         f" {len(plan.held_back)} more briefs are held back to confirm the score of the best." if plan.held_back else ""
     )
     said = (
-        f"Run {plan.run_id}: suite {plan.suite.name}, {most}{len(plan.brief_ids)} briefs x {len(plan.candidates)} candidates"
-        f" = {texts} texts, at most {tokens:,} tokens.{spare} Memory budget {bytes_text(plan.budget.value)} ({plan.budget.source})."
+        f"Run {plan.run_id}: suite {plan.suite.name}, {most}{plural(len(plan.brief_ids), 'brief')} x "
+        f"{plural(len(plan.candidates), 'candidate')} = {plural(texts, 'text')}, at most {tokens:,} tokens.{spare} "
+        f"Memory budget {bytes_text(plan.budget.value)} ({plan.budget.source})."
         f"{apart} Starting each candidate and probing it with one brief ..."
     )
     errors.print(printable(said), highlight=False, markup=False)

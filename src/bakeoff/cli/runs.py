@@ -34,12 +34,15 @@ def runs(*, as_json: bool) -> None:
         if not rows:
             click.echo("No runs yet. Begin with:  bakeoff run")
             return
-        table = Table("run", "suite", "started", "state", "texts", "decision", box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False)
+        table.add_column("run", no_wrap=True, min_width=20)  # to be copied, so never cut
+        for name in ("suite", "started", "state", "texts", "decision"):
+            table.add_column(name, overflow="fold")
         for row in rows:
             cells = (
                 row.run_id,
                 row.suite,
-                row.started[:19],
+                row.started[:16].replace("T", " "),
                 _state(row),
                 str(row.texts),
                 row.choice or row.outcome or "-",

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from bakeoff.core.plain import printable
 from bakeoff.core.units import percent_text, seconds_text
+from bakeoff.decide.wording import plural
 from bakeoff.report.answers import fault_lines, was_given_up
 from bakeoff.report.layout import bullets, cells, ranked, table, title
 from bakeoff.report.race import race_lines
@@ -86,8 +87,9 @@ def _heading(document: dict[str, Any]) -> Text:
     texts = sum(candidate["generations"] for candidate in document["candidates"])
     most = "a race over up to " if document["mode"] == "race" else ""
     facts = (
-        f"run {document['run_id']} · suite {suite['name']} · {most}{suite['briefs']} briefs in {suite['families']} families · "
-        f"{len(document['candidates'])} candidates · {texts} texts · {seconds_text(document['elapsed_s'])}"
+        f"run {document['run_id']} · suite {suite['name']} · {most}"
+        f"{plural(suite['briefs'], 'brief')} in {plural(suite['families'], 'family', 'families')} · "
+        f"{plural(len(document['candidates']), 'candidate')} · {plural(texts, 'text')} · {seconds_text(document['elapsed_s'])}"
     )
     return Text(facts, style="dim")
 

@@ -94,7 +94,7 @@ def weighted_kappa(a: ArrayLike, b: ArrayLike, weights: KappaWeights = "quadrati
 
 def _weight(a: NDArray[np.float64], b: NDArray[np.float64], weights: KappaWeights) -> NDArray[np.float64]:
     if weights == "none":
-        return (a != b).astype(np.float64)
+        return np.asarray(a != b, dtype=np.float64)
     distance: NDArray[np.float64] = np.abs(a - b)
     return distance if weights == "linear" else np.asarray(distance**2)
 

@@ -57,12 +57,6 @@ def divide(briefs: Sequence[Brief], seed: int) -> tuple[tuple[str, ...], tuple[s
     return _ids(racing), _ids(held_back)
 
 
-def left_over(briefs: Sequence[Brief], chosen: Collection[str], seed: int) -> tuple[str, ...]:
-    """Return the ids of briefs whose families have none among `chosen`: at most 30 families, drawn as for a race."""
-    used = {brief.family for brief in briefs if brief.id in chosen}
-    return _ids([found for found in draw_families(briefs, seed) if found[0].family not in used][:_MOST_HELD_BACK])
-
-
 def _ids(families: Sequence[Sequence[Brief]]) -> tuple[str, ...]:
     return tuple(brief.id for family in families for brief in family)
 
