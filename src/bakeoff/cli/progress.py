@@ -36,6 +36,7 @@ class BarProgress:
         self._tokens = dict.fromkeys(totals, 0)
         self._failed = dict.fromkeys(totals, 0)
         self._retries = dict.fromkeys(totals, 0)
+        self._last_lines: Sequence[str] = ()
 
     def __enter__(self) -> Self:
         """Show the bars."""
@@ -70,8 +71,7 @@ class BarProgress:
 
     def standing(self, lines: Sequence[str], left: Mapping[str, int]) -> None:
         """Print above the bars where the race stands; who has less to write has a shorter bar."""
-        for line in lines:
-            self._console.print(printable(line), markup=False, highlight=False)
+        self._last_lines = _print_new(self._console, lines, self._last_lines)
         for name, count in left.items():
             task = self._tasks[name]
             self._bars.update(task, total=self._bars.tasks[task].completed + count)
@@ -93,6 +93,7 @@ class LineProgress:
         self._every_s = every_s
         self._begun = self._last = clock.monotonic_s()
         self._candidate = ""
+        self._last_lines: Sequence[str] = ()
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -124,8 +125,7 @@ class LineProgress:
 
     def standing(self, lines: Sequence[str], left: Mapping[str, int]) -> None:
         """Print where the race stands."""
-        for line in lines:
-            self._console.print(printable(line), markup=False, highlight=False)
+        self._last_lines = _print_new(self._console, lines, self._last_lines)
         self._total = self._done + sum(left.values())
 
     def _line(self) -> None:
@@ -140,3 +140,11 @@ class LineProgress:
             markup=False,
             highlight=False,
         )
+
+
+def _print_new(console: Console, lines: Sequence[str], last: Sequence[str]) -> Sequence[str]:
+    """Print the lines that were not said last time; return what there is to compare with next time."""
+    for line in lines:
+        if line not in last:
+            console.print(printable(line), markup=False, highlight=False)
+    return lines

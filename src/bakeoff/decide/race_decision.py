@@ -16,6 +16,7 @@ from bakeoff.decide.footprint import Footprint, choose_cheapest
 from bakeoff.decide.wording import plural, points, points_between, quality_in_words, sample_in_words
 from bakeoff.stats.race import FEWEST_FOR_OUTCOME, Elimination, Race, Verdict
 
+_FEW_TYPES = 2
 _CONVINCING = 1e6
 """Larger e-values are told as "over a million": more digits would say nothing more."""
 
