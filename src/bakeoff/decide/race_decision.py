@@ -260,11 +260,11 @@ def standing_in_words(contest: Contest) -> str:
     open_types = [name for name in contest.types if contest.race_of(name).verdict is None]
     if len(contest.races) == 1:
         return said
-    return (
-        f"{said}; open: {', '.join(open_types)}"
-        if open_types
-        else f"{said}; all content types are decided or at their end"
-    )
+    if not open_types:
+        return f"{said}; all content types are decided or at their end"
+    few = len(open_types) <= _FEW_TYPES
+    what = ", ".join(open_types) if few else f"{len(open_types)} of {len(contest.types)} content types"
+    return f"{said}; still open: {what}"
 
 
 def news_in_words(news: News) -> str:
