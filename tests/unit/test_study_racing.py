@@ -1,0 +1,148 @@
+"""A race from the first lap to the confirmed score, with writers that do as they are told and no model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bakeoff.core.clock import HandClock
+from bakeoff.core.errors import AnswerEmpty
+from bakeoff.core.records import Generation, RunEvent, WorkerLoad
+from bakeoff.store.db import Store
+from bakeoff.study.conclude import conclude
+from bakeoff.study.gathering import Gathering, Reloading
+from bakeoff.study.laps import divide
+from bakeoff.study.plan import Plan, Trial
+from bakeoff.study.racing import run_race
+from bakeoff.study.retries import Patience
+from bakeoff.study.runner import Runner
+from bakeoff.study.writers import Message
+from sample_runs import make_plan
+
+GOOD = (
+    "Our shop in Leeds opens on 14 March, and you are invited. Come in from nine o'clock, have a coffee with us and look "
+    "round the new workshop. We look forward to meeting you. Which piece would you like to see made?"
+)
+
+
+class Author:
+    """Writes the same good text each time, or nothing at all."""
+
+    def __init__(self, *, silent: bool) -> None:
+        self.loads: tuple[WorkerLoad, ...] = ()
+        self.silent = silent
+        self.is_open = False
+        self.starts = self.written = 0
+
+    async def open(self) -> None:
+        self.starts += not self.is_open
+        self.is_open = True
+
+    async def write(
+        self, trial: Trial, messages: Sequence[Message], concurrency: int, first_token_s: float | None = None
+    ) -> Generation:
+        del messages, first_token_s
+        self.written += 1
+        await asyncio.sleep(0)
+        if self.silent:
+            raise AnswerEmpty("the answer is empty")
+        return trial.generation(text=f"{GOOD} ({trial.brief})", finish_reason="stop", concurrency=concurrency)
+
+    async def measure(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        self.is_open = False
+
+
+class Heard:
+    """A progress that remembers."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.left: list[Mapping[str, int]] = []
+
+    def turn(self, candidate: str) -> None:
+        pass
+
+    def finished(self, generation: Generation) -> None:
+        pass
+
+    def told(self, event: RunEvent) -> None:
+        pass
+
+    def standing(self, lines: Sequence[str], left: Mapping[str, int]) -> None:
+        self.lines += lines
+        self.left.append(left)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store.open_folder(tmp_path)
+    yield made
+    made.close()
+
+
+def race_plan(briefs: int = 200) -> Plan:
+    plan = make_plan(briefs, ("ann", "bob"))
+    racing, held_back = divide(plan.suite.briefs, seed=0)
+    return plan.model_copy(update={"mode": "race", "brief_ids": racing, "held_back": held_back})
+
+
+def run(plan: Plan, store: Store, *, together: bool) -> tuple[dict[str, Author], Heard]:
+    authors = {"ann": Author(silent=False), "bob": Author(silent=True)}
+    heard = Heard()
+    if store.run(plan.run_id) is None:
+        store.add_run(plan.run_id, plan.suite.name, "2026-01-01T00:00:00+00:00", plan.model_dump(mode="json"))
+    gathering = Gathering(heard)
+    runner = Runner(plan, store, authors, gathering, HandClock(datetime(2026, 1, 1, tzinfo=UTC)), Patience())
+    asyncio.run(run_race(plan, store, runner, gathering, Reloading(0.0, 0.0), together=together))
+    return authors, heard
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_the_silent_one_is_out_and_the_other_confirmed(store: Store, together: bool) -> None:
+    plan = race_plan()
+    authors, heard = run(plan, store, together=together)
+    conclusion = conclude(plan, store, complete=True)
+    assert conclusion.decision.choice == "ann"
+    assert conclusion.analysis.overall.result("ann").confirmed
+    assert conclusion.race is not None
+    assert conclusion.race.overall.floored
+    assert authors["bob"].written < len(plan.brief_ids) / 3
+    assert authors["ann"].written == authors["bob"].written + len(plan.held_back)
+    assert any("bob is out" in line for line in heard.lines)
+    assert "confirming the score of ann" in heard.lines[-1]
+    assert heard.left[0] == {"ann": len(plan.brief_ids), "bob": len(plan.brief_ids)}
+    laps = sum("after" in line and "leads" in line for line in heard.lines) + 2
+    if not together:
+        # One load a lap at most for each: who wrote last in a lap is first in the next.
+        assert authors["ann"].starts + authors["bob"].starts <= laps + 1
+
+
+def test_a_race_that_is_over_writes_nothing_more(store: Store) -> None:
+    plan = race_plan()
+    run(plan, store, together=True)
+    before = conclude(plan, store, complete=True)
+    authors, _ = run(plan, store, together=True)
+    assert (authors["ann"].written, authors["bob"].written) == (0, 0)
+    assert conclude(plan, store, complete=True).race == before.race
+
+
+def test_a_race_cut_short_keeps_what_it_showed(tmp_path: Path, store: Store) -> None:
+    plan = race_plan()
+    run(plan, store, together=True)
+    part = Store.open_folder(tmp_path / "part")
+    try:
+        part.add_run(plan.run_id, plan.suite.name, "2026-01-01T00:00:00+00:00", plan.model_dump(mode="json"))
+        part.add_generations(plan.run_id, store.generations(plan.run_id)[:12])
+        cut = conclude(plan, part, complete=False)
+    finally:
+        part.close()
+    assert cut.race is not None
+    assert cut.race.overall.ending == "stopped"
+    assert cut.decision.choice is None
