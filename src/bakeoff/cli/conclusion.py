@@ -53,7 +53,7 @@ def finish(plan: Plan, store: Store) -> dict[str, Any]:
         version=plan.version,
     )
     document = build_document(facts, plan.candidates, conclusion)
-    document["notes"] += suite_notes(plan.suite)
+    document["notes"] += [*_selection_note(plan, document), *suite_notes(plan.suite)]
     store.set_state(plan.run_id, "done", result=document)
     try:
         (folder / "report.txt").write_text(as_text(document), encoding="utf-8")
@@ -64,6 +64,16 @@ def finish(plan: Plan, store: Store) -> dict[str, Any]:
             f"free the disk, then: bakeoff show {plan.run_id}",
         ) from None
     return document
+
+
+def _selection_note(plan: Plan, document: dict[str, Any]) -> list[str]:
+    """Return what a reader must know of a winner's score that comes from the briefs that made it win."""
+    choice = document["decision"]["choice"]
+    if choice is None or plan.mode == "race" or len(plan.candidates) == 1:
+        return []
+    return [
+        f"the score of {choice} is that of the briefs that chose it, and on average a little too good; a race confirms it"
+    ]
 
 
 def suite_notes(suite: Suite) -> list[str]:

@@ -148,6 +148,13 @@ def _how_sure(route: dict[str, Any], document: dict[str, Any]) -> str:
         return "no other"
     if _as_overall(route, document):
         return "as overall"
+    leader = document["decision"].get("leader")
+    if (
+        route["outcome"] == "no_clear_winner"
+        and route["candidate"] == leader
+        and document["decision"]["choice"] is None
+    ):
+        return "leads overall"
     return _SURE[route["outcome"]].format(eps=document["eps"])
 
 

@@ -20,9 +20,9 @@ Two modes. `strict`: betting e-values, the whole budget while the race goes on, 
 guaranteed for bounded scores of any distribution. `standard`, the default: the bets, and from the 10th round on the
 t-mixture too: approximate. What breaks t is a rival that fails rarely, and has not yet, or not often enough to show in
 the spread. So once any text in the field was floored (it failed, or scored the lowest), every pair gets half an
-observation more for whatever rests on t, the worst: the next text of the one that would win is floored too. Against
-rivals that fail in 1 to 30 % of their texts, equal in the mean, plain t at the cap errs in up to 11.8 % where 4 % are
-spent (six models, n = 15; 5.8 % at n = 75), with it in 6.1 and 4.7 %. `benchmarks/statistics.py` measures it.
+observation more for whatever rests on t, the worst: the next text of the one that would win is floored too. Where all
+means are equal and rivals fail in 2 to 20 % of their texts, plain t at the cap claims wrongly in up to 15 % (six models,
+n = 15; 9 % at n = 75), the race in 5 % (two models, n = 15) and in 3 % at n = 75 (`benchmarks/statistics.py`).
 """
 
 from __future__ import annotations
