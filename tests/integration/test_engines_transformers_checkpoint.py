@@ -53,3 +53,21 @@ def test_another_shape_is_told_with_both(folder):
     change(folder, vocab_size=vocabulary + 7)
     (problem,) = [each for each in refusal(folder).problems if "embed" in each.field]
     assert (problem.wrong, problem.expected) == (f"shape [{vocabulary}, 64]", f"shape [{vocabulary + 7}, 64]")
+
+
+def test_a_model_that_takes_no_cache_is_refused_and_not_computed_wrongly():
+    from bakeoff.core.errors import UnsupportedModel
+    from bakeoff.engines.torch_kv import cache_argument
+
+    class Old:
+        def forward(self, input_ids, past_key_values=None): ...
+
+    class New:
+        def forward(self, input_ids, cache=None): ...
+
+    class Neither:
+        def forward(self, input_ids): ...
+
+    assert (cache_argument(Old()), cache_argument(New())) == ("past_key_values", "cache")
+    with pytest.raises(UnsupportedModel, match="Neither takes no key-value cache"):
+        cache_argument(Neither())

@@ -11,12 +11,15 @@ Rows are slots here, 0 to `rows` - 1 without gaps; in which order the caller cou
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
+
+from bakeoff.core.errors import UnsupportedModel
 
 SPARE = 128
 
@@ -29,6 +32,19 @@ class Frame(NamedTuple):
     begin: int
     write: int
     stop: int
+
+
+def cache_argument(model: Any) -> str:
+    """Return what a model calls the cache that it is given: another name from transformers 5.24 on.
+
+    Raises:
+        UnsupportedModel: it takes none. Without one, every token would be computed as if it were the first.
+    """
+    takes = inspect.signature(model.forward).parameters
+    for name in ("cache", "past_key_values"):
+        if name in takes:
+            return name
+    raise UnsupportedModel(f"{type(model).__name__} takes no key-value cache by a name that this version knows")
 
 
 class RaggedCache(Cache):  # type: ignore[misc] # the library has no types

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from bakeoff.engines.torch_kv import RaggedCache
+from bakeoff.engines.torch_kv import RaggedCache, cache_argument
 from bakeoff.engines.transformers_rows import Prompt, Row, close_ranks, group_prompts
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class CausalRows:
         self._device = torch.device(device)
         self._cache = RaggedCache()
         self._rows: list[Row] = []
+        self._cache_argument = cache_argument(model)
         self._takes = set(inspect.signature(model.forward).parameters)
 
     @property
@@ -121,7 +122,7 @@ class CausalRows:
             "input_ids": ids.to(self._device),
             "attention_mask": self._cache.mask(lengths).to(self._device) if ragged else None,
             "position_ids": positions.to(self._device),
-            "past_key_values": self._cache,
+            self._cache_argument: self._cache,
             "use_cache": True,
             "logits_to_keep": 1,
         }

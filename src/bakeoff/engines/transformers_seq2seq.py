@@ -17,7 +17,7 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from bakeoff.core.errors import UnsupportedModel
 from bakeoff.engines.torch_kernels import differs
-from bakeoff.engines.torch_kv import RaggedCache
+from bakeoff.engines.torch_kv import RaggedCache, cache_argument
 from bakeoff.engines.transformers_rows import Prompt, Row, close_ranks, group_prompts
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Seq2SeqRows:
 
     def __init__(self, model: Any, device: str) -> None:
         self._model = model
+        self._cache_argument = cache_argument(model)
         self._device = torch.device(device)
         config = model.config.get_text_config()
         start = getattr(model.generation_config, "decoder_start_token_id", None)
@@ -195,8 +196,8 @@ class Seq2SeqRows:
                 attention_mask=_mask(prompt_lengths, said.shape[1]).to(self._device),
                 decoder_input_ids=ids.to(self._device),
                 decoder_attention_mask=self._cache.mask(lengths).to(self._device) if ragged else None,
-                past_key_values=EncoderDecoderCache(self._cache, cross),
                 use_cache=True,
+                **{self._cache_argument: EncoderDecoderCache(self._cache, cross)},
             )
             # The copy waits for the device: whoever reads a clock after this reads the truth.
             logits: NDArray[np.float32] = output.logits[:, -1, :].float().cpu().numpy()
