@@ -159,6 +159,27 @@ def test_a_constant_lead_is_judged_by_the_bets_alone():
     assert race.verdict.outcome == "no_clear_winner"
 
 
+def test_a_constant_lead_that_is_large_enough_wins_at_the_cap():
+    race = Race(("a", "b"), cap=40)
+    while race.verdict is None:
+        race.add({"a": 8.0, "b": 7.0})
+    assert race.verdict.ending == "cap"
+    # The bound of forty equal differences of 1: (1 + 10) 0.04^(1/40) - 10.
+    (pair,) = race.evidence()
+    assert pair.low == pytest.approx(11 * 0.04 ** (1 / 40) - 10)
+    assert race.verdict.outcome == ("winner" if pair.low > 0 else "best_within_eps")
+
+
+def test_a_strict_race_says_how_long_it_may_be_expected_to_take():
+    rows = draw([7.2, 6.6], 400, seed=6)
+    race = drive(Race(("a", "b"), cap=30, mode="strict"), rows)
+    assert race.verdict.outcome == "no_clear_winner"
+    expected = race.rounds_expected(race.verdict.leader)
+    longer = drive(Race(("a", "b"), cap=400, mode="strict"), rows)
+    assert longer.verdict.ending == "decided"
+    assert expected / 4 < longer.verdict.briefs < expected * 4
+
+
 def test_few_rounds_are_insufficient():
     race = Race(("a", "b"), cap=3)
     for _ in range(3):

@@ -251,8 +251,12 @@ def further_briefs(
         needed = max(needed, required_prompts(sd, lead + eps, level=one_sided))
     # At least one family more, since what is there did not settle it (no variance at all can ask for fewer).
     more = max(needed - families, 1.0) * briefs / families
+    return further_in_words(more, eps, "an estimate from the spread seen here, at 80 % power")
+
+
+def further_in_words(more: float, eps: float, basis: str) -> str:
+    """Say that so many more briefs are expected to be needed."""
     what = f"to show that no other is better than it by more than {eps:g} points"
-    basis = "an estimate from the spread seen here, at 80 % power"
     if more > _MOST_MORE_BRIEFS:
         return f"more than {_MOST_MORE_BRIEFS} further briefs are expected to be needed {what} ({basis})"
     count = ceil(more)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from bakeoff.core.records import Comparison, Decision, Route
 from bakeoff.decide.analysis import PILOT_UNDER, Analysis, Section
 from bakeoff.decide.contest import OVERALL, Contest, News
-from bakeoff.decide.decision import Requirements, further_briefs, ranking, shortcoming
+from bakeoff.decide.decision import Requirements, further_briefs, further_in_words, ranking, shortcoming
 from bakeoff.decide.footprint import Footprint, choose_cheapest
 from bakeoff.decide.wording import plural, points, points_between, quality_in_words, sample_in_words
 from bakeoff.stats.race import FEWEST_FOR_OUTCOME, Elimination, Race, Verdict
@@ -232,6 +232,8 @@ def _undecided_in_words(race: Race, section: Section, verdict: Verdict, leader: 
     rivals = [name for name in verdict.survivors if name != leader]
     reasons += [f"not told apart: ahead of {name} by {_lead_in_words(section, leader, name)}" for name in rivals]
     reasons += [_out_in_words(section, out) for out in race.eliminations]
+    if race.mode == "strict":
+        return (*reasons, *_more_for_bets(race, section, verdict, leader))
     spreads = []
     for name in rivals:
         pair = _comparison(section, leader, name)
@@ -247,6 +249,14 @@ def _undecided_in_words(race: Race, section: Section, verdict: Verdict, leader: 
         briefs=section.briefs,
     )
     return (*reasons, more) if more is not None else tuple(reasons)
+
+
+def _more_for_bets(race: Race, section: Section, verdict: Verdict, leader: str) -> tuple[str, ...]:
+    needed = race.rounds_expected(leader)
+    if needed is None or not verdict.briefs:
+        return ()
+    more = max(needed - verdict.briefs, 1.0) * section.briefs / verdict.briefs
+    return (further_in_words(more, race.eps, "an estimate from the bets so far"),)
 
 
 def standing_in_words(contest: Contest) -> str:

@@ -13,6 +13,7 @@ from scipy.special import stdtrit
 from bakeoff.core.spec import Record
 from bakeoff.decide.table import ScoreTable
 from bakeoff.stats.intervals import cluster_means
+from bakeoff.stats.paired import FEWEST_FOR_T
 from bakeoff.stats.race import Race, RaceMode
 
 MOST_ROUNDS = 200
@@ -128,7 +129,9 @@ def _fixed(drawn: NDArray[np.float64], eps: float, level: float, short: NDArray[
     variance = np.diag(covariance)
     sd = np.sqrt(np.maximum(variance[:, None] + variance - 2.0 * covariance, 0.0))
     critical = float(stdtrit(n - 1, 1.0 - (1.0 - level) / (models - 1)))
-    within = means[:, None] - means - critical * sd / np.sqrt(n) >= -eps
-    shown = np.flatnonzero(within.all(axis=1))
+    gaps = means[:, None] - means
+    # Under 15 briefs nobody is shown, and a difference that never varies tells t nothing: as in a run.
+    within = (gaps - critical * sd / np.sqrt(n) >= -eps) & ((sd > 1e-9) | np.eye(models, dtype=bool))
+    shown = np.flatnonzero(within.all(axis=1)) if n >= FEWEST_FOR_T else np.array([], dtype=np.intp)
     chosen = shown[np.argmax(means[shown])] if shown.size else int(np.argmax(means))
     return bool(shown.size), bool(short[chosen])

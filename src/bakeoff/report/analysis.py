@@ -13,6 +13,7 @@ from bakeoff.core.plain import printable
 from bakeoff.decide.analysis import Section
 from bakeoff.decide.replay import Replay
 from bakeoff.decide.score_analysis import ScoreAnalysis
+from bakeoff.decide.wording import plural, sample_in_words
 from bakeoff.report.layout import bullets, cells, table, title
 
 _HEADLINES = {

@@ -231,6 +231,22 @@ class Race:
         assert self.verdict is not None  # noqa: S101 - for the type checker
         return self.verdict
 
+    def rounds_expected(self, model: str) -> float | None:
+        """Return after how many rounds in all a strict race may be expected to show `model` within eps of the survivors.
+
+        The bets' logarithm grows by its mean rate so far, at the best of the bets: an estimate, and a rough one. None
+        where it does not grow, or nobody else is left.
+        """
+        i = self.models.index(model)
+        rates = [
+            float(self._wealth[1, :, i, j].max()) / self._rounds
+            for j in np.flatnonzero(self._alive)
+            if j != i and self._rounds
+        ]
+        if not rates or min(rates) <= 0.0:
+            return None
+        return (self._threshold + log(len(BETS))) / min(rates)
+
     def evidence(self) -> tuple[PairEvidence, ...]:
         """Return what is known of every pair that met, once, in the order of the models."""
         k = len(self.models)
@@ -241,7 +257,7 @@ class Race:
         width = self.bounds[1] - self.bounds[0]
         mean = float(self._sums[i, j]) / n
         sd = sqrt(max(float(self._squares[i, j]) - n * mean**2, 0.0) / (n - 1)) if n > 1 else 0.0
-        if self._looked and n == self._rounds and sd > self._no_spread:
+        if self._looked and n == self._rounds:
             bounds = self._lower_bounds()
             low, high = float(bounds[i, j]), -float(bounds[j, i])
         elif self.mode == "standard" and isfinite(t_mixture_interval(n, mean, sd, self.level)[0]):
