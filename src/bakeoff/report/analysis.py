@@ -85,7 +85,8 @@ def print_analysis(document: Mapping[str, Any], console: Console) -> None:
     """Print the page: models, differences from the leader, the race in replay, notes, and the decision last."""
     parts: list[Any] = [
         Text(
-            f"{document['briefs']} briefs in {document['families']} families · {len(document['models'])} models", "dim"
+            f"{sample_in_words(document['briefs'], document['families'])} · {plural(len(document['models']), 'model')}",
+            style="dim",
         ),
         title(
             f"Scores: {document['bounds'][0]:g} to {document['bounds'][1]:g}, with {document['level']:.0%} intervals"

@@ -376,9 +376,10 @@ class Race:
         n, centre, spread = self._moments()
         sd = np.sqrt(spread / (n - 1))
         bounds = centre - float(stdtrit(n - 1, 1.0 - self._final_tail)) * sd / sqrt(n)
-        return np.where(
-            sd > self._no_spread, bounds, -inf
-        )  # without spread t promises certainty: nothing is claimed by it
+        # Without spread t promises certainty. The bounded-mean bound of a constant does not, and is exact.
+        width = self.bounds[1] - self.bounds[0]
+        constant = (self._sums / self._rounds + width) * self._final_tail ** (1.0 / self._rounds) - width
+        return np.where(sd > self._no_spread, bounds, constant)
 
     def _is_futile(self) -> bool:
         """Whether no survivor can be expected to be shown within eps of all others at the cap."""
