@@ -45,7 +45,7 @@ def main(about: str | None) -> None:
     ]
     for title, table in (
         ("Coverage of 95 % intervals, made scores", lambda: coverage(2 * given.rounds)),
-        ("Coverage of 95 % intervals, real scores", lambda: real_coverage(tables, given.rounds // 2)),
+        ("Coverage of 95 % intervals, real scores", lambda: real_coverage(tables, 2 * given.rounds)),
         (
             "Two models of the same mean: how often a difference is claimed at 5 %",
             lambda: false_alarms(5 * given.rounds),
