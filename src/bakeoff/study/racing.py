@@ -77,11 +77,18 @@ async def run_race(
         for candidate, types in contest.to_confirm().items()
         if candidate not in runner.given_up
     }
-    if any(confirming.values()):
+    left = {name: _unwritten(plan, name, ids, scored) for name, ids in confirming.items()}
+    if any(left.values()):
         names = ", ".join(confirming)
-        left = {name: len(ids) * plan.suite.replicates for name, ids in confirming.items()}
         gathering.standing([f"confirming the score of {names} on {len(fresh)} briefs that had no part in it"], left)
         await _write(plan, runner, scored, gathering, confirming, number, together=together)
+
+
+def _unwritten(plan: Plan, name: str, brief_ids: Sequence[str], scored: Scored) -> int:
+    """Return how many texts of these briefs a candidate still has to write."""
+    wanted, finished = set(brief_ids), scored.finished
+    briefs = [brief for brief in plan.suite.briefs if brief.id in wanted]
+    return sum(trial.key not in finished for trial in trials_for(plan, plan.candidate(name), briefs))
 
 
 async def _write(
@@ -103,12 +110,8 @@ async def _write(
 
 
 def _tell(plan: Plan, contest: Contest, news: Sequence[News], scored: Scored, gathering: Gathering) -> None:
-    finished = scored.finished
-    briefs = {brief.id: brief for brief in plan.briefs()}
     left = dict.fromkeys((candidate.id for candidate in plan.candidates), 0)
-    for name, ids in contest.wanted(len(contest.families)).items():
-        trials = trials_for(plan, plan.candidate(name), [briefs[brief_id] for brief_id in ids])
-        left[name] = sum(trial.key not in finished for trial in trials)
+    left |= {name: _unwritten(plan, name, ids, scored) for name, ids in contest.wanted(len(contest.families)).items()}
     lines = [news_in_words(found) for found in news]
     if contest.races[None].briefs:
         lines.append(standing_in_words(contest))
