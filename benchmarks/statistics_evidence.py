@@ -18,8 +18,9 @@ from bakeoff.decide.replay import replay_race
 from bakeoff.decide.score_analysis import Scored, analyse_scores, table_of
 from bakeoff.stats.intervals import interval
 from bakeoff.stats.paired import paired_difference
-from bakeoff.stats.race import Race, RaceMode, Verdict
+from bakeoff.stats.race import Race
 from bakeoff.stats.sloppier import pooled_t
+from bakeoff.stats.verdicts import RaceMode, Verdict
 
 EPS = 0.3
 FIELDS = ("random", "easy", "close", "tie of two", "all equal")

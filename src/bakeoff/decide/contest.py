@@ -16,7 +16,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from bakeoff.decide.table import BriefUnit
-from bakeoff.stats.race import Elimination, Race, RaceMode, Verdict
+from bakeoff.stats.race import Race
+from bakeoff.stats.verdicts import Elimination, RaceMode, Verdict
 
 OVERALL = None
 """The name of the race over everything; the others are named as their content types are."""

@@ -14,7 +14,8 @@ from bakeoff.decide.contest import OVERALL, Contest, News
 from bakeoff.decide.decision import Requirements, further_briefs, further_in_words, ranking, shortcoming
 from bakeoff.decide.footprint import Footprint, choose_cheapest
 from bakeoff.decide.wording import plural, points, points_between, quality_in_words, sample_in_words
-from bakeoff.stats.race import FEWEST_FOR_OUTCOME, Elimination, Race, Verdict
+from bakeoff.stats.race import FEWEST_FOR_OUTCOME, Race
+from bakeoff.stats.verdicts import Elimination, Verdict
 
 _FEW_TYPES = 2
 _CONVINCING = 1e6
@@ -70,25 +71,7 @@ def decide_raced(
             leader=leader,
             reasons=(*_undecided_in_words(race, section, verdict, leader), ended, *excluded),
         )
-    ordered = ranking(section, qualified)
-    choice = choose_cheapest(ordered, footprints or {})
-    reasons = [f"{choice.candidate} scores {_score_in_words(section, choice.candidate)}"]
-    if verdict.outcome == "winner":
-        reasons += [_win_in_words(section, race, choice.candidate, rival) for rival in _others(race, choice.candidate)]
-    else:
-        reasons.append(f"of no other it is left open whether it is better by {race.eps:g} points or more")
-        rivals = [name for name in verdict.survivors if name != choice.candidate]
-        reasons += [f"ahead of {name} by {_lead_in_words(section, choice.candidate, name)}" for name in rivals]
-        reasons += [_out_in_words(section, out) for out in race.eliminations]
-        if len(ordered) > 1:
-            reasons += [f"equal within {race.eps:g}: {', '.join(ordered)}", choice.reason]
-    return Decision(
-        outcome=verdict.outcome,
-        choice=choice.candidate,
-        equivalent=() if verdict.outcome == "winner" else ordered,
-        leader=verdict.leader,
-        reasons=(*reasons, ended, *excluded),
-    )
+    return _chosen(section, race, verdict, qualified, footprints or {}, (ended, *excluded))
 
 
 def route_raced(
@@ -114,6 +97,36 @@ def route_raced(
         name: _route(contest, section, general, wanted, footprints or {})
         for name, section in analysis.by_content_type.items()
     }
+
+
+def _chosen(
+    section: Section,
+    race: Race,
+    verdict: Verdict,
+    qualified: list[str],
+    footprints: Mapping[str, Footprint],
+    ended: tuple[str, ...],
+) -> Decision:
+    """Choose among those that the race showed and that qualify."""
+    ordered = ranking(section, qualified)
+    choice = choose_cheapest(ordered, footprints)
+    reasons = [f"{choice.candidate} scores {_score_in_words(section, choice.candidate)}"]
+    if verdict.outcome == "winner":
+        reasons += [_win_in_words(section, race, choice.candidate, rival) for rival in _others(race, choice.candidate)]
+    else:
+        reasons.append(f"of no other it is left open whether it is better by {race.eps:g} points or more")
+        rivals = [name for name in verdict.survivors if name != choice.candidate]
+        reasons += [f"ahead of {name} by {_lead_in_words(section, choice.candidate, name)}" for name in rivals]
+        reasons += [_out_in_words(section, out) for out in race.eliminations]
+        if len(ordered) > 1:
+            reasons += [f"equal within {race.eps:g}: {', '.join(ordered)}", choice.reason]
+    return Decision(
+        outcome=verdict.outcome,
+        choice=choice.candidate,
+        equivalent=() if verdict.outcome == "winner" else ordered,
+        leader=verdict.leader,
+        reasons=(*reasons, *ended),
+    )
 
 
 def _route(

@@ -16,7 +16,8 @@ from bakeoff.core.spec import Record
 from bakeoff.decide.analysis import Analysis, CandidateResult, Section, result_of
 from bakeoff.decide.contest import Cell, Contest
 from bakeoff.decide.table import FLOOR, BriefUnit, tabulate
-from bakeoff.stats.race import PairEvidence, Race
+from bakeoff.stats.race import Race
+from bakeoff.stats.verdicts import PairEvidence
 
 _MOST_LOG_E = 700.0
 """Beyond, e itself is no floating-point number."""

@@ -14,7 +14,8 @@ from bakeoff.core.spec import Record
 from bakeoff.decide.table import ScoreTable
 from bakeoff.stats.intervals import cluster_means
 from bakeoff.stats.paired import FEWEST_FOR_T
-from bakeoff.stats.race import Race, RaceMode
+from bakeoff.stats.race import Race
+from bakeoff.stats.verdicts import RaceMode
 
 MOST_ROUNDS = 200
 

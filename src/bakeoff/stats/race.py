@@ -29,17 +29,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from math import inf, isfinite, log, sqrt
-from typing import Literal, NamedTuple, get_args
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from bakeoff.stats.evalues import BETS, PRIOR_SD, betting_interval, t_mixture_interval
-
-RaceMode = Literal["standard", "strict"]
-RaceOutcome = Literal["winner", "best_within_eps", "no_clear_winner", "insufficient_data"]
-Ending = Literal["decided", "cap", "futile", "withdrawn", "stopped"]
+from bakeoff.stats.verdicts import Elimination, Ending, PairEvidence, RaceMode, RaceOutcome, Verdict
 
 RACING_SHARE = 0.2
 FLOORED_WEIGHT = 0.5
@@ -52,47 +49,6 @@ _FUTILITY_EVERY = 5
 _FEWEST_FOR_A_HINT = 3
 _FUTILE_UNDER = 0.05
 _BETS = np.array(BETS)[:, None, None]
-
-
-class Elimination(NamedTuple):
-    """`model` is out since `by` was shown to be better, after `round_number` rounds, by evidence e (as log e)."""
-
-    model: str
-    by: str
-    round_number: int
-    log_e: float
-
-
-class Verdict(NamedTuple):
-    """How a race ended. `leader` has the highest mean of the survivors; `equivalent` are those shown within eps of all.
-
-    `winner`: `equivalent` holds it alone, and it was shown to be better than every other. `briefs` counts rounds.
-    """
-
-    outcome: RaceOutcome
-    ending: Ending
-    leader: str
-    equivalent: tuple[str, ...]
-    survivors: tuple[str, ...]
-    briefs: int
-
-
-class PairEvidence(NamedTuple):
-    """What the race knows of a - b, over the rounds that both were in. `log_e` is the evidence for the sign of `difference`.
-
-    `low` to `high` holds at the race's level for this pair whenever the race stopped: from the t-mixture in a standard
-    race (approximate), from the bets in a strict one, and where the t-mixture has none yet. Of two that came to the look at the cap it is what that look used:
-    bounds that hold for all rivals of one model together. Cut at what the scale allows.
-    """
-
-    a: str
-    b: str
-    briefs: int
-    difference: float
-    sd: float
-    log_e: float
-    low: float
-    high: float
 
 
 class Race:
