@@ -16,6 +16,7 @@ from bakeoff.core.spec import Record
 from bakeoff.decide.analysis import Analysis, CandidateResult, Section, result_of
 from bakeoff.decide.contest import Cell, Contest
 from bakeoff.decide.table import FLOOR, BriefUnit, tabulate
+from bakeoff.decide.wording import plural
 from bakeoff.stats.race import Race
 from bakeoff.stats.verdicts import PairEvidence
 
@@ -244,5 +245,5 @@ def _notes(contest: Contest, held_back: Sequence[BriefUnit]) -> tuple[str, ...]:
     if held_back:
         return ()
     size = len(contest.families)
-    said = f"the suite is too small ({size} families) to hold any back"
+    said = f"the suite is too small ({plural(size, 'family', 'families')}) to hold any back"
     return (f"{said}: the score of the one that leads is what made it lead, and on average too good",)

@@ -10,7 +10,7 @@ from bakeoff.decide.duel import Difference, Duel
 from bakeoff.decide.wording import p_in_words, points, points_between, sample_in_words
 from bakeoff.report.layout import bullets, cells, table, title
 
-_WIDTH = 41
+_WIDTH = 37
 _BAR = 30
 
 

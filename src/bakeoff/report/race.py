@@ -9,7 +9,7 @@ from bakeoff.decide.wording import plural
 
 _ENDINGS = {
     "decided": "decided after {families} of {cap} families",
-    "cap": "all of its {cap} families used",
+    "cap": "ran to its end, {cap} of {cap} families",
     "futile": "given up after {families} of {cap} families, as nothing could be shown by the last",
     "withdrawn": "only the overall leader left after {families} of {cap} families",
     "stopped": "cut short after {families} of {cap} families",
