@@ -256,7 +256,8 @@ def _listen(options: argparse.Namespace) -> socket.socket:
     except OSError as error:
         listener.close()
         hint = _LISTEN_HINTS.get(error.errno or 0, "")
-        raise UsageError(f"cannot listen on {address}: {error.strerror or error}", hint) from error
+        place = options.socket or f"{options.host}:{options.port}"
+        raise UsageError(f"cannot listen on {place}: {error.strerror or error}", hint) from error
     finally:
         os.umask(before)
     return listener
