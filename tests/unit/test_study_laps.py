@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from bakeoff.study.laps import LAP, divide, draw_families, lap_blocks, lap_size
+from bakeoff.study.laps import LAP, divide, draw_families, lap_blocks, lap_size, left_over
 from bakeoff.study.plan import trials_for
 from sample_runs import make_plan, make_suite
 
@@ -72,3 +72,15 @@ def test_a_lap_is_longer_where_loading_costs() -> None:
     size = lap_size(40.0, 2.0, together=False)
     assert 40.0 / (40.0 + size * 2.0) <= 0.2
     assert lap_size(40.0, 1000.0, together=False) == LAP
+
+
+@pytest.mark.parametrize(("count", "spare"), [(12, 0), (40, 13), (120, 30), (300, 0)])
+def test_what_is_left_over_confirms_if_it_is_enough(count: int, spare: int) -> None:
+    suite = make_suite(300)
+    families = {brief.id: brief.family for brief in suite.briefs}
+    chosen = tuple(brief.id for family in draw_families(suite.briefs, seed=1) for brief in family)[: 2 * count]
+    taken = {families[brief] for brief in chosen}
+    assert len(taken) == min(count, 150)
+    fresh = {families[brief] for brief in left_over(suite.briefs, chosen, seed=0)}
+    assert not fresh & taken
+    assert len(fresh) == spare

@@ -14,9 +14,10 @@ from bakeoff.core.errors import AnswerEmpty
 from bakeoff.core.records import Generation, RunEvent, WorkerLoad
 from bakeoff.store.db import Store
 from bakeoff.study.conclude import conclude
+from bakeoff.study.fixed import run_fixed
 from bakeoff.study.gathering import Gathering, Reloading
-from bakeoff.study.laps import divide
-from bakeoff.study.plan import Plan, Trial
+from bakeoff.study.laps import divide, left_over
+from bakeoff.study.plan import Plan, Trial, choose_briefs
 from bakeoff.study.racing import run_race
 from bakeoff.study.retries import Patience
 from bakeoff.study.runner import Runner
@@ -87,6 +88,12 @@ def store(tmp_path: Path) -> Iterator[Store]:
     made.close()
 
 
+def fixed_plan(briefs: int, count: int) -> Plan:
+    plan = make_plan(briefs, ("ann", "bob"))
+    chosen = choose_briefs(plan.suite.briefs, count, seed=0)
+    return plan.model_copy(update={"brief_ids": chosen, "held_back": left_over(plan.suite.briefs, chosen, seed=0)})
+
+
 def race_plan(briefs: int = 200) -> Plan:
     plan = make_plan(briefs, ("ann", "bob"))
     racing, held_back = divide(plan.suite.briefs, seed=0)
@@ -100,7 +107,10 @@ def run(plan: Plan, store: Store, *, together: bool) -> tuple[dict[str, Author],
         store.add_run(plan.run_id, plan.suite.name, "2026-01-01T00:00:00+00:00", plan.model_dump(mode="json"))
     gathering = Gathering(heard)
     runner = Runner(plan, store, authors, gathering, HandClock(datetime(2026, 1, 1, tzinfo=UTC)), Patience())
-    asyncio.run(run_race(plan, store, runner, gathering, Reloading(0.0, 0.0), together=together))
+    if plan.mode == "race":
+        asyncio.run(run_race(plan, store, runner, gathering, Reloading(0.0, 0.0), together=together))
+    else:
+        asyncio.run(run_fixed(plan, store, runner, heard, together=together))
     return authors, heard
 
 
@@ -110,7 +120,7 @@ def test_the_silent_one_is_out_and_the_other_confirmed(store: Store, together: b
     authors, heard = run(plan, store, together=together)
     conclusion = conclude(plan, store, complete=True)
     assert conclusion.decision.choice == "ann"
-    assert conclusion.analysis.overall.result("ann").confirmed
+    assert conclusion.analysis.overall.result("ann").in_selection is not None
     assert conclusion.race is not None
     assert conclusion.race.overall.floored
     assert authors["bob"].written < len(plan.brief_ids) / 3
@@ -146,3 +156,28 @@ def test_a_race_cut_short_keeps_what_it_showed(tmp_path: Path, store: Store) -> 
     assert cut.race is not None
     assert cut.race.overall.ending == "stopped"
     assert cut.decision.choice is None
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_after_a_fixed_number_of_briefs_the_chosen_one_is_confirmed_on_others(store: Store, together: bool) -> None:
+    plan = fixed_plan(200, count=40)
+    authors, heard = run(plan, store, together=together)
+    conclusion = conclude(plan, store, complete=True)
+    assert conclusion.decision.choice == "ann"
+    assert "that did not choose it" in conclusion.decision.reasons[0]
+    ann, bob = (conclusion.analysis.overall.result(name) for name in ("ann", "bob"))
+    assert ann.in_selection is not None
+    assert (ann.in_selection.briefs, ann.quality.briefs) == (40, len(plan.held_back))
+    assert (ann.generations, bob.generations) == (40 + len(plan.held_back), 40)
+    assert (authors["ann"].written, authors["bob"].written) == (ann.generations, 40)
+    assert bob.in_selection is None
+    assert "confirming the score of ann" in heard.lines[-1]
+    again, _ = run(plan, store, together=together)
+    assert again["ann"].written == 0
+
+
+def test_without_families_left_over_nobody_is_confirmed(store: Store) -> None:
+    plan = fixed_plan(40, count=40)
+    assert plan.held_back == ()
+    run(plan, store, together=True)
+    assert conclude(plan, store, complete=True).analysis.overall.result("ann").in_selection is None

@@ -69,11 +69,11 @@ def finish(plan: Plan, store: Store) -> dict[str, Any]:
 def _selection_note(plan: Plan, document: dict[str, Any]) -> list[str]:
     """Return what a reader must know of a winner's score that comes from the briefs that made it win."""
     choice = document["decision"]["choice"]
-    if choice is None or plan.mode == "race" or len(plan.candidates) == 1:
+    confirmed = any(found["id"] == choice and found["confirmed"] for found in document["candidates"])
+    if choice is None or confirmed or plan.mode == "race" or len(plan.candidates) == 1:
         return []
-    return [
-        f"the score of {choice} is that of the briefs that chose it, and on average a little too good; a race confirms it"
-    ]
+    curse = f"the score of {choice} is that of the briefs that chose it, and on average a little too good"
+    return [f"{curse}: too few other briefs of the suite are left to confirm it"]
 
 
 def suite_notes(suite: Suite) -> list[str]:

@@ -34,7 +34,7 @@ INTERRUPTED_EXIT = 130
     "--fixed-n",
     type=click.IntRange(min=1),
     metavar="N",
-    help="No race: everybody writes the same N briefs, balanced over content types.",
+    help="No race: everybody writes the same N briefs, balanced over content types; the best, some more to confirm it.",
 )
 @click.option("--race", is_flag=True, help="Stop asking those who are out, and all as soon as it is decided (default).")
 @click.option("--strict", is_flag=True, help="Race by guaranteed evidence alone: needs more briefs.")
@@ -164,7 +164,7 @@ def _make_plan(suite_name: str | None, models: str | None, design: Design, load:
     from bakeoff.core.errors import UsageError
     from bakeoff.machine.budget import memory_budget
     from bakeoff.machine.detect import detect_machine
-    from bakeoff.study.laps import divide
+    from bakeoff.study.laps import divide, left_over
     from bakeoff.study.plan import Plan, choose_briefs
     from bakeoff.study.preflight import make_candidates
     from bakeoff.study.suite import find_suite, load_suite
@@ -181,9 +181,11 @@ def _make_plan(suite_name: str | None, models: str | None, design: Design, load:
     # One alone has nobody to race against, and texts that exist already cost nothing: all of them are used.
     written = any(candidate.model.source != "recorded" for candidate in candidates)
     racing = design.fixed_n is None and len(candidates) > 1 and (written or design.race)
-    brief_ids, held_back = (
-        divide(suite.briefs, seed) if racing else (choose_briefs(suite.briefs, design.fixed_n, seed), ())
-    )
+    if racing:
+        brief_ids, held_back = divide(suite.briefs, seed)
+    else:
+        brief_ids = choose_briefs(suite.briefs, design.fixed_n, seed)
+        held_back = left_over(suite.briefs, brief_ids, seed) if len(candidates) > 1 else ()
     machine = detect_machine()
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     return Plan(

@@ -15,7 +15,6 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from bakeoff.core.outlines import GenerationOutline, ScoreOutline
 from bakeoff.core.records import Comparison, Estimate
@@ -35,7 +34,8 @@ class CandidateResult(Record):
     """One candidate in one section. `t_interval` is a normal approximation, shown beside `quality`, never decisive.
 
     `generations` = publishable texts + `gated` + `failures`, and counts briefs left out of the estimates too.
-    `confirmed`: `quality` comes from briefs that had no part in choosing the candidate.
+    Where the candidate may be chosen, `quality` comes from briefs that had no part in choosing it, if it wrote any, and
+    `in_selection` is its quality on those that had.
     """
 
     candidate: str
@@ -46,7 +46,7 @@ class CandidateResult(Record):
     generations: int
     failures: int
     gated: int
-    confirmed: bool = False
+    in_selection: Estimate | None = None
 
 
 class Section(Record):
@@ -80,15 +80,11 @@ class Section(Record):
 
 
 class Analysis(Record):
-    """The overall section, one section a content type, and what a reader must be told about both.
-
-    `in_selection` has the quality of those whose `quality` is confirmed on the briefs that they were chosen by.
-    """
+    """The overall section, one section a content type, and what a reader must be told about both."""
 
     overall: Section
     by_content_type: dict[str, Section]
     left_out: tuple[str, ...] = ()
-    in_selection: dict[str, Estimate] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 

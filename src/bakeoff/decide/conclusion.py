@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from bakeoff.core.outlines import GenerationOutline, ScoreOutline
 from bakeoff.core.records import Decision, Route, RunEvent
 from bakeoff.core.spec import Record
@@ -15,7 +17,7 @@ from bakeoff.measure.timing import TimingSummary
 class Conclusion(Record):
     """Everything a report needs. `timings` and `loads` go by candidate, `routes` by content type.
 
-    `generations` and `scores` are outlines; the store has them whole.
+    `to_confirm` names who may be chosen, with the content types for which it is to write held-back briefs too. `generations` and `scores` are outlines; the store has them whole.
     """
 
     analysis: Analysis
@@ -28,4 +30,5 @@ class Conclusion(Record):
     generations: tuple[GenerationOutline, ...]
     scores: tuple[ScoreOutline, ...]
     complete: bool
+    to_confirm: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     race: RaceFacts | None = None

@@ -113,10 +113,23 @@ def shortcoming(section: Section, candidate: str, requirements: Requirements) ->
 
 
 def ranking(section: Section, candidates: Sequence[str]) -> tuple[str, ...]:
-    """Return `candidates` by mean score, highest first; those without a score left out; ties in the order given."""
-    means = {candidate: section.result(candidate).quality.estimate for candidate in candidates}
+    """Return `candidates` by mean score, highest first; those without a score left out; ties in the order given.
+
+    By the briefs that choose: a score confirmed on others cannot be compared with one that is not.
+    """
+    results = {candidate: section.result(candidate) for candidate in candidates}
+    means = {name: (result.in_selection or result.quality).estimate for name, result in results.items()}
     scored = {candidate: mean for candidate, mean in means.items() if mean is not None}
     return tuple(sorted(scored, key=lambda candidate: -scored[candidate]))
+
+
+def score_in_words(section: Section, candidate: str) -> str:
+    """Return `7.1 [6.5, 7.6]`, and which briefs say so where it was confirmed on fresh ones."""
+    result = section.result(candidate)
+    said = quality_in_words(result.quality)
+    if result.in_selection is None:
+        return said
+    return f"{said} on {sample_in_words(result.quality.briefs, result.quality.clusters or 0)} that did not choose it"
 
 
 def _passes(estimate: Estimate, required: float | None) -> bool:
@@ -127,7 +140,7 @@ def _among(section: Section, ranked: tuple[str, ...], eps: float, footprints: Ma
     """Decide among qualified candidates, best mean first, at least one."""
     leader = ranked[0]
     alpha = 1.0 - section.level
-    score = quality_in_words(section.result(leader).quality)
+    score = score_in_words(section, leader)
     if len(ranked) == 1:
         only = "is the only candidate, compared with none" if len(section.candidates) == 1 else "alone qualifies"
         reason = f"{leader} {only}; its score is {score}"
@@ -163,7 +176,7 @@ def _equivalence_in_words(
     by = f" by more than {points(most)} points" if most > 0 else ""
     bound = f"no other is better than {name}{by} (bound over all rivals; up to {eps:g} is taken as equal)"
     reasons = (
-        f"{name} scores {quality_in_words(section.result(name).quality)}",
+        f"{name} scores {score_in_words(section, name)}",
         f"{bound} on {sample_in_words(section.briefs, section.clusters)}",
     )
     if len(within) == 1:
@@ -184,7 +197,7 @@ def _win_in_words(section: Section, pair: Pair, alpha: float) -> str:
 def _undecided(section: Section, leader: str, rivals: Sequence[Pair], eps: float) -> Decision:
     """Name the leader, whom it is not separated from, and how many more briefs are expected to settle it."""
     alpha = 1.0 - section.level
-    score = quality_in_words(section.result(leader).quality)
+    score = score_in_words(section, leader)
     level = [pair.rival for pair in rivals if _is_level(pair)]
     reasons = [
         f"{leader} and {', '.join(level)} are level at {score}"

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from bakeoff.core.records import Comparison, Decision, Route
 from bakeoff.decide.analysis import PILOT_UNDER, Analysis, Section
 from bakeoff.decide.contest import OVERALL, Contest, News
-from bakeoff.decide.decision import Requirements, further_briefs, further_in_words, ranking, shortcoming
+from bakeoff.decide.decision import Requirements, further_briefs, further_in_words, ranking, score_in_words, shortcoming
 from bakeoff.decide.footprint import Footprint, choose_cheapest
-from bakeoff.decide.wording import plural, points, points_between, quality_in_words, sample_in_words
+from bakeoff.decide.wording import plural, points, points_between
 from bakeoff.stats.race import FEWEST_FOR_OUTCOME, Race
 from bakeoff.stats.verdicts import Elimination, Verdict
 
@@ -52,7 +52,7 @@ def decide_raced(
         return Decision(outcome="none_qualified", choice=None, reasons=excluded)
     qualifying = [name for name, why in short.items() if why is None]
     if verdict.ending == "withdrawn" and qualifying == [verdict.leader]:
-        alone = f"{verdict.leader} alone qualifies; its score is {_score_in_words(section, verdict.leader)}"
+        alone = f"{verdict.leader} alone qualifies; its score is {score_in_words(section, verdict.leader)}"
         pilot = verdict.briefs < PILOT_UNDER and section.content_type is None
         return Decision(
             outcome="no_clear_winner" if pilot else "winner",
@@ -110,7 +110,7 @@ def _chosen(
     """Choose among those that the race showed and that qualify."""
     ordered = ranking(section, qualified)
     choice = choose_cheapest(ordered, footprints)
-    reasons = [f"{choice.candidate} scores {_score_in_words(section, choice.candidate)}"]
+    reasons = [f"{choice.candidate} scores {score_in_words(section, choice.candidate)}"]
     if verdict.outcome == "winner":
         reasons += [_win_in_words(section, race, choice.candidate, rival) for rival in _others(race, choice.candidate)]
     else:
@@ -167,16 +167,6 @@ def _others(race: Race, name: str) -> list[str]:
 def _next_leader(section: Section, verdict: Verdict, short: Mapping[str, str | None]) -> str | None:
     ranked = ranking(section, [name for name in verdict.survivors if short[name] is None])
     return ranked[0] if ranked else None
-
-
-def _score_in_words(section: Section, candidate: str) -> str:
-    result = section.result(candidate)
-    said = quality_in_words(result.quality)
-    if result.confirmed:
-        return (
-            f"{said} on {sample_in_words(result.quality.briefs, result.quality.clusters or 0)} that did not choose it"
-        )
-    return said
 
 
 def _comparison(section: Section, a: str, b: str) -> Comparison | None:
@@ -240,7 +230,7 @@ def _absent(race: Race) -> str:
 def _undecided_in_words(race: Race, section: Section, verdict: Verdict, leader: str | None) -> tuple[str, ...]:
     if leader is None:
         return ()
-    score = _score_in_words(section, leader)
+    score = score_in_words(section, leader)
     reasons = [f"{leader} leads with {score}, which is not enough to choose it"]
     rivals = [name for name in verdict.survivors if name != leader]
     reasons += [f"not told apart: ahead of {name} by {_lead_in_words(section, leader, name)}" for name in rivals]

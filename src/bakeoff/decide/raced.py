@@ -14,6 +14,7 @@ from bakeoff.core.outlines import GenerationOutline, ScoreOutline
 from bakeoff.core.records import Comparison
 from bakeoff.core.spec import Record
 from bakeoff.decide.analysis import Analysis, CandidateResult, Section, result_of
+from bakeoff.decide.confirmation import confirm
 from bakeoff.decide.contest import Cell, Contest
 from bakeoff.decide.table import FLOOR, BriefUnit, tabulate
 from bakeoff.decide.wording import plural
@@ -134,18 +135,15 @@ def analyse_raced(
     for generation in generations:
         if generation.candidate in made:
             made[generation.candidate].append(generation)
-    source = _Source(contest, made, scores, {brief.id: brief for brief in held_back})
+    source = _Source(contest, made, scores)
     types = contest.types
     shared = 1.0 - (1.0 - level) / len(types)
-    return Analysis(
+    chosen = Analysis(
         overall=_section(source, None, level),
         by_content_type={name: _section(source, name, shared) for name in types},
-        in_selection={
-            name: source.result(name, contest.counted_in(None)[name], level, None).quality
-            for name in contest.to_confirm()
-        },
         notes=_notes(contest, held_back),
     )
+    return confirm(chosen, contest.to_confirm(), held_back, generations, scores)
 
 
 class _Source:
@@ -156,24 +154,26 @@ class _Source:
         contest: Contest,
         made: Mapping[str, Sequence[GenerationOutline]],
         scores: Sequence[ScoreOutline],
-        held_back: Mapping[str, BriefUnit],
     ) -> None:
         self.contest = contest
         self._made = made
         self._scores = {score.trial: score for score in scores}
-        self._held_back = held_back
         raced = [brief for family in contest.families for brief in family]
-        self._types = {brief.id: brief.content_type for brief in (*raced, *held_back.values())}
+        self._types = {brief.id: brief.content_type for brief in raced}
 
     def result(
         self, candidate: str, briefs: Sequence[BriefUnit], level: float, content_type: str | None
     ) -> CandidateResult:
-        """Return the result of a candidate over these briefs; its counts are those of all that it wrote of the type."""
+        """Return the result of a candidate over these briefs; its counts are those of all of the type that it wrote in the race."""
         names = {brief.id for brief in briefs}
         own = [made for made in self._made[candidate] if made.brief in names]
         table = tabulate([candidate], briefs, own, self._of(own))
         found = result_of(table, candidate, range(len(briefs)), content_type=content_type, level=level)
-        every = [made for made in self._made[candidate] if content_type in (None, self._types[made.brief])]
+        every = [
+            made
+            for made in self._made[candidate]
+            if made.brief in self._types and content_type in (None, self._types[made.brief])
+        ]
         scored = self._of(every)
         return found.model_copy(
             update={
@@ -183,12 +183,6 @@ class _Source:
             }
         )
 
-    def confirming(self, candidate: str, content_type: str | None) -> list[BriefUnit]:
-        """Return the held-back briefs of a type if the candidate wrote them all, else none."""
-        briefs = [brief for brief in self._held_back.values() if content_type in (None, brief.content_type)]
-        written = {generation.brief for generation in self._made[candidate]}
-        return briefs if all(brief.id in written for brief in briefs) else []
-
     def _of(self, generations: Collection[GenerationOutline]) -> list[ScoreOutline]:
         return [self._scores[made.trial] for made in generations if not made.failed and made.trial in self._scores]
 
@@ -197,30 +191,15 @@ def _section(source: _Source, content_type: str | None, level: float) -> Section
     contest = source.contest
     race = contest.race_of(content_type)
     counted = contest.counted_in(content_type)
-    results = []
-    for candidate in contest.candidates:
-        own = source.result(candidate, counted[candidate], level, content_type)
-        fresh = source.confirming(candidate, content_type)
-        if fresh and candidate in contest.to_confirm() and _was_asked(contest, candidate, content_type):
-            confirmed = source.result(candidate, fresh, level, content_type)
-            own = own.model_copy(
-                update={"quality": confirmed.quality, "t_interval": confirmed.t_interval, "confirmed": True}
-            )
-        results.append(own)
     longest = max(counted.values(), key=len)
     return Section(
         content_type=content_type,
         briefs=len(longest),
         clusters=race.briefs,
         level=level,
-        candidates=tuple(results),
+        candidates=tuple(source.result(name, counted[name], level, content_type) for name in contest.candidates),
         comparisons=tuple(_comparison(race, pair, counted) for pair in race.evidence()),
     )
-
-
-def _was_asked(contest: Contest, candidate: str, content_type: str | None) -> bool:
-    asked = contest.to_confirm()[candidate]
-    return set(asked) >= set(contest.types) if content_type is None else content_type in asked
 
 
 def _comparison(race: Race, pair: PairEvidence, counted: Mapping[str, Sequence[BriefUnit]]) -> Comparison:

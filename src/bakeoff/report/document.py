@@ -102,8 +102,8 @@ def _candidate(candidate: Candidate, conclusion: Conclusion) -> dict[str, Any]:
         "unknown": list(load.unknown),
         "quality": _json(overall.quality),
         "quality_t": _json(overall.t_interval),
-        "confirmed": overall.confirmed,
-        "quality_in_selection": _maybe(analysis.in_selection.get(candidate.id)) if overall.confirmed else None,
+        "confirmed": overall.in_selection is not None,
+        "quality_in_selection": _maybe(overall.in_selection),
         "by_content_type": {
             content_type: _json(section.result(candidate.id).quality)
             for content_type, section in analysis.by_content_type.items()

@@ -30,7 +30,7 @@ def race_lines(document: Mapping[str, Any], labels: Mapping[str, str]) -> list[s
         f"{race['briefs_raced']} briefs were needed of the {race['briefs_fixed']} that everybody writing all of them would take"
         f" ({100 * share:.0f} % fewer); the evidence is {guaranteed}"
     )
-    return lines + _confirmed(document, labels)
+    return lines
 
 
 def _fact_in_words(fact: Mapping[str, Any], labels: Mapping[str, str]) -> str:
@@ -40,13 +40,14 @@ def _fact_in_words(fact: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     return "; ".join([said, *outs])
 
 
-def _confirmed(document: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
+def confirmed_lines(document: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
+    """Return a line for each candidate whose score in a `bakeoff.run/1` document comes from held-back briefs."""
     lines = []
     for candidate in document["candidates"]:
         chosen_by = candidate.get("quality_in_selection")
         if chosen_by is not None and chosen_by["estimate"] is not None:
             briefs = plural(candidate["quality"]["briefs"], "fresh brief")
             lines.append(
-                f"{labels[candidate['id']]}: its score is that of {briefs}; on those that raced it had {chosen_by['estimate']:.2f}"
+                f"{labels[candidate['id']]}: its score is that of {briefs}; on those that chose it, it had {chosen_by['estimate']:.2f}"
             )
     return lines

@@ -20,7 +20,7 @@ from bakeoff.core.units import percent_text, seconds_text
 from bakeoff.decide.wording import plural
 from bakeoff.report.answers import fault_lines, was_given_up
 from bakeoff.report.layout import bullets, cells, ranked, table, title
-from bakeoff.report.race import race_lines
+from bakeoff.report.race import confirmed_lines, race_lines
 from bakeoff.report.speed import speed_and_memory
 
 _HEADLINES = {
@@ -51,7 +51,8 @@ def render(document: dict[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [_heading(document)]
     parts += [title("Quality: 0 to 10, with 95 % intervals"), _quality(document, labels)]
     parts += [*speed_and_memory(document, labels), *_remarks(document, labels)]
-    parts += [*bullets("The race", race_lines(document, labels)), _decision(document)]
+    parts += bullets("The race", race_lines(document, labels))
+    parts += [*bullets("Confirmed on briefs held back", confirmed_lines(document, labels)), _decision(document)]
     parts += [
         title("Routes: which model for which content type, and its lead over the best other"),
         _routes(document, labels),

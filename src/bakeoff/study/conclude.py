@@ -10,6 +10,7 @@ from bakeoff.core.outlines import GenerationOutline
 from bakeoff.core.records import Decision, Route
 from bakeoff.decide.analysis import Analysis, analyse
 from bakeoff.decide.conclusion import Conclusion
+from bakeoff.decide.confirmation import confirm, to_confirm
 from bakeoff.decide.contest import Contest
 from bakeoff.decide.decision import Requirements, decide
 from bakeoff.decide.footprint import Footprint
@@ -53,9 +54,12 @@ def conclude(plan: Plan, store: Store, *, complete: bool) -> Conclusion:
     requirements = Requirements(threshold=plan.suite.threshold, excluded=_exclusions(gone))
     scores = list(scored.scores.values())
     if contest is None:
-        analysis = analyse(names, units_of(plan.briefs()), generations, scores, incomplete=not complete)
+        chosen = analyse(names, units_of(plan.briefs()), generations, scores, incomplete=not complete)
+        asked = to_confirm(chosen, eps=plan.suite.eps, requirements=requirements) if plan.held_back else {}
+        analysis = confirm(chosen, asked, units_of(plan.held_back_briefs()), generations, scores)
         decision, routes = _decide(plan, analysis, requirements, footprints)
     else:
+        asked = contest.to_confirm()
         analysis = analyse_raced(contest, units_of(plan.held_back_briefs()), generations, scores)
         decision = decide_raced(contest, analysis.overall, requirements=requirements, footprints=footprints)
         routes = route_raced(contest, analysis, decision, requirements=requirements, footprints=footprints)
@@ -70,6 +74,7 @@ def conclude(plan: Plan, store: Store, *, complete: bool) -> Conclusion:
         generations=tuple(generations),
         scores=tuple(scores),
         complete=complete,
+        to_confirm=asked,
         race=None if contest is None else race_facts(contest),
     )
 

@@ -12,6 +12,7 @@ from bakeoff.catalog.references import look_again
 from bakeoff.core.clock import Clock
 from bakeoff.core.errors import UsageError
 from bakeoff.store.db import Store
+from bakeoff.study.fixed import run_fixed
 from bakeoff.study.gathering import Gathering, RaceProgress, Reloading
 from bakeoff.study.plan import Plan, count_unfinished
 from bakeoff.study.preflight import Pace, Probe, check_fit, check_recorded, load_cold, probe_endpoints, probe_pace
@@ -69,7 +70,7 @@ async def execute(
             load_s = sum(load.load_s for writer in writers.values() for load in writer.loads[-1:])
             await run_race(plan, store, runner, gathering, Reloading(load_s, text_s), together=fit.together)
         else:
-            await runner.run(together=fit.together)
+            await run_fixed(plan, store, runner, progress, together=fit.together)
     finally:
         await runner.close(store_loads=stored)
 

@@ -7,9 +7,10 @@ and counts nowhere.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from math import ceil
 
+from bakeoff.core.outlines import GenerationOutline
 from bakeoff.study.plan import Block, Plan, Trial, Window, arrange, plan_windows, trials_for
 from bakeoff.study.suite import Brief
 
@@ -22,6 +23,7 @@ _RELOADING_SHARE = 0.2
 _HELD_BACK_SHARE = 0.25
 _MOST_HELD_BACK = 30
 _FEWEST_TO_DIVIDE = 20
+_FEWEST_TO_CONFIRM = 5
 
 _ALONE = 5
 _LAPS_WITH_SOME_ALONE = 4
@@ -57,6 +59,17 @@ def divide(briefs: Sequence[Brief], seed: int) -> tuple[tuple[str, ...], tuple[s
     return _ids(racing), _ids(held_back)
 
 
+def left_over(briefs: Sequence[Brief], chosen: Collection[str], seed: int) -> tuple[str, ...]:
+    """Return briefs of families of which none was `chosen`: at most a third of the chosen families, and 30.
+
+    Fewer than 5 families are none: too few to say anything.
+    """
+    taken = {brief.family for brief in briefs if brief.id in chosen}
+    families = [family for family in draw_families(briefs, seed) if family[0].family not in taken]
+    most = min(_MOST_HELD_BACK, int(len(taken) * _HELD_BACK_SHARE / (1.0 - _HELD_BACK_SHARE)))
+    return _ids(families[:most]) if min(most, len(families)) >= _FEWEST_TO_CONFIRM else ()
+
+
 def _ids(families: Sequence[Sequence[Brief]]) -> tuple[str, ...]:
     return tuple(brief.id for family in families for brief in family)
 
@@ -72,6 +85,11 @@ def lap_size(load_s: float, family_s: float, *, together: bool) -> int:
     if together or load_s <= 0 or family_s <= 0:
         return LAP
     return max(LAP, ceil(load_s * (1.0 - _RELOADING_SHARE) / _RELOADING_SHARE / family_s))
+
+
+def next_lap(generations: Iterable[GenerationOutline]) -> int:
+    """Return the number of the lap after those that wrote these."""
+    return 1 + max((made.window or 0 for made in generations), default=-_WINDOWS_OF_A_LAP) // _WINDOWS_OF_A_LAP
 
 
 def lap_blocks(

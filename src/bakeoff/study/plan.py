@@ -96,7 +96,7 @@ class Plan(Record):
     `concurrency` is how many texts may be in flight, `endpoint_concurrency` how many at one endpoint's URL, where that is
     to be less. Candidates take turns, so that those of one URL are never in flight together. A race may need fewer than
     `brief_ids`, family by family in their order; `held_back` are briefs of other families, which confirm the score of
-    those that may be chosen.
+    those that may be chosen, and which nobody else writes.
     """
 
     run_id: str

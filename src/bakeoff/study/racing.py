@@ -11,14 +11,13 @@ from bakeoff.decide.race_decision import news_in_words, standing_in_words
 from bakeoff.decide.raced import cells_of
 from bakeoff.decide.table import BriefUnit
 from bakeoff.store.db import Store
+from bakeoff.study.confirming import write_held_back
 from bakeoff.study.gathering import Gathering, Reloading
-from bakeoff.study.laps import lap_blocks, lap_size
+from bakeoff.study.laps import lap_blocks, lap_size, next_lap
 from bakeoff.study.plan import Plan, trials_for
 from bakeoff.study.runner import Runner, gone_generation
 from bakeoff.study.scoring import Scored
 from bakeoff.study.suite import Brief
-
-_FIRST_WINDOWS_OF_NEXT_LAP = 1000
 
 
 def contest_of(plan: Plan) -> Contest:
@@ -61,7 +60,7 @@ async def run_race(
     """
     scored = Scored.of(plan, store)
     contest = contest_of(plan)
-    number = 1 + max((made.window or 0 for made in scored.generations), default=-1000) // _FIRST_WINDOWS_OF_NEXT_LAP
+    number = next_lap(scored.generations)
     size = lap_size(reloading.load_s, reloading.text_s * _texts_a_family(plan), together=together)
     while True:
         news = contest.advance(race_cells(plan, scored), runner.given_up)
@@ -71,17 +70,7 @@ async def run_race(
             break
         await _write(plan, runner, scored, gathering, wanted, number, together=together)
         number += 1
-    fresh = {brief.id: brief.content_type for brief in plan.held_back_briefs()}
-    confirming = {
-        candidate: [brief_id for brief_id, content_type in fresh.items() if content_type in types]
-        for candidate, types in contest.to_confirm().items()
-        if candidate not in runner.given_up
-    }
-    left = {name: _unwritten(plan, name, ids, scored) for name, ids in confirming.items()}
-    if any(left.values()):
-        names = ", ".join(confirming)
-        gathering.standing([f"confirming the score of {names} on {len(fresh)} briefs that had no part in it"], left)
-        await _write(plan, runner, scored, gathering, confirming, number, together=together)
+    await write_held_back(plan, runner, gathering, contest.to_confirm(), scored.generations, together=together)
 
 
 def _unwritten(plan: Plan, name: str, brief_ids: Sequence[str], scored: Scored) -> int:

@@ -1,0 +1,48 @@
+"""Having the held-back briefs written, by those who may be chosen: their scores are quoted from these."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from bakeoff.core.outlines import GenerationOutline
+from bakeoff.study.gathering import RaceProgress
+from bakeoff.study.laps import lap_blocks, next_lap
+from bakeoff.study.plan import Plan, trials_for
+from bakeoff.study.runner import Runner
+
+
+async def write_held_back(
+    plan: Plan,
+    runner: Runner,
+    progress: RaceProgress,
+    asked: Mapping[str, Collection[str]],
+    generations: Sequence[GenerationOutline],
+    *,
+    together: bool,
+) -> None:
+    """Have those that were asked write the held-back briefs of the content types that they were asked for.
+
+    Args:
+        plan: of the run.
+        runner: given up candidates are not asked.
+        progress: told what comes.
+        asked: content types by candidate.
+        generations: what is stored.
+        together: whether all workers are in memory at once.
+
+    Raises:
+        StoreError: the store refuses; nothing stored before is lost.
+    """
+    finished = {generation.trial for generation in generations}
+    fresh = plan.held_back_briefs()
+    wanted, left = {}, {}
+    for name, types in asked.items():
+        if name not in runner.given_up:
+            briefs = [brief for brief in fresh if brief.content_type in types]
+            wanted[name] = [brief.id for brief in briefs]
+            left[name] = sum(trial.key not in finished for trial in trials_for(plan, plan.candidate(name), briefs))
+    if any(left.values()):
+        names = ", ".join(wanted)
+        progress.standing([f"confirming the score of {names} on {len(fresh)} briefs that had no part in it"], left)
+        blocks = lap_blocks(plan, next_lap(generations), wanted, finished, together=together, loaded=runner.loaded)
+        await runner.write(blocks, together=together)
