@@ -30,7 +30,9 @@ def by_id(document):
 def test_every_candidate_wrote_every_brief(document):
     assert sorted(by_id(document)) == NAMES
     for candidate in document["candidates"]:
-        assert candidate["generations"] == document["suite"]["briefs"]
+        # Whoever may be chosen writes briefs that are left over, too.
+        more = candidate["quality"]["briefs"] if candidate["confirmed"] else 0
+        assert candidate["generations"] == document["suite"]["briefs"] + more
         assert candidate["failures"] == 0
         assert candidate["device"] == "cpu"
         assert (candidate["latency_s"]["count"], candidate["latency_s"]["windows"]) == (25, 5)

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "runs": ("bakeoff.cli.runs:runs", "List the runs of this workspace, newest first."),
     "show": ("bakeoff.cli.runs:show", "Show the result of a run again."),
     "compare": ("bakeoff.cli.compare:compare", "Compare two candidates of a run, in pairs, brief by brief."),
+    "score": ("bakeoff.cli.score:score", "Score texts from anywhere by the rules: gates, dimensions, one value."),
     "analyse": ("bakeoff.cli.analyse:analyse", "Give anyone's scores the same statistics and decision."),
     "plan": ("bakeoff.cli.plan:plan", "Say how many briefs show which difference."),
     "doctor": ("bakeoff.cli.doctor:doctor", "Say what this machine is, and which engines work here, or why not."),

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from bakeoff.core.outlines import GenerationOutline, ScoreOutline
 from bakeoff.decide.analysis import Analysis, CandidateResult, Section, result_of
-from bakeoff.decide.decision import DEFAULT_EPS, Requirements, decide
+from bakeoff.decide.decision import DEFAULT_EPS, FEWEST_CLUSTERS, Requirements, decide
 from bakeoff.decide.table import BriefUnit, ScoreTable, tabulate
 
 
@@ -49,6 +49,8 @@ def confirm(
 ) -> Analysis:
     """Return the analysis with the quality of those that were asked taken from fresh briefs, where they wrote them all.
 
+    A section with fewer than 5 fresh families stays as it is: they would say nothing.
+
     Args:
         analysis: of the briefs that chose.
         asked: content types by candidate.
@@ -75,8 +77,9 @@ def confirm(
             if own:
                 scored = [marks[made.trial] for made in own if not made.failed and made.trial in marks]
                 table = tabulate([result.candidate], briefs, own, scored, incomplete=True)
-                confirms = needed <= set(asked[result.candidate]) and briefs and not table.left_out
-                results.append(_with_fresh(section, result, table, confirms=bool(confirms)))
+                enough = len({brief.family for brief in briefs}) >= FEWEST_CLUSTERS and not table.left_out
+                confirms = enough and needed <= set(asked[result.candidate])
+                results.append(_with_fresh(section, result, table, confirms=confirms))
             else:
                 results.append(result)
         return section.model_copy(update={"candidates": tuple(results)})

@@ -1,0 +1,145 @@
+"""Texts from anywhere, a JSON object a line: `id, content_type, brief, text`, and what the brief lets one check.
+
+Read as it is scored, so that a file of any length takes the memory of a line. A line that cannot be scored is told with its
+number and what would be right, and costs no other.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from bakeoff.core.errors import UsageError
+from bakeoff.core.plain import whole_characters
+from bakeoff.score.brief import BriefChecks, Limits, make_checks
+
+_REQUIRED = ("id", "content_type", "brief", "text")
+_DECLARED = ("must_include", "must_not_include", "limits", "parts", "source", "language")
+_ENDINGS = ("stop", "length")
+_NEAR = 0.84
+_MAX_LINE_BYTES = 4_000_000
+
+
+class TextLine(NamedTuple):
+    """A text to score, and what can be checked about it. `finish_reason` is `length` for a text cut off at a limit."""
+
+    line: int
+    id: str
+    checks: BriefChecks
+    text: str
+    finish_reason: str
+
+
+class LineProblem(NamedTuple):
+    """A line that cannot be scored; `line` counts from 1."""
+
+    line: int
+    message: str
+
+
+def read_texts(path: Path) -> Iterator[TextLine | LineProblem]:
+    """Yield a file's texts in order; blank lines are passed over.
+
+    Raises:
+        UsageError: the file cannot be read.
+    """
+    seen: dict[str, int] = {}
+    try:
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, 1):
+                if raw.strip():
+                    yield _read_line(number, raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw, seen)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", "name a file of JSON lines") from None
+
+
+class _Unreadable(Exception):
+    """Why a line is no text to score."""
+
+
+def _read_line(number: int, raw: bytes, seen: dict[str, int]) -> TextLine | LineProblem:
+    try:
+        fields = _fields(raw)
+        checks = _checks(fields)
+    except _Unreadable as error:
+        return LineProblem(number, str(error))
+    name = str(fields["id"])
+    if seen.setdefault(name, number) != number:
+        taken = f"id: {name!r} is the id of line {seen[name]} already, expected one that is not taken"
+        return LineProblem(number, taken)
+    return TextLine(number, name, checks, whole_characters(fields["text"]), fields.get("finish_reason") or "stop")
+
+
+def _fields(raw: bytes) -> dict[str, Any]:
+    if len(raw) > _MAX_LINE_BYTES:
+        raise _Unreadable(f"is longer than {_MAX_LINE_BYTES:,} bytes, expected one text a line")
+    try:
+        fields = json.loads(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise _Unreadable(f"byte {error.start} is not UTF-8, expected UTF-8 text") from None
+    except (ValueError, RecursionError):
+        raise _Unreadable(f"is no JSON, expected an object with {', '.join(_REQUIRED)}") from None
+    if not isinstance(fields, dict):
+        raise _Unreadable(f"is no JSON object, expected one with {', '.join(_REQUIRED)}")
+    wrong = _wrong_fields(fields)
+    if wrong is not None:
+        raise _Unreadable(wrong)
+    return fields
+
+
+def _checks(fields: Mapping[str, Any]) -> BriefChecks:
+    declared = {key: fields[key] for key in _DECLARED if fields.get(key) is not None}
+    try:
+        return make_checks(whole_characters(fields["brief"]), whole_characters(fields["content_type"]), **declared)
+    except ValidationError as error:
+        raise _Unreadable(_in_words(error)) from None
+
+
+def _wrong_fields(fields: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a line's fields before any check is made of them; unknown fields are the user's own."""
+    for name in _REQUIRED:
+        value = fields.get(name)
+        if value is None:
+            return f"{name}: is missing{_meant(name, fields)}, expected {_expected(name)}"
+        if name == "id" and isinstance(value, int) and not isinstance(value, bool):
+            continue
+        if not isinstance(value, str):
+            return f"{name}: is {type(value).__name__}, expected {_expected(name)}"
+        if name != "text" and not value.strip():
+            return f"{name}: is empty, expected {_expected(name)}"
+    if fields.get("finish_reason") not in (None, *_ENDINGS):
+        return f"finish_reason: {fields['finish_reason']!r} is none, expected {' or '.join(_ENDINGS)}"
+    for name in fields:
+        near = difflib.get_close_matches(name, _DECLARED, n=1, cutoff=_NEAR)
+        if near and name not in _DECLARED:
+            return f"{name}: is no field, did you mean {near[0]}?"
+    return None
+
+
+def _in_words(error: ValidationError) -> str:
+    item = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in item["loc"]) or "checks"
+    if item["type"] != "extra_forbidden":
+        return f"{place}: {item['msg'].removeprefix('Value error, ')}"
+    near = difflib.get_close_matches(str(item["loc"][-1]), Limits.model_fields, n=1)
+    return f"{place}: is no limit, {f'did you mean {near[0]}?' if near else 'known: ' + ', '.join(Limits.model_fields)}"
+
+
+def _meant(name: str, fields: Mapping[str, Any]) -> str:
+    others = [field for field in fields if field not in (*_REQUIRED, *_DECLARED)]
+    near = difflib.get_close_matches(name, others, n=1, cutoff=0.6)
+    return f" ({near[0]} is there)" if near else ""
+
+
+def _expected(name: str) -> str:
+    return {
+        "id": "a name of the text",
+        "content_type": "such as tweet or business_email",
+        "brief": "what was asked for",
+        "text": "what was written",
+    }[name]
