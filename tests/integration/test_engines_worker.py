@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import math
 import re
 import socket
 import stat
@@ -129,7 +130,10 @@ def test_models_are_listed_and_others_unknown(sdk):
         ({"messages": [{"role": "user", "content": "\ud83c"}]}, "messages[0].content"),
         ({"n": 2}, "n"),
         ({"tools": [{"type": "function"}]}, "tools"),
-        ({"logprobs": True}, "logprobs"),
+        ({"logprobs": True, "stream": True}, "logprobs"),
+        ({"logprobs": 1}, "logprobs"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+        ({"top_logprobs": 3}, "top_logprobs"),
         ({"logit_bias": {"5": 1}}, "logit_bias"),
         ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"frequency_penalty": 0.5}, "frequency_penalty"),
@@ -318,3 +322,28 @@ def test_an_engine_of_another_package_is_found_by_its_entry_point(tmp_path, monk
         return worker.log.read_text()
 
     assert "a library that prints" in asyncio.run(live())
+
+
+def test_log_probabilities_are_those_of_the_chosen_and_the_likeliest(sdk):
+    asked = {"model": "tiny", "messages": MESSAGES, "max_tokens": 5, "temperature": 0, "logprobs": True}
+    answer = sdk.chat.completions.create(**asked, top_logprobs=4).choices[0]
+    plain = sdk.chat.completions.create(model="tiny", messages=MESSAGES, max_tokens=5, temperature=0).choices[0]
+    assert answer.message.content == plain.message.content
+    assert plain.logprobs is None
+    content = answer.logprobs.content
+    assert len(content) == 5
+    for found in content:
+        values = [other.logprob for other in found.top_logprobs]
+        assert len(values) == 4
+        assert values == sorted(values, reverse=True)
+        assert found.logprob == values[0] <= 0  # greedy: the likeliest was chosen
+        assert sum(math.exp(value) for value in values) <= 1.0 + 1e-9
+
+
+def test_a_judge_gets_the_likeliest_first_tokens(served):
+    async def once(top):
+        async with EndpointClient(served[0], "tiny") as client:
+            return await client.generate(MESSAGES, Sampling(temperature=0, max_tokens=3), 1, top_logprobs=top)
+
+    assert len(asyncio.run(once(20)).first_logprobs) <= 20
+    assert asyncio.run(once(None)).first_logprobs is None

@@ -20,6 +20,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("bakeoff.cli.run:run", "Run a bake-off: candidates write your briefs; ends with the decision."),
     "runs": ("bakeoff.cli.runs:runs", "List the runs of this workspace, newest first."),
     "show": ("bakeoff.cli.runs:show", "Show the result of a run again."),
+    "label": (
+        "bakeoff.cli.label:label",
+        "Grade pairs of texts yourself, blind; see how far the scores agree with you.",
+    ),
     "compare": ("bakeoff.cli.compare:compare", "Compare two candidates of a run, in pairs, brief by brief."),
     "score": ("bakeoff.cli.score:score", "Score texts from anywhere by the rules: gates, dimensions, one value."),
     "analyse": ("bakeoff.cli.analyse:analyse", "Give anyone's scores the same statistics and decision."),

@@ -42,6 +42,7 @@ class Answer:
     """What has been read so far. `where` names the endpoint in errors.
 
     `thoughts` counts the pieces of a model's thinking, `has_text` tells that a text came, were it of no characters.
+    `first_logprobs` are those of the tokens that the first one might have been.
     """
 
     where: str
@@ -55,6 +56,7 @@ class Answer:
     has_text: bool = False
     refusals: list[str] = field(default_factory=list)
     declined: str | None = None
+    first_logprobs: Mapping[str, float] | None = None
     # Around the text of a plain event: what every further event of most servers repeats.
     _frame: tuple[str, str] | None = None
 
@@ -196,6 +198,8 @@ class Answer:
         self.thoughts += any(inner.get(name) for name in _THOUGHTS)
         if isinstance(inner.get("refusal"), str) and inner["refusal"]:
             self.refusals.append(inner["refusal"])
+        if self.first_logprobs is None:
+            self.first_logprobs = _first_logprobs(choice.get("logprobs"))
         self._end(choice.get("finish_reason"))
 
     def _end(self, reason: object) -> None:
@@ -210,6 +214,23 @@ class Answer:
             self.finish_reason = FINISH[reason]
         else:
             raise EndpointFailed(f"{self.where} ended with finish_reason {reason!r}, which is no finished text")
+
+
+def _first_logprobs(value: object) -> Mapping[str, float] | None:
+    """Return token -> log-probability of the likeliest tokens where the first that is no blank was chosen, if given."""
+    content = value.get("content") if isinstance(value, dict) else None
+    for entry in content if isinstance(content, list) else ():
+        top = entry.get("top_logprobs") if isinstance(entry, dict) else None
+        if not isinstance(top, list) or not isinstance(entry.get("token"), str):
+            return None
+        if entry["token"].strip():
+            pairs = [(found.get("token"), found.get("logprob")) for found in top if isinstance(found, dict)]
+            return {
+                token: float(known)
+                for token, known in pairs
+                if isinstance(token, str) and isinstance(known, int | float)
+            }
+    return None
 
 
 def _is_plain(text: str) -> bool:

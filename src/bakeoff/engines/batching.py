@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING
 from bakeoff.core.errors import UsageError, WorkerError
 from bakeoff.core.spec import Sampling
 from bakeoff.engines.base import KnowsPeak, TokenModel
-from bakeoff.engines.requests import BatcherClosed, Delivery, Finish, ModelFailed, PromptTooLong, Request
-from bakeoff.engines.sampling import choose_tokens, is_finite, seeded_generator
+from bakeoff.engines.requests import BatcherClosed, Delivery, Finish, ModelFailed, PromptTooLong, Request, TokenLogprobs
+from bakeoff.engines.sampling import choose_tokens, is_finite, seeded_generator, top_logprobs
 from bakeoff.engines.text import TextCodec
 
 if TYPE_CHECKING:
@@ -98,7 +98,14 @@ class Batcher:
         """Begin to run requests."""
         self._thread.start()
 
-    def submit(self, prompt: Sequence[int], sampling: Sampling, seed: int, sink: Callable[[Delivery], None]) -> Request:
+    def submit(
+        self,
+        prompt: Sequence[int],
+        sampling: Sampling,
+        seed: int,
+        sink: Callable[[Delivery], None],
+        top_logprobs: int | None = None,  # see `Request`
+    ) -> Request:
         """Queue a request; `max_tokens` is cut to what the context holds.
 
         Raises:
@@ -113,7 +120,8 @@ class Batcher:
                 f"the prompt has {len(prompt)} tokens, and the context holds {self.context_length} with the answer",
                 "shorten the messages",
             )
-        request = Request(prompt, sampling, seed, sink, max_new=min(sampling.max_tokens, room))
+        max_new = min(sampling.max_tokens, room)
+        request = Request(prompt, sampling, seed, sink, max_new=max_new, top_logprobs=top_logprobs)
         with self._changed:
             if self._closing or self.broken is not None:
                 raise BatcherClosed("the worker is ending")
@@ -231,9 +239,17 @@ class Batcher:
             return
         tokens = choose_tokens(logits, [row.request.sampling for row in rows], [row.generator for row in rows])
         now = perf_counter()
+        for row, of_row, token in zip(rows, logits, tokens.tolist(), strict=True):
+            if row.request.top_logprobs is not None:
+                row.request.logprobs.append(self._logprobs(of_row, token, row.request.top_logprobs))
         self.generated_tokens += len(rows)
         ended = [row for row, token in zip(rows, tokens.tolist(), strict=True) if self._take_token(row, token, now)]
         self._drop(ended)
+
+    def _logprobs(self, logits: NDArray[np.float32], token: int, top: int) -> TokenLogprobs:
+        found = top_logprobs(logits, token, top)
+        named = tuple((self._codec.decode([id_]), value) for id_, value in found[1:])
+        return TokenLogprobs(self._codec.decode([token]), found[0][1], named)
 
     def _take_token(self, row: _Row, token: int, now: float) -> bool:
         """Account for one token of one row; return whether it was its last."""

@@ -41,6 +41,7 @@ class _Dialect:
 
     stream: bool = True
     usage_option: bool = True
+    logprobs: bool = True
     max_tokens_field: str = "max_tokens"
 
     def after_refusal(self, message: str) -> _Dialect | None:
@@ -48,6 +49,8 @@ class _Dialect:
         said = message.lower()
         if self.max_tokens_field == "max_tokens" and "max_completion_tokens" in said:
             return replace(self, max_tokens_field="max_completion_tokens")
+        if self.logprobs and "logprobs" in said:
+            return replace(self, logprobs=False)
         if self.stream and self.usage_option and ("stream_options" in said or "include_usage" in said):
             return replace(self, usage_option=False)
         if self.stream and re.search(r"\bstream(ing)?\b", said):
@@ -116,8 +119,12 @@ class EndpointClient:
         seed: int | None = None,
         *,
         first_token_s: float | None = None,
+        top_logprobs: int | None = None,
     ) -> Completion:
         """Ask for one answer; `first_token_s` is a deadline for this one's first token, in seconds, if not the usual.
+
+        With `top_logprobs` it comes whole, and with so many of its first token's likeliest alternatives, from servers that
+        give them.
 
         Raises:
             EndpointError: one of its kinds, for every way in which no answer came.
@@ -125,6 +132,10 @@ class EndpointClient:
         while True:
             spoken = self._dialect
             body = self._write_body(messages, sampling, seed)
+            if top_logprobs is not None:
+                body = {name: value for name, value in body.items() if name not in {"stream", "stream_options"}}
+                if self._dialect.logprobs:
+                    body |= {"logprobs": True, "top_logprobs": top_logprobs}
             try:
                 return await self._ask(body, first_token_s)
             except EndpointRefused as error:

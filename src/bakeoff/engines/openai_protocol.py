@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakeoff.core.spec import Sampling
+from bakeoff.engines.requests import TokenLogprobs
 
 NO_LIMIT = 2**31 - 1
 MAX_STOPS = 16
+MAX_TOP_LOGPROBS = 20
 ROLES = ("system", "developer", "user", "assistant")
 
 # Fields that would change the result, with the values that ask for nothing.
@@ -27,8 +29,6 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "tool_choice": (None, "none", "auto"),
     "functions": (None, []),
     "function_call": (None, "none", "auto"),
-    "logprobs": (None, False),
-    "top_logprobs": (None, 0),
     "logit_bias": (None, {}),
     "response_format": (None, {"type": "text"}),
     "presence_penalty": (None, 0),
@@ -73,6 +73,7 @@ class CompletionRequest:
     seed: int
     stream: bool
     include_usage: bool
+    top_logprobs: int | None = None
 
 
 def read_request(body: bytes, *, chat: bool) -> CompletionRequest:
@@ -97,7 +98,27 @@ def read_request(body: bytes, *, chat: bool) -> CompletionRequest:
         seed=_seed(value),
         stream=bool(_field(value, "stream", _is_bool, "true or false")),
         include_usage=bool(_field(options, "include_usage", _is_bool, "true or false")),
+        top_logprobs=_top_logprobs(value, chat=chat),
     )
+
+
+def _top_logprobs(value: Mapping[str, Any], *, chat: bool) -> int | None:
+    """Return how many of the likeliest tokens are asked for, None for no log-probabilities at all."""
+    wanted = _field(value, "logprobs", _is_bool, "true or false") if chat else value.get("logprobs")
+    top = _field(value, "top_logprobs", lambda v: _is_int(v) and 0 <= v <= MAX_TOP_LOGPROBS, "an integer from 0 to 20")
+    if not chat and wanted not in (None, False):
+        raise ApiError(
+            400, "logprobs is supported in chat completions only", param="logprobs", code="unsupported_parameter"
+        )
+    if not wanted:
+        if top:
+            raise ApiError(400, "top_logprobs needs logprobs=true", param="top_logprobs", code="invalid_value")
+        return None
+    if value.get("stream"):
+        raise ApiError(
+            400, "logprobs with stream=true is not supported", param="logprobs", code="unsupported_parameter"
+        )
+    return top or 0
 
 
 def _refuse_unsupported(value: Mapping[str, Any]) -> None:
@@ -253,9 +274,17 @@ class AnswerShape:
     created: int
     chat: bool
 
-    def whole(self, text: str, finish: str, usage: Mapping[str, int], timings: Mapping[str, Any]) -> bytes:
+    def whole(
+        self,
+        text: str,
+        finish: str,
+        usage: Mapping[str, int],
+        timings: Mapping[str, Any],
+        logprobs: Sequence[TokenLogprobs] | None = None,
+    ) -> bytes:
         """Return the body of a plain answer."""
-        choice: dict[str, Any] = {"index": 0, "finish_reason": finish, "logprobs": None}
+        content = None if logprobs is None else {"content": [_logprob_entry(*found) for found in logprobs]}
+        choice: dict[str, Any] = {"index": 0, "finish_reason": finish, "logprobs": content}
         if self.chat:
             choice["message"] = {"role": "assistant", "content": text, "refusal": None}
         else:
@@ -282,6 +311,11 @@ class AnswerShape:
 
     def _frame(self, kind: str, choices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return {"id": self.id, "object": kind, "created": self.created, "model": self.model, "choices": choices}
+
+
+def _logprob_entry(token: str, logprob: float, top: Sequence[tuple[str, float]] | None = None) -> dict[str, Any]:
+    entry: dict[str, Any] = {"token": token, "logprob": logprob, "bytes": list(token.encode())}
+    return entry if top is None else entry | {"top_logprobs": [_logprob_entry(*found) for found in top]}
 
 
 DONE = b"data: [DONE]\n\n"

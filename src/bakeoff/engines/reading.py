@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
@@ -30,13 +30,17 @@ LINGER_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One answer. `served_model` is the name the server gave itself; `rows` how many it batched, where it says."""
+    """One answer. `served_model` is the name the server gave itself; `rows` how many it batched, where it says.
+
+    `first_logprobs` are the log-probabilities of the tokens that the first one might have been, where asked for and given.
+    """
 
     text: str
     finish_reason: FinishReason
     timings: Timings
     served_model: str | None
     rows: int | None = None
+    first_logprobs: Mapping[str, float] | None = None
 
 
 class Reading:
@@ -153,6 +157,7 @@ class Reading:
             timings=timings,
             served_model=answer.model,
             rows=rows if isinstance(rows, int) else None,
+            first_logprobs=answer.first_logprobs,
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bakeoff.core.errors import UsageError, WorkerError
 from bakeoff.core.spec import Sampling
@@ -44,6 +44,14 @@ class RequestTimings:
     itl_s: tuple[float, ...] | None = None
 
 
+class TokenLogprobs(NamedTuple):
+    """The natural logarithm of a chosen token's probability, and of the likeliest tokens' before temperature and cuts."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """What is new for one request: text, and at its end either how it finished, with timings, or what broke."""
@@ -64,7 +72,8 @@ class Delivery:
 class Request:
     """One submitted request: the handle to cancel it, and the loop's own notes about it.
 
-    `sink` is for the receiver: what `deliver` should do with this request's deliveries.
+    `sink` is for the receiver: what `deliver` should do with this request's deliveries. `top_logprobs` asks for so many of
+    the likeliest tokens in `logprobs`, None for none of it.
     """
 
     prompt: Sequence[int]
@@ -81,6 +90,8 @@ class Request:
     rows: int = 0
     gaps_s: list[float] = field(default_factory=list)
     pending: str = ""
+    top_logprobs: int | None = None
+    logprobs: list[TokenLogprobs] = field(default_factory=list)
 
     def cancel(self) -> None:
         """Stop within one token; nothing is delivered afterwards. Safe from any thread, and more than once."""

@@ -77,6 +77,21 @@ def choose_tokens(
     return tokens
 
 
+def top_logprobs(logits: NDArray[np.float32], token: int, top: int) -> list[tuple[int, float]]:
+    """Return the log-probability of `token`, then those of the `top` likeliest, by falling probability, then by id.
+
+    Args:
+        logits: shape (vocab,), as the model gave them.
+        token: the one that was chosen.
+        top: how many more.
+    """
+    values = logits.astype(np.float64)
+    values -= values.max()
+    values -= np.log(np.exp(values).sum())
+    best = np.argsort(-values, kind="stable")[:top]
+    return [(token, float(values[token])), *((int(id_), float(values[id_])) for id_ in best)]
+
+
 def _kind(how: ChoiceSettings) -> str:
     if how.temperature == 0 or how.top_k == 1:
         return "greedy"

@@ -127,7 +127,7 @@ class WorkerApp:
                 prompt = self._codec.encode(wanted.prompt)
             else:
                 prompt = self._known_ids(wanted.prompt or ())
-            return self._batcher.submit(prompt, wanted.sampling, wanted.seed, sink)
+            return self._batcher.submit(prompt, wanted.sampling, wanted.seed, sink, wanted.top_logprobs)
         except BakeoffError as error:
             raise _as_api_error(error) from error
 
@@ -207,7 +207,9 @@ async def _write_whole(answer: Answer, shape: AnswerShape, send: Send) -> None:
             texts.append(delivery.text)
             if delivery.finish is not None and delivery.timings is not None:
                 timings = delivery.timings
-                body = shape.whole("".join(texts), delivery.finish, _usage(timings), asdict(timings))
+                asked = delivery.request.top_logprobs is not None
+                logprobs = delivery.request.logprobs if asked else None
+                body = shape.whole("".join(texts), delivery.finish, _usage(timings), asdict(timings), logprobs)
     except ApiError as error:
         status, body = error.status, json.dumps(error.body).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]

@@ -122,12 +122,13 @@ def cluster_means(values: ArrayLike, clusters: Sequence[Hashable]) -> tuple[NDAr
 
 
 def proportion_interval(
-    successes: int, trials: int, level: float = 0.95, method: ProportionMethod = "clopper-pearson"
+    successes: float, trials: int, level: float = 0.95, method: ProportionMethod = "clopper-pearson"
 ) -> Interval:
     """Return `successes / trials` and a two-sided interval for independent trials.
 
     `clopper-pearson` inverts the binomial test (Clopper & Pearson 1934) and covers at least `level`, always;
-    `wilson` inverts the score test (Wilson 1927), is narrower, and covers `level` on average.
+    `wilson` inverts the score test (Wilson 1927), is narrower, and covers `level` on average. Half a success, of a tie, is
+    allowed.
 
     Raises:
         ValueError: counts that are negative, or more successes than trials.

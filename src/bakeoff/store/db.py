@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,6 +27,7 @@ from sqlalchemy import (
     Text,
     cast,
     create_engine,
+    delete,
     event,
     func,
     insert,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 
 SCHEMA_VERSION = 1
+_MOST_KEYS = 500
 _BUSY_S = 15.0
 _LOOK_AGAIN_S = 0.01
 _LOCK = 0x62616B65
@@ -100,6 +102,26 @@ _events = Table(
     _metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("run_id", String(64), nullable=False, index=True),
+    Column("record", Text, nullable=False),
+)
+_labels = Table(
+    "labels",
+    _metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("record", Text, nullable=False),
+)
+_judgements = Table(
+    "judgements",
+    _metadata,
+    Column("key", String(64), primary_key=True),
+    Column("record", Text, nullable=False),
+)
+_judges = Table(
+    "judges",
+    _metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("judge", String(500), primary_key=True),
     Column("record", Text, nullable=False),
 )
 
@@ -353,6 +375,62 @@ class Store:
         """Return a run's events, oldest first."""
         query = select(_events.c.record).where(_events.c.run_id == run_id).order_by(_events.c.id)
         return [RunEvent.model_validate_json(text) for text in self._texts(query)]
+
+    # What people and judges said
+
+    def add_label(self, run_id: str, number: int, record: str) -> None:
+        """Store a person's answer, as JSON, to the pair of this number; one that is there already stays."""
+        with self._begin_with(_labels) as connection:
+            self._insert_new(connection, _labels, {"run_id": run_id, "number": number, "record": record})
+
+    def drop_label(self, run_id: str, number: int) -> None:
+        """Forget a person's answer."""
+        with self._begin_with(_labels) as connection:
+            connection.execute(delete(_labels).where(_labels.c.run_id == run_id, _labels.c.number == number))
+
+    def labels(self, run_id: str) -> list[str]:
+        """Return a run's labels, as JSON, in the order in which they were asked."""
+        query = select(_labels.c.record).where(_labels.c.run_id == run_id).order_by(_labels.c.number)
+        with self._begin_with(_labels) as connection:
+            return list(connection.execute(query).scalars())
+
+    def add_judgements(self, records: Mapping[str, str]) -> None:
+        """Store what judges said: key -> JSON. A key is of all that the judgement depends on, whatever the run."""
+        with self._begin_with(_judgements) as connection:
+            for key, record in records.items():
+                self._insert_new(connection, _judgements, {"key": key, "record": record})
+
+    def add_judge(self, run_id: str, judge: str, record: str) -> None:
+        """Remember that a judge was asked about a run, as JSON; what was remembered of it before is replaced."""
+        with self._begin_with(_judges) as connection:
+            connection.execute(delete(_judges).where(_judges.c.run_id == run_id, _judges.c.judge == judge))
+            self._insert_new(connection, _judges, {"run_id": run_id, "judge": judge, "record": record})
+
+    def judges(self, run_id: str) -> list[str]:
+        """Return the judges that were asked about a run, as JSON, by name."""
+        query = select(_judges.c.record).where(_judges.c.run_id == run_id).order_by(_judges.c.judge)
+        with self._begin_with(_judges) as connection:
+            return list(connection.execute(query).scalars())
+
+    def judgements(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return those judgements that are there, by key."""
+        found: dict[str, str] = {}
+        with self._begin_with(_judgements) as connection:
+            for low in range(0, len(keys), _MOST_KEYS):
+                some = keys[low : low + _MOST_KEYS]
+                rows = connection.execute(
+                    select(_judgements.c.key, _judgements.c.record).where(_judgements.c.key.in_(some))
+                )
+                found.update((row.key, row.record) for row in rows)
+        return found
+
+    @contextmanager
+    def _begin_with(self, table: Table) -> Iterator[Connection]:
+        """Begin, with a table that stores of the same version may lack: it came later, and nothing else changed."""
+        with self._begin() as connection:
+            if not inspect(connection).has_table(table.name):
+                table.create(connection, checkfirst=True)
+            yield connection
 
     def _texts(self, query: Any) -> list[str]:
         with self._begin() as connection:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from bakeoff.engines.client import EndpointClient
 from bakeoff.engines.deadlines import Deadlines
 from bakeoff.engines.local import find_engine
 from bakeoff.engines.process import Worker, WorkerCommand, start_worker
+from bakeoff.engines.reading import Completion
 from bakeoff.engines.recorded import RecordedTexts, read_recorded
 from bakeoff.measure.page_cache import cached_share, drop_from_cache, model_files
 from bakeoff.study.plan import Trial
@@ -61,6 +63,38 @@ class Writer(Protocol):
     async def close(self) -> None:
         """Give everything back."""
         ...
+
+
+class Judging(Protocol):
+    """A writer that can be asked for a verdict instead of a text."""
+
+    async def open(self) -> None:
+        """Make ready; as `Writer.open`."""
+        ...
+
+    async def judge(self, messages: Sequence[Message], top_logprobs: int) -> Completion:
+        """Return the answer, with the log-probabilities of its first token where the server gives them.
+
+        Raises:
+            WorkerDied: the process behind it is gone.
+            EndpointError: the answer did not come, or was none.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give everything back."""
+        ...
+
+
+def make_judge(judge: Candidate, logs: Path) -> Judging:
+    """Return what asks a judge.
+
+    Raises:
+        UsageError: recorded texts judge nothing.
+    """
+    if judge.model.source == "recorded":
+        raise UsageError(f"{judge.id} cannot judge: it is a file of recorded texts", "name a model or an endpoint")
+    return EndpointWriter(judge) if judge.model.source == "endpoint" else WorkerWriter(judge, logs)
 
 
 def make_writer(candidate: Candidate, logs: Path) -> Writer:
@@ -132,18 +166,32 @@ class WorkerWriter:
         self, trial: Trial, messages: Sequence[Message], concurrency: int, first_token_s: float | None = None
     ) -> Generation:
         """Write one text; an error of a worker that is gone becomes `WorkerDied`."""
-        worker, client = self._worker, self._client
-        if worker is None or client is None:
-            raise WorkerDied(f"the worker of {self._candidate.id} is not running")
-        try:
+        worker, client = self._running()
+        async with self._watching(worker):
             generation = await _ask(client, self._candidate, trial, messages, concurrency, first_token_s)
+        return generation.model_copy(update={"device": worker.facts.device, "dtype": worker.facts.dtype})
+
+    async def judge(self, messages: Sequence[Message], top_logprobs: int) -> Completion:
+        """Have it judge; see `Judging`."""
+        worker, client = self._running()
+        async with self._watching(worker):
+            return await client.generate(messages, self._candidate.sampling, 0, top_logprobs=top_logprobs)
+
+    def _running(self) -> tuple[Worker, EndpointClient]:
+        if self._worker is None or self._client is None:
+            raise WorkerDied(f"the worker of {self._candidate.id} is not running")
+        return self._worker, self._client
+
+    @asynccontextmanager
+    async def _watching(self, worker: Worker) -> AsyncIterator[None]:
+        try:
+            yield
         except EndpointError:
             # A process that was killed is reaped a moment after its socket breaks.
             if await worker.ended_within(_REAP_WITHIN_S):
                 self._told_dead = True
                 raise worker.died() from None
             raise
-        return generation.model_copy(update={"device": worker.facts.device, "dtype": worker.facts.dtype})
 
     async def measure(self) -> None:
         """Ask the worker for its peak memory so far."""
@@ -212,6 +260,12 @@ class EndpointWriter:
         await self.open()
         assert self._client is not None  # noqa: S101 - opened above
         return await _ask(self._client, self._candidate, trial, messages, concurrency, first_token_s)
+
+    async def judge(self, messages: Sequence[Message], top_logprobs: int) -> Completion:
+        """Have it judge; see `Judging`."""
+        await self.open()
+        assert self._client is not None  # noqa: S101 - opened above
+        return await self._client.generate(messages, self._candidate.sampling, 0, top_logprobs=top_logprobs)
 
     async def measure(self) -> None:
         """Nothing is known of its memory."""

@@ -1,0 +1,244 @@
+"""Having judges judge a run: every question is asked once, whatever the run, and its answer stored as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+from typing import Literal, NamedTuple
+
+from bakeoff.core.clock import Clock
+from bakeoff.core.errors import BakeoffError, EndpointError, WorkerError
+from bakeoff.core.spec import Candidate, Record, content_hash
+from bakeoff.decide.labelling import Written
+from bakeoff.score.brief import BriefChecks
+from bakeoff.score.judge import (
+    TOP_LOGPROBS,
+    VERSION,
+    Message,
+    both_orders,
+    grade_question,
+    pair_question,
+    read_grade,
+    read_preference,
+)
+from bakeoff.store.db import Store
+from bakeoff.study.plan import Plan
+from bakeoff.study.retries import Patience, retry_policy
+from bakeoff.study.writers import Judging
+
+Kind = Literal["pairs", "grades"]
+_IN_VAIN = 20
+
+
+class Question(NamedTuple):
+    """One thing to ask: of one text, or of two in the order in which they are shown."""
+
+    key: str
+    kind: Kind
+    trials: tuple[str, ...]
+    messages: tuple[Message, ...]
+
+
+class Judgement(Record):
+    """What came of a question. `value` as in `score.judge.Verdict`; None where there was no valid answer, or `error_kind`."""
+
+    value: float | None
+    mass: float | None = None
+    answer: str | None = None
+    error_kind: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    latency_s: float | None = None
+
+
+class Judged(NamedTuple):
+    """All that one judge said of a run: trial -> grade (1 to 5), pair of trials -> 1, 0 or 0.5, and what it took.
+
+    `flips` are pairs on which it changed its mind with the order.
+    """
+
+    grades: dict[str, float]
+    pairs: dict[tuple[str, str], float]
+    asked: int
+    without_answer: int
+    failed: int
+    flips: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class KnownJudge(Record):
+    """A judge that was asked about a run."""
+
+    judge: Candidate
+    kinds: tuple[Kind, ...]
+    briefs: int
+
+
+def questions_for(
+    judge: Candidate, kinds: Sequence[Kind], texts: Sequence[Written], checks: Mapping[str, BriefChecks]
+) -> list[Question]:
+    """Return what to ask a judge about these texts, brief by brief; each pair in both orders, equal texts not at all."""
+    by_brief: dict[str, list[Written]] = {}
+    for text in texts:
+        by_brief.setdefault(text.brief, []).append(text)
+    found: list[Question] = []
+    for brief, own in by_brief.items():
+        if "grades" in kinds:
+            for text in own:
+                found.append(_question(judge, "grades", (text,), grade_question(checks[brief], text.text)))
+        if "pairs" in kinds:
+            for a, b in combinations(own, 2):
+                if a.text.strip() != b.text.strip():
+                    for first, second in ((a, b), (b, a)):
+                        asked = pair_question(checks[brief], first.text, second.text)
+                        found.append(_question(judge, "pairs", (first, second), asked))
+    return found
+
+
+def _question(judge: Candidate, kind: Kind, texts: Sequence[Written], messages: Sequence[Message]) -> Question:
+    key = content_hash([VERSION, judge.digest, [dict(message) for message in messages]])
+    return Question(key, kind, tuple(text.trial for text in texts), tuple(messages))
+
+
+def read_judged(questions: Sequence[Question], store: Store) -> tuple[Judged, list[Question]]:
+    """Return what is known of these questions, and those that are open; failed ones are open again.
+
+    Raises:
+        StoreError: the store refuses.
+    """
+    known = store.judgements([question.key for question in questions])
+    said: dict[tuple[str, ...], Judgement] = {}
+    left = []
+    for question in questions:
+        record = known.get(question.key)
+        judgement = None if record is None else Judgement.model_validate_json(record)
+        if judgement is None or judgement.error_kind is not None:
+            left.append(question)
+        if judgement is not None:
+            said[question.trials] = judgement
+    answered = list(said.values())
+    pairs: dict[tuple[str, str], float] = {}
+    flips = 0
+    for trials, judgement in said.items():
+        if len(trials) == 2 and trials[::-1] in said:
+            first, other = judgement.value, said[trials[::-1]].value
+            verdict = both_orders(first, other)
+            if verdict is not None:
+                pairs[trials[0], trials[1]] = verdict
+                flips += verdict == 0.5 and first is not None and first == other != 0.5
+    return (
+        Judged(
+            grades={trials[0]: one.value for trials, one in said.items() if len(trials) == 1 and one.value is not None},
+            pairs=pairs,
+            asked=len(answered),
+            without_answer=sum(one.value is None and one.error_kind is None for one in answered),
+            failed=sum(one.error_kind is not None for one in answered),
+            flips=flips // 2,
+            prompt_tokens=sum(one.prompt_tokens or 0 for one in answered),
+            completion_tokens=sum(one.completion_tokens or 0 for one in answered),
+        ),
+        left,
+    )
+
+
+async def ask_judge(
+    writer: Judging,
+    questions: Sequence[Question],
+    store: Store,
+    clock: Clock,
+    patience: Patience,
+    concurrency: int,
+    told: Callable[[int], None],
+) -> None:
+    """Ask a judge, so many questions at a time; each answer is stored at once. Cancelling it keeps what came.
+
+    Args:
+        writer: of the judge.
+        questions: those that are open.
+        store: where answers go.
+        clock: for waiting.
+        patience: as in a run.
+        concurrency: questions in flight.
+        told: called with the number of answers so far.
+
+    Raises:
+        EndpointError, WorkerError: the first twenty questions in a row came to nothing, or it cannot be started.
+        StoreError: the store refuses.
+    """
+    waiting = list(reversed(questions))
+    done = in_vain = 0
+    last: BakeoffError | None = None
+
+    async def work() -> None:
+        nonlocal done, in_vain, last
+        while waiting and in_vain < _IN_VAIN:
+            question = waiting.pop()
+            judgement, last_error = await _ask(writer, question, clock, patience)
+            in_vain = in_vain + 1 if last_error is not None else 0
+            last = last_error or last
+            store.add_judgements({question.key: judgement.model_dump_json()})
+            done += 1
+            told(done)
+
+    await writer.open()
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(concurrency, len(questions))):
+                group.create_task(work())
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    finally:
+        await writer.close()
+    if in_vain >= _IN_VAIN and last is not None:
+        raise last
+
+
+async def _ask(
+    writer: Judging, question: Question, clock: Clock, patience: Patience
+) -> tuple[Judgement, BakeoffError | None]:
+    tries = 0
+    while True:
+        tries += 1
+        error: BakeoffError
+        try:
+            answer = await writer.judge(question.messages, TOP_LOGPROBS)
+        except (EndpointError, WorkerError) as caught:
+            error = caught
+        else:
+            read = read_grade if question.kind == "grades" else read_preference
+            verdict = read(answer.text, answer.first_logprobs)
+            timings = answer.timings
+            return (
+                Judgement(
+                    value=verdict.value,
+                    mass=verdict.mass,
+                    answer=answer.text[:200],
+                    prompt_tokens=timings.prompt_tokens,
+                    completion_tokens=timings.completion_tokens,
+                    latency_s=timings.latency_s,
+                ),
+                None,
+            )
+        retry = retry_policy(error, tries, patience, zlib.crc32(question.key.encode()) / 2**32)
+        if not retry.again:
+            kind = error.kind if isinstance(error, EndpointError) else "worker_died"
+            return Judgement(value=None, error_kind=kind, answer=error.message[:200]), error
+        await clock.sleep(retry.wait_s)
+        if isinstance(error, WorkerError):
+            await writer.open()
+
+
+def preferences_of(judged: Judged) -> dict[tuple[str, str], float]:
+    """Return how much a judge prefers the first text of each pair that it knows: its verdicts, else its grades.
+
+    Where it gave both, the verdicts count: people and models are steadier on pairs.
+    """
+    return {pair: verdict - 0.5 for pair, verdict in judged.pairs.items()}
+
+
+def checks_by_brief(plan: Plan) -> dict[str, BriefChecks]:
+    """Return what can be checked about each brief of a plan."""
+    return {brief.id: plan.suite.checks(brief) for brief in plan.suite.briefs}
