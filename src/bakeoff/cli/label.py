@@ -41,6 +41,7 @@ def label(run_id: str, pairs: int, port: int, *, web: bool, as_json: bool) -> No
     from bakeoff.core.clock import SystemClock
     from bakeoff.report.labels import labels_document, print_labels
     from bakeoff.study.execute import load_plan
+    from bakeoff.study.judging import judged_before, preferences_of
     from bakeoff.study.labelling import Labelling, label_report
 
     store = open_store()
@@ -55,7 +56,9 @@ def label(run_id: str, pairs: int, port: int, *, web: bool, as_json: bool) -> No
                 serve_page(session, port, console)
             else:
                 _ask_all(session, console)
-        found = label_report(plan, store, session.texts, session.labels, {})
+        judged = judged_before(plan, store, session.texts)
+        preferences = {name: preferences_of(found, session.texts) for name, found in judged.items()}
+        found = label_report(plan, store, session.texts, session.labels, preferences)
         if as_json:
             click.echo(json.dumps(labels_document(plan.run_id, found), ensure_ascii=False))
         else:

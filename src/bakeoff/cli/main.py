@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "bakeoff.cli.label:label",
         "Grade pairs of texts yourself, blind; see how far the scores agree with you.",
     ),
+    "judge": ("bakeoff.cli.judge:judge", "Have models judge a run, and say what their word is worth."),
     "compare": ("bakeoff.cli.compare:compare", "Compare two candidates of a run, in pairs, brief by brief."),
     "score": ("bakeoff.cli.score:score", "Score texts from anywhere by the rules: gates, dimensions, one value."),
     "analyse": ("bakeoff.cli.analyse:analyse", "Give anyone's scores the same statistics and decision."),

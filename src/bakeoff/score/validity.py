@@ -6,7 +6,7 @@ annotators a pair, majority; Apache-2.0), the development half of a split by pro
 left out, ties in the score counted one half. No weight was fitted to them, and one
 rule (a gate for e-mails without their marks) was dropped because it lowered the agreement here (0.609 to 0.601), so the
 figures are those of a development set, not of a fresh one. The texts are not shipped;
-`benchmarks/scoring.py --pairs FILE` computes the figures again.
+`benchmarks/quality.py` computes the figures again.
 
 Pairs of one prompt share that prompt, so the Wilson intervals, which take pairs as independent, are too narrow.
 """

@@ -395,9 +395,10 @@ class Store:
             return list(connection.execute(query).scalars())
 
     def add_judgements(self, records: Mapping[str, str]) -> None:
-        """Store what judges said: key -> JSON. A key is of all that the judgement depends on, whatever the run."""
+        """Store what judges said: key -> JSON; what is there is replaced. A key is of all that it depends on, whatever the run."""
         with self._begin_with(_judgements) as connection:
             for key, record in records.items():
+                connection.execute(delete(_judgements).where(_judgements.c.key == key))
                 self._insert_new(connection, _judgements, {"key": key, "record": record})
 
     def add_judge(self, run_id: str, judge: str, record: str) -> None:

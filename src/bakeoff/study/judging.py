@@ -74,7 +74,6 @@ class KnownJudge(Record):
 
     judge: Candidate
     kinds: tuple[Kind, ...]
-    briefs: int
 
 
 def questions_for(
@@ -87,8 +86,7 @@ def questions_for(
     found: list[Question] = []
     for brief, own in by_brief.items():
         if "grades" in kinds:
-            for text in own:
-                found.append(_question(judge, "grades", (text,), grade_question(checks[brief], text.text)))
+            found += [_question(judge, "grades", (text,), grade_question(checks[brief], text.text)) for text in own]
         if "pairs" in kinds:
             for a, b in combinations(own, 2):
                 if a.text.strip() != b.text.strip():
@@ -231,12 +229,34 @@ async def _ask(
             await writer.open()
 
 
-def preferences_of(judged: Judged) -> dict[tuple[str, str], float]:
-    """Return how much a judge prefers the first text of each pair that it knows: its verdicts, else its grades.
+def preferences_of(judged: Judged, texts: Sequence[Written]) -> dict[tuple[str, str], float]:
+    """Return how much a judge prefers the first text of each pair that it knows: by its verdicts, without any by its grades."""
+    if judged.pairs:
+        return {pair: verdict - 0.5 for pair, verdict in judged.pairs.items()}
+    by_brief: dict[str, list[str]] = {}
+    for text in texts:
+        if text.trial in judged.grades:
+            by_brief.setdefault(text.brief, []).append(text.trial)
+    return {
+        (a, b): judged.grades[a] - judged.grades[b]
+        for trials in by_brief.values()
+        for a in trials
+        for b in trials
+        if a != b
+    }
 
-    Where it gave both, the verdicts count: people and models are steadier on pairs.
+
+def judged_before(plan: Plan, store: Store, texts: Sequence[Written]) -> dict[str, Judged]:
+    """Return what each judge that was ever asked about a run said of it.
+
+    Raises:
+        StoreError: the store refuses.
     """
-    return {pair: verdict - 0.5 for pair, verdict in judged.pairs.items()}
+    checks = checks_by_brief(plan)
+    known = [KnownJudge.model_validate_json(record) for record in store.judges(plan.run_id)]
+    return {
+        judge.judge.id: read_judged(questions_for(judge.judge, judge.kinds, texts, checks), store)[0] for judge in known
+    }
 
 
 def checks_by_brief(plan: Plan) -> dict[str, BriefChecks]:

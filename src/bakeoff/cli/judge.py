@@ -1,0 +1,207 @@
+"""`bakeoff judge`: have models judge a run, and say what their word is worth."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bakeoff.core.spec import Candidate
+    from bakeoff.decide.labelling import Written
+    from bakeoff.store.db import Store
+    from bakeoff.study.judging import Judged, Kind
+    from bakeoff.study.plan import Plan
+
+_ASK: dict[str, tuple[Kind, ...]] = {"pairs": ("pairs",), "grades": ("grades",), "both": ("pairs", "grades")}
+
+
+@click.command()
+@click.argument("run_id", metavar="RUN")
+@click.option("--judge", "references", required=True, metavar="A,B", help="Models or endpoints; several are a jury.")
+@click.option(
+    "--ask",
+    type=click.Choice(list(_ASK)),
+    default="pairs",
+    show_default=True,
+    help="Which of two texts is better, in both orders; a grade of 1 to 5; or both.",
+)
+@click.option(
+    "--briefs",
+    type=click.IntRange(min=1),
+    default=40,
+    show_default=True,
+    help="How many, drawn at random, those that you labelled first.",
+)
+@click.option("--concurrency", type=click.IntRange(1, 256), default=8, show_default=True, help="Questions in flight.")
+@click.option(
+    "--max-tokens",
+    type=click.IntRange(1, 100_000),
+    default=8,
+    show_default=True,
+    help="More for models that think first.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask before sending texts to another machine.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+def judge(
+    run_id: str, references: str, ask: str, briefs: int, concurrency: int, max_tokens: int, *, yes: bool, as_json: bool
+) -> int:
+    """Have models judge the texts of a run.
+
+    RUN is a run's id, or latest. A judge is written as a model of `bakeoff run` is. What it said is
+    stored, and never asked again; its word counts only as far as it agrees with labels of yours.
+    """
+    from rich.console import Console
+
+    from bakeoff.cli.workspace import open_store
+    from bakeoff.core.spec import Sampling
+    from bakeoff.report.judges import judges_document, print_judges
+    from bakeoff.study.execute import load_plan
+    from bakeoff.study.judging import KnownJudge, checks_by_brief, questions_for, read_judged
+    from bakeoff.study.preflight import make_candidates
+
+    errors = Console(stderr=True)
+    store = open_store()
+    try:
+        plan = load_plan(store, run_id)
+        names = [part.strip() for part in references.split(",") if part.strip()]
+        judges = make_candidates(
+            names, Sampling(temperature=0.0, top_p=1.0, max_tokens=max_tokens), (), allow_fallback=False
+        )
+        texts = _texts(plan, store, briefs)
+        checks = checks_by_brief(plan)
+        kinds = _ASK[ask]
+        asked = {one.id: questions_for(one, kinds, texts, checks) for one in judges}
+        open_questions = {name: read_judged(questions, store)[1] for name, questions in asked.items()}
+        _ask_before_sending(judges, {name: len(found) for name, found in open_questions.items()}, yes=yes)
+        interrupted = False
+        for one in judges:
+            store.add_judge(plan.run_id, one.id, KnownJudge(judge=one, kinds=kinds).model_dump_json())
+            if open_questions[one.id] and not interrupted:
+                interrupted = not _ask_all(one, plan, store, open_questions[one.id], concurrency, errors)
+        judged = {one.id: read_judged(asked[one.id], store)[0] for one in judges}
+        document = _document(plan, store, texts, judges, judged)
+    finally:
+        store.close()
+    if as_json:
+        click.echo(json.dumps(judges_document(plan.run_id, document), ensure_ascii=False))
+    else:
+        print_judges(document, Console())
+    if interrupted:
+        errors.print("Interrupted; what was answered is stored. The same command goes on.", highlight=False)
+        return 130
+    return 0 if any(found.asked > found.failed for found in judged.values()) else 1
+
+
+def _texts(plan: Plan, store: Store, briefs: int) -> list[Written]:
+    """Return the texts of so many briefs that two candidates wrote at least, labelled ones first, then at random."""
+    import random
+
+    from bakeoff.core.errors import UsageError
+    from bakeoff.decide.labelling import Label
+    from bakeoff.study.labelling import read_written
+
+    texts = read_written(plan, store)
+    writers: dict[str, set[str]] = {}
+    for text in texts:
+        writers.setdefault(text.brief, set()).add(text.candidate)
+    both = sorted(brief for brief, names in writers.items() if len(names) > 1)
+    if not both:
+        raise UsageError(f"run {plan.run_id} has no brief that two candidates wrote", "judge a run of at least two")
+    random.Random(f"judge:{plan.seed}").shuffle(both)  # noqa: S311 - an order, not a secret
+    labelled = {Label.model_validate_json(record).pair.brief for record in store.labels(plan.run_id)}
+    chosen = set(sorted(both, key=lambda brief: brief not in labelled)[:briefs])
+    return [text for text in texts if text.brief in chosen]
+
+
+def _ask_before_sending(judges: tuple[Candidate, ...], counts: dict[str, int], *, yes: bool) -> None:
+    import sys
+
+    from bakeoff.core.errors import UsageError
+    from bakeoff.study.preflight import is_remote
+
+    remote = [f"{one.id} ({counts[one.id]} questions)" for one in judges if is_remote(one) and counts[one.id]]
+    if not remote or yes:
+        return
+    what = f"texts of the run would be sent to: {', '.join(remote)}"
+    if not sys.stdin.isatty():
+        raise UsageError(f"{what}; that may cost money", "say --yes if that is meant")
+    click.confirm(f"{what}. That may cost money. Go on?", abort=True, err=True)
+
+
+def _ask_all(one: Candidate, plan: Plan, store: Store, questions: list[Any], concurrency: int, errors: Console) -> bool:
+    """Ask one judge; return False where the user interrupted it."""
+    import asyncio
+
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from bakeoff.cli.workspace import workspace_folder
+    from bakeoff.core.clock import SystemClock
+    from bakeoff.study.judging import ask_judge
+    from bakeoff.study.retries import Patience
+    from bakeoff.study.runner import run_folder
+    from bakeoff.study.writers import make_judge
+
+    writer = make_judge(one, run_folder(workspace_folder(), plan.run_id) / "logs")
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    try:
+        with Progress(*columns, console=errors, disable=not errors.is_terminal) as bar:
+            task = bar.add_task(f"{one.id} judges", total=len(questions))
+            asyncio.run(
+                ask_judge(
+                    writer,
+                    questions,
+                    store,
+                    SystemClock(),
+                    Patience.from_environment(),
+                    concurrency,
+                    lambda done: bar.update(task, completed=done),
+                )
+            )
+    except KeyboardInterrupt:
+        return False
+    return True
+
+
+def _document(
+    plan: Plan, store: Store, texts: list[Written], judges: tuple[Candidate, ...], judged: dict[str, Judged]
+) -> dict[str, Any]:
+    from bakeoff.decide.judged import judged_candidates, jury, jury_agreement
+    from bakeoff.decide.labelling import Label
+    from bakeoff.score.judge import family_of
+    from bakeoff.study.judging import preferences_of
+    from bakeoff.study.labelling import label_report
+
+    families = {brief.id: brief.family for brief in plan.suite.briefs}
+    labels = [Label.model_validate_json(record) for record in store.labels(plan.run_id)]
+    together = jury([found.pairs for found in judged.values()], [found.grades for found in judged.values()])
+    preferences = {name: preferences_of(found, texts) for name, found in judged.items()}
+    entries = {name: (found.pairs, found.grades) for name, found in judged.items()}
+    if len(judged) > 1:
+        entries["jury"] = together
+        preferences["jury"] = {pair: verdict - 0.5 for pair, verdict in together[0].items()}
+    report = label_report(plan, store, texts, labels, preferences)
+    agreements = {line.scorer: line for line in report.agreements if line.content_type is None}
+    own = {family_of(candidate.model.reference) for candidate in plan.candidates}
+    return {
+        "briefs": len({text.brief for text in texts}),
+        "labels": report.labels,
+        "judges": [
+            {
+                "judge": name,
+                "candidates": judged_candidates(texts, families, pairs, grades),
+                "counts": judged[name]._asdict() if name in judged else None,
+                "agreement": agreements.get(name),
+            }
+            for name, (pairs, grades) in entries.items()
+        ],
+        "jury_alpha": jury_agreement([found.pairs for found in judged.values()]) if len(judged) > 1 else None,
+        "warnings": [
+            f"{one.id} is of the same family as a candidate ({family_of(one.model.reference)}): models prefer their own kind"
+            for one in judges
+            if family_of(one.model.reference) in own
+        ],
+    }
