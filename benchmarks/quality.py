@@ -81,7 +81,7 @@ def longer(_checks: BriefChecks, text: str) -> float:
 
 def at_random(_checks: BriefChecks, text: str) -> float:
     """One draw, so that its row shows the noise of a row."""
-    return random.Random(f"quality:{text}").random()  # noqa: S311 - a baseline, not a secret
+    return random.Random(f"quality:{text}").random()
 
 
 SCORERS: dict[str, PairScorer] = {
