@@ -100,7 +100,7 @@ def test_the_value_is_the_weighted_mean_of_what_applies():
 
 def test_default_weights_are_those_of_the_documentation():
     assert sum(DEFAULT_WEIGHTS.values()) == pytest.approx(1)
-    page = (Path(__file__).parents[2] / "docs" / "scoring.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "scoring" / "README.md").read_text(encoding="utf-8")
     for name, weight in DEFAULT_WEIGHTS.items():
         assert f"| `{name}` | {weight:g} |" in page
 

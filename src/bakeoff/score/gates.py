@@ -1,7 +1,7 @@
 """Gates: defects that make a text unfit to publish, whatever else is good about it.
 
 Each gate answers yes or no and shows the span that made it say so. They are tuned to leave good text alone: what a
-gate lets through may still be bad, what it stops is broken. `docs/scoring.md` lists what each one misses.
+gate lets through may still be bad, what it stops is broken. `docs/scoring/gates.md` lists what each one misses.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Word lists of the register dimension and of call-to-action detection. Lists are opinions; docs/scoring.md owns up to it."""
+"""Word lists of the register dimension and of call-to-action detection. Lists are opinions; docs/scoring/README.md owns up to it."""
 
 from __future__ import annotations
 
