@@ -51,6 +51,7 @@ def finish(plan: Plan, store: Store) -> dict[str, Any]:
         elapsed_s=store.elapsed_s(plan.run_id),
         report=str(folder / "report.txt"),
         version=plan.version,
+        weights=_weights(plan),
     )
     document = build_document(facts, plan.candidates, conclusion)
     document["notes"] += [*_selection_note(plan, document), *suite_notes(plan.suite)]
@@ -64,6 +65,16 @@ def finish(plan: Plan, store: Store) -> dict[str, Any]:
             f"free the disk, then: bakeoff show {plan.run_id}",
         ) from None
     return document
+
+
+def _weights(plan: Plan) -> dict[str, dict[str, float]]:
+    """Return the weight of each dimension for each content type of the plan."""
+    from bakeoff.score.composite import weights_for
+
+    types = plan.suite.used_content_types()
+    extra = plan.suite.scorer_names()
+    found = {name: weights_for(name, plan.suite.weights, extra) for name in types}
+    return {name: {key: weight for key, weight in weights.items() if weight > 0} for name, weights in found.items()}
 
 
 def _selection_note(plan: Plan, document: dict[str, Any]) -> list[str]:

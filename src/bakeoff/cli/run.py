@@ -59,6 +59,7 @@ INTERRUPTED_EXIT = 130
     help="Let operators that a device lacks run on the CPU; marked beside every number.",
 )
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run (or: latest).")
+@click.option("--allow-code", is_flag=True, help="Run the scorers that the suite brings as Python files.")
 @click.option("--yes", is_flag=True, help="Do not ask before sending briefs to another machine.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole result as one JSON document on stdout.")
 @click.pass_context
@@ -76,6 +77,7 @@ def run(
     race: bool,
     strict: bool,
     allow_fallback: bool,
+    allow_code: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
@@ -101,7 +103,8 @@ def run(
         else:
             where = Where(read_devices(device), allow_fallback)
             load = Load(concurrency, concurrency_per_endpoint)
-            plan = _make_plan(suite, models, _design(fixed_n, race=race, strict=strict), load, seed, where)
+            what = What(suite, models, allow_code)
+            plan = _make_plan(what, _design(fixed_n, race=race, strict=strict), load, seed, where)
             _ask_before_sending(plan, yes=yes)
         return _carry_out(plan, store, as_json=as_json)
     finally:
@@ -120,11 +123,20 @@ def _refuse_with_resume(context: click.Context) -> None:
         "seed",
         "device",
         "allow_fallback",
+        "allow_code",
     )
     given = [name for name in fixed if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
     if given:
         names = ", ".join(name.replace("_", "-") for name in given)
         raise click.UsageError(f"--resume goes on with a stored plan; it cannot be changed by: {names}")
+
+
+class What(NamedTuple):
+    """The suite and the models as they were named, and whether the suite's own code may run."""
+
+    suite: str | None
+    models: str | None
+    allow_code: bool
 
 
 class Where(NamedTuple):
@@ -155,7 +167,7 @@ def _design(fixed_n: int | None, *, race: bool, strict: bool) -> Design:
     return Design(fixed_n, race or strict, strict)
 
 
-def _make_plan(suite_name: str | None, models: str | None, design: Design, load: Load, seed: int, where: Where) -> Plan:
+def _make_plan(what: What, design: Design, load: Load, seed: int, where: Where) -> Plan:
     import secrets
     from datetime import UTC, datetime
 
@@ -167,14 +179,17 @@ def _make_plan(suite_name: str | None, models: str | None, design: Design, load:
     from bakeoff.study.laps import divide, left_over
     from bakeoff.study.plan import Plan, choose_briefs
     from bakeoff.study.preflight import make_candidates
+    from bakeoff.study.scorer_files import find_scorer_files
     from bakeoff.study.suite import find_suite, load_suite
 
-    path = find_suite(suite_name)
+    path = find_suite(what.suite)
     suite = load_suite(path)
+    scorer_files = find_scorer_files(suite.scorers, path, allowed=what.allow_code)
     if design.fixed_n is not None and design.fixed_n > len(suite.briefs):
         raise UsageError(
             f"--fixed-n {design.fixed_n}: the suite has {len(suite.briefs)} briefs", "write more, or ask for fewer"
         )
+    models = what.models
     named = [part.strip() for part in models.split(",") if part.strip()] if models is not None else None
     references = named if named is not None else [f"bundled:{name}" for name in bundled_names()]
     candidates = make_candidates(references, suite.sampling, where.devices, allow_fallback=where.allow_fallback)
@@ -197,6 +212,7 @@ def _make_plan(suite_name: str | None, models: str | None, design: Design, load:
         mode="race" if racing else "fixed",
         evidence="strict" if design.strict else "standard",
         held_back=held_back,
+        scorer_files=scorer_files,
         seed=seed,
         concurrency=load.concurrency,
         endpoint_concurrency=load.per_endpoint,

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from bakeoff.core.outlines import GenerationOutline, ScoreOutline
 from bakeoff.core.spec import Candidate, Record
 from bakeoff.decide.analysis import CandidateResult
 from bakeoff.decide.conclusion import Conclusion
 from bakeoff.report.answers import anything_measured, count_answers
+from bakeoff.report.ranking import rank_candidates
 from bakeoff.score.validity import ALL_BUSINESS, VALIDITY, sentence_of, validity_lines
 
 SCHEMA = "bakeoff.run/1"
@@ -39,12 +40,13 @@ class RunFacts(Record):
     report: str | None
     version: str
     endpoint_concurrency: int | None = None
+    weights: dict[str, dict[str, float]] = Field(default_factory=dict)
 
 
 def build_document(facts: RunFacts, candidates: Sequence[Candidate], conclusion: Conclusion) -> dict[str, Any]:
     """Put a run together. Every total is counted from the rows that the conclusion holds."""
     analysis = conclusion.analysis
-    return {
+    document = {
         "schema": SCHEMA,
         "run_id": facts.run_id,
         "suite": {
@@ -78,8 +80,10 @@ def build_document(facts: RunFacts, candidates: Sequence[Candidate], conclusion:
         "validity": validity_lines(list(analysis.by_content_type)),
         "validity_text": sentence_of(VALIDITY[ALL_BUSINESS]),
         "events": [_json(event) for event in conclusion.events],
+        "weights": facts.weights,
         "notes": list(analysis.notes),
     }
+    return document | {"ranked_by": rank_candidates(document)}
 
 
 def _candidate(candidate: Candidate, conclusion: Conclusion) -> dict[str, Any]:

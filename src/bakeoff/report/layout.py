@@ -43,5 +43,9 @@ def bullets(heading: str, lines: Sequence[str]) -> Iterable[RenderableType]:
 
 
 def ranked(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the candidates of a `bakeoff.run/1` document, best mean first."""
-    return sorted(document["candidates"], key=lambda candidate: -(candidate["quality"]["estimate"] or 0.0))
+    """Return the candidates of a `bakeoff.run/1` document in its order; best mean first in one that has none yet."""
+    order = document.get("ranked_by", {}).get("order")
+    if order is None:
+        return sorted(document["candidates"], key=lambda candidate: -(candidate["quality"]["estimate"] or 0.0))
+    place = {name: number for number, name in enumerate(order)}
+    return sorted(document["candidates"], key=lambda candidate: place.get(candidate["id"], len(place)))

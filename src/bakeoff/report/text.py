@@ -50,6 +50,10 @@ def render(document: dict[str, Any]) -> RenderableType:
     labels = _labels(document)
     parts: list[RenderableType] = [_heading(document)]
     parts += [title("Quality: 0 to 10, with 95 % intervals"), _quality(document, labels)]
+    if len(document["candidates"]) > 1 and "ranked_by" in document:
+        parts.append(
+            Text(f"Ranked {document['ranked_by']['why']}. The decision below rests on the score.", style="dim")
+        )
     parts += [*speed_and_memory(document, labels), *_remarks(document, labels)]
     parts += bullets("The race", race_lines(document, labels))
     parts += [*bullets("Confirmed on briefs held back", confirmed_lines(document, labels)), _decision(document)]
@@ -192,19 +196,16 @@ def _between(pair: dict[str, Any], sign: int, digits: int) -> str:
 
 
 def _quality(document: dict[str, Any], labels: dict[str, str]) -> Table:
-    made = table("candidate", "score", "95 %", "publishable", "gated", "failed")
+    rates = document.get("ranked_by", {}).get("win_rates")
+    columns = ("score", "95 %", "publishable")
+    made = table("candidate", *(("preferred", *columns) if rates else (*columns, "gated")), "failed")
     for candidate in ranked(document):
         quality = candidate["quality"]
-        made.add_row(
-            *cells(
-                labels[candidate["id"]],
-                _number(quality["estimate"]),
-                _range(quality),
-                percent_text(candidate["publishable_rate"]["estimate"]),
-                str(candidate["gated"]),
-                str(candidate["failures"]),
-            )
+        score = (_number(quality["estimate"]), _range(quality), percent_text(candidate["publishable_rate"]["estimate"]))
+        found = (
+            (percent_text(rates[candidate["id"]]["estimate"]), *score) if rates else (*score, str(candidate["gated"]))
         )
+        made.add_row(*cells(labels[candidate["id"]], *found, str(candidate["failures"])))
     return made
 
 
@@ -238,8 +239,31 @@ def _remarks(document: dict[str, Any], labels: dict[str, str]) -> Iterable[Rende
         if candidate["gates"]
     ]
     yield from bullets("Gated texts (not publishable), by reason", gates)
-    yield from bullets("What the score is worth", [document["validity_text"]])
+    yield from bullets("What the score is worth", [document["validity_text"], *_worth_lines(document)])
+    yield from bullets("What your labels say", document.get("labels_text", ()))
     yield from bullets("Note", document["notes"])
+
+
+def _worth_lines(document: dict[str, Any]) -> Iterable[str]:
+    """Yield what is known of the score for each content type, and of what it is made."""
+    known, unknown = [], []
+    for line in document["validity"][:-1]:
+        agreement = line["agreement"]
+        if agreement["estimate"] is None:
+            unknown.append(line["content_type"])
+            continue
+        low, high = round(100 * agreement["low"]), round(100 * agreement["high"])
+        share, longer = round(100 * agreement["estimate"]), round(100 * line["baseline_longer_wins"])
+        known.append(f"{line['content_type']} {share} % [{low}, {high}] of {line['pairs']} (longer: {longer} %)")
+    if known:
+        yield f"by content type: {'; '.join(known)}"
+    if unknown:
+        yield f"never measured for: {', '.join(unknown)}"
+    weights = document.get("weights") or {}
+    for mixture in dict.fromkeys(tuple(found.items()) for found in weights.values()):
+        types = [name for name, found in weights.items() if tuple(found.items()) == mixture]
+        where = "" if len(types) == len(weights) else f" for {', '.join(types)}"
+        yield f"it is made{where} of: {', '.join(f'{name} {weight:g}' for name, weight in mixture)}"
 
 
 def _ending(document: dict[str, Any]) -> Iterable[RenderableType]:

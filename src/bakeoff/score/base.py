@@ -54,7 +54,15 @@ def load_scorer(name: str) -> Scorer:
         PluginFailed: its package cannot be imported.
         ScorerBroken: what the entry point gives is no scorer.
     """
-    loaded = load_plugin(GROUP, name)
+    return make_scorer(load_plugin(GROUP, name), name)
+
+
+def make_scorer(loaded: object, name: str) -> Scorer:
+    """Return the scorer that an entry point or a file gives: the object itself, or what makes it.
+
+    Raises:
+        ScorerBroken: it is no scorer.
+    """
     is_object = isinstance(loaded, Scorer) and not isinstance(loaded, type)
     made: object = loaded() if callable(loaded) and not is_object else loaded
     if not isinstance(made, Scorer):

@@ -39,7 +39,7 @@ async def execute(
         UsageError: the preflight found something wrong; nothing was generated or stored.
         StoreError: the store refuses.
     """
-    scorers_for(plan.suite)  # a scorer that cannot be loaded is told now, not after the last text
+    scorers_for(plan)  # a scorer that cannot be loaded is told now, not after the last text
     check_recorded(plan)
     fit = check_fit(plan.candidates, plan.budget, plan.concurrency)
     logs = run_folder(workspace, plan.run_id) / "logs"

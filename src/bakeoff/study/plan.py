@@ -17,6 +17,7 @@ from bakeoff.core.records import Generation
 from bakeoff.core.spec import Candidate, Record, content_hash
 from bakeoff.machine.budget import Budget
 from bakeoff.machine.detect import Machine
+from bakeoff.study.scorer_files import ScorerFile
 from bakeoff.study.suite import Brief, Suite
 
 _ALONE = 5
@@ -110,6 +111,7 @@ class Plan(Record):
     mode: Literal["fixed", "race"] = "fixed"
     evidence: Literal["standard", "strict"] = "standard"
     held_back: tuple[str, ...] = ()
+    scorer_files: tuple[ScorerFile, ...] = ()
     machine: Machine
     budget: Budget
     version: str

@@ -18,7 +18,7 @@ class Scored:
     def __init__(self, plan: Plan, store: Store) -> None:
         self._plan = plan
         self._store = store
-        self._kept_as, self._scorers = scoring_version(plan.suite), scorers_for(plan.suite)
+        self._kept_as, self._scorers = scoring_version(plan), scorers_for(plan)
         self._briefs = {brief.id: brief for brief in plan.suite.briefs}
         self.generations: list[GenerationOutline] = []
         self.scores: dict[str, ScoreOutline] = {}

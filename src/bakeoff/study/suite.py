@@ -42,6 +42,7 @@ Name = Annotated[
     StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=200),
     AfterValidator(_require_printable),
 ]
+ScorerName = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z_][a-z0-9_]*\.py$")]
 Language = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=2)]
 Fact = Annotated[Text, AfterValidator(require_searchable)]
 Alternatives = Annotated[list[Fact], Field(min_length=1)]
@@ -113,6 +114,7 @@ class Suite(Record):
     threshold: Points | None = Field(default=None, ge=0, le=10)
     system_prompt: Text | None = None
     tracking: dict[str, str] = Field(default_factory=dict)
+    scorers: list[ScorerName] = Field(default_factory=list)
     briefs: list[Brief] = Field(min_length=1)
 
     @field_validator("weights", mode="before")
@@ -155,6 +157,10 @@ class Suite(Record):
         """Return the declared content types that no brief has."""
         used = self.used_content_types()
         return [name for name in self.content_types if name not in used]
+
+    def scorer_names(self) -> tuple[str, ...]:
+        """Return the scorers beside the built-in dimensions: those installed, and those of the suite's own files."""
+        return (*installed_scorers(), *(name.removesuffix(".py") for name in self.scorers))
 
     def checks(self, brief: Brief) -> BriefChecks:
         """Return what the scoring room needs to know of a brief."""
@@ -256,7 +262,7 @@ def _late_problems(suite: Suite, lined: LinedData, file: str) -> list[Problem]:
     problems = misspelt_types(suite.unused_content_types(), suite.used_content_types(), lined, file)
     try:
         for content_type in suite.used_content_types():
-            weights_for(content_type, suite.weights, installed_scorers())
+            weights_for(content_type, suite.weights, suite.scorer_names())
     except UsageError as error:
         problems.append(Problem(file, lined.line(("weights",)), "weights", error.message, error.hint))
     for index, brief in enumerate(suite.briefs):

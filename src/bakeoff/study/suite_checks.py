@@ -26,7 +26,7 @@ def cross_checks(lined: LinedData, file: str) -> list[Problem]:
     found = [*_own_types(own), *_ids(briefs, lined), *_content_types(briefs, known), *_limits(briefs)]
     if isinstance(data.get("version"), bool | float):  # equal to 1 as Python compares
         found.append((("version",), f"is {data['version']}", "one of 1"))
-    found += _weights(data.get("weights"), known)
+    found += _weights(data.get("weights"), known, data.get("scorers"))
     found += _contradictions(briefs)
     return [Problem(file, lined.line(path), dotted(path), wrong, expected) for path, wrong, expected in found]
 
@@ -113,10 +113,11 @@ def _limits(briefs: list[tuple[int, dict[str, Any]]]) -> Iterator[_Found]:
                 yield ("briefs", index, "limits", name), f"is {one_line(repr(value), 60)}", "a whole number"
 
 
-def _weights(weights: object, types: list[str]) -> Iterator[_Found]:
+def _weights(weights: object, types: list[str], files: object) -> Iterator[_Found]:
     if not isinstance(weights, dict):
         return
-    dimensions = [*DIMENSIONS, *installed_scorers()]
+    own = [name.removesuffix(".py") for name in files if isinstance(name, str)] if isinstance(files, list) else []
+    dimensions = [*DIMENSIONS, *installed_scorers(), *own]
     by_type = {name: given for name, given in weights.items() if isinstance(given, Mapping)}
     if not by_type:
         yield from _dimensions(("weights",), weights, dimensions)
