@@ -236,7 +236,7 @@ def test_weights_flat_and_by_type() -> None:
 
 
 def test_weights_that_are_all_zero_are_told() -> None:
-    dimensions = ["brief", "structure", "length", "language", "business", "technical"]
+    dimensions = ["brief", "structure", "length", "language", "business", "technical", "substance"]
     zero = ", ".join(f"{name}_{'compliance' if name == 'brief' else 'quality'}: 0" for name in dimensions)
     assert "all are 0" in only_problem(f"{HEAD}weights: {{{zero}}}\n{BRIEF}").wrong
 

@@ -24,6 +24,7 @@ from bakeoff.score.dimensions import Dimension, business_quality, language_quali
 from bakeoff.score.gates import run_gates
 from bakeoff.score.keyword_heuristic import keyword_heuristic
 from bakeoff.score.norms import canonical_content_type
+from bakeoff.score.substance import substance_quality
 from bakeoff.score.technical import technical_quality
 from bakeoff.score.text import Text
 
@@ -35,9 +36,10 @@ DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType(
         "brief_compliance": 0.35,
         "structure_quality": 0.2,
         "length_quality": 0.15,
-        "language_quality": 0.15,
-        "business_quality": 0.075,
-        "technical_quality": 0.075,
+        "language_quality": 0.125,
+        "business_quality": 0.0625,
+        "technical_quality": 0.0625,
+        "substance_quality": 0.05,
     }
 )
 DIMENSIONS: tuple[str, ...] = tuple(DEFAULT_WEIGHTS)
@@ -106,7 +108,7 @@ def score_text(
 
     >>> checks = BriefChecks(prompt="Tweet that Kiln Cafe opens on 3 May.", content_type="tweet", must_include=(("3 May",),))
     >>> score_text("Kiln Cafe opens its doors on 3 May. Come and try our first batch of cardamom buns!", "stop", checks).value
-    10.0
+    9.8
     """
     parsed = Text(text if len(text) <= _HEAD + _TAIL else f"{text[:_HEAD]}\n\n{text[-_TAIL:]}")
     used = weights_for(checks.content_type, weights, [scorer.name for scorer in scorers])
@@ -169,6 +171,7 @@ def _grade(text: Text, checks: BriefChecks, facts: FactCheck) -> dict[str, Dimen
         "language_quality": language_quality(text, checks),
         "business_quality": business_quality(text, checks),
         "technical_quality": technical_quality(text, checks, facts),
+        "substance_quality": substance_quality(text, checks),
     }
 
 
