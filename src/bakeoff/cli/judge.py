@@ -49,7 +49,7 @@ _ASK: dict[str, tuple[Kind, ...]] = {"pairs": ("pairs",), "grades": ("grades",),
 def judge(
     run_id: str, references: str, ask: str, briefs: int, concurrency: int, max_tokens: int, *, yes: bool, as_json: bool
 ) -> int:
-    """Have models judge the texts of a run.
+    """Have models judge a run, and say what their word is worth.
 
     RUN is a run's id, or latest. A judge is written as a model of `bakeoff run` is. What it said is
     stored, and never asked again; its word counts only as far as it agrees with labels of yours.

@@ -31,7 +31,7 @@ _HELP = "a: A is better   b: B is better   t: tie   s: skip   u: undo   q: stop,
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of the page (default: any that is free).")
 @click.option("--json", "as_json", is_flag=True, help="Ask nothing: print what the labels say as one JSON document.")
 def label(run_id: str, pairs: int, port: int, *, web: bool, as_json: bool) -> None:
-    """Grade pairs of texts yourself, blind; then see how far the scores and judges agree with you.
+    """Grade pairs of texts yourself, blind; see how far the scores agree with you.
 
     RUN is a run's id, or latest. Which side is whose, and the order, are drawn at random.
     """
