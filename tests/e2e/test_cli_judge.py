@@ -205,6 +205,7 @@ def test_a_bundled_model_is_of_no_use_as_a_judge(space: InsideWorkspace) -> None
         (("--judge", "recorded:good.jsonl"), "cannot judge"),
         (("--judge", "bundled:nosuch"), "nosuch"),
         (("--judge", "openai:m@http://judge.example/v1"), "say --yes"),
+        (("--judge", "openai:m@http://127.0.0.1:9/v1"), "does not answer"),
         ((), "--judge"),
     ],
 )

@@ -63,7 +63,7 @@ def test_the_winners_score_comes_from_briefs_that_did_not_choose_it(space, docum
 def test_it_is_shown_as_it_goes_and_at_the_end(space, done, document):
     assert "a race over at most 137 briefs x 2 candidates" in done.stderr
     assert "bundled:generalist leads, 2 of 2 candidates in" in done.stderr
-    assert "confirming the score of bundled:generalist" in done.stderr
+    assert "confirming scores on briefs that had no part in them: bundled:generalist" in done.stderr
     shown = " ".join(space.call("show", document["run_id"]).stdout.split())
     assert "The race over everything: decided after" in shown
     assert "fewer); the evidence is approximate" in shown

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from bakeoff.core.records import Comparison
     from bakeoff.decide.duel import Duel
 
 
@@ -23,6 +24,7 @@ def compare(run_id: str, a: str, b: str, *, as_json: bool) -> None:
     """
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.errors import UsageError
+    from bakeoff.core.records import Comparison
     from bakeoff.decide.duel import duel
     from bakeoff.decide.raced import cells_of
     from bakeoff.study.execute import load_plan
@@ -37,6 +39,9 @@ def compare(run_id: str, a: str, b: str, *, as_json: bool) -> None:
         if first == second:
             raise UsageError(f"{first} cannot be compared with itself", f"candidates: {', '.join(names)}")
         scored = Scored.of(plan, store)
+        row = store.run(plan.run_id)
+        pairs = [] if row is None or row.result is None else row.result["comparisons"]
+        own = next((Comparison(**pair) for pair in pairs if {pair["a"], pair["b"]} == {first, second}), None)
     finally:
         store.close()
     cells = cells_of(scored.generations, scored.scores, plan.suite.replicates)
@@ -46,11 +51,12 @@ def compare(run_id: str, a: str, b: str, *, as_json: bool) -> None:
             "schema": "bakeoff.compare/1",
             "run_id": plan.run_id,
             "mode": plan.mode,
+            "run_comparison": None if own is None else own.model_dump(mode="json"),
             **found.model_dump(mode="json"),
         }
         click.echo(json.dumps(document, ensure_ascii=False))
         return
-    _print(found, plan.mode)
+    _print(found, own, plan.mode)
 
 
 def _find(name: str, names: list[str]) -> str:
@@ -63,9 +69,9 @@ def _find(name: str, names: list[str]) -> str:
     return found[0]
 
 
-def _print(found: Duel, mode: str) -> None:
+def _print(found: Duel, own: Comparison | None, mode: str) -> None:
     from rich.console import Console
 
     from bakeoff.report.duel import print_duel
 
-    print_duel(found, raced=mode == "race", console=Console())
+    print_duel(found, own, raced=mode == "race", console=Console())

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bakeoff.store.db import Store
     from bakeoff.study.judging import Judged, Kind
     from bakeoff.study.plan import Plan
+    from bakeoff.study.writers import EndpointWriter
 
 _ASK: dict[str, tuple[Kind, ...]] = {"pairs": ("pairs",), "grades": ("grades",), "both": ("pairs", "grades")}
 
@@ -143,9 +144,11 @@ def _ask_all(one: Candidate, plan: Plan, store: Store, questions: list[Any], con
     from bakeoff.study.judging import ask_judge
     from bakeoff.study.retries import Patience
     from bakeoff.study.runner import run_folder
-    from bakeoff.study.writers import make_judge
+    from bakeoff.study.writers import EndpointWriter, make_judge
 
     writer = make_judge(one, run_folder(workspace_folder(), plan.run_id) / "logs")
+    if isinstance(writer, EndpointWriter):
+        asyncio.run(_probe(one.id, writer))
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=errors, disable=not errors.is_terminal) as bar:
@@ -164,6 +167,16 @@ def _ask_all(one: Candidate, plan: Plan, store: Store, questions: list[Any], con
     except KeyboardInterrupt:
         return False
     return True
+
+
+async def _probe(name: str, writer: EndpointWriter) -> None:
+    """Make sure that the endpoint is there, so that a dead one is told at once."""
+    from bakeoff.study.preflight import probe_endpoints
+
+    try:
+        await probe_endpoints({name: writer})
+    finally:
+        await writer.close()
 
 
 def _document(

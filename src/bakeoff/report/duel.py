@@ -6,6 +6,7 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from bakeoff.core.plain import printable
+from bakeoff.core.records import Comparison
 from bakeoff.decide.duel import Difference, Duel
 from bakeoff.decide.wording import p_in_words, points, points_between, sample_in_words
 from bakeoff.report.layout import bullets, cells, table, title
@@ -14,11 +15,11 @@ _WIDTH = 37
 _BAR = 30
 
 
-def print_duel(found: Duel, *, raced: bool, console: Console) -> None:
-    """Print the page."""
+def print_duel(found: Duel, own: Comparison | None, *, raced: bool, console: Console) -> None:
+    """Print the page; `own` is what the run says of the pair, with its correction for all pairs and for looking early."""
     a, b = printable(found.a), printable(found.b)
     parts: list[RenderableType] = [
-        Text(_verdict(found.overall, a, b), style="bold"),
+        Text(_verdict(found.overall, a, b, own), style="bold"),
         *(Text(f"  {line}") for line in _numbers(found, a, b)),
         title(f"The difference: right of 0 {a} is ahead, left of it {b}"),
         _intervals(found),
@@ -31,14 +32,23 @@ def print_duel(found: Duel, *, raced: bool, console: Console) -> None:
     console.print(Group(*parts))
 
 
-def _verdict(overall: Difference, a: str, b: str) -> str:
+def _verdict(overall: Difference, a: str, b: str, own: Comparison | None) -> str:
     if overall.difference is None or overall.low is None or overall.high is None:
         return f"{a} and {b} have no brief in common."
     if overall.low <= 0 <= overall.high:
         return f"{a} and {b} are not told apart."
     ahead, behind = (a, b) if overall.difference > 0 else (b, a)
+    if own is not None and not _told_apart(own):
+        lead = f"{ahead} is ahead of {behind} by {points(abs(overall.difference))} points"
+        return f"{lead}; the run did not tell them apart: it allows for all pairs, and for looking early."
     sure = "" if overall.p is not None else " (a pilot: too few families for a claim)"
     return f"{ahead} is better than {behind} by {points(abs(overall.difference))} points{sure}."
+
+
+def _told_apart(own: Comparison) -> bool:
+    if own.low is None or own.high is None or own.low <= 0 <= own.high:
+        return False
+    return own.p_adjusted is None or own.p_adjusted <= 1.0 - own.level
 
 
 def _numbers(found: Duel, a: str, b: str) -> list[str]:

@@ -43,6 +43,8 @@ def validity_of_judge(one: Mapping[str, Any]) -> str:
     """Return the line that stands beside every number of a judge."""
     agreement: ScorerAgreement | None = one["agreement"]
     counts = one["counts"]
+    if counts is not None and counts["failed"] == counts["asked"]:
+        return f"{one['judge']}: nothing is known of it: all {counts['asked']} questions failed"
     if counts is not None and counts["asked"] and counts["without_answer"] > _USELESS * counts["asked"]:
         return (
             f"{one['judge']}: of no use as a judge: {counts['without_answer']} of {counts['asked']} questions got no valid "

@@ -26,9 +26,11 @@ def race_lines(document: Mapping[str, Any], labels: Mapping[str, str]) -> list[s
         lines += [f"{name}: {_fact_in_words(fact, labels)}" for name, fact in race["by_content_type"].items()]
     share = 1.0 - race["briefs_raced"] / race["briefs_fixed"]
     guaranteed = "guaranteed" if race["evidence"] == "strict" else "approximate"
+    written = sum(candidate["generations"] for candidate in document["candidates"])
     lines.append(
-        f"{race['briefs_raced']} briefs were needed of the {race['briefs_fixed']} that everybody writing all of them would take"
-        f" ({100 * share:.0f} % fewer); the evidence is {guaranteed}"
+        f"{race['briefs_raced']} answers to briefs were needed of the {race['briefs_fixed']} that everybody writing all of them"
+        f" would take ({100 * share:.0f} % fewer); with what was under way and what confirms the score, {written} texts were"
+        f" written; the evidence is {guaranteed}"
     )
     return lines
 

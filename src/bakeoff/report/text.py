@@ -23,6 +23,7 @@ from bakeoff.report.layout import bullets, cells, ranked, table, title
 from bakeoff.report.race import confirmed_lines, race_lines
 from bakeoff.report.speed import speed_and_memory
 
+_CONFIRMED = "*"
 _HEADLINES = {
     "winner": "Run {choice}: it beats every other candidate.",
     "best_within_eps": "Run {choice}: no other is better by more than {eps:g} points.",
@@ -54,6 +55,11 @@ def render(document: dict[str, Any]) -> RenderableType:
         parts.append(
             Text(f"Ranked {document['ranked_by']['why']}. The decision below rests on the score.", style="dim")
         )
+    if any(candidate.get("confirmed") for candidate in document["candidates"]):
+        other = (
+            "from briefs held back to confirm it: not to be compared with the other rows; leads are on the same briefs"
+        )
+        parts.append(Text(f"{_CONFIRMED} {other}", style="dim"))
     parts += [*speed_and_memory(document, labels), *_remarks(document, labels)]
     parts += bullets("The race", race_lines(document, labels))
     parts += [*bullets("Confirmed on briefs held back", confirmed_lines(document, labels)), _decision(document)]
@@ -201,7 +207,9 @@ def _quality(document: dict[str, Any], labels: dict[str, str]) -> Table:
     made = table("candidate", *(("preferred", *columns) if rates else (*columns, "gated")), "failed")
     for candidate in ranked(document):
         quality = candidate["quality"]
-        score = (_number(quality["estimate"]), _range(quality), percent_text(candidate["publishable_rate"]["estimate"]))
+        mark = _CONFIRMED if candidate.get("confirmed") else ""
+        publishable = percent_text(candidate["publishable_rate"]["estimate"])
+        score = (_number(quality["estimate"]) + mark, _range(quality), publishable)
         found = (
             (percent_text(rates[candidate["id"]]["estimate"]), *score) if rates else (*score, str(candidate["gated"]))
         )
