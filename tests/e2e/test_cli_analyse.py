@@ -273,3 +273,9 @@ def test_two_candidates_of_a_run_are_compared(space: InsideWorkspace) -> None:
         assert refused.returncode == 2
         assert said in refused.stderr
         assert "recorded:poor.jsonl" in refused.stderr
+
+
+def test_a_plan_under_fifteen_briefs_says_that_nothing_is_claimed(space: InsideWorkspace) -> None:
+    few = space.call("plan", "--sd", "1", "--difference", "2").stdout
+    assert "under 15 families of briefs no difference is claimed" in few
+    assert "no difference is claimed" not in space.call("plan", "--sd", "2", "--difference", "0.5").stdout

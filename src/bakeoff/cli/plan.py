@@ -110,10 +110,12 @@ def _pairs_of_table(table: str, bounds: str) -> list[dict[str, Any]]:
 
 
 def _print(found: SamplePlan, pilot: dict[str, Any] | None) -> None:
+    from bakeoff.decide.analysis import PILOT_UNDER
+
     among = "" if found.models == 2 else f" among {found.models} models"
     if pilot is not None:
         click.echo(
-            f"The spread of {pilot['a']} and {pilot['b']} over {pilot['briefs']} families: {pilot['sd']:.2f} points "
+            f"The widest spread of any two, {pilot['a']} and {pilot['b']}, over {pilot['briefs']} families: {pilot['sd']:.2f} points "
             f"[{pilot['sd_low']:.2f}, {pilot['sd_high']:.2f}], 80 %; planned with its upper end."
         )
     if found.briefs is None:
@@ -130,3 +132,5 @@ def _print(found: SamplePlan, pilot: dict[str, Any] | None) -> None:
         mark = "  <- this plan" if point.briefs == found.briefs else ""
         click.echo(f"{point.briefs:6d}   {point.difference:5.2f}  {bar}{mark}")
     click.echo("\nPlanned for normal differences; where a model fails rarely and wholly, plan for more.")
+    if found.briefs < PILOT_UNDER:
+        click.echo(f"Whatever this says: under {PILOT_UNDER} families of briefs no difference is claimed.")
