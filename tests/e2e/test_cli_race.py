@@ -66,7 +66,8 @@ def test_it_is_shown_as_it_goes_and_at_the_end(space, done, document):
     assert "confirming scores on briefs that had no part in them: bundled:generalist" in done.stderr
     shown = " ".join(space.call("show", document["run_id"]).stdout.split())
     assert "The race over everything: decided after" in shown
-    assert "fewer); the evidence is approximate" in shown
+    assert "fewer); with what was under way" in shown
+    assert "texts were written; the evidence is approximate" in shown
     assert "that did not choose it" in shown
     assert "as overall" in shown
 
