@@ -28,7 +28,11 @@ def test_the_facts_of_a_file(tmp_path):
     assert found.weight_bytes == 20 * 34 + 64 * 4
     assert (found.quantisation, found.context_length, found.licence) == ("Q8_0", 1024, "apache-2.0")
     assert found.chat_template == "{{ messages }}"
-    assert found.config() == {
+    assert found.facts() == {
+        "model_type": "llama",
+        "param_count": 64 * 10 + 64,
+        "vocab_size": 10,
+        "tie_word_embeddings": True,
         "num_hidden_layers": 2,
         "num_attention_heads": 4,
         "num_key_value_heads": 2,
@@ -41,11 +45,12 @@ def test_what_a_file_does_not_say_is_none_or_seen_in_its_tensors(tmp_path):
     tensors = {"big": ("Q4_K", (256, 40)), "small": ("F32", (64,))}
     found = read_gguf(write_gguf(tmp_path / "m.gguf", {"general.architecture": "llama"}, tensors))
     assert (found.quantisation, found.context_length, found.licence, found.chat_template) == ("Q4_K", None, None, None)
-    assert found.config() == {}
+    assert found.facts() == {"model_type": "llama", "param_count": 256 * 40 + 64, "tie_word_embeddings": True}
     layers = {**KEYS, "general.file_type": 999, "llama.attention.head_count_kv": [2, 0, 4]}
     found = read_gguf(write_gguf(tmp_path / "n.gguf", layers, TENSORS))
     assert found.quantisation == "Q8_0"
-    assert found.config()["num_key_value_heads"] == 4
+    assert found.facts()["num_key_value_heads"] == 4
+    assert found.facts()["layer_types"] == ["full_attention", "mamba", "full_attention"]
 
 
 def test_a_reference_to_a_file(tmp_path):
@@ -176,4 +181,4 @@ def test_flipped_bytes_are_facts_or_an_error_and_never_anything_else(tmp_path, f
         return
     assert found.weight_bytes <= len(raw)
     assert found.quantisation
-    found.config()
+    found.facts()

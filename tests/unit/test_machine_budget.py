@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bakeoff.core.errors import UsageError
-from bakeoff.machine.budget import memory_budget
+from bakeoff.machine.accelerators import Accelerator
+from bakeoff.machine.budget import accelerator_budget, memory_budget
 from sample_runs import MACHINE
 
 GIB = 1 << 30
@@ -54,3 +55,53 @@ def test_a_budget_that_is_no_number_of_bytes(monkeypatch: pytest.MonkeyPatch, wa
     with pytest.raises(UsageError, match="BAKEOFF_MEMORY_BUDGET") as caught:
         memory_budget(MACHINE)
     assert "8000000000" in caught.value.hint
+
+
+def card(budget: float | None, *, unified: bool = False) -> Accelerator:
+    return Accelerator(
+        kind="metal" if unified else "cuda",
+        name="card",
+        memory_bytes=None,
+        free_bytes=None,
+        power_w=None,
+        source="told",
+        unified=unified,
+        budget_bytes=None if budget is None else int(budget * GIB),
+        budget_source="told by hand",
+    )
+
+
+def test_what_a_container_has_left_counts() -> None:
+    known = {
+        "ram_bytes": 16 * GIB,
+        "available_bytes": 9 * GIB,
+        "memory_limit_bytes": 8 * GIB,
+        "limit_left_bytes": 3 * GIB,
+    }
+    budget = memory_budget(MACHINE.model_copy(update=known))
+    assert budget.value == 2 * GIB
+    assert budget.source.startswith("what the container's limit leaves")
+
+
+def test_an_accelerator_has_a_budget_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = MACHINE.model_copy(update={"ram_bytes": 16 * GIB, "available_bytes": 14 * GIB})
+    assert accelerator_budget(machine, ()) is None
+    # A Mac of 16 GB: the working set is the limit, whatever is free.
+    metal = accelerator_budget(machine, (card(11.84, unified=True),))
+    assert metal is not None
+    assert (metal.value, metal.source) == (int(11.84 * GIB), "told by hand")
+    # Less is free than that.
+    busy = machine.model_copy(update={"available_bytes": 5 * GIB})
+    assert accelerator_budget(busy, (card(11.84, unified=True),)) == memory_budget(busy)
+    # A card's memory is its own; cards are never added up.
+    assert accelerator_budget(busy, (card(24), card(8))) == accelerator_budget(busy, (card(8), card(24)))
+    two = accelerator_budget(busy, (card(24), card(8)))
+    assert two is not None
+    assert two.value == 24 * GIB
+    silent = accelerator_budget(machine, (card(None),))
+    assert silent is not None
+    assert silent.value is None
+    monkeypatch.setenv("BAKEOFF_MEMORY_BUDGET", "8000000000")
+    forced = accelerator_budget(machine, (card(24),))
+    assert forced is not None
+    assert forced.value == 8_000_000_000

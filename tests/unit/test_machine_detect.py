@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff.machine.detect import allowed_cores, cgroup_limit, detect_machine
+from bakeoff.machine.cgroups import cgroup_headroom, cgroup_limit
+from bakeoff.machine.detect import allowed_cores, detect_machine, read_vm_stat
 
 NO_LIMIT_V1 = str(2**63 - 4096)
 
@@ -50,6 +51,45 @@ def test_cgroup_limits(tmp_path: Path, membership: str, files: dict[str, str], e
 
 def test_without_cgroups_there_is_no_limit(tmp_path: Path) -> None:
     assert cgroup_limit(tmp_path / "nothing", tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "expected"),
+    [
+        ("0::/a\n", {"a/memory.max": "900", "a/memory.current": "300"}, 600),
+        (
+            "0::/a\n",
+            {"a/memory.max": "900", "a/memory.current": "300", "a/memory.stat": "anon 1\ninactive_file 50\n"},
+            650,
+        ),
+        (
+            "0::/a/b\n",
+            {"a/b/memory.max": "900", "a/b/memory.current": "1", "a/memory.max": "500", "a/memory.current": "450"},
+            50,
+        ),
+        ("0::/a\n", {"a/memory.max": "100", "a/memory.current": "300"}, 0),
+        ("0::/a\n", {"a/memory.max": "max", "a/memory.current": "300"}, None),
+        ("0::/a\n", {"a/memory.max": "900"}, None),
+        ("4:memory:/x\n", {"memory/x/memory.limit_in_bytes": "90", "memory/x/memory.usage_in_bytes": "80"}, 10),
+    ],
+)
+def test_what_a_limit_leaves(tmp_path: Path, membership: str, files: dict[str, str], expected: int | None) -> None:
+    root = make(tmp_path / "cgroup", files)
+    (tmp_path / "membership").write_text(membership)
+    assert cgroup_headroom(tmp_path / "membership", root) == expected
+
+
+def test_what_a_mac_can_hand_out() -> None:
+    said = """Mach Virtual Memory Statistics: (page size of 16384 bytes)
+Pages free:                                3000.
+Pages active:                            200000.
+Pages inactive:                          100000.
+Pages speculative:                          500.
+Pages wired down:                         90000.
+Pages purgeable:                            100.
+"""
+    assert read_vm_stat(said) == 16384 * (3000 + 100000 + 500 + 100)
+    assert read_vm_stat("nonsense") is None
 
 
 def test_this_machine() -> None:

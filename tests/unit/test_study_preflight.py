@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff.core.errors import DoesNotFit, UsageError
+from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Sampling
-from bakeoff.machine.budget import Budget
-from bakeoff.study.preflight import check_fit, is_remote, make_candidates
+from bakeoff.study.preflight import is_remote, make_candidates
 
 TINY = str(Path(__file__).parents[1] / "data" / "tiny_llama")
 SAMPLING = Sampling()
@@ -62,18 +61,3 @@ def test_what_leaves_this_machine(url: str, remote: bool) -> None:
 
 def test_folders_do_not_leave_this_machine() -> None:
     assert not is_remote(make_candidates([TINY], SAMPLING)[0])
-
-
-def test_fit_together_one_by_one_and_not_at_all() -> None:
-    candidates = make_candidates([TINY, f"onnx+{TINY}"], SAMPLING)
-    fit = check_fit(candidates, Budget(value=None, source="not known"), 4)
-    assert fit.together
-    one, two = (need.total_bytes for need in fit.needs.values())
-    assert one == two
-    assert check_fit(candidates, Budget(value=2 * one, source="s"), 4).together
-    assert not check_fit(candidates, Budget(value=2 * one - 1, source="s"), 4).together
-    with pytest.raises(DoesNotFit, match="set by hand") as caught:
-        check_fit(candidates, Budget(value=one - 1, source="set by hand"), 4)
-    assert caught.value.exit_code == 2
-    # More texts in flight, more cache.
-    assert check_fit(candidates, Budget(value=None, source="s"), 16).needs[TINY].total_bytes > one

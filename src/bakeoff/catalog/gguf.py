@@ -15,7 +15,7 @@ import struct
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from bakeoff.catalog.gguf_types import FILE_TYPES, TENSOR_TYPES
 from bakeoff.core.errors import InvalidFile, Problem
@@ -25,6 +25,28 @@ MADE_FROM = "general.made_from"
 """The key under which `bakeoff convert` keeps the digest of the folder that a file was made of."""
 
 Value = bool | int | float | str | tuple[int | float | bool, ...]
+
+# What config.json calls a size, and what follows the architecture's name in a GGUF key.
+_SIZES = {
+    "num_hidden_layers": "block_count",
+    "num_attention_heads": "attention.head_count",
+    "num_key_value_heads": "attention.head_count_kv",
+    "head_dim": "attention.key_length",
+    "v_head_dim": "attention.value_length",
+    "hidden_size": "embedding_length",
+    "intermediate_size": "feed_forward_length",
+    "vocab_size": "vocab_size",
+    "max_position_embeddings": "context_length",
+    "sliding_window": "attention.sliding_window",
+    "sliding_window_pattern": "attention.sliding_window_pattern",
+    "kv_lora_rank": "attention.kv_lora_rank",
+    "qk_rope_head_dim": "rope.dimension_count",
+    "mamba_d_state": "ssm.state_size",
+    "mamba_d_conv": "ssm.conv_kernel",
+    "mamba_d_ssm": "ssm.inner_size",
+    "mamba_n_groups": "ssm.group_count",
+    "conv_L_cache": "shortconv.l_cache",
+}
 
 # Bounds, each at least ten times what the largest published models have.
 _MAX_KEYS = 1 << 16
@@ -119,17 +141,24 @@ class GgufHeader:
         value = self.metadata.get(key)
         return value if isinstance(value, str) else None
 
-    def config(self) -> dict[str, int]:
-        """Return the sizes of the model under the names that config.json has for them; unknown ones are left out."""
-        sizes = {
-            "num_hidden_layers": self._count("block_count"),
-            "num_attention_heads": self._count("attention.head_count"),
-            "num_key_value_heads": self._count("attention.head_count_kv"),
-            "head_dim": self._count("attention.key_length"),
-            "hidden_size": self._count("embedding_length"),
-            "max_position_embeddings": self.context_length,
-        }
-        return {name: size for name, size in sizes.items() if size is not None}
+    def facts(self) -> dict[str, Any]:
+        """Return the model's sizes under the names that config.json has for them; unknown ones are left out."""
+        table = next((tensor for tensor in self.tensors if tensor.name == "token_embd.weight"), None)
+        sizes = {ours: self._count(theirs) for ours, theirs in _SIZES.items()}
+        facts: dict[str, Any] = {name: size for name, size in sizes.items() if size is not None}
+        if table is not None and len(table.shape) == 2:
+            facts.setdefault("vocab_size", table.shape[1])
+        facts["tie_word_embeddings"] = all(tensor.name != "output.weight" for tensor in self.tensors)
+        if layers := self._attending():
+            facts["layer_types"] = layers
+        return {**facts, "model_type": self.architecture, "param_count": self.parameters}
+
+    def _attending(self) -> list[str]:
+        """Return the kind of each layer where the file lists how many key heads each has: none means that it keeps a state."""
+        heads = self.metadata.get(f"{self.architecture}.attention.head_count_kv")
+        if not isinstance(heads, tuple) or 0 not in heads:
+            return []
+        return ["full_attention" if count else "mamba" for count in heads]
 
     def _count(self, name: str) -> int | None:
         """Return a whole number above 0 of this architecture; of a list with one for each layer, the largest."""

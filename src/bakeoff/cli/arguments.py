@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import isfinite
 
 from bakeoff.core.errors import UsageError
@@ -39,3 +40,22 @@ def read_columns(text: str | None) -> dict[str, str]:
             )
         found[ours] = theirs
     return found
+
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_UNITS |= {"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
+_AMOUNT = re.compile(r"(\d{1,18}(?:\.\d{1,9})?) ?([KMGT]?i?B?)", re.IGNORECASE | re.ASCII)
+
+
+def read_bytes(option: str, text: str) -> int:
+    """Read a number of bytes, with a unit or without: GB is 1e9, GiB is 2^30.
+
+    Raises:
+        UsageError: it is something else, or nothing at all.
+    """
+    found = _AMOUNT.fullmatch(text.strip())
+    unit = _UNITS.get(found[2].upper()) if found else None
+    count = int(float(found[1]) * unit) if found and unit else 0
+    if count < 1:
+        raise UsageError(f"{option} {text}: expected a number of bytes above 0", "such as 8000000000, 8GB or 16GiB")
+    return count

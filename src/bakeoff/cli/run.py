@@ -174,7 +174,8 @@ def _make_plan(what: What, design: Design, load: Load, seed: int, where: Where) 
     from bakeoff import __version__
     from bakeoff.catalog.references import bundled_names
     from bakeoff.core.errors import UsageError
-    from bakeoff.machine.budget import memory_budget
+    from bakeoff.machine.accelerators import find_accelerators
+    from bakeoff.machine.budget import accelerator_budget, memory_budget
     from bakeoff.machine.detect import detect_machine
     from bakeoff.study.laps import divide, left_over
     from bakeoff.study.plan import Plan, choose_briefs
@@ -218,6 +219,7 @@ def _make_plan(what: What, design: Design, load: Load, seed: int, where: Where) 
         endpoint_concurrency=load.per_endpoint,
         machine=machine,
         budget=memory_budget(machine),
+        accelerator_budget=accelerator_budget(machine, find_accelerators(machine)),
         version=__version__,
     )
 

@@ -1,43 +1,65 @@
-"""Which accelerators the machine has, as its own tools report them; no model runtime is loaded.
+"""Which accelerators the machine has, as its own tools report them; no model runtime is loaded into this process.
 
-NVIDIA: `nvidia-smi`, the driver's own program. Apple Silicon: the GPU is part of the chip and shares its memory; how
-much of that Metal recommends to use (`recommendedMaxWorkingSetSize`) only a program that opens Metal can tell.
+NVIDIA: `nvidia-smi`, the driver's own program. AMD: what the kernel's driver shows in /sys. Apple Silicon: the GPU is part
+of the chip and shares its memory; how much of that Metal recommends to use (`recommendedMaxWorkingSetSize`) only a program
+that opens Metal can tell, so one is started, and may hang or crash without harm.
 """
 
 from __future__ import annotations
 
-import platform
+import contextlib
 import subprocess
+import sys
+from pathlib import Path
 from typing import Literal
 
 from bakeoff.core.spec import Record
 from bakeoff.machine.detect import Machine
 
 PROBE_TIMEOUT_S = 5.0
+METAL_TIMEOUT_S = 30.0
+"""Importing torch on a cold disk takes most of it."""
 _QUERY = ["nvidia-smi", "--query-gpu=name,memory.total,memory.free,power.draw", "--format=csv,noheader,nounits"]
 _MIB = 1 << 20
+_DRM = Path("/sys/class/drm")
+_ASK_METAL = """
+try:
+    import mlx.core as mx
+    info = mx.device_info() if hasattr(mx, "device_info") else mx.metal.device_info()
+    print("mlx", info["max_recommended_working_set_size"])
+except Exception:
+    import torch
+    print("torch", torch.mps.recommended_max_memory())
+"""
 
 
 class Accelerator(Record):
-    """One accelerator. Bytes are its own memory, None where nobody says; `power_w` is its draw when it was looked at."""
+    """One accelerator. Bytes are its own memory, None where nobody says; `power_w` is its draw when it was looked at.
 
-    kind: Literal["cuda", "metal"]
+    `unified` is True where its memory is the machine's. `budget_bytes` is what may be used of it now: what is free of a
+    card's, Metal's recommended working set of a Mac's; `budget_source` says where that comes from.
+    """
+
+    kind: Literal["cuda", "rocm", "metal"]
     name: str
     memory_bytes: int | None
     free_bytes: int | None
     power_w: float | None
     source: str
+    unified: bool = False
+    budget_bytes: int | None = None
+    budget_source: str | None = None
 
 
 def find_accelerators(machine: Machine) -> tuple[Accelerator, ...]:
-    """Look for accelerators (at most `PROBE_TIMEOUT_S`; a driver that hangs is one that is not there)."""
+    """Look for accelerators (a driver that hangs is one that is not there)."""
     if machine.system == "Darwin":
-        return _apple(machine.chip, machine.architecture)
+        return _apple(machine)
     try:
         said = subprocess.run(_QUERY, capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=True)
     except (OSError, subprocess.SubprocessError):
-        return ()
-    return read_nvidia_smi(said.stdout)
+        return find_amd_cards(_DRM)
+    return read_nvidia_smi(said.stdout) + find_amd_cards(_DRM)
 
 
 def read_nvidia_smi(text: str) -> tuple[Accelerator, ...]:
@@ -52,14 +74,17 @@ def read_nvidia_smi(text: str) -> tuple[Accelerator, ...]:
         if len(fields) != 4:
             continue
         total, free, watts = (_number(field) for field in fields[1:])
+        free_bytes = None if free is None else int(free) * _MIB
         found.append(
             Accelerator(
                 kind="cuda",
                 name=fields[0],
                 memory_bytes=None if total is None else int(total) * _MIB,
-                free_bytes=None if free is None else int(free) * _MIB,
+                free_bytes=free_bytes,
                 power_w=watts,
                 source="reported by nvidia-smi",
+                budget_bytes=free_bytes,
+                budget_source=None if free_bytes is None else "what nvidia-smi reports as free",
             )
         )
     return tuple(found)
@@ -72,9 +97,85 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _apple(chip: str | None, architecture: str) -> tuple[Accelerator, ...]:
-    if architecture != "arm64":
+def find_amd_cards(drm: Path) -> tuple[Accelerator, ...]:
+    """Return AMD's cards by what the amdgpu driver shows of their memory under `drm` (/sys/class/drm).
+
+    A GPU inside the processor is left out: what it calls its own is a corner of the machine's memory.
+    """
+    found = []
+    for total_file in sorted(drm.glob("card[0-9]*/device/mem_info_vram_total")):
+        total, used = _read_count(total_file), _read_count(total_file.with_name("mem_info_vram_used"))
+        if total is None or total < 1 << 31:
+            continue
+        free = None if used is None else max(0, total - used)
+        found.append(
+            Accelerator(
+                kind="rocm",
+                name=f"AMD GPU ({total_file.parent.parent.name})",
+                memory_bytes=total,
+                free_bytes=free,
+                power_w=None,
+                source="reported by the amdgpu driver",
+                budget_bytes=free,
+                budget_source=None if free is None else "what the amdgpu driver reports as free",
+            )
+        )
+    return tuple(found)
+
+
+def _read_count(file: Path) -> int | None:
+    with contextlib.suppress(OSError, ValueError):
+        return int(file.read_text(encoding="ascii"))
+    return None
+
+
+def _apple(machine: Machine) -> tuple[Accelerator, ...]:
+    if machine.architecture != "arm64":
         return ()
-    name = f"{chip or 'Apple Silicon'} GPU"
-    source = f"the chip, on {platform.system()}; its memory is the machine's, and Metal's limit was not asked for"
-    return (Accelerator(kind="metal", name=name, memory_bytes=None, free_bytes=None, power_w=None, source=source),)
+    limit, source = ask_metal(), "reported by Metal: its recommended working set"
+    if limit is None:
+        limit = assumed_working_set(machine.ram_bytes)
+        source = "assumed from the memory's size: neither mlx nor torch is installed to ask Metal"
+    return (
+        Accelerator(
+            kind="metal",
+            name=f"{machine.chip or 'Apple Silicon'} GPU",
+            memory_bytes=None,
+            free_bytes=None,
+            power_w=None,
+            source="the chip; its memory is the machine's",
+            unified=True,
+            budget_bytes=limit,
+            budget_source=source,
+        ),
+    )
+
+
+def ask_metal(program: tuple[str, ...] = (sys.executable, "-c", _ASK_METAL)) -> int | None:
+    """Return `recommendedMaxWorkingSetSize` in bytes, None where nothing that is installed can ask for it."""
+    try:
+        said = subprocess.run(program, capture_output=True, text=True, timeout=METAL_TIMEOUT_S, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    last = said.stdout.split()[-1:]
+    return int(last[0]) if last and last[0].isdigit() and int(last[0]) > 0 else None
+
+
+# GiB of memory, share that Metal recommended there. Public reports: exo#1672, sglang#29949, lmstudio-bug-tracker#2017,
+# antirez/ds4#893; of several for one size the smallest.
+_SHARES = ((16, 0.667), (24, 0.74), (64, 0.74), (128, 0.84))
+
+
+def assumed_working_set(ram_bytes: int | None) -> int | None:
+    """Return what Metal is likely to recommend on a Mac of that size; a guess, to be told as one.
+
+    >>> round(assumed_working_set(16 << 30) / (1 << 30), 1)
+    10.7
+    """
+    if ram_bytes is None:
+        return None
+    share = _SHARES[0][1]
+    for size, known in _SHARES:
+        if ram_bytes >= size << 30:
+            share = known
+    return int(ram_bytes * share)

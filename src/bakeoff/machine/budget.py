@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Record
+from bakeoff.machine.accelerators import Accelerator
 from bakeoff.machine.detect import Machine
 
 _KEEP_FREE_BYTES = 1 << 30
@@ -34,6 +36,7 @@ def memory_budget(machine: Machine) -> Budget:
         return Budget(value=int(wanted), source="set by BAKEOFF_MEMORY_BUDGET")
     named = {
         "available memory": machine.available_bytes,
+        "what the container's limit leaves": machine.limit_left_bytes,
         "container limit": machine.memory_limit_bytes,
         "physical memory": machine.ram_bytes,
     }
@@ -42,3 +45,26 @@ def memory_budget(machine: Machine) -> Budget:
         return Budget(value=None, source="this machine does not say how much memory it has")
     name = min(known, key=lambda key: known[key])
     return Budget(value=max(0, known[name] - _KEEP_FREE_BYTES), source=f"{name} less 1 GiB (assumed) for the system")
+
+
+def accelerator_budget(machine: Machine, accelerators: Sequence[Accelerator]) -> Budget | None:
+    """Return what models may take on the accelerator that engines choose; None where there is none.
+
+    A Mac's GPU shares the machine's memory: the smaller of Metal's recommended working set and the machine's own budget.
+    Of several cards it is the one with most free memory: no engine here spreads a model over two, and cards are never
+    added up. BAKEOFF_MEMORY_BUDGET overrides.
+
+    Raises:
+        UsageError: BAKEOFF_MEMORY_BUDGET is not a whole number of bytes.
+    """
+    if not accelerators:
+        return None
+    host = memory_budget(machine)
+    if host.source.startswith("set by"):
+        return host
+    best = max(accelerators, key=lambda found: found.budget_bytes or 0)
+    if best.budget_bytes is None:
+        return Budget(value=None, source=f"{best.name} does not say how much memory it has")
+    if best.unified and host.value is not None and host.value < best.budget_bytes:
+        return host
+    return Budget(value=best.budget_bytes, source=best.budget_source or best.source)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
+import re
 import subprocess
 from pathlib import Path
 
 from bakeoff.core.spec import Record
+from bakeoff.machine.cgroups import cgroup_headroom, cgroup_limit
+
+_CGROUP = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
 class Machine(Record):
-    """What can be found without special rights. Bytes are bytes; `memory_limit_bytes` is the container's, if any."""
+    """What can be found without special rights. Bytes are bytes; `memory_limit_bytes` is the container's, if any.
+
+    `limit_left_bytes` is what the container may still take; `performance_cores` and `efficiency_cores` are an Apple chip's.
+    """
 
     system: str
     release: str
@@ -25,6 +31,9 @@ class Machine(Record):
     memory_limit_bytes: int | None
     python: str
     load_average: float | None
+    limit_left_bytes: int | None = None
+    performance_cores: int | None = None
+    efficiency_cores: int | None = None
 
 
 def detect_machine() -> Machine:
@@ -38,10 +47,13 @@ def detect_machine() -> Machine:
         cores=os.cpu_count() or 1,
         allowed_cores=allowed_cores(),
         ram_bytes=_ram_bytes(),
-        available_bytes=None if mac else _meminfo(Path("/proc/meminfo"), "MemAvailable"),
-        memory_limit_bytes=None if mac else cgroup_limit(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")),
+        available_bytes=_mac_available() if mac else _meminfo(Path("/proc/meminfo"), "MemAvailable"),
+        memory_limit_bytes=None if mac else cgroup_limit(*_CGROUP),
         python=platform.python_version(),
         load_average=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        limit_left_bytes=None if mac else cgroup_headroom(*_CGROUP),
+        performance_cores=_count("hw.perflevel0.logicalcpu") if mac else None,
+        efficiency_cores=_count("hw.perflevel1.logicalcpu") if mac else None,
     )
 
 
@@ -67,6 +79,32 @@ def _sysctl(name: str) -> str | None:
     return found.stdout.strip() or None
 
 
+def _count(name: str) -> int | None:
+    found = _sysctl(name)
+    return int(found) if found and found.isdigit() else None
+
+
+def _mac_available() -> int | None:
+    try:
+        said = subprocess.run(["vm_stat"], capture_output=True, text=True, timeout=2, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return read_vm_stat(said.stdout)
+
+
+def read_vm_stat(text: str) -> int | None:
+    """Return the bytes that macOS can hand out at once, from what `vm_stat` prints: free, inactive, speculative, purgeable.
+
+    Inactive pages are file pages for the most part; those of programs would be compressed first.
+    """
+    size = re.search(r"page size of (\d+) bytes", text)
+    pages = dict(re.findall(r"^Pages ([a-z ]+):\s+(\d+)\.", text, re.MULTILINE))
+    if size is None or "free" not in pages:
+        return None
+    kinds = ("free", "inactive", "speculative", "purgeable")
+    return int(size[1]) * sum(int(pages.get(kind, 0)) for kind in kinds)
+
+
 def _linux_chip(path: Path) -> str | None:
     try:
         for line in path.read_text().splitlines():
@@ -85,34 +123,3 @@ def _meminfo(path: Path, field: str) -> int | None:
     except (OSError, ValueError, IndexError):
         pass
     return None
-
-
-def cgroup_limit(membership: Path, root: Path) -> int | None:
-    """Return the smallest memory limit over a process's cgroup and its ancestors, v2 and v1; None without one.
-
-    `membership` is a file like /proc/self/cgroup, `root` the cgroup mount.
-    """
-    try:
-        lines = membership.read_text().splitlines()
-    except OSError:
-        return None
-    limits: list[int] = []
-    for line in lines:
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if controllers == "":
-            limits += _limits_up(root, path, "memory.max")
-        elif "memory" in controllers.split(","):
-            limits += _limits_up(root / "memory", path, "memory.limit_in_bytes")
-    # v1 writes "no limit" as a number near 2^63.
-    return min((limit for limit in limits if limit < 1 << 60), default=None)
-
-
-def _limits_up(mount: Path, path: str, file: str) -> list[int]:
-    limits = []
-    folder = mount / path.lstrip("/")
-    while folder == mount or mount in folder.parents:
-        with contextlib.suppress(OSError, ValueError):
-            limits.append(int((folder / file).read_text()))
-        folder = folder.parent
-    return limits

@@ -124,6 +124,12 @@ _judges = Table(
     Column("judge", String(500), primary_key=True),
     Column("record", Text, nullable=False),
 )
+_calibration = Table(
+    "calibration",
+    _metadata,
+    Column("key", String(64), primary_key=True),
+    Column("record", Text, nullable=False),
+)
 
 
 class RunRow(NamedTuple):
@@ -424,6 +430,17 @@ class Store:
                 )
                 found.update((row.key, row.record) for row in rows)
         return found
+
+    def add_observation(self, key: str, record: str) -> None:
+        """Remember what a load took beside what was predicted, as JSON; one of the same key is replaced."""
+        with self._begin_with(_calibration) as connection:
+            connection.execute(delete(_calibration).where(_calibration.c.key == key))
+            self._insert_new(connection, _calibration, {"key": key, "record": record})
+
+    def observations(self) -> list[str]:
+        """Return all loads that were held against a prediction, as JSON."""
+        with self._begin_with(_calibration) as connection:
+            return list(connection.execute(select(_calibration.c.record).order_by(_calibration.c.key)).scalars())
 
     @contextmanager
     def _begin_with(self, table: Table) -> Iterator[Connection]:

@@ -12,10 +12,11 @@ from bakeoff.catalog.references import look_again
 from bakeoff.core.clock import Clock
 from bakeoff.core.errors import UsageError
 from bakeoff.store.db import Store
+from bakeoff.study.admission import Budgets, check_fit, observe, read_observations
 from bakeoff.study.fixed import run_fixed
 from bakeoff.study.gathering import Gathering, RaceProgress, Reloading
 from bakeoff.study.plan import Plan, count_unfinished
-from bakeoff.study.preflight import Pace, Probe, check_fit, check_recorded, load_cold, probe_endpoints, probe_pace
+from bakeoff.study.preflight import Pace, Probe, check_recorded, load_cold, probe_endpoints, probe_pace
 from bakeoff.study.retries import Patience
 from bakeoff.study.runner import Runner, run_folder
 from bakeoff.study.scorers import scorers_for
@@ -41,7 +42,8 @@ async def execute(
     """
     scorers_for(plan)  # a scorer that cannot be loaded is told now, not after the last text
     check_recorded(plan)
-    fit = check_fit(plan.candidates, plan.budget, plan.concurrency)
+    budgets = Budgets(plan.budget, plan.accelerator_budget)
+    fit = check_fit(plan.candidates, budgets, plan.concurrency, read_observations(store))
     logs = run_folder(workspace, plan.run_id) / "logs"
     writers = {candidate.id: make_writer(candidate, logs) for candidate in plan.candidates}
     patience = Patience.from_environment()
@@ -73,6 +75,7 @@ async def execute(
             await run_fixed(plan, store, runner, progress, together=fit.together)
     finally:
         await runner.close(store_loads=stored)
+    observe(plan, store)
 
 
 def load_plan(store: Store, run_id: str) -> Plan:

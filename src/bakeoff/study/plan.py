@@ -114,6 +114,7 @@ class Plan(Record):
     scorer_files: tuple[ScorerFile, ...] = ()
     machine: Machine
     budget: Budget
+    accelerator_budget: Budget | None = None
     version: str
 
     def briefs(self) -> list[Brief]:

@@ -1,4 +1,4 @@
-"""Before the first generation: does everything exist, answer and fit, and how long will it take.
+"""Before the first generation: does everything exist and answer, and how long will it take.
 
 Whatever is wrong is told before anything is generated, all candidates at once where more than one is wrong.
 """
@@ -13,14 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from bakeoff.catalog.fit import Need, estimate_need
-from bakeoff.catalog.gguf import read_gguf
-from bakeoff.catalog.headers import read_config
 from bakeoff.catalog.references import resolve, split_engine
 from bakeoff.core.clock import Clock
 from bakeoff.core.errors import (
     AnswerWithoutText,
-    DoesNotFit,
     EndpointError,
     EndpointRefused,
     EndpointTimeout,
@@ -34,16 +30,11 @@ from bakeoff.core.spec import Candidate, Sampling
 from bakeoff.core.units import seconds_text
 from bakeoff.engines.local import choose_engine, require_engine
 from bakeoff.engines.recorded import read_recorded
-from bakeoff.machine.budget import Budget
 from bakeoff.study.plan import Plan, Trial, count_alone, trials_of
 from bakeoff.study.retries import Patience, retry_policy
 from bakeoff.study.runner import messages_for
 from bakeoff.study.writers import EndpointWriter, Message, WorkerWriter, Writer
 
-_ASSUMED_CONTEXT = 2048
-"""Tokens a row is assumed to take in the cache where config.json gives no context length."""
-
-_GIB = 1 << 30
 _PROBE_REMOTE_S = 30.0
 _PROBE_LOCAL_S = 60.0
 _SILENT = "if it is loading its model: ask it for one text yourself and start again, or set BAKEOFF_PROBE_S=300"
@@ -128,44 +119,6 @@ def _make_candidate(reference: str, sampling: Sampling, devices: Sequence[str]) 
         quantisation=model.quantisation,
         sampling=sampling,
     )
-
-
-class Fit(NamedTuple):
-    """Whether all workers fit into the budget at once, and what each is expected to need."""
-
-    together: bool
-    needs: dict[str, Need]
-
-
-def check_fit(candidates: Sequence[Candidate], budget: Budget, concurrency: int) -> Fit:
-    """Predict what each worker needs.
-
-    Raises:
-        DoesNotFit: a candidate that alone needs more than the budget.
-    """
-    needs: dict[str, Need] = {}
-    for candidate in candidates:
-        model = candidate.model
-        if not model.is_ours_to_run:
-            continue
-        rows = min(concurrency, 16)
-        tokens = rows * min(model.context_length or _ASSUMED_CONTEXT, _ASSUMED_CONTEXT)
-        if model.source == "gguf":  # computed as stored
-            config, widened = read_gguf(Path(model.location)).config(), 0
-        else:
-            config = read_config(Path(model.location))
-            widened = (model.parameters or 0) if model.quantisation is None else 0
-        need = estimate_need(config, widened, model.weight_bytes or 0, tokens)
-        needs[candidate.id] = need
-        if budget.value is not None and need.total_bytes > budget.value:
-            raise DoesNotFit(
-                f"{candidate.id} is expected to need {need.total_bytes / _GIB:.1f} GiB (weights "
-                f"{need.weights_bytes / _GIB:.1f}, KV cache {need.kv_bytes / _GIB:.1f}, runtime {need.runtime_bytes / _GIB:.1f}), "
-                f"and the budget is {budget.value / _GIB:.1f} GiB ({budget.source})",
-                "leave it out, free memory, or set BAKEOFF_MEMORY_BUDGET if you know better",
-            )
-    total = sum(need.total_bytes for need in needs.values())
-    return Fit(budget.value is None or total <= budget.value, needs)
 
 
 def is_remote(candidate: Candidate) -> bool:

@@ -1,0 +1,141 @@
+"""What each engine holds besides the cache: its form of the weights, scratch memory, the runtime, and what loading takes.
+
+The constants are measured on Linux with `benchmarks/fit.py` (its report says on what) unless they are marked; the GPU ones
+are reported by others. Everything is what counts against memory at the worst moment, file pages that are mapped included:
+a model whose file does not stay in memory is read from the disk again for every token.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from bakeoff.catalog.architecture import Architecture
+from bakeoff.catalog.fit_subject import Subject, Weights
+from bakeoff.catalog.kv_cache import KvType
+
+Where = Literal["cpu", "accelerator"]
+ENGINES = ("onnx", "transformers", "llamacpp", "mlx", "vllm")
+
+_MIB = 1 << 20
+_UBATCH = 512
+_PREFILL_TOKENS = 2048
+"""Prompt tokens that a worker computes in one call."""
+_SAMPLE = 256 * _MIB
+"""What the transformers engine copies of the linear layers to find the best arithmetic on a CPU."""
+
+_RUNTIME_CPU = {"onnx": 140, "transformers": 450, "llamacpp": 130, "mlx": 300, "vllm": 2000}
+"""MiB: Python, the HTTP server, the engine's libraries."""
+_RUNTIME_DEVICE = {"transformers": 471, "llamacpp": 471, "mlx": 522, "vllm": 1500}
+"""MiB on the accelerator itself: the CUDA context and the Metal reserve that Ollama counts with (457 and 512 MiB), assumed."""
+
+_SCORES = {"gpt2": 2.2, "gpt_neo": 4.5}
+"""How often torch holds a prompt's attention scores on a CPU (float32, heads x tokens x tokens), where that is not once."""
+
+
+class Held(NamedTuple):
+    """Bytes: `weights` as the engine holds them, `graph` of scratch, `runtime`, and `loading` at the worst moment of the load
+    (the runtime included). `low` and `high` bound the weights where their size is not exact, or the engine has a choice.
+    """
+
+    weights: int
+    graph: int
+    runtime: int
+    loading: int
+    low: int
+    high: int
+
+
+def default_kv_type(engine: str, where: Where) -> KvType:
+    """Return the type of the numbers that an engine's cache holds: float32 on a CPU but for llama.cpp."""
+    if engine in {"llamacpp", "vllm"} or (where == "accelerator" and engine != "onnx"):
+        return "f16"
+    return "f32"
+
+
+def engine_memory(subject: Subject, weights: Weights, engine: str, where: Where, rows: int, tokens: int) -> Held:
+    """Return what `engine` holds for a model, `rows` texts of `tokens` tokens at a time."""
+    architecture = subject.architecture
+    graph = _graph(architecture, engine, where, rows, tokens)
+    if where == "accelerator" or engine == "vllm":
+        runtime = _RUNTIME_DEVICE.get(engine, 471) * _MIB
+        return Held(
+            weights.stored_bytes,
+            graph,
+            runtime,
+            weights.stored_bytes + runtime,
+            weights.low_bytes,
+            weights.high_bytes,
+        )
+    runtime = _RUNTIME_CPU.get(engine, 300) * _MIB
+    if engine == "onnx":
+        return _onnx(subject, weights, graph, runtime)
+    if engine == "transformers":
+        return _transformers(subject, weights, graph, runtime)
+    if engine == "mlx" and not weights.packed:
+        return _mlx(subject, weights, graph, runtime)
+    extra = weights.high_bytes - weights.stored_bytes
+    return Held(
+        weights.stored_bytes,
+        graph,
+        runtime,
+        weights.stored_bytes + runtime,
+        weights.low_bytes,
+        weights.stored_bytes + extra,
+    )
+
+
+def _onnx(subject: Subject, weights: Weights, graph: int, runtime: int) -> Held:
+    """float32 matrices in onnxruntime's own order, the embedding as stored, and the file's pages, which stay mapped."""
+    table = _table(subject.architecture)
+    parameters = _parameters(subject, weights)
+    half = weights.stored_bytes < 3 * parameters
+    embedding = table * (2 if half else 4)
+    matrices = parameters if subject.tied else parameters - table
+    held = 4 * matrices + embedding + weights.stored_bytes
+    widening = 4 * table if half else 0
+    return Held(held, graph, runtime, held + widening + runtime, held, held)
+
+
+def _transformers(subject: Subject, weights: Weights, graph: int, runtime: int) -> Held:
+    """float32 or bfloat16, whichever is faster here; both are read to find out, beside a sample of the layers."""
+    parameters = _parameters(subject, weights)
+    half = weights.stored_bytes < 3 * parameters
+    copy = 4 * _table(subject.architecture) if subject.tied else 0  # a packed output matrix is no longer the embedding
+    wide, narrow = 4 * parameters + copy, 2 * parameters + copy // 2 + weights.stored_bytes
+    sample = min(_SAMPLE, 4 * parameters)
+    loading = 4 * parameters + (weights.stored_bytes if half else 0) + sample + runtime
+    return Held(wide, graph, runtime, loading, min(wide, narrow) if half else wide, wide)
+
+
+def _mlx(subject: Subject, weights: Weights, graph: int, runtime: int) -> Held:
+    """float32 on a CPU, unless computing in the stored half precision is found to be faster."""
+    parameters = _parameters(subject, weights)
+    wide = 4 * parameters
+    loading = wide + 2 * _table(subject.architecture) + runtime
+    return Held(wide, graph, runtime, loading, weights.stored_bytes, wide)
+
+
+def _graph(architecture: Architecture, engine: str, where: Where, rows: int, tokens: int) -> int:
+    """Return scratch bytes. llama.cpp's is its own upper bound: 4 x micro-batch x (vocabulary + width).
+
+    The others hold logits for each row, and one layer's activations of the prompts that are computed together; torch on a
+    CPU their attention scores too. A brief as long as the whole context is the worst case.
+    """
+    vocab, hidden, inner = architecture.vocab or 0, architecture.hidden or 0, architecture.inner or 0
+    if engine == "llamacpp":
+        return 4 * _UBATCH * (vocab + hidden)
+    size = 2 if where == "accelerator" else 4
+    together = max(tokens, min(_PREFILL_TOKENS, rows * tokens))
+    scratch = 4 * vocab * rows * 2 + together * (4 * hidden + 2 * inner) * size
+    if engine == "transformers" and where == "cpu":
+        times = _SCORES.get(architecture.family or "", 1.0)
+        scratch += round(times * (architecture.heads or 0) * tokens * together * 4)
+    return scratch
+
+
+def _table(architecture: Architecture) -> int:
+    return (architecture.vocab or 0) * (architecture.hidden or 0)
+
+
+def _parameters(subject: Subject, weights: Weights) -> int:
+    return subject.parameters or weights.stored_bytes // 2

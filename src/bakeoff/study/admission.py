@@ -1,0 +1,135 @@
+"""Which candidates fit into memory, predicted before they are loaded and learnt from afterwards.
+
+A candidate is admitted on the upper bound of what it needs. When a run is over, what each worker really took at its peak is
+stored beside what is predicted for the texts that it wrote, and later predictions rest on that (`catalog.calibration`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from bakeoff.catalog.calibration import Observation, calibrate
+from bakeoff.catalog.engine_memory import ENGINES, Where
+from bakeoff.catalog.fit import Load, Need, predict
+from bakeoff.catalog.fit_subject import subject_of_files
+from bakeoff.core.errors import DoesNotFit
+from bakeoff.core.spec import Candidate, content_hash
+from bakeoff.machine.budget import Budget
+from bakeoff.measure.memory import summarise_loads
+from bakeoff.store.db import Store
+from bakeoff.study.plan import Plan
+
+_ASSUMED_TOKENS = 2048
+"""Tokens that a row is expected to take at most; briefs and texts of this kind stay far below."""
+_MOST_ROWS = 16
+"""What a worker runs at a time."""
+_GIB = 1 << 30
+
+
+class Budgets(NamedTuple):
+    """Bytes for workers: of the machine, and of its accelerator, None where it has none."""
+
+    host: Budget
+    accelerator: Budget | None = None
+
+    def of(self, where: Where) -> Budget:
+        """Return the one that a worker there takes from."""
+        return self.accelerator if where == "accelerator" and self.accelerator is not None else self.host
+
+
+class Fit(NamedTuple):
+    """Whether all workers fit into their budgets at once, and what each is expected to need."""
+
+    together: bool
+    needs: dict[str, Need]
+
+
+def check_fit(
+    candidates: Sequence[Candidate], budgets: Budgets, concurrency: int, seen: Sequence[Observation] = ()
+) -> Fit:
+    """Predict what each worker needs; `seen` are earlier loads on this machine.
+
+    Raises:
+        DoesNotFit: a candidate whose upper bound alone is more than the budget.
+    """
+    needs: dict[str, Need] = {}
+    totals: dict[Where, int] = {}
+    for candidate in candidates:
+        where = expected_place(candidate, budgets)
+        need = _predict(candidate, where, min(concurrency, _MOST_ROWS), _ASSUMED_TOKENS, seen)
+        if need is None:
+            continue
+        budget = budgets.of(where)
+        needs[candidate.id] = need
+        totals[where] = totals.get(where, 0) + need.high
+        if budget.value is not None and need.high > budget.value:
+            raise DoesNotFit(
+                f"{candidate.id} may need {need.high / _GIB:.1f} GiB (expected {need.estimate / _GIB:.1f}: weights "
+                f"{need.weights_bytes / _GIB:.1f}, KV cache {need.kv_bytes / _GIB:.1f}, scratch {need.graph_bytes / _GIB:.1f}, "
+                f"runtime {need.runtime_bytes / _GIB:.1f}; {need.load_peak_bytes / _GIB:.1f} while it loads), and the budget is "
+                f"{budget.value / _GIB:.1f} GiB ({budget.source})",
+                "see: bakeoff fit; leave it out, free memory, or set BAKEOFF_MEMORY_BUDGET if you know better",
+            )
+    together = all(
+        total <= (value if (value := budgets.of(where).value) is not None else total) for where, total in totals.items()
+    )
+    return Fit(together, needs)
+
+
+def expected_place(candidate: Candidate, budgets: Budgets) -> Where:
+    """Return where a worker will compute: on the accelerator if there is one and its engine would choose it."""
+    on_cpu = candidate.engine == "onnx" or (candidate.device or "").partition(":")[0] == "cpu"
+    return "cpu" if on_cpu or budgets.accelerator is None else "accelerator"
+
+
+def observe(plan: Plan, store: Store) -> None:
+    """Store what the workers of a finished run took beside what is predicted for the texts that they wrote.
+
+    Raises:
+        StoreError: the store refuses.
+    """
+    longest: dict[str, int] = {}
+    rows: dict[str, int] = {}
+    for batch in store.generation_batches(plan.run_id):
+        for text in batch:
+            used = (text.timings.prompt_tokens or 0) + (text.timings.completion_tokens or 0)
+            longest[text.candidate] = max(used, longest.get(text.candidate, 0))
+            rows[text.candidate] = max(text.concurrency or 1, rows.get(text.candidate, 1))
+    for candidate in plan.candidates:
+        loads = [load for load in store.loads(plan.run_id) if load.candidate == candidate.id]
+        taken = summarise_loads(loads)
+        if not candidate.model.is_ours_to_run or not longest.get(candidate.id) or taken.peak_memory_bytes is None:
+            continue
+        where: Where = "cpu" if taken.device == "cpu" else "accelerator"
+        need = _predict(candidate, where, min(rows[candidate.id], _MOST_ROWS), longest[candidate.id], ())
+        if need is not None:
+            seen = Observation(
+                model=candidate.model.digest,
+                engine=candidate.engine,
+                where=where,
+                predicted_bytes=need.estimate,
+                margin_bytes=need.margin_bytes,
+                measured_bytes=taken.peak_memory_bytes,
+            )
+            key = content_hash([candidate.digest, where, plan.run_id])
+            store.add_observation(key, seen.model_dump_json())
+
+
+def read_observations(store: Store) -> list[Observation]:
+    """Return all earlier loads that were held against a prediction.
+
+    Raises:
+        StoreError: the store refuses.
+    """
+    return [Observation.model_validate_json(record) for record in store.observations()]
+
+
+def _predict(candidate: Candidate, where: Where, rows: int, tokens: int, seen: Sequence[Observation]) -> Need | None:
+    """Return what a worker of ours needs; None for other endpoints, and for engines that nothing is known about."""
+    if not candidate.model.is_ours_to_run or candidate.engine not in ENGINES:
+        return None
+    subject = subject_of_files(candidate.model)
+    most = subject.architecture.max_context
+    load = Load(candidate.engine, where, min(tokens, most or tokens), rows)
+    return predict(subject, load, None, calibrate(seen, candidate.engine, where)).need
