@@ -23,7 +23,7 @@ _PREFILL_TOKENS = 2048
 _SAMPLE = 256 * _MIB
 """What the transformers engine copies of the linear layers to find the best arithmetic on a CPU."""
 
-_RUNTIME_CPU = {"onnx": 140, "transformers": 450, "llamacpp": 130, "mlx": 300, "vllm": 2000}
+_RUNTIME_CPU = {"onnx": 140, "transformers": 450, "llamacpp": 75, "mlx": 300, "vllm": 2000}
 """MiB: Python, the HTTP server, the engine's libraries."""
 _RUNTIME_DEVICE = {"transformers": 471, "llamacpp": 471, "mlx": 522, "vllm": 1500}
 """MiB on the accelerator itself: the CUDA context and the Metal reserve that Ollama counts with (457 and 512 MiB), assumed."""

@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "score": ("bakeoff.cli.score:score", "Score texts from anywhere by the rules: gates, dimensions, one value."),
     "analyse": ("bakeoff.cli.analyse:analyse", "Give anyone's scores the same statistics and decision."),
     "plan": ("bakeoff.cli.plan:plan", "Say how many briefs show which difference."),
+    "cost": ("bakeoff.cli.cost:cost", "Say what a text costs here, and whether it is worth it against a cloud API."),
     "fit": ("bakeoff.cli.fit:fit", "Say whether models fit into memory here, and with how long a context."),
     "doctor": ("bakeoff.cli.doctor:doctor", "Say what this machine is, and which engines work here, or why not."),
     "convert": ("bakeoff.cli.convert:convert", "Make a GGUF file, or a folder for MLX, of a model folder."),

@@ -5,7 +5,7 @@ Unknown numbers are null. What was not measured has its provenance beside it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -15,6 +15,7 @@ from bakeoff.core.spec import Candidate, Record
 from bakeoff.decide.analysis import CandidateResult
 from bakeoff.decide.conclusion import Conclusion
 from bakeoff.report.answers import anything_measured, count_answers
+from bakeoff.report.energy import energy_and_cost
 from bakeoff.report.ranking import rank_candidates
 from bakeoff.score.validity import ALL_BUSINESS, VALIDITY, sentence_of, validity_lines
 
@@ -67,7 +68,7 @@ def build_document(facts: RunFacts, candidates: Sequence[Candidate], conclusion:
         "measured": anything_measured(conclusion.generations),
         "report": facts.report,
         "bakeoff_version": facts.version,
-        "candidates": [_candidate(candidate, conclusion) for candidate in candidates],
+        "candidates": [_candidate(candidate, conclusion, facts.machine) for candidate in candidates],
         "race": None if conclusion.race is None else _json(conclusion.race),
         "comparisons": [_json(comparison) for comparison in analysis.overall.comparisons],
         "comparisons_by_content_type": {
@@ -86,7 +87,7 @@ def build_document(facts: RunFacts, candidates: Sequence[Candidate], conclusion:
     return document | {"ranked_by": rank_candidates(document)}
 
 
-def _candidate(candidate: Candidate, conclusion: Conclusion) -> dict[str, Any]:
+def _candidate(candidate: Candidate, conclusion: Conclusion, machine: Mapping[str, Any]) -> dict[str, Any]:
     analysis, scores = conclusion.analysis, conclusion.scores
     timing, load = conclusion.timings[candidate.id], conclusion.loads[candidate.id]
     overall = analysis.overall.result(candidate.id)
@@ -139,13 +140,7 @@ def _candidate(candidate: Candidate, conclusion: Conclusion) -> dict[str, Any]:
         "process_peak_bytes": load.process_peak_bytes,
         "device_peak_bytes": load.device_peak_bytes,
         "weight_bytes": load.weight_bytes,
-        "energy_j_per_generation": {"value": None, "provenance": None, "reason": "no energy was measured"},
-        "cost_per_generation": {
-            "value": None,
-            "currency": None,
-            "provenance": None,
-            "reason": "no price or energy is known for this candidate",
-        },
+        **energy_and_cost(own, candidate, _only(own, "device") or load.device, str(machine.get("system"))),
     }
 
 

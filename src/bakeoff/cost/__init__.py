@@ -1,0 +1,1 @@
+"""What a text costs here, and what it would cost elsewhere."""

@@ -1,0 +1,97 @@
+"""One model's cost against a cloud's, put together: intervals, break-even, and what every assumption does to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from bakeoff.core.records import Estimate
+from bakeoff.core.spec import Record
+from bakeoff.cost.arithmetic import (
+    LocalCost,
+    Values,
+    break_even_per_day,
+    busy_share,
+    cloud_cost,
+    local_cost,
+    saving_per_piece,
+)
+from bakeoff.cost.assumptions import Assumption, Swing, swings
+from bakeoff.cost.prices import CloudPrice
+from bakeoff.cost.uncertainty import Sample, TokenPrices, spread
+
+MOST_BUSY = 0.8
+"""The share of a day that a machine can be expected to write; queues grow beyond all bounds towards 1. Assumed."""
+TOKEN_RATIO = (0.8, 1.25)
+"""A provider's tokens for the same text over the model's own; assumed."""
+
+
+class Answer(Record):
+    """Of one piece, in one currency. `saving_percent` is None where the cloud costs nothing."""
+
+    local: LocalCost
+    local_interval: Estimate
+    cloud: Estimate
+    saving: Estimate
+    saving_percent: float | None
+    annual_saving: Estimate
+    break_even_per_day: float | Literal["never"]
+    busy_share: float | None
+    one_machine_is_enough: bool | None
+    co2_g: float | None
+    accepted: float
+    assumptions: tuple[Assumption, ...]
+    swings: tuple[Swing, ...]
+
+
+class CostedCandidate(Record):
+    """`answer` is None where `missing` says why; `candidate` is None where numbers were given instead of a run."""
+
+    candidate: str | None
+    answer: Answer | None
+    missing: str = ""
+    by_content_type: dict[str, Answer] = Field(default_factory=dict)
+
+
+class Costed(Record):
+    """All candidates of a run, or one set of numbers; the one to look at first comes first. `flat` is a price of each text."""
+
+    price: CloudPrice
+    flat: float | None
+    candidates: tuple[CostedCandidate, ...]
+    run_id: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def answer(
+    values: Values,
+    assumptions: Sequence[Assumption],
+    *,
+    sample: Sample | None = None,
+    prices: TokenPrices | None = None,
+    co2_per_kwh: float | None = None,
+    seed: int = 0,
+) -> Answer:
+    """Work everything out; `values` hold the means of `sample` already. `co2_per_kwh` is in grams."""
+    ratio = TOKEN_RATIO if sample is not None else (1.0, 1.0)
+    intervals = spread(values, assumptions, sample, prices, token_ratio=ratio, seed=seed)
+    there = cloud_cost(values)
+    busy = busy_share(values)
+    local = local_cost(values)
+    return Answer(
+        local=local,
+        local_interval=intervals.local,
+        cloud=intervals.cloud,
+        saving=intervals.saving,
+        saving_percent=100 * saving_per_piece(values) / there if there > 0 else None,
+        annual_saving=intervals.annual_saving,
+        break_even_per_day=break_even_per_day(values),
+        busy_share=busy,
+        one_machine_is_enough=None if busy is None else busy <= MOST_BUSY,
+        co2_g=None if co2_per_kwh is None else local.energy_j / 3.6e6 * co2_per_kwh,
+        accepted=values.accepted,
+        assumptions=tuple(assumptions),
+        swings=tuple(swings(values, assumptions)),
+    )

@@ -1,0 +1,129 @@
+"""How sure a cost is: families of briefs are drawn again, and every assumption from its range, both at once.
+
+Texts of one family are alike, so families are what is resampled, the same ones for tokens, time and acceptance (a cluster
+bootstrap). What was assumed is drawn from the triangle over its range with its value as the mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from bakeoff.core.records import Estimate
+from bakeoff.core.spec import Record
+from bakeoff.cost.arithmetic import Values, cloud_cost, local_cost
+from bakeoff.cost.assumptions import Assumption
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LEVEL = 0.9
+DRAWS = 1000
+_LEAST_SHARE = 1e-3
+
+
+class Sample(Record):
+    """What was measured, family by family: means over a family's texts. Seconds, tokens, a share.
+
+    `energy_j` is None where it was not measured. `texts` is how many texts each family has.
+    """
+
+    busy_s: tuple[float, ...]
+    prompt_tokens: tuple[float, ...]
+    completion_tokens: tuple[float, ...]
+    accepted: tuple[float, ...]
+    texts: tuple[int, ...]
+
+
+class TokenPrices(Record):
+    """Price of one token, in and out."""
+
+    prompt: float
+    completion: float
+
+
+class Spread(NamedTuple):
+    """Intervals of one piece's cost here and there, and of what it saves."""
+
+    local: Estimate
+    cloud: Estimate
+    saving: Estimate
+    annual_saving: Estimate
+
+
+def means_of(sample: Sample, prices: TokenPrices, values: Values, chosen: NDArray[np.int64] | None = None) -> Values:
+    """Return `values` with what the sample tells put in; `chosen` are the families drawn, all of them where None."""
+    rows = np.arange(len(sample.texts)) if chosen is None else chosen
+    weights = np.asarray(sample.texts, dtype=float)[rows]
+    busy, prompt, completion, accepted = (
+        float(np.average(np.asarray(column, dtype=float)[rows], weights=weights))
+        for column in (sample.busy_s, sample.prompt_tokens, sample.completion_tokens, sample.accepted)
+    )
+    cloud_text = prompt * prices.prompt + completion * prices.completion
+    return replace(values, busy_s=busy, cloud_text=cloud_text, accepted=max(_LEAST_SHARE, accepted))
+
+
+def spread(
+    values: Values,
+    assumptions: Sequence[Assumption],
+    sample: Sample | None,
+    prices: TokenPrices | None,
+    *,
+    token_ratio: tuple[float, float] = (1.0, 1.0),
+    seed: int = 0,
+) -> Spread:
+    """Return 90 % intervals around `values`.
+
+    `token_ratio` is the range of the cloud's tokens over the model's own: providers cut texts up differently.
+    """
+    generator = np.random.default_rng(seed)
+    drawn = np.empty((DRAWS, 3))
+    for row in range(DRAWS):
+        told = values
+        if sample is not None and prices is not None:
+            chosen = generator.integers(0, len(sample.texts), len(sample.texts))
+            told = means_of(sample, prices, values, chosen)
+        changes = {each.name: _draw(generator, each) for each in assumptions if each.low < each.high}
+        changes["cloud_text"] = told.cloud_text * _triangle(generator, token_ratio[0], 1.0, token_ratio[1])
+        told = replace(told, **changes)
+        here, there = local_cost(told).total, cloud_cost(told)
+        drawn[row] = here, there, there - here
+    families = 0 if sample is None else len(sample.texts)
+    here, there = local_cost(values).total, cloud_cost(values)
+    local, cloud, saving = (
+        _estimate(centre, column, families) for centre, column in zip((here, there, there - here), drawn.T, strict=True)
+    )
+    pieces = values.pieces_per_day
+    yearly = (
+        _nothing(families)
+        if pieces is None
+        else _estimate((there - here) * pieces * 365, drawn[:, 2] * pieces * 365, families)
+    )
+    return Spread(local, cloud, saving, yearly)
+
+
+def _draw(generator: np.random.Generator, assumption: Assumption) -> float:
+    return _triangle(generator, assumption.low, assumption.value, assumption.high)
+
+
+def _triangle(generator: np.random.Generator, low: float, mode: float, high: float) -> float:
+    return float(generator.triangular(low, mode, high)) if low < high else mode
+
+
+def _estimate(centre: float, drawn: NDArray[np.float64], families: int) -> Estimate:
+    if drawn.min() == drawn.max():  # every number was stated, and nobody doubted any
+        return Estimate(
+            estimate=centre, low=None, high=None, level=LEVEL, method="no range was stated", briefs=families
+        )
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Estimate(estimate=centre, low=float(low), high=float(high), level=LEVEL, method=_METHOD, briefs=families)
+
+
+def _nothing(families: int) -> Estimate:
+    return Estimate(estimate=None, low=None, high=None, level=LEVEL, method=_METHOD, briefs=families)
+
+
+_METHOD = "bootstrap over families, triangular assumptions"

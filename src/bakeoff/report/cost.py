@@ -1,0 +1,220 @@
+"""What a text costs, as `bakeoff.cost/1` and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from bakeoff.core.plain import printable
+from bakeoff.core.records import Estimate
+from bakeoff.cost.answer import MOST_BUSY, TOKEN_RATIO, Answer, Costed
+from bakeoff.cost.assumptions import Assumption
+from bakeoff.report.layout import bullets, cells, table, title
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+SCHEMA = "bakeoff.cost/1"
+_NAMES = {"busy_s": "latency", "cloud_text": "cloud_per_request", "pieces_per_day": "requests_per_day"}
+"""What users call a value, where the formulas have another name for it."""
+
+
+def cost_document(costed: Costed) -> dict[str, Any]:
+    """Return the document; its top level is the first candidate that has a cost."""
+    first = next(each for each in costed.candidates if each.answer is not None)
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "run_id": costed.run_id,
+        "currency": "USD",
+        "notes": list(costed.notes),
+    }
+    document |= {"candidate": first.candidate, **_answer(costed, first.answer)}
+    if costed.run_id is not None:
+        document["candidates"] = [
+            {
+                "candidate": each.candidate,
+                "missing": each.missing or None,
+                **_answer(costed, each.answer),
+                "by_content_type": {kind: _answer(costed, found) for kind, found in each.by_content_type.items()},
+            }
+            for each in costed.candidates
+        ]
+    return document
+
+
+def _answer(costed: Costed, found: Answer | None) -> dict[str, Any]:
+    if found is None:
+        names = (
+            "local",
+            "cloud",
+            "saving",
+            "saving_percent",
+            "annual_saving",
+            "break_even_per_day",
+            "capacity",
+            "co2_g",
+        )
+        return dict.fromkeys(names) | {"accepted": None, "assumptions": []}
+    local, price = found.local, costed.price
+    return {
+        "local": {
+            "energy_j": local.energy_j,
+            "energy_provenance": _energy_provenance(found),
+            "electricity_cost": local.electricity,
+            "idle_cost": local.idle,
+            "hardware_cost": local.hardware,
+            "total": local.total,
+            "interval": found.local_interval.model_dump(mode="json"),
+        },
+        "cloud": {
+            "cost": found.cloud.estimate,
+            "interval": found.cloud.model_dump(mode="json"),
+            "model": price.model,
+            "catalogue": price.catalogue,
+            "date": price.date or None,
+            "input_per_million": None if costed.flat is not None else price.input_per_million,
+            "output_per_million": None if costed.flat is not None else price.output_per_million,
+        },
+        "saving": found.saving.model_dump(mode="json"),
+        "saving_percent": found.saving_percent,
+        "annual_saving": found.annual_saving.model_dump(mode="json"),
+        "break_even_per_day": found.break_even_per_day,
+        "capacity": {"busy_share": found.busy_share, "one_machine_is_enough": found.one_machine_is_enough},
+        "co2_g": found.co2_g,
+        "accepted": found.accepted,
+        "assumptions": [_assumption(each, found) for each in found.assumptions],
+    }
+
+
+def _energy_provenance(found: Answer) -> str:
+    watts = next((each for each in found.assumptions if each.name == "watts"), None)
+    return "measured" if watts is None else "assumed" if watts.provenance == "assumed" else "derived"
+
+
+def _assumption(each: Assumption, found: Answer) -> dict[str, Any]:
+    swing = next(swing for swing in found.swings if swing.name == each.name)
+    return {
+        "name": _NAMES.get(each.name, each.name),
+        "value": each.value,
+        "unit": each.unit,
+        "low": each.low,
+        "high": each.high,
+        "provenance": each.provenance,
+        "note": each.note,
+        "saving_at_low": swing.at_low,
+        "saving_at_high": swing.at_high,
+        "flips_sign_at": swing.flips_sign_at,
+    }
+
+
+def cost_lines(costed: Costed, width: int) -> Iterator[RenderableType]:
+    """Yield what people read, for a terminal of `width` columns."""
+    price = costed.price
+    if costed.flat is None:
+        where = f"{price.provider}:{price.model}" if price.provider else price.model
+        rates = f"{price.input_per_million:g} and {price.output_per_million:g} USD per million tokens in and out"
+        looked = f", looked up for {price.date}" if price.date else ""
+        yield Text(printable(f"Against {where}: {rates} ({price.catalogue}{looked})."))
+    else:
+        yield Text(f"Against a flat price of {_money(costed.flat)} a text.")
+    made = table("candidate", "usable", "here, a piece", "cloud", "saves", "break-even a day")
+    for each in costed.candidates:
+        name = each.candidate or "these numbers"
+        if each.answer is None:
+            made.add_row(*cells(printable(name), *["-"] * 5))
+        else:
+            made.add_row(*cells(printable(name), *_row(each.answer)))
+    yield made
+    yield from bullets(
+        "No cost", [printable(f"{each.candidate}: {each.missing}") for each in costed.candidates if each.missing]
+    )
+    first = next(each for each in costed.candidates if each.answer is not None)
+    if first.answer is not None:
+        yield title(printable(f"What that rests on{f' ({first.candidate})' if first.candidate else ''}"))
+        yield _tornado(first.answer)
+        yield from bullets("Note", [printable(note) for note in (*_notes(first.answer), *costed.notes)])
+    del width
+
+
+def _row(found: Answer) -> tuple[str, ...]:
+    even = found.break_even_per_day
+    return (
+        f"{found.accepted:.0%}",
+        _span(found.local_interval),
+        _span(found.cloud),
+        "-" if found.saving_percent is None else f"{found.saving_percent:.1f} %",
+        even if isinstance(even, str) else f"{even:,.0f}",
+    )
+
+
+def _span(estimate: Estimate) -> str:
+    if estimate.estimate is None:
+        return "-"
+    if estimate.low is None or estimate.high is None:
+        return _money(estimate.estimate)
+    return f"{_money(estimate.estimate)} [{_money(estimate.low)}, {_money(estimate.high)}]"
+
+
+def _money(value: float) -> str:
+    """Return dollars to three digits that count, never as a power of ten.
+
+    >>> _money(0.000002315833), _money(0.0015), _money(12.5), _money(-446.09), _money(0)
+    ('$0.00000232', '$0.0015', '$12.50', '-$446.09', '$0')
+    """
+    if value == 0:
+        return "$0"
+    sign, size = "-" if value < 0 else "", abs(value)
+    if size >= 1:
+        return f"{sign}${size:,.2f}"
+    digits = f"{size:.3g}"
+    if "e" in digits:
+        exponent = int(digits.split("e")[1])
+        digits = f"{size:.{2 - exponent}f}".rstrip("0")
+    return f"{sign}${digits}"
+
+
+def _tornado(found: Answer) -> RenderableType:
+    made = table("assumption", "value", "range", "from", "answer turns at")
+    by_name = {each.name: each for each in found.assumptions}
+    for swing in found.swings:
+        each = by_name[swing.name]
+        span = "-" if each.low == each.high else f"{each.low:g} to {each.high:g}"
+        source = {"reported": "stated", "assumed": "ASSUMED"}.get(each.provenance, each.provenance)
+        if each.note and each.note != "stated" and each.provenance == "reported":
+            source = "reported"
+        turns = "never" if swing.flips_sign_at is None else f"{swing.flips_sign_at:.4g}"
+        name = _NAMES.get(each.name, each.name)
+        made.add_row(*cells(name, f"{each.value:g} {each.unit}", span, source, turns))
+    return made
+
+
+def _notes(found: Answer) -> list[str]:
+    notes = [each.note for each in found.assumptions if each.note and each.note != "stated"]
+    local = found.local
+    notes.append(f"{local.energy_j:.4g} J a piece, {_energy_provenance(found)}; a piece is a text that is usable")
+    if local.hardware is None:
+        notes.append(
+            "electricity alone: no volume was stated (--requests-per-day), so neither the machine nor its idle time is in it"
+        )
+    elif local.hardware == 0:
+        notes.append("the machine is not charged for: give --hardware-price")
+    if found.annual_saving.estimate is not None:
+        notes.append(f"a year at that volume saves {_span(found.annual_saving)}")
+    if found.one_machine_is_enough is False:
+        notes.append(
+            f"one machine cannot serve this: it would write {found.busy_share:.0%} of the day ({MOST_BUSY:.0%} at most)"
+        )
+    if found.saving.briefs:
+        low, high = TOKEN_RATIO
+        notes.append(
+            f"90 % intervals over {found.saving.briefs} families of briefs; the cloud's tokens for a text are taken as "
+            f"{low:g} to {high:g} times the model's own"
+        )
+    if found.co2_g is not None:
+        notes.append(f"{found.co2_g:.3g} g of CO2 a piece")
+    notes.append(
+        "electricity is rarely what decides: the machine's price, the volume and the share of usable texts are"
+    )
+    return notes

@@ -1,0 +1,138 @@
+"""`bakeoff cost` as a user runs it: on a run's own texts, on a few numbers, and with what cannot be meant."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bakeoff_command import write_suite
+from contracts import one_document
+from inside import InsideWorkspace
+
+NUMBERS = ["--watts", "35", "--latency-ms", "1588", "--tariff", "0.15", "--cloud-per-request", "0.00015"]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> InsideWorkspace:
+    return InsideWorkspace(tmp_path, monkeypatch, capsys)
+
+
+def test_a_few_numbers(workspace: InsideWorkspace) -> None:
+    document = one_document(workspace.call("cost", *NUMBERS, "--json").stdout)
+    assert document["schema"] == "bakeoff.cost/1"
+    assert document["local"]["energy_j"] == pytest.approx(55.58)
+    assert document["local"]["total"] == pytest.approx(2.315833e-6, rel=1e-6)
+    assert (document["local"]["idle_cost"], document["local"]["hardware_cost"]) == (None, None)
+    assert document["saving_percent"] == pytest.approx(98.4561, abs=1e-4)
+    assert document["annual_saving"]["estimate"] is None  # nobody said how many
+    for assumption in document["assumptions"]:
+        assert assumption["provenance"] in {"measured", "reported", "derived", "assumed"}
+    bought = one_document(workspace.call("cost", *NUMBERS, "--hardware-price", "2000", "--years", "4", "--json").stdout)
+    assert bought["break_even_per_day"] == pytest.approx(9275.6, abs=0.1)
+    shown = workspace.call("cost", *NUMBERS, "--hardware-price", "2000", "--requests-per-day", "1000").stdout
+    assert "-$446.10" in shown
+    never = one_document(workspace.call("cost", *NUMBERS[:-1], "0.000001", "--json").stdout)
+    assert never["break_even_per_day"] == "never"
+
+
+def test_a_run(workspace: InsideWorkspace) -> None:
+    write_suite(workspace.folder / "s.yaml", 6)
+    ran = one_document(
+        workspace.call(
+            "run", "s.yaml", "--models", "bundled:social,bundled:baseline", "--fixed-n", "6", "--json"
+        ).stdout
+    )
+    for candidate in ran["candidates"]:
+        energy = candidate["energy_j_per_generation"]
+        assert energy["provenance"] == "assumed"
+        assert energy["low"] <= 0.5 * energy["value"]
+        assert "ASSUMED" in energy["reason"]
+        assert candidate["cost_per_generation"]["provenance"] == "assumed"
+    document = one_document(workspace.call("cost", "latest", "--against", "gpt-3.5-turbo", "--json").stdout)
+    assert (document["cloud"]["input_per_million"], document["cloud"]["output_per_million"]) == (0.5, 1.5)
+    assert document["cloud"]["catalogue"].startswith("genai-prices ")
+    assert document["local"]["energy_provenance"] == "assumed"
+    by_name = {found["candidate"]: found for found in document["candidates"]}
+    assert set(by_name) == {"bundled:social", "bundled:baseline"}
+    for name, found in by_name.items():
+        candidate = next(each for each in ran["candidates"] if each["id"] == name)
+        # A piece is a usable text: the energy of one text over the share that is usable.
+        expected = candidate["energy_j_per_generation"]["value"] / max(found["accepted"], 1e-3)
+        assert found["local"]["energy_j"] == pytest.approx(expected, rel=1e-6)
+        assert set(found["by_content_type"]) == {"tweet", "business_email"}
+        assert found["saving"]["low"] < found["saving"]["estimate"] < found["saving"]["high"]
+    shown = workspace.call("cost", "latest").stdout
+    assert "ASSUMED" in shown
+    assert "since none was named" in shown
+    workspace.environment["COLUMNS"] = "80"
+    assert max(len(line) for line in workspace.call("cost", "latest").stdout.splitlines()) <= 80
+
+
+def test_prices_of_ones_own_and_countries(workspace: InsideWorkspace) -> None:
+    write_suite(workspace.folder / "s.yaml", 2)
+    workspace.call("run", "s.yaml", "--models", "bundled:social", "--fixed-n", "2")
+    (workspace.folder / "p.toml").write_text('["my-model"]\ninput = 1.0\noutput = 2.0\ndate = "2026-11-01"\n')
+    document = one_document(
+        workspace.call(
+            "cost",
+            "latest",
+            "--prices",
+            "p.toml",
+            "--against",
+            "my-model",
+            "--country",
+            "de",
+            "--rate",
+            "1.1",
+            "--json",
+        ).stdout
+    )
+    assert (document["cloud"]["input_per_million"], document["cloud"]["date"]) == (1.0, "2026-11-01")
+    (tariff,) = (each for each in document["assumptions"] if each["name"] == "tariff")
+    assert tariff["value"] == pytest.approx(0.3943 * 1.1)
+    assert document["co2_g"] == pytest.approx(document["local"]["energy_j"] / 3.6e6 * 381.0)
+
+
+def test_texts_that_existed_have_no_cost_here(workspace: InsideWorkspace) -> None:
+    write_suite(workspace.folder / "s.yaml", 2)
+    lines = [
+        {"brief_id": brief, "text": "Our shop opens on 14 March, number 0."}
+        for brief in ("tweet-0", "business_email-1")
+    ]
+    (workspace.folder / "old.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    workspace.call("run", "s.yaml", "--models", "recorded:old.jsonl", "--fixed-n", "2")
+    shown = workspace.call("cost", "latest")
+    assert (shown.returncode, shown.stdout) == (2, "")
+    assert "its texts existed before" in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "name a RUN, or give --watts and --latency-ms"),
+        (["--watts", "35", "--latency-ms", "1588"], "give --cloud-per-request"),
+        ([*NUMBERS, "--watts", "-1"], "-1"),
+        ([*NUMBERS, "--watts", "nan"], "nan"),
+        ([*NUMBERS, "--years", "0"], "0"),
+        ([*NUMBERS, "--residual", "5"], "--residual is more than"),
+        ([*NUMBERS, "--country", "xx"], "countries: "),
+        ([*NUMBERS[:4], *NUMBERS[6:], "--country", "fr"], "--rate 1.1"),
+        ([*NUMBERS, "--prices", "nowhere.toml"], "nowhere.toml: cannot be read"),
+        ([*NUMBERS, "--prices", "bad.toml"], "bad.toml: m.input: is -1"),
+        ([*NUMBERS, "--price-in", "1"], "both --price-in and --price-out"),
+        (["no-such-run"], "there is no run 'no-such-run'"),
+        (["latest", "--latency-ms", "3"], "leave out --latency-ms"),
+        (["latest", "--against", "gpt-4o-minni"], "did you mean gpt-4o-mini"),
+    ],
+)
+def test_what_cannot_be_meant(workspace: InsideWorkspace, arguments: list[str], said: str) -> None:
+    (workspace.folder / "bad.toml").write_text("[m]\ninput = -1\noutput = 2\n")
+    if "gpt-4o-minni" in arguments:
+        write_suite(workspace.folder / "s.yaml", 1)
+        workspace.call("run", "s.yaml", "--models", "bundled:social", "--fixed-n", "1")
+    shown = workspace.call("cost", *arguments)
+    assert (shown.returncode, shown.stdout) == (2, "")
+    assert said in shown.stderr
+    assert "Traceback" not in shown.stderr
