@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bakeoff.machine.detect import Machine
 from bakeoff_command import Workspace
 from contracts import one_document
 from stand_in_vllm import write_vllm
@@ -22,6 +23,14 @@ def test_the_document_tells_this_machine_and_its_engines(tmp_path: Path) -> None
     assert document["machine"]["ram_bytes"]["value"] == psutil.virtual_memory().total
     assert 0 < document["budget_bytes"]["value"] <= document["machine"]["ram_bytes"]["value"]
     assert document["budget_bytes"]["source"]
+    machine = document["machine"]
+    speed = machine["memory_bandwidth_bytes_per_s"]
+    assert speed["value"] is None or 1e8 < speed["value"] < 1e13
+    assert "measured" in speed["source"]
+    # Every value says where it comes from, and nothing that was reported passes for measured.
+    told = {name for name, value in machine.items() if value is not None and name in Machine.model_fields}
+    assert set(machine["sources"]) == told
+    assert all("reported" in source for source in machine["sources"].values())
     engines = {engine["name"]: engine for engine in document["engines"]}
     assert (engines["onnx"]["available"], engines["onnx"]["device"]) == (True, "cpu")
     for engine in engines.values():

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from bakeoff.machine.accelerators import Accelerator, read_nvidia_smi
+from bakeoff.machine.accelerators import (
+    Accelerator,
+    ask_metal,
+    assumed_working_set,
+    find_accelerators,
+    find_amd_cards,
+    read_nvidia_smi,
+)
 from bakeoff.measure.energy_sources import find_energy_sources
+from sample_runs import MACHINE
 
 GPU = Accelerator(kind="cuda", name="x", memory_bytes=1, free_bytes=1, power_w=80.0, source="test")
 
@@ -36,6 +45,66 @@ def test_counters_of_the_package_can_be_read_or_not(tmp_path: Path) -> None:
     assert find_energy_sources("Linux", (GPU,), tmp_path)[1].available
     counter.write_text("no number")
     assert "cannot be read" in find_energy_sources("Linux", (), tmp_path)[0].reason
+
+
+def amd_card(drm: Path, name: str, total: int, used: int | None) -> None:
+    device = drm / name / "device"
+    device.mkdir(parents=True)
+    (device / "mem_info_vram_total").write_text(f"{total}\n")
+    if used is not None:
+        (device / "mem_info_vram_used").write_text(f"{used}\n")
+
+
+def test_amd_cards_are_read_from_the_kernel(tmp_path: Path) -> None:
+    assert find_amd_cards(tmp_path) == ()
+    amd_card(tmp_path, "card0", 512 << 20, 0)  # inside the processor: no memory of its own
+    amd_card(tmp_path, "card1", 16 << 30, 1 << 30)
+    amd_card(tmp_path, "card2", 8 << 30, None)
+    first, second = find_amd_cards(tmp_path)
+    assert (first.kind, first.memory_bytes, first.budget_bytes) == ("rocm", 16 << 30, 15 << 30)
+    assert (second.free_bytes, second.budget_bytes, second.budget_source) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("program", "limit"),
+    [
+        ("print('mlx', 11453251584)", 11453251584),
+        ("print('mlx', 0)", None),
+        ("print('warning'); print('torch 17179869184')", 17179869184),
+        ("raise SystemExit(1)", None),
+        ("import os; os.abort()", None),
+        ("print('no number')", None),
+        ("", None),
+    ],
+)
+def test_metal_is_asked_by_a_process_that_may_die(program: str, limit: int | None) -> None:
+    assert ask_metal((sys.executable, "-c", program)) == limit
+
+
+@pytest.mark.parametrize(
+    ("gib", "least", "most"), [(8, 5, 6), (16, 10, 11), (24, 17, 18), (64, 47, 51), (128, 107, 108)]
+)
+def test_a_working_set_nobody_told_is_assumed_from_below(gib: int, least: float, most: float) -> None:
+    found = assumed_working_set(gib << 30)
+    assert found is not None
+    assert least <= found / (1 << 30) <= most
+    assert assumed_working_set(None) is None
+
+
+def test_a_mac_without_anything_to_ask_metal_says_that_it_assumes(monkeypatch: pytest.MonkeyPatch) -> None:
+    mac = MACHINE.model_copy(
+        update={"system": "Darwin", "architecture": "arm64", "chip": "Apple M4", "ram_bytes": 16 << 30}
+    )
+    monkeypatch.setattr("bakeoff.machine.accelerators.ask_metal", lambda: None)
+    (metal,) = find_accelerators(mac)
+    assert (metal.kind, metal.unified) == ("metal", True)
+    assert metal.budget_bytes == assumed_working_set(16 << 30)
+    assert "assumed" in str(metal.budget_source)
+    monkeypatch.setattr("bakeoff.machine.accelerators.ask_metal", lambda: 12 << 30)
+    (metal,) = find_accelerators(mac)
+    assert metal.budget_bytes == 12 << 30
+    assert "reported by Metal" in str(metal.budget_source)
+    assert find_accelerators(mac.model_copy(update={"architecture": "x86_64"})) == ()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

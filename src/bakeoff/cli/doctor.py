@@ -26,15 +26,20 @@ def doctor(*, as_json: bool) -> None:
 def _examine() -> dict[str, Any]:
     """Return the `bakeoff.doctor/1` document."""
     from bakeoff.machine.accelerators import find_accelerators
-    from bakeoff.machine.budget import memory_budget
-    from bakeoff.machine.detect import detect_machine
+    from bakeoff.machine.bandwidth import measure_bandwidth
+    from bakeoff.machine.budget import accelerator_budget, memory_budget
+    from bakeoff.machine.detect import detect_machine, sources_of
     from bakeoff.measure.energy_sources import find_energy_sources
 
     machine = detect_machine()
     accelerators = find_accelerators(machine)
+    own = accelerator_budget(machine, accelerators)
     facts = machine.model_dump(mode="json")
     facts["ram_bytes"] = {"value": machine.ram_bytes, "source": "reported by the operating system"}
     facts["accelerators"] = [found.model_dump(mode="json") for found in accelerators]
+    facts["accelerator_budget_bytes"] = None if own is None else own.model_dump(mode="json")
+    facts["memory_bandwidth_bytes_per_s"] = measure_bandwidth(machine).model_dump(mode="json")
+    facts["sources"] = sources_of(machine)
     return {
         "schema": "bakeoff.doctor/1",
         "machine": facts,
@@ -74,17 +79,21 @@ def _print(document: dict[str, Any]) -> None:
     from bakeoff.core.units import bytes_text
 
     machine, budget = document["machine"], document["budget_bytes"]
-    limit = machine["memory_limit_bytes"]
+    limit, speed = machine["memory_limit_bytes"], machine["memory_bandwidth_bytes_per_s"]
+    kinds = [f"{machine[f'{kind}_cores']} {kind}" for kind in ("performance", "efficiency") if machine[f"{kind}_cores"]]
+    split = f" ({', '.join(kinds)})" if kinds else ""
+    cores = f"{machine['cores']}{split}, of which {machine['allowed_cores']} may be used"
+    free = f"{bytes_text(machine['ram_bytes']['value'])}, {bytes_text(machine['available_bytes'])} available"
     lines = [
         ("Machine", f"{machine['chip'] or 'unknown chip'}, {machine['system']} {machine['architecture']}"),
-        ("Cores", f"{machine['cores']}, of which {machine['allowed_cores']} may be used"),
-        ("Memory", bytes_text(machine["ram_bytes"]["value"]) + (f", limited to {bytes_text(limit)}" if limit else "")),
+        ("Cores", cores),
+        ("Memory", free + (f", limited to {bytes_text(limit)} by a container" if limit else "")),
+        ("Memory speed", "-" if speed["value"] is None else f"{speed['value'] / 1e9:.1f} GB/s ({speed['source']})"),
         ("Budget for models", f"{bytes_text(budget['value'])} ({budget['source']})"),
     ]
-    lines += [
-        ("Accelerator", f"{found['name']}, memory {bytes_text(found['memory_bytes'])} ({found['source']})")
-        for found in machine["accelerators"]
-    ] or [("Accelerator", "none found")]
+    lines += [("Accelerator", _accelerator_line(found)) for found in machine["accelerators"]] or [
+        ("Accelerator", "none found")
+    ]
     lines += [("Engine", _engine_line(engine)) for engine in document["engines"]]
     lines += [
         ("Energy", f"{found['source']}: {'can be read' if found['available'] else 'not available'}, {found['reason']}")
@@ -93,6 +102,16 @@ def _print(document: dict[str, Any]) -> None:
     console = Console()
     for name, told in lines:
         console.print(Text(f"{name:<18}", style="bold") + Text(printable(told), style="not bold"), soft_wrap=True)
+
+
+def _accelerator_line(found: dict[str, Any]) -> str:
+    from bakeoff.core.units import bytes_text
+
+    memory = "the machine's own memory" if found["unified"] else f"memory {bytes_text(found['memory_bytes'])}"
+    budget = (
+        f"; for models {bytes_text(found['budget_bytes'])} ({found['budget_source']})" if found["budget_bytes"] else ""
+    )
+    return f"{found['name']}, {memory} ({found['source']}){budget}"
 
 
 def _engine_line(engine: dict[str, Any]) -> str:

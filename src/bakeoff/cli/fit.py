@@ -24,7 +24,9 @@ _ENGINES = ("onnx", "transformers", "llamacpp", "mlx", "vllm")
 @click.option("--batch", type=int, default=1, show_default=True, metavar="B", help="Texts written at a time.")
 @click.option("--engine", type=click.Choice(_ENGINES), help="What would run it (default: as in bakeoff run).")
 @click.option("--device", type=click.Choice(["cpu", "accelerator"]), help="Where (default: the engine's own choice).")
-@click.option("--quantisation", "--quantization", metavar="Q", help="Another format of the weights, such as q4_k_m.")
+@click.option(
+    "--quantisation", "--quantization", "--quantise", metavar="Q", help="Another format of the weights, such as q4_k_m."
+)
 @click.option("--kv-type", type=click.Choice(["f32", "f16", "bf16", "q8_0", "q4_0"]), help="Numbers in the KV cache.")
 @click.option("--budget", metavar="BYTES", help="Memory for models, such as 8000000000 or 16GiB (default: measured).")
 @click.option("--facts", type=click.Path(path_type=Path), metavar="FILE.json", help="Sizes of models not here.")

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 
 from bakeoff.core.spec import Record
+from bakeoff.machine.detect import Machine
 
 _BYTES = 1 << 28
 _ROUNDS = 5
@@ -18,11 +19,14 @@ class Bandwidth(Record):
     source: str
 
 
-def measure_bandwidth(threads: int, size_bytes: int = _BYTES) -> Bandwidth:
-    """Read `size_bytes` with that many threads, several times; the fastest counts, since other work only slows it down.
+def measure_bandwidth(machine: Machine, size_bytes: int = _BYTES) -> Bandwidth:
+    """Read `size_bytes` with every core, several times; the fastest counts, since other work only slows it down.
 
-    Takes a third of a second and `size_bytes` of memory, far more than any cache holds.
+    Takes a third of a second and `size_bytes` of memory, more than caches hold; not done where memory is that short.
     """
+    threads, free = machine.allowed_cores, machine.limit_left_bytes or machine.available_bytes
+    if free is not None and free < 4 * size_bytes:
+        return Bandwidth(value=None, source="not measured: too little memory is free")
     import numpy as np
 
     data = np.ones(size_bytes // 8, dtype=np.float64)

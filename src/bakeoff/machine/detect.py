@@ -57,6 +57,30 @@ def detect_machine() -> Machine:
     )
 
 
+def sources_of(machine: Machine) -> dict[str, str]:
+    """Return where each value comes from, and its unit where it has one. Nothing here is measured or assumed."""
+    mac = machine.system == "Darwin"
+    memory = "bytes, reported by macOS (vm_stat)" if mac else "bytes, reported by Linux (/proc/meminfo)"
+    limit = "bytes, reported by the cgroup file system: the smallest limit over all groups above this process"
+    told = {
+        "system": "reported by the operating system",
+        "release": "reported by the operating system",
+        "architecture": "reported by the operating system",
+        "chip": "reported by sysctl" if mac else "reported by /proc/cpuinfo",
+        "cores": "logical cores, reported by the operating system",
+        "allowed_cores": "logical cores that this process may use, reported by the operating system",
+        "performance_cores": "logical cores, reported by sysctl",
+        "efficiency_cores": "logical cores, reported by sysctl",
+        "ram_bytes": "bytes, reported by the operating system",
+        "available_bytes": memory,
+        "memory_limit_bytes": limit,
+        "limit_left_bytes": f"{limit}, less what is used and cannot be reclaimed",
+        "load_average": "runnable processes, mean of a minute, reported by the operating system",
+        "python": "reported by the interpreter",
+    }
+    return {name: source for name, source in told.items() if getattr(machine, name) is not None}
+
+
 def allowed_cores() -> int:
     """Return how many cores this process may use: its affinity on Linux, all elsewhere."""
     if hasattr(os, "sched_getaffinity"):
