@@ -1,25 +1,20 @@
-"""What nvidia-smi says, as it was recorded, and what it leaves out; which energy counters can be read."""
+"""What nvidia-smi says, as it was recorded, and what it leaves out; AMD's cards; what Metal recommends."""
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 import pytest
 
 from bakeoff.machine.accelerators import (
-    Accelerator,
     ask_metal,
     assumed_working_set,
     find_accelerators,
     find_amd_cards,
     read_nvidia_smi,
 )
-from bakeoff.measure.energy_sources import find_energy_sources
 from sample_runs import MACHINE
-
-GPU = Accelerator(kind="cuda", name="x", memory_bytes=1, free_bytes=1, power_w=80.0, source="test")
 
 
 def test_every_gpu_is_read_in_bytes_and_watts() -> None:
@@ -32,19 +27,6 @@ def test_every_gpu_is_read_in_bytes_and_watts() -> None:
 @pytest.mark.parametrize("text", ["", "No devices were found\n", "NVIDIA-SMI has failed because ...\n"])
 def test_complaints_are_no_gpus(text: str) -> None:
     assert read_nvidia_smi(text) == ()
-
-
-def test_counters_of_the_package_can_be_read_or_not(tmp_path: Path) -> None:
-    rapl, nvml = find_energy_sources("Linux", (), tmp_path)
-    assert not rapl.available
-    assert not nvml.available
-    counter = tmp_path / "intel-rapl:0" / "energy_uj"
-    counter.parent.mkdir()
-    counter.write_text("12345\n")
-    assert find_energy_sources("Linux", (GPU,), tmp_path)[0].available
-    assert find_energy_sources("Linux", (GPU,), tmp_path)[1].available
-    counter.write_text("no number")
-    assert "cannot be read" in find_energy_sources("Linux", (), tmp_path)[0].reason
 
 
 def amd_card(drm: Path, name: str, total: int, used: int | None) -> None:
@@ -105,18 +87,3 @@ def test_a_mac_without_anything_to_ask_metal_says_that_it_assumes(monkeypatch: p
     assert metal.budget_bytes == 12 << 30
     assert "reported by Metal" in str(metal.budget_source)
     assert find_accelerators(mac.model_copy(update={"architecture": "x86_64"})) == ()
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_counters_of_root_are_told(tmp_path: Path) -> None:
-    counter = tmp_path / "intel-rapl:0" / "energy_uj"
-    counter.parent.mkdir()
-    counter.write_text("1")
-    counter.chmod(0)
-    assert not find_energy_sources("Linux", (), tmp_path)[0].available
-
-
-def test_a_driver_that_tells_no_power_is_no_source(tmp_path: Path) -> None:
-    silent = GPU.model_copy(update={"power_w": None})
-    assert not find_energy_sources("Linux", (silent,), tmp_path)[1].available
-    assert [found.source for found in find_energy_sources("Darwin", ())] == ["apple"]

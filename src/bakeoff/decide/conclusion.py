@@ -10,6 +10,7 @@ from bakeoff.core.spec import Record
 from bakeoff.decide.analysis import Analysis
 from bakeoff.decide.raced import RaceFacts
 from bakeoff.decide.same_weights import SameWeights
+from bakeoff.measure.energy import EnergySummary
 from bakeoff.measure.memory import LoadSummary
 from bakeoff.measure.timing import TimingSummary
 
@@ -25,6 +26,7 @@ class Conclusion(Record):
     routes: dict[str, Route]
     timings: dict[str, TimingSummary]
     loads: dict[str, LoadSummary]
+    energy: dict[str, EnergySummary] = Field(default_factory=dict)
     same_weights: tuple[SameWeights, ...] = ()
     events: tuple[RunEvent, ...]
     generations: tuple[GenerationOutline, ...]

@@ -1,14 +1,29 @@
-"""Which ways to measure energy this machine offers, and why not the others. Looks; measures nothing."""
+"""Which ways to measure energy this machine offers, and why not the others; and the first that works, opened."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from bakeoff.core.spec import Record
 from bakeoff.machine.accelerators import Accelerator
+from bakeoff.measure.energy_counters import (
+    POWERCAP,
+    WATTS_CSV,
+    AppleMeter,
+    CsvMeter,
+    Meter,
+    NvmlMeter,
+    PowerPipe,
+    RaplMeter,
+    macmon_is_here,
+)
 
-POWERCAP = Path("/sys/class/powercap")
+_EXTRA = "pip install 'bakeoff[energy]'"
+_CANNOT_OPEN = (OSError, ValueError, ImportError, RuntimeError, AttributeError)
+"""What opening somebody's counters can raise; pynvml's and zeus's own errors are RuntimeErrors or Exceptions of theirs."""
 
 
 class EnergySource(Record):
@@ -22,23 +37,66 @@ class EnergySource(Record):
 def find_energy_sources(
     system: str, accelerators: Sequence[Accelerator], powercap: Path = POWERCAP
 ) -> tuple[EnergySource, ...]:
-    """Return every known way for this operating system ("Linux", "Darwin"), usable or not."""
+    """Return every known way for this operating system ("Linux", "Darwin"), usable or not, the best one first."""
+    wall = (_wall(os.environ[WATTS_CSV]),) if WATTS_CSV in os.environ else ()
     if system == "Darwin":
-        reason = "powermetrics needs administrator rights, and this version does not read the IOReport counters"
-        return (EnergySource(source="apple", available=False, reason=reason),)
-    return (_rapl(powercap), _nvml(accelerators))
+        return (*wall, _apple(), _macmon())
+    return (*wall, _rapl(powercap), _nvml(accelerators))
+
+
+def open_meter(system: str, accelerators: Sequence[Accelerator], where: str) -> Meter | None:
+    """Open the first way that covers what workers draw; None where there is none.
+
+    A wall meter covers everything; a processor's counters say nothing of a card's draw, nor a card's of the processor's.
+    `where` is "cpu", "metal", "cuda" or "rocm", or "both" for workers on the processor and on a card.
+    """
+    for found in find_energy_sources(system, accelerators):
+        if found.available and found.source in _COVER[where]:
+            try:
+                return _OPEN[found.source]()
+            except _CANNOT_OPEN:
+                continue
+    return None
+
+
+_CHIP = {"csv", "rapl", "apple", "macmon"}
+_COVER = {"cpu": _CHIP, "metal": _CHIP, "cuda": {"csv", "nvml"}, "rocm": {"csv"}, "both": {"csv"}}
+_OPEN: dict[str, Callable[[], Meter]] = {
+    "csv": lambda: CsvMeter(Path(os.environ[WATTS_CSV])),
+    "rapl": RaplMeter,
+    "nvml": NvmlMeter,
+    "apple": AppleMeter,
+    "macmon": PowerPipe,
+}
+
+
+def _wall(file: str) -> EnergySource:
+    if Path(file).is_file():
+        return EnergySource(source="csv", available=True, reason=f"the meter whose log is {file}, the whole machine")
+    return EnergySource(source="csv", available=False, reason=f"{WATTS_CSV} names {file}, which is no file")
+
+
+def _apple() -> EnergySource:
+    if find_spec("zeus_apple_silicon") is None:
+        return EnergySource(source="apple", available=False, reason=f"zeus-apple-silicon is not installed: {_EXTRA}")
+    return EnergySource(source="apple", available=True, reason="the chip, by Apple's own model of it; no sensor")
+
+
+def _macmon() -> EnergySource:
+    if not macmon_is_here():
+        return EnergySource(source="macmon", available=False, reason="the program macmon is not on PATH")
+    return EnergySource(source="macmon", available=True, reason="the whole Mac's power, sampled five times a second")
 
 
 def _rapl(powercap: Path) -> EnergySource:
     """Intel's and AMD's counters of the processor package (Linux powercap)."""
-    counters = sorted(powercap.glob("intel-rapl:*/energy_uj"))
-    if not counters:
+    meter = RaplMeter(powercap)
+    if not meter.zones:
         return EnergySource(source="rapl", available=False, reason=f"no counters under {powercap}")
     try:
-        for counter in counters:
-            int(counter.read_text(encoding="ascii"))
+        meter.read()
     except (OSError, ValueError):
-        reason = f"{counters[0]} cannot be read: it belongs to root"
+        reason = f"{powercap}/intel-rapl:*/energy_uj cannot be read: it belongs to root (chmod a+r, or run as root)"
         return EnergySource(source="rapl", available=False, reason=reason)
     return EnergySource(source="rapl", available=True, reason="the processor package, the whole machine's work")
 
@@ -46,6 +104,8 @@ def _rapl(powercap: Path) -> EnergySource:
 def _nvml(accelerators: Sequence[Accelerator]) -> EnergySource:
     if not any(found.kind == "cuda" for found in accelerators):
         return EnergySource(source="nvml", available=False, reason="no NVIDIA GPU")
+    if find_spec("pynvml") is None:
+        return EnergySource(source="nvml", available=False, reason=f"nvidia-ml-py is not installed: {_EXTRA}")
     if all(found.power_w is None for found in accelerators):
         return EnergySource(source="nvml", available=False, reason="the driver does not tell this GPU's power")
-    return EnergySource(source="nvml", available=True, reason="the GPU's board power")
+    return EnergySource(source="nvml", available=True, reason="the GPU's board, by its own counter")

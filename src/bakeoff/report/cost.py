@@ -90,7 +90,9 @@ def _answer(costed: Costed, found: Answer | None) -> dict[str, Any]:
 
 def _energy_provenance(found: Answer) -> str:
     watts = next((each for each in found.assumptions if each.name == "watts"), None)
-    return "measured" if watts is None else "assumed" if watts.provenance == "assumed" else "derived"
+    if watts is None or watts.provenance == "measured":
+        return "measured"
+    return "assumed" if watts.provenance == "assumed" else "derived"
 
 
 def _assumption(each: Assumption, found: Answer) -> dict[str, Any]:

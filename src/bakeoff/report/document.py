@@ -14,6 +14,7 @@ from bakeoff.core.outlines import GenerationOutline, ScoreOutline
 from bakeoff.core.spec import Candidate, Record
 from bakeoff.decide.analysis import CandidateResult
 from bakeoff.decide.conclusion import Conclusion
+from bakeoff.measure.energy import EnergySummary
 from bakeoff.report.answers import anything_measured, count_answers
 from bakeoff.report.energy import energy_and_cost
 from bakeoff.report.ranking import rank_candidates
@@ -140,7 +141,13 @@ def _candidate(candidate: Candidate, conclusion: Conclusion, machine: Mapping[st
         "process_peak_bytes": load.process_peak_bytes,
         "device_peak_bytes": load.device_peak_bytes,
         "weight_bytes": load.weight_bytes,
-        **energy_and_cost(own, candidate, _only(own, "device") or load.device, str(machine.get("system"))),
+        **energy_and_cost(
+            own,
+            candidate,
+            _only(own, "device") or load.device,
+            str(machine.get("system")),
+            conclusion.energy.get(candidate.id, EnergySummary()),
+        ),
     }
 
 

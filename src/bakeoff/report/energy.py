@@ -11,6 +11,7 @@ from bakeoff.cost.arithmetic import electricity_cost
 from bakeoff.cost.tariffs import ASSUMED_TARIFF
 from bakeoff.cost.watts import assumed_watts
 from bakeoff.measure.busy import busy_seconds
+from bakeoff.measure.energy import EnergySummary
 
 _UNKNOWN = {
     "energy_j_per_generation": {"value": None, "provenance": None, "reason": "no energy was measured"},
@@ -24,29 +25,52 @@ _UNKNOWN = {
 
 
 def energy_and_cost(
-    own: Sequence[GenerationOutline], candidate: Candidate, device: str | None, system: str
+    own: Sequence[GenerationOutline], candidate: Candidate, device: str | None, system: str, measured: EnergySummary
 ) -> dict[str, Any]:
     """Return the document's two fields; null for texts that this machine did not write, or whose time is unknown."""
+    if measured.j_per_text is not None:
+        return {
+            "energy_j_per_generation": _measured(measured),
+            "cost_per_generation": _electricity(*[measured.j_per_text] * 3),
+        }
     busy_s = busy_seconds(own) if candidate.model.is_ours_to_run else None
     if busy_s is None:
         return _UNKNOWN
     watts = assumed_watts(device, system)
     per_text_s = busy_s / len(own)
+    joules = [per_text_s * each for each in (watts.value, watts.low, watts.high)]
+    why = f" ({measured.problem})" if measured.problem else ""
+    energy = {
+        "value": joules[0],
+        "low": joules[1],
+        "high": joules[2],
+        "provenance": "assumed",
+        "reason": f"ASSUMED {watts.value:g} W, not measured{why}: {watts.note}",
+    }
+    return {"energy_j_per_generation": energy, "cost_per_generation": _electricity(*joules)}
+
+
+def _measured(found: EnergySummary) -> dict[str, Any]:
+    return {
+        "value": found.j_per_text,
+        "provenance": "derived" if found.quality == "estimated" else "measured",
+        "reason": f"{found.source}, scope {found.scope}, {found.texts} texts in {found.seconds:.1f} s",
+        "net": None if found.net_j is None else found.net_j / found.texts,
+        "j_per_token": found.j_per_token,
+        "watts": found.watts,
+        "idle_watts": found.idle_w,
+        "scope": found.scope,
+        "note": found.problem or None,
+    }
+
+
+def _electricity(value: float, low: float, high: float) -> dict[str, Any]:
     tariff, cheapest, dearest = ASSUMED_TARIFF
     return {
-        "energy_j_per_generation": {
-            "value": per_text_s * watts.value,
-            "low": per_text_s * watts.low,
-            "high": per_text_s * watts.high,
-            "provenance": "assumed",
-            "reason": f"ASSUMED {watts.value:g} W, not measured: {watts.note}",
-        },
-        "cost_per_generation": {
-            "value": electricity_cost(per_text_s * watts.value, tariff),
-            "low": electricity_cost(per_text_s * watts.low, cheapest),
-            "high": electricity_cost(per_text_s * watts.high, dearest),
-            "currency": "USD",
-            "provenance": "assumed",
-            "reason": f"electricity alone, at an assumed {tariff:g} USD a kilowatt-hour; see: bakeoff cost",
-        },
+        "value": electricity_cost(value, tariff),
+        "low": electricity_cost(low, cheapest),
+        "high": electricity_cost(high, dearest),
+        "currency": "USD",
+        "provenance": "assumed",
+        "reason": f"electricity alone, at an assumed {tariff:g} USD a kilowatt-hour; see: bakeoff cost",
     }

@@ -124,6 +124,13 @@ _judges = Table(
     Column("judge", String(500), primary_key=True),
     Column("record", Text, nullable=False),
 )
+_energy = Table(
+    "energy",
+    _metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("run_id", String(64), nullable=False, index=True),
+    Column("record", Text, nullable=False),
+)
 _calibration = Table(
     "calibration",
     _metadata,
@@ -430,6 +437,17 @@ class Store:
                 )
                 found.update((row.key, row.record) for row in rows)
         return found
+
+    def add_energy(self, run_id: str, record: str) -> None:
+        """Store what a stretch of a candidate's work drew, as JSON."""
+        with self._begin_with(_energy) as connection:
+            connection.execute(insert(_energy).values(run_id=run_id, record=record))
+
+    def energy(self, run_id: str) -> list[str]:
+        """Return what a run drew, stretch by stretch, as JSON, in order."""
+        query = select(_energy.c.record).where(_energy.c.run_id == run_id).order_by(_energy.c.id)
+        with self._begin_with(_energy) as connection:
+            return list(connection.execute(query).scalars())
 
     def add_observation(self, key: str, record: str) -> None:
         """Remember what a load took beside what was predicted, as JSON; one of the same key is replaced."""

@@ -21,6 +21,7 @@ from bakeoff.decide.same_weights import compare_same_weights
 from bakeoff.measure.memory import summarise_loads
 from bakeoff.measure.timing import summarise_timings
 from bakeoff.store.db import Store
+from bakeoff.study.energy_watch import read_energy
 from bakeoff.study.plan import Plan
 from bakeoff.study.pulse import GONE
 from bakeoff.study.racing import contest_of, gone_outlines, race_cells, units_of
@@ -69,6 +70,7 @@ def conclude(plan: Plan, store: Store, *, complete: bool) -> Conclusion:
         routes=routes,
         timings=timings,
         loads=loads,
+        energy=read_energy(plan, store),
         same_weights=compare_same_weights(plan.candidates, own, analysis.overall, loads, plan.concurrency_of),
         events=events,
         generations=tuple(generations),

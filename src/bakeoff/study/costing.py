@@ -10,7 +10,9 @@ from bakeoff.core.outlines import outline_generation
 from bakeoff.core.records import Generation
 from bakeoff.cost.uncertainty import Sample
 from bakeoff.measure.busy import busy_seconds
+from bakeoff.measure.energy import EnergySummary
 from bakeoff.store.db import Store
+from bakeoff.study.energy_watch import read_energy
 from bakeoff.study.plan import Plan
 from bakeoff.study.scoring import Scored
 
@@ -27,6 +29,7 @@ class Work(NamedTuple):
     missing: str
     device: str | None
     remote: bool
+    energy: EnergySummary = EnergySummary()
 
 
 class _Text(NamedTuple):
@@ -52,6 +55,7 @@ def read_work(plan: Plan, store: Store) -> list[Work]:
             made[generation.candidate].append(generation.model_copy(update={"text": generation.text and "x"}))
     accepted = {trial for trial, score in scored.scores.items() if score.publishable}
     briefs = {brief.id: (brief.cluster or brief.id, brief.content_type) for brief in plan.suite.briefs}
+    drawn = read_energy(plan, store)
     found = []
     for candidate in plan.candidates:
         texts = made[candidate.id]
@@ -68,7 +72,7 @@ def read_work(plan: Plan, store: Store) -> list[Work]:
         share = busy_s / sum(text.latency_s for text in complete)
         kinds = sorted({text.content_type for text in complete})
         by_type = {kind: _sample([text for text in complete if text.content_type == kind], share) for kind in kinds}
-        found.append(Work(candidate.id, _sample(complete, share), by_type, "", device, remote))
+        found.append(Work(candidate.id, _sample(complete, share), by_type, "", device, remote, drawn[candidate.id]))
     return found
 
 

@@ -11,8 +11,11 @@ from bakeoff import __version__
 from bakeoff.catalog.references import look_again
 from bakeoff.core.clock import Clock
 from bakeoff.core.errors import UsageError
+from bakeoff.machine.accelerators import find_accelerators
+from bakeoff.measure.energy_sources import open_meter
 from bakeoff.store.db import Store
-from bakeoff.study.admission import Budgets, check_fit, observe, read_observations
+from bakeoff.study.admission import Budgets, check_fit, expected_place, observe, read_observations
+from bakeoff.study.energy_watch import EnergyWatch
 from bakeoff.study.fixed import run_fixed
 from bakeoff.study.gathering import Gathering, RaceProgress, Reloading
 from bakeoff.study.plan import Plan, count_unfinished
@@ -48,16 +51,17 @@ async def execute(
     writers = {candidate.id: make_writer(candidate, logs) for candidate in plan.candidates}
     patience = Patience.from_environment()
     gathering = Gathering(progress)
-    runner = Runner(plan, store, writers, gathering if plan.mode == "race" else progress, clock, patience)
+    watch = _energy_watch(plan, store)
+    runner = Runner(plan, store, writers, gathering if plan.mode == "race" else progress, clock, patience, watch)
     stored = store.run(plan.run_id) is not None
-    finished = store.finished_trials(plan.run_id)
-    unfinished = count_unfinished(plan, finished)
+    unfinished = count_unfinished(plan, store.finished_trials(plan.run_id))
     text_s = 0.0
     try:
         await probe_endpoints(writers)
         if not stored:
             await load_cold(writers)
         if any(unfinished.values()):
+            await watch.watch_idle(clock)
             probe = Probe(clock, patience, progress.told)
             pace = await probe_pace(plan, writers, unfinished, probe, together=fit.together)
             text_s = sum(pace.per_text_s.values())
@@ -74,8 +78,23 @@ async def execute(
         else:
             await run_fixed(plan, store, runner, progress, together=fit.together)
     finally:
+        watch.close()
         await runner.close(store_loads=stored)
     observe(plan, store)
+
+
+def _energy_watch(plan: Plan, store: Store) -> EnergyWatch:
+    """Watch what covers the workers; where some compute on a card and some do not, only a wall meter does."""
+    ours = [candidate for candidate in plan.candidates if candidate.model.is_ours_to_run]
+    if not ours:
+        return EnergyWatch(None, lambda _: None)
+    budgets = Budgets(plan.budget, plan.accelerator_budget)
+    placed = {expected_place(candidate, budgets) for candidate in ours}
+    accelerators = find_accelerators(plan.machine) if "accelerator" in placed else ()
+    apart = len(placed) > 1 and not all(found.unified for found in accelerators)
+    kind = "both" if apart else accelerators[0].kind if accelerators else "cpu"
+    meter = open_meter(plan.machine.system, accelerators, kind)
+    return EnergyWatch(meter, lambda window: store.add_energy(plan.run_id, window.model_dump_json()))
 
 
 def load_plan(store: Store, run_id: str) -> Plan:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from bakeoff.core.errors import UsageError
+from bakeoff.core.records import Provenance
 from bakeoff.core.spec import Record
 from bakeoff.cost.answer import Answer, Costed, CostedCandidate, answer
 from bakeoff.cost.arithmetic import Values
@@ -17,6 +18,7 @@ from bakeoff.cost.prices import CloudPrice, find_price, read_prices
 from bakeoff.cost.tariffs import ASSUMED_TARIFF, Country, find_country
 from bakeoff.cost.uncertainty import Sample, TokenPrices, means_of
 from bakeoff.cost.watts import AssumedWatts, assumed_watts
+from bakeoff.measure.energy import EnergySummary
 from bakeoff.study.costing import Work
 from bakeoff.study.plan import Plan
 
@@ -117,7 +119,7 @@ def _candidate(plan: Plan, work: Work, terms: Terms, tokens: TokenPrices, flat: 
         return CostedCandidate(candidate=work.candidate, answer=None, missing=missing)
     watts = assumed_watts(work.device, plan.machine.system)
     tariff = _tariff(terms)
-    power = _power(terms, watts)
+    power = _power(terms, watts, work.energy)
     plain = _values(terms, power.value, 0.0, tariff.value, 0.0)
     stated = [power, tariff, *_volume(terms)]
 
@@ -191,9 +193,14 @@ def _tariff(terms: Terms) -> Assumption:
     )
 
 
-def _power(terms: Terms, watts: AssumedWatts) -> Assumption:
+def _power(terms: Terms, watts: AssumedWatts, drawn: EnergySummary) -> Assumption:
     if terms.watts is not None:
         return _stated("watts", terms.watts, "W")
+    if drawn.watts is not None:
+        note = f"{drawn.source}, scope {drawn.scope}, over {drawn.seconds:.0f} s of writing"
+        source: Provenance = "derived" if drawn.quality == "estimated" else "measured"
+        value = drawn.watts
+        return Assumption(name="watts", value=value, low=value, high=value, unit="W", provenance=source, note=note)
     return Assumption(
         name="watts",
         value=watts.value,

@@ -29,6 +29,7 @@ from bakeoff.core.errors import (
 from bakeoff.core.plain import whole_characters
 from bakeoff.core.records import Generation, RunEvent, WorkerLoad
 from bakeoff.store.db import Store
+from bakeoff.study.energy_watch import EnergyWatch
 from bakeoff.study.plan import Block, Plan, Trial, plan_blocks, trials_of
 from bakeoff.study.pulse import Pulse
 from bakeoff.study.retries import Patience, retry_policy
@@ -56,6 +57,12 @@ class Progress(Protocol):
     def told(self, event: RunEvent) -> None:
         """Something worth telling happened."""
         ...
+
+
+def _tokens_of(written: Sequence[Generation]) -> int | None:
+    counts = [text.timings.completion_tokens for text in written if not text.failed]
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 class _Saving:
@@ -120,8 +127,10 @@ class Runner:
         progress: Progress,
         clock: Clock,
         patience: Patience | None = None,
+        energy: EnergyWatch | None = None,
     ) -> None:
         self._plan = plan
+        self._energy = energy or EnergyWatch(None, lambda _: None)
         self._store = store
         self._saving = _Saving(store, plan.run_id, progress)
         self._writers = writers
@@ -214,18 +223,24 @@ class Runner:
 
     async def _run_block(self, block: Block) -> None:
         waiting = deque(block.work)
+        self._energy.begin()
+        written: list[Generation] = []
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(block.concurrency, len(waiting))):
-                    group.create_task(self._work(block, waiting))
+                    group.create_task(self._work(block, waiting, written))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
+        finally:
+            self._energy.end(block.candidate, len(written), _tokens_of(written) if self._energy.watches else None)
         self._saving.flush()
 
-    async def _work(self, block: Block, waiting: deque[tuple[Trial, int]]) -> None:
+    async def _work(self, block: Block, waiting: deque[tuple[Trial, int]], written: list[Generation]) -> None:
         while waiting:
             trial, window = waiting.popleft()
             generation = await self._make(trial, block.concurrency, window)
+            if self._energy.watches:
+                written.append(generation)
             self._keep(self._pulses[trial.candidate].settle(generation))
             if block.concurrency == 1:
                 self._saving.flush()  # not while the next text is timed

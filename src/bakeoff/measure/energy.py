@@ -1,0 +1,158 @@
+"""From two readings of energy counters to joules, and what is wrong with them where something is; pure.
+
+Reported are gross joules, what idling for as long would have taken (measured before, same counters), and their difference,
+with the scope that the counters cover. A window whose counters stood still under load, went backwards for no known reason
+or rose implausibly fast is invalid, and says nothing. Sources of the rules: MLPerf Power and ML.ENERGY (whole windows of
+real counters, never rated power); Intel's powercap interface for wrapping (`max_energy_range_uj`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from bakeoff.core.spec import Record
+
+Scope = Literal["cpu_pkg", "gpu", "soc", "system", "wall"]
+Quality = Literal["measured", "estimated", "invalid"]
+
+MIN_WINDOW_S = 1.0
+"""Counters move about ten times a second: ten steps at least."""
+MOST_WATTS = 10_000.0
+"""More than a machine with eight accelerators draws."""
+
+
+class Reading(Record):
+    """Counters at a moment: joules since some beginning by channel; `wraps_at` is where a channel starts over, in joules.
+
+    `quality` is "estimated" where the counters come from a model of the chip, not from a sensor.
+    """
+
+    at_s: float
+    joules: dict[str, float]
+    wraps_at: dict[str, float] | None = None
+    source: str
+    scope: Scope
+    quality: Literal["measured", "estimated"] = "measured"
+
+
+class EnergySample(Record):
+    """One window. `net_j` is None where idling was not measured; `problem` says why an invalid window is none."""
+
+    gross_j: float
+    idle_w: float | None
+    net_j: float | None
+    seconds: float
+    source: str
+    scope: Scope
+    quality: Quality
+    channels: dict[str, float]
+    problem: str = ""
+
+
+class EnergyWindow(Record):
+    """A window of one candidate's work, as it is stored; `texts` were finished in it."""
+
+    candidate: str
+    texts: int
+    tokens: int | None
+    sample: EnergySample
+
+
+class EnergySummary(Record):
+    """One candidate's energy over its valid windows; None where there was none long enough, and `problem` says why."""
+
+    gross_j: float | None = None
+    net_j: float | None = None
+    watts: float | None = None
+    idle_w: float | None = None
+    seconds: float = 0.0
+    texts: int = 0
+    j_per_text: float | None = None
+    j_per_token: float | None = None
+    source: str | None = None
+    scope: Scope | None = None
+    quality: Quality | None = None
+    problem: str = ""
+
+
+def energy_between(before: Reading, after: Reading, idle_w: float | None = None) -> EnergySample:
+    """Return the energy of the work between two readings of the same counters.
+
+    >>> low, high = (Reading(at_s=at, joules={"package": joules}, wraps_at={"package": 4096.0}, source="rapl", scope="cpu_pkg")
+    ...              for at, joules in ((0.0, 4090.0), (1.0, 90.0)))
+    >>> energy_between(low, high).gross_j
+    96.0
+    """
+    seconds = after.at_s - before.at_s
+    channels, problem = {}, ""
+    for name, begun in before.joules.items():
+        change = after.joules.get(name, begun) - begun
+        wraps_at = (before.wraps_at or {}).get(name)
+        if change < 0 and wraps_at is not None:
+            change += wraps_at
+        if change < 0:
+            problem = f"the counter {name} went backwards"
+        channels[name] = change
+    gross = sum(channels.values())
+    problem = problem or _problem(channels, gross, seconds)
+    return EnergySample(
+        gross_j=gross,
+        idle_w=idle_w,
+        net_j=None if idle_w is None else gross - idle_w * seconds,
+        seconds=seconds,
+        source=before.source,
+        scope=before.scope,
+        quality="invalid" if problem else before.quality,
+        channels=channels,
+        problem=problem,
+    )
+
+
+def _problem(channels: Mapping[str, float], gross: float, seconds: float) -> str:
+    """Say what is wrong with a window of work, "" for nothing. One shorter than the counters' steps may show nothing."""
+    if seconds <= 0:
+        return "no time passed"
+    if seconds >= MIN_WINDOW_S:
+        still = [name for name in channels if name in {"cpu", "package"} or len(channels) == 1]
+        if stalled := [name for name in still if channels[name] == 0]:
+            return f"the counter {stalled[0]} stood still under load"
+    if gross / max(seconds, MIN_WINDOW_S) > MOST_WATTS:
+        return f"{gross / seconds:.0f} W cannot be"
+    return ""
+
+
+def summarise_energy(windows: Sequence[EnergyWindow]) -> EnergySummary:
+    """Add up one candidate's valid windows.
+
+    Raises:
+        ValueError: windows of more than one candidate.
+    """
+    if len({window.candidate for window in windows}) > 1:
+        raise ValueError("windows of one candidate at a time")
+    valid = [window for window in windows if window.sample.quality != "invalid"]
+    problems = [window.sample.problem for window in windows if window.sample.problem]
+    seconds = sum(window.sample.seconds for window in valid)
+    texts = sum(window.texts for window in valid)
+    if seconds < MIN_WINDOW_S or not texts:
+        why = problems[0] if problems else "nothing was written for long enough" if windows else ""
+        return EnergySummary(seconds=seconds, texts=texts, problem=why)
+    gross = sum(window.sample.gross_j for window in valid)
+    idle = [window.sample.idle_w for window in valid]
+    idle_w = idle[0] if idle and None not in idle else None
+    tokens = None if any(window.tokens is None for window in valid) else sum(window.tokens or 0 for window in valid)
+    last = valid[-1].sample
+    return EnergySummary(
+        gross_j=gross,
+        net_j=None if idle_w is None else gross - idle_w * seconds,
+        watts=gross / seconds,
+        idle_w=idle_w,
+        seconds=seconds,
+        texts=texts,
+        j_per_text=gross / texts,
+        j_per_token=gross / tokens if tokens else None,
+        source=last.source,
+        scope=last.scope,
+        quality=last.quality,
+        problem=f"{len(windows) - len(valid)} windows left out: {problems[0]}" if problems else "",
+    )

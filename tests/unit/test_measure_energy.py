@@ -1,0 +1,224 @@
+"""Energy counters: what a window of them says, what is wrong with some, and every kind of meter read for real."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from bakeoff.core.errors import InvalidFile
+from bakeoff.machine.accelerators import Accelerator
+from bakeoff.measure.energy import EnergyWindow, Reading, energy_between, summarise_energy
+from bakeoff.measure.energy_counters import AppleMeter, CsvMeter, NvmlMeter, PowerPipe, RaplMeter
+from bakeoff.measure.energy_sources import find_energy_sources, open_meter
+from waiting import wait_until
+
+GPU = Accelerator(kind="cuda", name="x", memory_bytes=1, free_bytes=1, power_w=80.0, source="test")
+
+
+def reading(at_s: float, wraps_at: float | None = None, **joules: float) -> Reading:
+    wraps = None if wraps_at is None else dict.fromkeys(joules, wraps_at)
+    return Reading(at_s=at_s, joules=joules, wraps_at=wraps, source="test", scope="cpu_pkg")
+
+
+def test_a_counter_that_starts_over() -> None:
+    # 32 bits of microjoules: from 10 before the end to 90 after the beginning.
+    wraps_at = 2**32 / 1e6
+    sample = energy_between(reading(0, wraps_at, package=(2**32 - 10) / 1e6), reading(2, wraps_at, package=90e-6))
+    assert sample.gross_j == pytest.approx(100e-6)
+    assert sample.quality == "measured"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "problem"),
+    [
+        (reading(0, cpu=5.0, gpu=1.0), reading(5, cpu=5.0, gpu=90.0), "cpu stood still under load"),
+        (reading(0, wall=5.0), reading(5, wall=5.0), "wall stood still under load"),
+        (reading(0, package=5.0), reading(5, package=4.0), "package went backwards"),
+        (reading(0, package=0.0), reading(1, package=1e6), "W cannot be"),
+        (reading(1, package=0.0), reading(1, package=1.0), "no time passed"),
+    ],
+)
+def test_counters_that_cannot_be_believed(before: Reading, after: Reading, problem: str) -> None:
+    sample = energy_between(before, after)
+    assert sample.quality == "invalid"
+    assert problem in sample.problem
+    window = EnergyWindow(candidate="a", texts=3, tokens=10, sample=sample)
+    found = summarise_energy([window])
+    assert (found.j_per_text, found.watts) == (None, None)
+    assert problem in found.problem
+
+
+def test_a_part_that_does_nothing_is_no_fault() -> None:
+    assert energy_between(reading(0, cpu=1.0, ane=0.0), reading(5, cpu=9.0, ane=0.0)).quality == "measured"
+    # A window shorter than the counter's step may show nothing.
+    assert energy_between(reading(0, package=1.0), reading(0.05, package=1.0)).quality == "measured"
+
+
+def window(
+    joules: float, seconds: float, texts: int = 2, tokens: int | None = 100, idle_w: float | None = 4.0
+) -> EnergyWindow:
+    sample = energy_between(reading(0, package=0.0), reading(seconds, package=joules), idle_w)
+    return EnergyWindow(candidate="a", texts=texts, tokens=tokens, sample=sample)
+
+
+def test_a_candidate_is_the_sum_of_its_windows() -> None:
+    found = summarise_energy([window(100, 4), window(50, 1), window(0, 3)])
+    assert (found.gross_j, found.seconds, found.texts) == (150, 5, 4)
+    assert (found.watts, found.j_per_text, found.j_per_token) == (30, 37.5, 0.75)
+    assert found.net_j == 150 - 4 * 5
+    assert found.problem.startswith("1 windows left out")
+    assert summarise_energy([window(100, 4, tokens=None)]).j_per_token is None
+    assert summarise_energy([window(100, 4, idle_w=None)]).net_j is None
+    assert summarise_energy([window(1, 0.5)]).watts is None  # too short to say anything
+    assert summarise_energy([]).problem == ""
+    with pytest.raises(ValueError, match="one candidate"):
+        summarise_energy([window(1, 1), window(1, 1).model_copy(update={"candidate": "b"})])
+
+
+def package(root: Path, name: str, microjoules: str) -> Path:
+    zone = root / name
+    zone.mkdir(parents=True)
+    (zone / "energy_uj").write_text(microjoules)
+    (zone / "max_energy_range_uj").write_text("262143328850\n")
+    return zone / "energy_uj"
+
+
+def test_the_packages_of_a_processor(tmp_path: Path) -> None:
+    counter = package(tmp_path, "intel-rapl:0", "1000000\n")
+    package(tmp_path, "intel-rapl:1", "5000000\n")
+    package(tmp_path, "intel-rapl:0:0", "700000\n")  # a part of the first, which would count twice
+    meter = RaplMeter(tmp_path)
+    before = meter.read()
+    assert before.joules == {"package": 1.0, "package-1": 5.0}
+    counter.write_text("3500000\n")
+    assert energy_between(before, meter.read()).gross_j == pytest.approx(2.5)
+
+
+def test_counters_of_the_package_can_be_read_or_not(tmp_path: Path) -> None:
+    rapl, nvml = find_energy_sources("Linux", (), tmp_path)
+    assert not rapl.available
+    assert not nvml.available
+    counter = package(tmp_path, "intel-rapl:0", "12345\n")
+    assert find_energy_sources("Linux", (GPU,), tmp_path)[0].available
+    counter.write_text("no number")
+    assert "cannot be read" in find_energy_sources("Linux", (), tmp_path)[0].reason
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_counters_of_root_are_told(tmp_path: Path) -> None:
+    package(tmp_path, "intel-rapl:0", "1").chmod(0)
+    assert not find_energy_sources("Linux", (), tmp_path)[0].available
+
+
+def test_a_mac_has_ways_of_its_own(tmp_path: Path) -> None:
+    assert [found.source for found in find_energy_sources("Darwin", ())] == ["apple", "macmon"]
+    silent = GPU.model_copy(update={"power_w": None})
+    assert not find_energy_sources("Linux", (silent,), tmp_path)[1].available
+
+
+def test_a_board_by_its_own_counter() -> None:
+    counter = iter([1_000_000, 1_250_000])
+    nvml = SimpleNamespace(
+        nvmlInit=lambda: None,
+        nvmlShutdown=lambda: None,
+        nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlDeviceGetTotalEnergyConsumption=lambda _: next(counter),
+    )
+    meter = NvmlMeter(0, nvml)
+    before, after = meter.read(), meter.read().model_copy(update={"at_s": time.monotonic() + 2})
+    meter.close()
+    assert energy_between(before, after).gross_j == pytest.approx(250.0)
+    assert before.scope == "gpu"
+
+
+class Chip:
+    """What zeus-apple-silicon's monitor answers: millijoules of each window, None for parts that a chip does not tell."""
+
+    def __init__(self, *windows: dict[str, int | None]) -> None:
+        self._windows = iter(windows)
+
+    def begin_window(self, name: str) -> None: ...
+
+    def end_window(self, name: str) -> SimpleNamespace:
+        return SimpleNamespace(**next(self._windows))
+
+
+def test_an_apple_chip_tells_parts_and_not_all() -> None:
+    meter = AppleMeter(
+        Chip(
+            {"cpu_total_mj": 100, "gpu_mj": 10, "ane_mj": None}, {"cpu_total_mj": 2000, "gpu_mj": 5000, "ane_mj": None}
+        )
+    )
+    before = meter.read()
+    after = meter.read().model_copy(update={"at_s": before.at_s + 5})
+    sample = energy_between(before, after)
+    assert sample.channels == {"cpu": 2.0, "gpu": 5.0}
+    assert (sample.quality, sample.scope) == ("estimated", "soc")
+
+
+def test_an_apple_chip_whose_counter_is_stuck() -> None:
+    meter = AppleMeter(Chip({"cpu_total_mj": 0, "gpu_mj": 10}, {"cpu_total_mj": 0, "gpu_mj": 4000}))
+    before = meter.read()
+    sample = energy_between(before, meter.read().model_copy(update={"at_s": before.at_s + 5}))
+    assert sample.quality == "invalid"
+
+
+def test_a_program_that_prints_watts() -> None:
+    program = (
+        "import json, time\n"
+        "print('not json', flush=True)\n"
+        "while True:\n"
+        "    print(json.dumps({'sys_power': 20.0}), flush=True)\n"
+        "    time.sleep(0.02)\n"
+    )
+    meter = PowerPipe((sys.executable, "-c", program))
+    try:
+
+        def told() -> bool:
+            try:
+                return meter.read().joules["system"] > 0
+            except OSError:
+                return False
+
+        wait_until(told, "the program tells watts")
+        before = meter.read()
+        wait_until(lambda: meter.read().at_s - before.at_s > 0.3, "samples of 0.3 s")
+        sample = energy_between(before, meter.read())
+        assert sample.gross_j / sample.seconds == pytest.approx(20.0, rel=1e-6)
+    finally:
+        meter.close()
+    with pytest.raises(OSError, match="has ended"):
+        meter.read()
+
+
+def test_the_log_of_a_wall_meter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "w.csv"
+    log.write_text("time,watts\n1000,10\n1002,30\n")
+    meter = CsvMeter(log)
+    before = meter.read()
+    assert (before.at_s, before.joules) == (1002.0, {"wall": 40.0})
+    with log.open("a") as stream:
+        stream.write("1004,30\n2000,30\n2001,50\n20")  # a gap that nobody saw, and a line that is being written
+    sample = energy_between(before, meter.read())
+    assert sample.gross_j == pytest.approx(60.0 + 40.0)
+    for wrong, said in (
+        ("", "has no line"),
+        ("5,1\n4,1\n", "goes back in time"),
+        ("5,x\n6,1\n", "is '5,x'"),
+        ("5,-1\n6,1\n", "is '5,-1'"),
+    ):
+        log.write_text(wrong)
+        with pytest.raises(InvalidFile, match=said):
+            meter.read()
+    monkeypatch.setenv("BAKEOFF_WATTS_CSV", str(tmp_path / "nowhere.csv"))
+    assert "is no file" in find_energy_sources("Linux", ())[0].reason
+    assert open_meter("Linux", (), "cuda") is None
+    log.write_text("1000,10\n")
+    monkeypatch.setenv("BAKEOFF_WATTS_CSV", str(log))
+    for where in ("cpu", "cuda", "both"):
+        assert isinstance(open_meter("Linux", (), where), CsvMeter)
