@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import openai
 import pytest
 
@@ -347,3 +348,16 @@ def test_a_judge_gets_the_likeliest_first_tokens(served):
 
     assert len(asyncio.run(once(20)).first_logprobs) <= 20
     assert asyncio.run(once(None)).first_logprobs is None
+
+
+def test_a_workers_peak_memory_is_its_own_not_its_parents(folder, tmp_path):
+    """Linux tells a process that was just started its parent's size as its peak, unless it is asked in the right place."""
+    ballast = np.ones(100_000_000)  # 800 MB, of which every page is written
+    command = WorkerCommand(name="tiny", engine="onnx", folder=folder, threads=1)
+
+    async def start():
+        worker = await start_worker(command, tmp_path, READY_S)
+        await worker.stop()
+        return worker.facts.peak_rss_bytes
+
+    assert 30 << 20 < asyncio.run(start()) < ballast.nbytes // 2

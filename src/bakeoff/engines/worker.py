@@ -123,7 +123,15 @@ def _own_codec(file: Path, model: TokenModel) -> TextCodec:
 
 
 def peak_rss_bytes() -> int:
-    """Return the most memory this process has had resident, in bytes (Linux counts KiB, macOS bytes)."""
+    """Return the most memory this process has had resident, in bytes.
+
+    Linux counts getrusage's from before the program was started: with a large parent that is the parent's size. The mark of
+    the program's own memory is VmHWM, in KiB.
+    """
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
