@@ -93,6 +93,17 @@ def test_what_cannot_be_asked(workspace: InsideWorkspace, arguments: list[str], 
     assert "Traceback" not in shown.stderr
 
 
+def test_models_of_the_catalogue(workspace: InsideWorkspace) -> None:
+    shown = workspace.call("fit", "qwen3-8b", "hf:openai/gpt-oss-20b", "--quantise", "q4_k_m", "--json")
+    first, second = json.loads(shown.stdout)["models"]
+    assert (first["model"], second["model"]) == ("Qwen/Qwen3-8B", "openai/gpt-oss-20b")
+    assert first["breakdown"]["kv_bytes"] == 576 << 20
+    assert second["breakdown"]["kv_bytes"] == (96 + 18) << 20
+    wrong = workspace.call("fit", "Qwen3-88")
+    assert wrong.returncode == 2
+    assert "did you mean Qwen/Qwen3-8B" in wrong.stderr
+
+
 def test_without_a_model(workspace: InsideWorkspace) -> None:
     shown = workspace.call("fit")
     assert shown.returncode == 2

@@ -100,3 +100,38 @@ def test_a_text_cut_off_at_its_limit_is_truncated(space: InsideWorkspace) -> Non
     cut = FINE | {"id": "cut", "finish_reason": "length"}
     document = json.loads(space.call("score", write(space, FINE, cut), "--json").stdout)
     assert [hit["gate"] for hit in document["texts"][1]["gates"]] == ["truncated"]
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ('"finish_resaon": "length"', "finish_resaon: is no field, did you mean finish_reason?"),
+        ('"Must_Include": ["a"]', "Must_Include: is no field, did you mean must_include?"),
+        ('"must-include": ["a"]', "must-include: is no field, did you mean must_include?"),
+        ('"limits": {"max_words": true}', "limits.max_words: Input should be a valid integer"),
+        ('"text": "other"', "text: stands there twice"),
+    ],
+)
+def test_what_would_be_passed_over_in_silence_is_told(space: InsideWorkspace, field: str, said: str) -> None:
+    line = '{"id": "a", "content_type": "tweet", "brief": "Write.", "text": "We open on Monday.", %s}'
+    (space.folder / "t.jsonl").write_text(line % field + "\n")
+    done = space.call("score", "t.jsonl", "--json")
+    assert done.returncode == 2
+    assert said in json.loads(done.stdout)["errors"][0]["message"]
+
+
+def test_escapes_in_names_do_not_reach_the_terminal(space: InsideWorkspace) -> None:
+    (space.folder / "t.jsonl").write_text(
+        '{"id": "a", "content_type": "tweet", "brief": "b", "\\u001b[2Jlimit": 1, "text": 5}\n'
+    )
+    done = space.call("score", "t.jsonl")
+    assert "\x1b" not in done.stderr + done.stdout
+
+
+def test_a_line_without_an_end_takes_no_memory(space: InsideWorkspace) -> None:
+    good = '{"id": "a", "content_type": "tweet", "brief": "Write.", "text": "We open on Monday."}\n'
+    (space.folder / "t.jsonl").write_text("x" * 20_000_000 + "\n" + good)
+    document = json.loads(space.call("score", "t.jsonl", "--json").stdout)
+    assert [error["line"] for error in document["errors"]] == [1]
+    assert "is longer than" in document["errors"][0]["message"]
+    assert [text["id"] for text in document["texts"]] == ["a"]

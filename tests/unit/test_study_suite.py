@@ -36,7 +36,7 @@ def only_problem(text: str) -> Problem:
 WRONG_IN_BRIEF = [
     ("    promt: x\n", 7, "briefs[0].promt", "not a known key", "did you mean prompt?"),
     ("    limits:\n      max_word: 3\n", 8, "briefs[0].limits.max_word", "not a known key", "did you mean max_words?"),
-    ("    limits: {max_words: true}\n", 7, "briefs[0].limits.max_words", "True", "a whole number"),
+    ("    limits: {max_words: true}\n", 7, "briefs[0].limits.max_words", "true", "a whole number"),
     ("    limits: {max_words: '5'}\n", 7, "briefs[0].limits.max_words", "'5'", "a whole number"),
     ("    limits: {max_words: 2.5}\n", 7, "briefs[0].limits.max_words", "2.5", "a whole number"),
     ("    limits: {max_words: 0}\n", 7, "briefs[0].limits.max_words", "is 0", "greater than or equal to 1"),

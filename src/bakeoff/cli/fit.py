@@ -50,9 +50,10 @@ def fit(
     """
     from bakeoff.catalog.engine_memory import Where
     from bakeoff.catalog.fit import Load
+    from bakeoff.cli.workspace import workspace_folder
     from bakeoff.study.fit_subjects import find_subjects, read_facts
 
-    asked = find_subjects(models, read_facts(facts) if facts else {}, engine, quantisation)
+    asked = find_subjects(models, read_facts(facts) if facts else {}, engine, quantisation, workspace_folder())
     budgets = _budgets(budget)
     seen = _observations()
     found = []

@@ -24,6 +24,7 @@ def score(file: Path, *, as_json: bool) -> int:
     from rich.console import Console
 
     from bakeoff.core.errors import UsageError
+    from bakeoff.core.plain import printable
     from bakeoff.report.scores import SCHEMA, Scoresheet, text_entry
     from bakeoff.score.composite import score_text
     from bakeoff.study.text_lines import LineProblem, read_texts
@@ -39,7 +40,8 @@ def score(file: Path, *, as_json: bool) -> int:
     for found in chain([first], lines):
         if isinstance(found, LineProblem):
             sheet.fail(found.line, found.message)
-            errors.print(f"{file}:{found.line}: {found.message}", highlight=False, markup=False, soft_wrap=True)
+            said = printable(f"{file}:{found.line}: {found.message}")
+            errors.print(said, highlight=False, markup=False, soft_wrap=True)
             continue
         result = score_text(found.text, found.finish_reason, found.checks)
         if as_json:

@@ -22,16 +22,16 @@ class Limits(Record):
     blank line.
     """
 
-    min_words: int | None = Field(default=None, ge=0)
-    max_words: int | None = Field(default=None, ge=1)
-    min_characters: int | None = Field(default=None, ge=0)
-    max_characters: int | None = Field(default=None, ge=1)
-    min_sentences: int | None = Field(default=None, ge=0)
-    max_sentences: int | None = Field(default=None, ge=1)
-    min_hashtags: int | None = Field(default=None, ge=0)
-    max_hashtags: int | None = Field(default=None, ge=0)
-    max_emoji: int | None = Field(default=None, ge=0)
-    max_paragraphs: int | None = Field(default=None, ge=1)
+    min_words: int | None = Field(default=None, ge=0, strict=True)
+    max_words: int | None = Field(default=None, ge=1, strict=True)
+    min_characters: int | None = Field(default=None, ge=0, strict=True)
+    max_characters: int | None = Field(default=None, ge=1, strict=True)
+    min_sentences: int | None = Field(default=None, ge=0, strict=True)
+    max_sentences: int | None = Field(default=None, ge=1, strict=True)
+    min_hashtags: int | None = Field(default=None, ge=0, strict=True)
+    max_hashtags: int | None = Field(default=None, ge=0, strict=True)
+    max_emoji: int | None = Field(default=None, ge=0, strict=True)
+    max_paragraphs: int | None = Field(default=None, ge=1, strict=True)
 
     @model_validator(mode="after")
     def _ordered(self) -> Limits:

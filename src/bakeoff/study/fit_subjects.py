@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bakeoff.catalog.fit_subject import Subject, subject_of_facts, subject_of_files
 from bakeoff.catalog.references import resolve, split_engine
+from bakeoff.catalog.registry import find_entry
 from bakeoff.core.errors import InvalidFile, Problem, UnknownModel, UnsupportedModel
 from bakeoff.engines.local import choose_engine
 
@@ -95,18 +97,22 @@ _SIZES = (
 )
 
 
-def find_subjects(names: Sequence[str], facts: Facts, engine: str | None, quantisation: str | None) -> list[Asked]:
-    """Find every model that is named, in the facts first; without names, all that are described.
+def find_subjects(
+    names: Sequence[str], facts: Facts, engine: str | None, quantisation: str | None, workspace: Path | None = None
+) -> list[Asked]:
+    """Find every model that is named: in the facts, among files, in the registry of `workspace` and the catalogue, in this order.
+
+    Without names, all that the facts describe.
 
     Raises:
         UsageError: with a line for the first that is neither described nor here, or that no engine of ours would run.
     """
     if not names and not facts:
         raise UnknownModel("no model is named", "name one:  bakeoff fit bundled:generalist")
-    return [_find(name, facts, engine, quantisation) for name in names or facts]
+    return [_find(name, facts, engine, quantisation, workspace) for name in names or facts]
 
 
-def _find(name: str, facts: Facts, engine: str | None, quantisation: str | None) -> Asked:
+def _find(name: str, facts: Facts, engine: str | None, quantisation: str | None, workspace: Path | None) -> Asked:
     forced, rest = split_engine(name)
     engine = forced or engine
     described = facts.get(rest) or (facts.get("") if len(facts) == 1 else None)
@@ -118,8 +124,7 @@ def _find(name: str, facts: Facts, engine: str | None, quantisation: str | None)
         near = get_close_matches(rest, facts, n=1, cutoff=0.5)
         if near:
             raise UnknownModel(f"{name}: the facts have no model of that name", f"did you mean {near[0]}?") from None
-        hint = f"{error.hint}; or describe it:  --facts FILE.json"
-        raise UnknownModel(error.message, hint) from None
+        return _find_known(rest, engine, quantisation, workspace, error)
     if not spec.is_ours_to_run:
         raise UnsupportedModel(
             f"{name}: its weights are somebody else's to load", "name a model folder or a GGUF file, or describe it"
@@ -127,6 +132,21 @@ def _find(name: str, facts: Facts, engine: str | None, quantisation: str | None)
     converted = quantisation is not None and spec.source == "folder" and engine is None
     chosen = "llamacpp" if converted else choose_engine(spec, None if quantisation else engine)
     return Asked(subject_of_files(spec, quantisation), engine or chosen)
+
+
+def _find_known(
+    name: str, engine: str | None, quantisation: str | None, workspace: Path | None, error: UnknownModel
+) -> Asked:
+    """Return what the catalogue, or the user's own registry, says of a model whose files are not here."""
+    try:
+        entry = find_entry(name, workspace)
+    except UnknownModel as unknown:
+        hint = f"{unknown.hint}; a folder or a GGUF file is named by its path; or describe it:  --facts FILE.json"
+        raise UnknownModel(error.message, hint) from None
+    if entry.reference is not None and entry.reference != name and engine is None:
+        with suppress(UnknownModel):
+            return _find(entry.reference, {}, engine, quantisation, None)
+    return Asked(subject_of_facts(entry.name, entry.facts, quantisation), engine or _DESCRIBED_ENGINE)
 
 
 def _invalid(file: Path, wrong: str, expected: str) -> InvalidFile:

@@ -10,7 +10,7 @@ import difflib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from pydantic import ValidationError
 
@@ -20,6 +20,7 @@ from bakeoff.score.brief import BriefChecks, Limits, make_checks
 
 _REQUIRED = ("id", "content_type", "brief", "text")
 _DECLARED = ("must_include", "must_not_include", "limits", "parts", "source", "language")
+_OPTIONAL = (*_DECLARED, "finish_reason")
 _ENDINGS = ("stop", "length")
 _NEAR = 0.84
 _MAX_LINE_BYTES = 4_000_000
@@ -51,11 +52,19 @@ def read_texts(path: Path) -> Iterator[TextLine | LineProblem]:
     seen: dict[str, int] = {}
     try:
         with path.open("rb") as file:
-            for number, raw in enumerate(file, 1):
+            for number, raw in enumerate(_lines(file), 1):
                 if raw.strip():
                     yield _read_line(number, raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw, seen)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", "name a file of JSON lines") from None
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield lines; of one that is longer than any text, only as much as shows that."""
+    while raw := file.readline(_MAX_LINE_BYTES + 1):
+        yield raw
+        while len(raw) > _MAX_LINE_BYTES and not raw.endswith(b"\n"):
+            raw = file.readline(_MAX_LINE_BYTES + 1)
 
 
 class _Unreadable(Exception):
@@ -79,7 +88,7 @@ def _fields(raw: bytes) -> dict[str, Any]:
     if len(raw) > _MAX_LINE_BYTES:
         raise _Unreadable(f"is longer than {_MAX_LINE_BYTES:,} bytes, expected one text a line")
     try:
-        fields = json.loads(raw.decode("utf-8"))
+        fields = json.loads(raw.decode("utf-8"), object_pairs_hook=_once_each)
     except UnicodeDecodeError as error:
         raise _Unreadable(f"byte {error.start} is not UTF-8, expected UTF-8 text") from None
     except (ValueError, RecursionError):
@@ -90,6 +99,20 @@ def _fields(raw: bytes) -> dict[str, Any]:
     if wrong is not None:
         raise _Unreadable(wrong)
     return fields
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object's fields.
+
+    Raises:
+        _Unreadable: one of them twice: JSON lets the last one win, and nobody would see it.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _Unreadable(f"{twice}: stands there twice, expected each field once")
+    return found
 
 
 def _checks(fields: Mapping[str, Any]) -> BriefChecks:
@@ -115,8 +138,8 @@ def _wrong_fields(fields: Mapping[str, Any]) -> str | None:
     if fields.get("finish_reason") not in (None, *_ENDINGS):
         return f"finish_reason: {fields['finish_reason']!r} is none, expected {' or '.join(_ENDINGS)}"
     for name in fields:
-        near = difflib.get_close_matches(name, _DECLARED, n=1, cutoff=_NEAR)
-        if near and name not in _DECLARED:
+        near = difflib.get_close_matches(name.casefold().replace("-", "_"), _OPTIONAL, n=1, cutoff=_NEAR)
+        if near and name not in _OPTIONAL:
             return f"{name}: is no field, did you mean {near[0]}?"
     return None
 
