@@ -10,10 +10,11 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bakeoff.core.spec import Candidate
+    from bakeoff.core.spec import Candidate, Sampling
     from bakeoff.decide.labelling import Written
     from bakeoff.store.db import Store
-    from bakeoff.study.judging import Judged, Kind
+    from bakeoff.study.asking import Kind
+    from bakeoff.study.judging import Judged
     from bakeoff.study.plan import Plan
     from bakeoff.study.writers import EndpointWriter
 
@@ -52,35 +53,34 @@ def judge(
 ) -> int:
     """Have models judge a run, and say what their word is worth.
 
-    RUN is a run's id, or latest. A judge is written as a model of `bakeoff run` is. What it said is
-    stored, and never asked again; its word counts only as far as it agrees with labels of yours.
+    RUN is a run's id, or latest. A judge is written as a model of `bakeoff run` is, a reward model as
+    reward:FOLDER or reward:MODEL@URL. What it said is stored, and never asked again; its word counts
+    only as far as it agrees with labels of yours.
     """
     from rich.console import Console
 
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.spec import Sampling
     from bakeoff.report.judges import judges_document, print_judges
+    from bakeoff.study.asking import REWARD
     from bakeoff.study.execute import load_plan
     from bakeoff.study.judging import KnownJudge, checks_by_brief, questions_for, read_judged
-    from bakeoff.study.preflight import make_candidates
 
     errors = Console(stderr=True)
     store = open_store()
     try:
         plan = load_plan(store, run_id)
-        names = [part.strip() for part in references.split(",") if part.strip()]
-        judges = make_candidates(
-            names, Sampling(temperature=0.0, top_p=1.0, max_tokens=max_tokens), (), allow_fallback=False
-        )
+        judges = _judges(references, Sampling(temperature=0.0, top_p=1.0, max_tokens=max_tokens))
         texts = _texts(plan, store, briefs)
         checks = checks_by_brief(plan)
         kinds = _ASK[ask]
-        asked = {one.id: questions_for(one, kinds, texts, checks) for one in judges}
+        own: dict[str, tuple[Kind, ...]] = {one.id: ("rewards",) if one.engine == REWARD else kinds for one in judges}
+        asked = {one.id: questions_for(one, own[one.id], texts, checks) for one in judges}
         open_questions = {name: read_judged(questions, store)[1] for name, questions in asked.items()}
         _ask_before_sending(judges, {name: len(found) for name, found in open_questions.items()}, yes=yes)
         interrupted = False
         for one in judges:
-            store.add_judge(plan.run_id, one.id, KnownJudge(judge=one, kinds=kinds).model_dump_json())
+            store.add_judge(plan.run_id, one.id, KnownJudge(judge=one, kinds=own[one.id]).model_dump_json())
             if open_questions[one.id] and not interrupted:
                 interrupted = not _ask_all(one, plan, store, open_questions[one.id], concurrency, errors)
         judged = {one.id: read_judged(asked[one.id], store)[0] for one in judges}
@@ -95,6 +95,22 @@ def judge(
         errors.print("Interrupted; what was answered is stored. The same command goes on.", highlight=False)
         return 130
     return 0 if any(found.asked > found.failed for found in judged.values()) else 1
+
+
+def _judges(references: str, sampling: Sampling) -> tuple[Candidate, ...]:
+    """Resolve what stands between commas; every mistake is told at once.
+
+    Raises:
+        UsageError: a judge that there is not.
+    """
+    from bakeoff.study.asking import is_reward, reward_candidate
+    from bakeoff.study.preflight import make_candidates
+
+    names = [part.strip() for part in references.split(",") if part.strip()]
+    rewards = tuple(reward_candidate(name) for name in dict.fromkeys(names) if is_reward(name))
+    others = [name for name in names if not is_reward(name)]
+    models = make_candidates(others, sampling, (), allow_fallback=False) if others or not rewards else ()
+    return (*models, *rewards)
 
 
 def _texts(plan: Plan, store: Store, briefs: int) -> list[Written]:
@@ -141,21 +157,22 @@ def _ask_all(one: Candidate, plan: Plan, store: Store, questions: list[Any], con
 
     from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.clock import SystemClock
+    from bakeoff.study.asking import REWARD, make_asking
     from bakeoff.study.judging import ask_judge
     from bakeoff.study.retries import Patience
     from bakeoff.study.runner import run_folder
-    from bakeoff.study.writers import EndpointWriter, make_judge
+    from bakeoff.study.writers import EndpointWriter
 
-    writer = make_judge(one, run_folder(workspace_folder(), plan.run_id) / "logs")
-    if isinstance(writer, EndpointWriter):
-        asyncio.run(_probe(one.id, writer))
+    if one.model.source == "endpoint" and one.engine != REWARD:
+        asyncio.run(_probe(one.id, EndpointWriter(one)))
+    judge = make_asking(one, run_folder(workspace_folder(), plan.run_id) / "logs")
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=errors, disable=not errors.is_terminal) as bar:
             task = bar.add_task(f"{one.id} judges", total=len(questions))
             asyncio.run(
                 ask_judge(
-                    writer,
+                    judge,
                     questions,
                     store,
                     SystemClock(),
@@ -185,9 +202,11 @@ def _document(
     from bakeoff.decide.judged import judged_candidates, jury, jury_agreement
     from bakeoff.decide.labelling import Label
     from bakeoff.score.judge import family_of
+    from bakeoff.study.judge_cost import judge_cost
     from bakeoff.study.judging import preferences_of
     from bakeoff.study.labelling import label_report
 
+    by_name = {one.id: one for one in judges}
     families = {brief.id: brief.family for brief in plan.suite.briefs}
     labels = [Label.model_validate_json(record) for record in store.labels(plan.run_id)]
     together = jury([found.pairs for found in judged.values()], [found.grades for found in judged.values()])
@@ -207,6 +226,7 @@ def _document(
                 "judge": name,
                 "candidates": judged_candidates(texts, families, pairs, grades),
                 "counts": judged[name]._asdict() if name in judged else None,
+                "cost": judge_cost(by_name[name], judged[name]) if name in judged else None,
                 "agreement": agreements.get(name),
             }
             for name, (pairs, grades) in entries.items()

@@ -26,6 +26,7 @@ def judges_document(run_id: str, found: Mapping[str, Any]) -> dict[str, Any]:
             "judge": one["judge"],
             "candidates": [candidate.model_dump(mode="json") for candidate in one["candidates"]],
             **{name: None if one["counts"] is None else one["counts"][name] for name in _COUNTS},
+            "cost": one.get("cost"),
             "agreement": None if one["agreement"] is None else one["agreement"].model_dump(mode="json"),
             "validity": validity_of_judge(one),
         }
@@ -73,6 +74,8 @@ def print_judges(found: Mapping[str, Any], console: Console) -> None:
         lines = [validity_of_judge(one)]
         if one["counts"] is not None:
             lines.append(_counts_line(one["counts"]))
+        if one.get("cost") is not None and one["cost"]["value"] is not None:
+            lines.append(f"{one['cost']['value']:.4f} USD ({one['cost']['reason']})")
         for part in bullets("What that is worth", [printable(line) for line in lines]):
             console.print(part)
     notes = list(found["warnings"])

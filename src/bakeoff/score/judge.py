@@ -60,6 +60,14 @@ def grade_question(checks: BriefChecks, text: str) -> list[Message]:
     return [{"role": "system", "content": system}, {"role": "user", "content": user}]
 
 
+def reward_question(checks: BriefChecks, text: str) -> list[Message]:
+    """Return a conversation in which the text is the answer to its brief: what reward models are trained to rate.
+
+    Nothing is asked, so nothing in the text can be taken for an instruction.
+    """
+    return [{"role": "user", "content": checks.prompt}, {"role": "assistant", "content": text}]
+
+
 def pair_question(checks: BriefChecks, first: str, second: str) -> list[Message]:
     """Return the messages that ask which of two texts serves the brief better."""
     fence = _fence(checks.prompt, first, second)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from itertools import combinations
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations, permutations
+from typing import NamedTuple
 
 from bakeoff.core.clock import Clock
 from bakeoff.core.errors import BakeoffError, EndpointError, WorkerError
@@ -14,43 +14,19 @@ from bakeoff.core.spec import Candidate, Record, content_hash
 from bakeoff.decide.labelling import Written
 from bakeoff.score.brief import BriefChecks
 from bakeoff.score.judge import (
-    TOP_LOGPROBS,
     VERSION,
     Message,
     both_orders,
     grade_question,
     pair_question,
-    read_grade,
-    read_preference,
+    reward_question,
 )
 from bakeoff.store.db import Store
+from bakeoff.study.asking import Asking, Judgement, Kind, Question
 from bakeoff.study.plan import Plan
 from bakeoff.study.retries import Patience, retry_policy
-from bakeoff.study.writers import Judging
 
-Kind = Literal["pairs", "grades"]
 _IN_VAIN = 20
-
-
-class Question(NamedTuple):
-    """One thing to ask: of one text, or of two in the order in which they are shown."""
-
-    key: str
-    kind: Kind
-    trials: tuple[str, ...]
-    messages: tuple[Message, ...]
-
-
-class Judgement(Record):
-    """What came of a question. `value` as in `score.judge.Verdict`; None where there was no valid answer, or `error_kind`."""
-
-    value: float | None
-    mass: float | None = None
-    answer: str | None = None
-    error_kind: str | None = None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    latency_s: float | None = None
 
 
 class Judged(NamedTuple):
@@ -87,6 +63,8 @@ def questions_for(
     for brief, own in by_brief.items():
         if "grades" in kinds:
             found += [_question(judge, "grades", (text,), grade_question(checks[brief], text.text)) for text in own]
+        if "rewards" in kinds:
+            found += [_question(judge, "rewards", (text,), reward_question(checks[brief], text.text)) for text in own]
         if "pairs" in kinds:
             for a, b in combinations(own, 2):
                 if a.text.strip() != b.text.strip():
@@ -98,7 +76,7 @@ def questions_for(
 
 def _question(judge: Candidate, kind: Kind, texts: Sequence[Written], messages: Sequence[Message]) -> Question:
     key = content_hash([VERSION, judge.digest, [dict(message) for message in messages]])
-    return Question(key, kind, tuple(text.trial for text in texts), tuple(messages))
+    return Question(key, kind, texts[0].brief, tuple(text.trial for text in texts), tuple(messages))
 
 
 def read_judged(questions: Sequence[Question], store: Store) -> tuple[Judged, list[Question]]:
@@ -108,17 +86,23 @@ def read_judged(questions: Sequence[Question], store: Store) -> tuple[Judged, li
         StoreError: the store refuses.
     """
     known = store.judgements([question.key for question in questions])
+    answered: list[Judgement] = []
     said: dict[tuple[str, ...], Judgement] = {}
+    rewards: dict[str, dict[str, float]] = {}
     left = []
     for question in questions:
         record = known.get(question.key)
         judgement = None if record is None else Judgement.model_validate_json(record)
         if judgement is None or judgement.error_kind is not None:
             left.append(question)
-        if judgement is not None:
+        if judgement is None:
+            continue
+        answered.append(judgement)
+        if question.kind != "rewards":
             said[question.trials] = judgement
-    answered = list(said.values())
-    pairs: dict[tuple[str, str], float] = {}
+        elif judgement.value is not None:
+            rewards.setdefault(question.brief, {})[question.trials[0]] = judgement.value
+    pairs = {pair: verdict for own in rewards.values() for pair, verdict in _rewarded(own)}
     flips = 0
     for trials, judgement in said.items():
         if len(trials) == 2 and trials[::-1] in said:
@@ -142,8 +126,14 @@ def read_judged(questions: Sequence[Question], store: Store) -> tuple[Judged, li
     )
 
 
+def _rewarded(rewards: Mapping[str, float]) -> Iterator[tuple[tuple[str, str], float]]:
+    """Yield what rewards for one brief say of each pair, in both orders; a reward has no scale, only an order."""
+    for a, b in permutations(rewards, 2):
+        yield (a, b), 0.5 if rewards[a] == rewards[b] else float(rewards[a] > rewards[b])
+
+
 async def ask_judge(
-    writer: Judging,
+    judge: Asking,
     questions: Sequence[Question],
     store: Store,
     clock: Clock,
@@ -154,7 +144,7 @@ async def ask_judge(
     """Ask a judge, so many questions at a time; each answer is stored at once. Cancelling it keeps what came.
 
     Args:
-        writer: of the judge.
+        judge: who is asked.
         questions: those that are open.
         store: where answers go.
         clock: for waiting.
@@ -174,14 +164,14 @@ async def ask_judge(
         nonlocal done, in_vain, last
         while waiting and in_vain < _IN_VAIN:
             question = waiting.pop()
-            judgement, last_error = await _ask(writer, question, clock, patience)
+            judgement, last_error = await _ask(judge, question, clock, patience)
             in_vain = in_vain + 1 if last_error is not None else 0
             last = last_error or last
             store.add_judgements({question.key: judgement.model_dump_json()})
             done += 1
             told(done)
 
-    await writer.open()
+    await judge.open()
     try:
         async with asyncio.TaskGroup() as group:
             for _ in range(min(concurrency, len(questions))):
@@ -189,44 +179,29 @@ async def ask_judge(
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
     finally:
-        await writer.close()
+        await judge.close()
     if in_vain >= _IN_VAIN and last is not None:
         raise last
 
 
 async def _ask(
-    writer: Judging, question: Question, clock: Clock, patience: Patience
+    judge: Asking, question: Question, clock: Clock, patience: Patience
 ) -> tuple[Judgement, BakeoffError | None]:
     tries = 0
     while True:
         tries += 1
         error: BakeoffError
         try:
-            answer = await writer.judge(question.messages, TOP_LOGPROBS)
+            return await judge.answer(question), None
         except (EndpointError, WorkerError) as caught:
             error = caught
-        else:
-            read = read_grade if question.kind == "grades" else read_preference
-            verdict = read(answer.text, answer.first_logprobs)
-            timings = answer.timings
-            return (
-                Judgement(
-                    value=verdict.value,
-                    mass=verdict.mass,
-                    answer=answer.text[:200],
-                    prompt_tokens=timings.prompt_tokens,
-                    completion_tokens=timings.completion_tokens,
-                    latency_s=timings.latency_s,
-                ),
-                None,
-            )
         retry = retry_policy(error, tries, patience, zlib.crc32(question.key.encode()) / 2**32)
         if not retry.again:
             kind = error.kind if isinstance(error, EndpointError) else "worker_died"
             return Judgement(value=None, error_kind=kind, answer=error.message[:200]), error
         await clock.sleep(retry.wait_s)
         if isinstance(error, WorkerError):
-            await writer.open()
+            await judge.open()
 
 
 def preferences_of(judged: Judged, texts: Sequence[Written]) -> dict[tuple[str, str], float]:
