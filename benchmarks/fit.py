@@ -1,6 +1,7 @@
 """Predicted memory against measured: models of several architectures, loaded by every engine that is installed.
 
     python benchmarks/fit.py [--models FOLDER] [--engines onnx,transformers,llamacpp,mlx] [--out FILE.md] [--quick]
+    python benchmarks/fit.py --again ROWS.jsonl [--out FILE.md]     # predict again for what was measured (--rows wrote it)
 
 Makes random models of real architectures (`fit_models.py`, needs `bakeoff[transformers]`), loads each in a worker, fills the
 cache with one text or several, and compares the process's peak memory with what `bakeoff fit` predicts for exactly those
@@ -46,7 +47,7 @@ LOADS = ((1, 300), (1, 1500), (4, 600))
 
 
 async def measure(reference: str, engine: str, rows: int, tokens: int) -> dict[str, Any]:
-    """Load a model, write `rows` texts that fill about `tokens` tokens each, and return the worker's peak beside the prediction."""
+    """Load a model, write `rows` texts that fill about `tokens` tokens each, and return the worker's peak memory."""
     spec = resolve(reference)
     with tempfile.TemporaryDirectory() as logs:
         command = WorkerCommand(name="fit", engine=engine, folder=Path(spec.location), device="cpu", threads=None)
@@ -66,22 +67,30 @@ async def measure(reference: str, engine: str, rows: int, tokens: int) -> dict[s
                 health = await client.health()
         finally:
             await worker.stop()
-    cached = max(sum(each) for each in used)
-    need = predict(subject_of_files(spec), Load(engine, "cpu", cached, rows), None).need
-    assert need is not None
     return {
-        "model": Path(reference).name,
-        "digest": spec.digest,
+        "reference": reference,
         "engine": engine,
         "rows": rows,
-        "tokens": cached,
+        "tokens": max(sum(each) for each in used),
         "measured": health["peak_rss_bytes"],
-        "predicted": need.estimate,
+        "dtype": worker.facts.dtype,
+    }
+
+
+def with_prediction(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a measurement beside what is predicted of resident memory, pages of the model's files included."""
+    spec = resolve(row["reference"])
+    need = predict(subject_of_files(spec), Load(row["engine"], "cpu", row["tokens"], row["rows"]), None).need
+    assert need is not None
+    reclaimable = need.resident_bytes - need.estimate
+    return row | {
+        "model": Path(row["reference"]).name,
+        "digest": spec.digest,
+        "predicted": need.resident_bytes,
         "low": need.low,
-        "high": need.high,
+        "high": need.high + reclaimable,
         "margin": need.margin_bytes,
         "seed": seed_need_bytes(spec.parameters or 0),
-        "dtype": worker.facts.dtype,
     }
 
 
@@ -208,6 +217,21 @@ def report(rows: list[dict[str, Any]], seconds: float) -> str:
     return "\n".join(lines) + "\n"
 
 
+def measure_engine(engine: str, folder: Path, loads: tuple[tuple[int, int], ...]) -> list[dict[str, Any]]:
+    """Return a row for each model and load; what an engine cannot run is told and left out."""
+    rows = []
+    for reference in references(engine, folder):
+        for batch, tokens in loads:
+            try:
+                row = asyncio.run(measure(reference, engine, batch, min(tokens, 460) if "t5" in reference else tokens))
+            except BakeoffError as error:
+                print(f"{reference} on {engine}: {error.message.splitlines()[0]}", file=sys.stderr)
+                continue
+            print(json.dumps(row), file=sys.stderr, flush=True)
+            rows.append(row)
+    return rows
+
+
 def main() -> None:
     """Measure, and write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -215,22 +239,19 @@ def main() -> None:
     parser.add_argument("--engines", default="onnx,transformers,llamacpp,mlx")
     parser.add_argument("--quick", action="store_true", help="one load of each model")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--rows", type=Path, help="keep the measurements here")
+    parser.add_argument("--again", type=Path, help="take the measurements from here")
     options = parser.parse_args()
     options.models.mkdir(parents=True, exist_ok=True)
     rows = []
-    for engine in options.engines.split(","):
-        for reference in references(engine, options.models):
-            for batch, tokens in LOADS[:1] if options.quick else LOADS:
-                try:
-                    row = asyncio.run(
-                        measure(reference, engine, batch, min(tokens, 460) if "t5" in reference else tokens)
-                    )
-                except BakeoffError as error:
-                    print(f"{reference} on {engine}: {error.message.splitlines()[0]}", file=sys.stderr)
-                    continue
-                print(json.dumps(row), file=sys.stderr, flush=True)
-                rows.append(row)
-    text = report(rows, header_seconds(options.models))
+    if options.again:
+        rows = [json.loads(line) for line in options.again.read_text().splitlines()]
+    else:
+        for engine in options.engines.split(","):
+            rows += measure_engine(engine, options.models, LOADS[:1] if options.quick else LOADS)
+    if options.rows:
+        options.rows.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = report([with_prediction(row) for row in rows], header_seconds(options.models))
     if options.out:
         options.out.write_text(text)
     print(text)

@@ -1,8 +1,8 @@
 """What each engine holds besides the cache: its form of the weights, scratch memory, the runtime, and what loading takes.
 
 The constants are measured on Linux with `benchmarks/fit.py` (its report says on what) unless they are marked; the GPU ones
-are reported by others. Everything is what counts against memory at the worst moment, file pages that are mapped included:
-a model whose file does not stay in memory is read from the disk again for every token.
+are reported by others. Pages of the model's file count where the engine computes with them (llama.cpp: a file that does not stay
+in memory is read from the disk again for every token), and are told apart where it only read them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from bakeoff.catalog.architecture import Architecture
 from bakeoff.catalog.fit_subject import Subject, Weights
-from bakeoff.catalog.kv_cache import KvType
+from bakeoff.catalog.kv_cache import CacheShape, KvType, kv_bytes
 
 Where = Literal["cpu", "accelerator"]
 ENGINES = ("onnx", "transformers", "llamacpp", "mlx", "vllm")
@@ -20,6 +20,8 @@ _MIB = 1 << 20
 _UBATCH = 512
 _PREFILL_TOKENS = 2048
 """Prompt tokens that a worker computes in one call."""
+_CHUNK = 512
+"""Tokens of a long prompt that the mlx engine computes at a time."""
 _SAMPLE = 256 * _MIB
 """What the transformers engine copies of the linear layers to find the best arithmetic on a CPU."""
 
@@ -33,8 +35,9 @@ _SCORES = {"gpt2": 2.2, "gpt_neo": 4.5}
 
 
 class Held(NamedTuple):
-    """Bytes: `weights` as the engine holds them, `graph` of scratch, `runtime`, and `loading` at the worst moment of the load
-    (the runtime included). `low` and `high` bound the weights where their size is not exact, or the engine has a choice.
+    """Bytes that cannot be taken back: `weights` as the engine holds them, `graph` of scratch, `runtime`, and `loading` at the
+    worst moment of the load (the runtime included). `low` and `high` bound the weights where their size is not exact, or the
+    engine has a choice. `reclaimable` are pages of the model's files, which the system drops when it needs them elsewhere.
     """
 
     weights: int
@@ -43,6 +46,7 @@ class Held(NamedTuple):
     loading: int
     low: int
     high: int
+    reclaimable: int = 0
 
 
 def default_kv_type(engine: str, where: Where) -> KvType:
@@ -85,26 +89,29 @@ def engine_memory(subject: Subject, weights: Weights, engine: str, where: Where,
 
 
 def _onnx(subject: Subject, weights: Weights, graph: int, runtime: int) -> Held:
-    """float32 matrices in onnxruntime's own order, the embedding as stored, and the file's pages, which stay mapped."""
+    """float32 matrices in onnxruntime's own order, and the embedding as stored; the file stays mapped beside them."""
     table = _table(subject.architecture)
     parameters = _parameters(subject, weights)
     half = weights.stored_bytes < 3 * parameters
     embedding = table * (2 if half else 4)
     matrices = parameters if subject.tied else parameters - table
-    held = 4 * matrices + embedding + weights.stored_bytes
+    held = 4 * matrices + embedding
     widening = 4 * table if half else 0
-    return Held(held, graph, runtime, held + widening + runtime, held, held)
+    return Held(held, graph, runtime, held + widening + runtime, held, held, weights.stored_bytes)
 
 
 def _transformers(subject: Subject, weights: Weights, graph: int, runtime: int) -> Held:
-    """float32 or bfloat16, whichever is faster here; both are read to find out, beside a sample of the layers."""
+    """float32 or bfloat16, whichever is faster here, packed; to find out, float32 is made beside a sample of the layers.
+
+    Weights stored in float32 are the file's own pages until they are packed.
+    """
     parameters = _parameters(subject, weights)
     half = weights.stored_bytes < 3 * parameters
     copy = 4 * _table(subject.architecture) if subject.tied else 0  # a packed output matrix is no longer the embedding
-    wide, narrow = 4 * parameters + copy, 2 * parameters + copy // 2 + weights.stored_bytes
+    wide, narrow = 4 * parameters + copy, 2 * parameters + copy // 2
     sample = min(_SAMPLE, 4 * parameters)
-    loading = 4 * parameters + (weights.stored_bytes if half else 0) + sample + runtime
-    return Held(wide, graph, runtime, loading, min(wide, narrow) if half else wide, wide)
+    loading = (4 * parameters + sample if half else max(4 * parameters, sample)) + runtime
+    return Held(wide, graph, runtime, loading, min(wide, narrow) if half else wide, wide, weights.stored_bytes)
 
 
 def _mlx(subject: Subject, weights: Weights, graph: int, runtime: int) -> Held:
@@ -130,6 +137,11 @@ def _graph(architecture: Architecture, engine: str, where: Where, rows: int, tok
     if engine == "transformers" and where == "cpu":
         times = _SCORES.get(architecture.family or "", 1.0)
         scratch += round(times * (architecture.heads or 0) * tokens * together * 4)
+    if engine == "mlx":  # rows that join are put beside those that run in a new cache, and scores are held for each
+        cache = CacheShape("mlx", rows, tokens, default_kv_type(engine, where))
+        scratch += (
+            kv_bytes(architecture, cache) + rows * (architecture.heads or 0) * min(tokens, _CHUNK) * tokens * size
+        )
     return scratch
 
 

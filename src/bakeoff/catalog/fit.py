@@ -1,7 +1,7 @@
 """Will it fit: weights + KV cache + scratch + runtime, as an interval against a budget, and the longest context that fits.
 
 need = the larger of what it takes to load and what it takes to write, weights + kv + graph + runtime. `high` adds a margin:
-a quarter of everything but the weights and a tenth of the weights (assumed) until this machine has measured enough loads
+a quarter of everything but the weights and a tenth of the weights (assumed; a fiftieth where they stay as stored) until this machine has measured enough loads
 of its own (`calibration`); `low` subtracts it. Whatever had to be guessed doubles the margin.
 """
 
@@ -31,7 +31,11 @@ class Load(NamedTuple):
 
 
 class Need(Record):
-    """Bytes. `estimate` is the larger of `load_peak_bytes` and the four parts together; `margin_bytes` lies on either side."""
+    """Bytes. `estimate` is the larger of `load_peak_bytes` and the four parts together; `margin_bytes` lies on either side.
+
+    `resident_bytes` is what the system is expected to count at the peak: the estimate, and pages of the model's files that it
+    may take back, which are no need.
+    """
 
     estimate: int
     low: int
@@ -42,6 +46,7 @@ class Need(Record):
     graph_bytes: int
     runtime_bytes: int
     load_peak_bytes: int
+    resident_bytes: int
 
 
 class Prediction(Record):
@@ -129,10 +134,11 @@ def _need(subject: Subject, weights: Weights, where: Where, shape: CacheShape, b
     writing = held.weights + cache + held.graph + held.runtime
     estimate = max(writing, held.loading)
     margin = _margin(subject, held, cache)
+    unneeded = held.graph if shape.engine == "llamacpp" else 0  # an upper bound: llama.cpp often reserves far less
     high = estimate + round(bound.margins * margin) + max(0, held.high - held.weights)
     return Need(
         estimate=estimate,
-        low=max(0, min(estimate - margin, writing - (held.weights - held.low) - margin)),
+        low=max(0, min(estimate - margin, writing - (held.weights - held.low) - margin - unneeded)),
         high=max(estimate, high),
         margin_bytes=margin,
         weights_bytes=held.weights,
@@ -140,11 +146,13 @@ def _need(subject: Subject, weights: Weights, where: Where, shape: CacheShape, b
         graph_bytes=held.graph,
         runtime_bytes=held.runtime,
         load_peak_bytes=held.loading,
+        resident_bytes=estimate + held.reclaimable,
     )
 
 
 def _margin(subject: Subject, held: Held, cache: int) -> int:
-    margin = 0.25 * (cache + held.graph + held.runtime) + 0.1 * held.weights
+    exact = subject.weights is not None and subject.weights.provenance == "exact" and subject.weights.packed
+    margin = 0.25 * (cache + held.graph + held.runtime) + (0.02 if exact else 0.1) * held.weights
     guessed = bool(subject.architecture.guessed) or not subject.architecture.known
     return round(margin * (2 if guessed else 1))
 
@@ -185,7 +193,7 @@ def _provenance(subject: Subject, shape: CacheShape, bound: Bound) -> dict[str, 
     if bound.models:
         margin = f"measured: {bound.models} models loaded here, {bound.level:.0%} of loads need no more"
     else:
-        margin = "assumed: a quarter of everything but the weights, a tenth of the weights"
+        margin = "assumed: a quarter of everything but the weights, up to a tenth of the weights"
     return {
         "weights_bytes": "unknown" if weights is None else f"{weights.provenance}: {weights.told}",
         "kv_bytes": cache if architecture.layers and not architecture.guessed else f"guessed: {cache}",

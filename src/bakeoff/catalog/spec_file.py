@@ -40,7 +40,7 @@ _KINDS = {
     "missing": "it to be there",
     "string_too_short": "a text that is not empty",
 }
-_COUNTS = frozenset(
+COUNTS = frozenset(
     {
         "num_hidden_layers",
         "num_decoder_layers",
@@ -182,7 +182,7 @@ def _wrong_sizes(facts: object, text: str, file: str, name: str) -> list[Problem
             "a whole number above 0",
         )
         for key, value in facts.items()
-        if key in _COUNTS and not (type(value) is int and 0 < value < 1 << 53)
+        if key in COUNTS and not (type(value) is int and 0 < value < 1 << 53)
     ]
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bakeoff.study.admission import Budgets
     from bakeoff.study.fit_subjects import Asked
 
+_BREAKDOWN = ("weights_bytes", "kv_bytes", "graph_bytes", "runtime_bytes", "load_peak_bytes", "resident_bytes")
 _ENGINES = ("onnx", "transformers", "llamacpp", "mlx", "vllm")
 
 
@@ -54,8 +55,8 @@ def fit(
     from bakeoff.study.fit_subjects import find_subjects, read_facts
 
     asked = find_subjects(models, read_facts(facts) if facts else {}, engine, quantisation, workspace_folder())
-    budgets = _budgets(budget)
-    seen = _observations()
+    budgets = machine_budgets(budget)
+    seen = past_loads()
     found = []
     for each in asked:
         where: Where = (
@@ -84,7 +85,12 @@ def _predict(asked: Asked, load: Load, budget: Budget, seen: list[Observation]) 
     return predict(asked.subject, load, budget.value, calibrate(seen, load.engine, load.where))
 
 
-def _budgets(text: str | None) -> Budgets:
+def machine_budgets(text: str | None) -> Budgets:
+    """Return what models may take here, or what `text` says instead.
+
+    Raises:
+        UsageError: it is no number of bytes.
+    """
     from bakeoff.cli.arguments import read_bytes
     from bakeoff.machine.accelerators import find_accelerators
     from bakeoff.machine.budget import Budget, accelerator_budget, memory_budget
@@ -99,7 +105,7 @@ def _budgets(text: str | None) -> Budgets:
     return Budgets(given, given if accelerators else None)
 
 
-def _observations() -> list[Observation]:
+def past_loads() -> list[Observation]:
     """Return the loads that this workspace has seen; looking at models makes no workspace."""
     import os
 
@@ -133,10 +139,7 @@ def _document(found: list[tuple[Asked, Prediction, Budget]]) -> dict[str, Any]:
                 "kv_type": prediction.kv_type,
                 "quantisation": asked.subject.quantisation,
                 "need_bytes": {part: told.get(part) for part in ("estimate", "low", "high")},
-                "breakdown": {
-                    part: told.get(part)
-                    for part in ("weights_bytes", "kv_bytes", "graph_bytes", "runtime_bytes", "load_peak_bytes")
-                },
+                "breakdown": {part: told.get(part) for part in _BREAKDOWN},
                 "provenance": prediction.provenance,
                 "verdict": prediction.verdict,
                 "max_context": prediction.max_context,

@@ -30,6 +30,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "analyse": ("bakeoff.cli.analyse:analyse", "Give anyone's scores the same statistics and decision."),
     "plan": ("bakeoff.cli.plan:plan", "Say how many briefs show which difference."),
     "cost": ("bakeoff.cli.cost:cost", "Say what a text costs here, and whether it is worth it against a cloud API."),
+    "discover": (
+        "bakeoff.cli.discover:discover",
+        "Find models that may compete: hub, caches, Ollama, LM Studio, folders.",
+    ),
+    "models": ("bakeoff.cli.models:models", "Models known by name: a catalogue of facts, and entries of your own."),
     "fit": ("bakeoff.cli.fit:fit", "Say whether models fit into memory here, and with how long a context."),
     "doctor": ("bakeoff.cli.doctor:doctor", "Say what this machine is, and which engines work here, or why not."),
     "convert": ("bakeoff.cli.convert:convert", "Make a GGUF file, or a folder for MLX, of a model folder."),

@@ -108,7 +108,7 @@ def observe(plan: Plan, store: Store) -> None:
                 model=candidate.model.digest,
                 engine=candidate.engine,
                 where=where,
-                predicted_bytes=need.estimate,
+                predicted_bytes=need.resident_bytes,
                 margin_bytes=need.margin_bytes,
                 measured_bytes=taken.peak_memory_bytes,
             )

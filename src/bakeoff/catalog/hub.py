@@ -1,0 +1,214 @@
+"""The Hugging Face hub: models by downloads, what their cards say, and their sizes, without downloading a weight.
+
+Needs huggingface_hub (`pip install 'bakeoff[hub]'`). The endpoint is HF_ENDPOINT's, or another for tests. What is sent is the
+question alone: a task, a range of sizes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from bakeoff.catalog.discovery import Criteria
+from bakeoff.catalog.found import Found, Told
+from bakeoff.catalog.licence import Licence
+from bakeoff.core.errors import MissingDependency
+
+_EXPAND = [
+    "downloads",
+    "gated",
+    "safetensors",
+    "gguf",
+    "config",
+    "cardData",
+    "tags",
+    "library_name",
+    "pipeline_tag",
+    "sha",
+]
+_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I8": 1, "U8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I32": 4, "U32": 4}
+_MOST_LISTED = 400
+_BASE = "base_model:"
+_RELATIONS = ("finetune:", "quantized:", "adapter:", "merge:")
+
+
+def list_hub(criteria: Criteria, endpoint: str | None = None) -> Told:
+    """Return models for writing text in the wanted range of sizes, most downloaded first.
+
+    Listed until their downloads fall below what is asked, at most 400.
+
+    Raises:
+        MissingDependency: huggingface_hub is not installed.
+    """
+    api = _api(endpoint)
+    low, high = (_in_words(size) for size in (criteria.min_parameters, criteria.max_parameters))
+    found: list[Found] = []
+    try:
+        listed: Iterator[Any] = iter(
+            api.list_models(
+                pipeline_tag="text-generation",
+                num_parameters=f"min:{low},max:{high}",
+                sort="downloads",
+                expand=_EXPAND,
+            )
+        )
+        for info in islice(listed, _MOST_LISTED):
+            found.append(_read(info))
+            if (info.downloads or 0) < criteria.min_downloads:
+                break
+    except Exception as error:  # noqa: BLE001 - httpx's, the hub's, or a proxy's own: none of them may end the search
+        return Told(found, [f"hub: {_problem(error)}"])
+    return Told(found, [])
+
+
+def add_sizes(model: Found, endpoint: str | None = None) -> Found:
+    """Return the model with its config.json's sizes, as it is where that cannot be had (gated, offline).
+
+    Raises:
+        MissingDependency: huggingface_hub is not installed.
+    """
+    api = _api(endpoint)
+    from huggingface_hub.utils import build_hf_headers, get_session
+
+    url = f"{api.endpoint}/{model.name}/resolve/{model.revision or 'main'}/config.json"
+    try:
+        answer = get_session().get(url, headers=build_hf_headers(), timeout=10, follow_redirects=True)
+        config = json.loads(answer.text) if answer.status_code == 200 else None
+    except Exception:  # noqa: BLE001 - as above; sizes that nobody told leave the fit unknown
+        config = None
+    if not isinstance(config, dict):
+        return model
+    context = config.get("max_position_embeddings")
+    known = {"facts": {**config, "param_count": model.parameters}}
+    return model.model_copy(update=known | ({"context_length": context} if isinstance(context, int) else {}))
+
+
+def list_variants(model: str, endpoint: str | None = None, limit: int = 5) -> list[dict[str, Any]]:
+    """Return repositories with quantised weights of a model, most downloaded first: `name`, `format`, `downloads`.
+
+    Raises:
+        MissingDependency: huggingface_hub is not installed.
+    """
+    api = _api(endpoint)
+    try:
+        listed = api.list_models(
+            filter=f"{_BASE}quantized:{model}",
+            sort="downloads",
+            limit=limit,
+            expand=["downloads", "tags", "library_name"],
+        )
+        return [{"name": info.id, "format": _format(info), "downloads": info.downloads} for info in listed]
+    except Exception:  # noqa: BLE001 - as above; variants are an extra
+        return []
+
+
+def _api(endpoint: str | None) -> Any:
+    try:
+        from huggingface_hub import HfApi
+    except ImportError:
+        raise MissingDependency("the hub needs the package huggingface_hub", "pip install 'bakeoff[hub]'") from None
+    return HfApi(endpoint=endpoint)
+
+
+def _read(info: Any) -> Found:
+    card = info.card_data.to_dict() if info.card_data is not None else {}
+    tags = list(info.tags or ())
+    counts = dict(info.safetensors.parameters) if info.safetensors is not None else {}
+    gguf = info.gguf if isinstance(info.gguf, dict) else {}
+    config = info.config if isinstance(info.config, dict) else {}
+    parameters = info.safetensors.total if info.safetensors is not None else gguf.get("total")
+    known = all(dtype in _BYTES for dtype in counts)
+    family = config.get("model_type") or gguf.get("architecture")
+    return Found(
+        name=info.id,
+        source="hub",
+        reference=f"hf:{info.id}",
+        revision=info.sha,
+        parameters=parameters,
+        weight_bytes=sum(_BYTES[dtype] * count for dtype, count in counts.items()) if counts and known else None,
+        stored=_format(info),
+        context_length=gguf.get("context_length"),
+        architecture=family,
+        task=info.pipeline_tag,
+        licence=_licence(info.id, card, tags),
+        base_licences=tuple(_inherited(card, tags)),
+        gated=None if info.gated is None else bool(info.gated),
+        downloads=info.downloads,
+    )
+
+
+def _format(info: Any) -> Any:
+    tags = set(info.tags or ())
+    if "gguf" in tags or info.library_name == "gguf":
+        return "gguf"
+    return "mlx" if "mlx" in tags or info.library_name == "mlx" else "folder"
+
+
+def _licence(model: str, card: dict[str, Any], tags: list[str]) -> Licence:
+    tagged = next((tag.removeprefix("license:") for tag in tags if tag.startswith("license:")), None)
+    told = card.get("license")
+    tag = told if isinstance(told, str) else (told[0] if isinstance(told, list) and told else tagged)
+    flag = card.get("commercial")
+    return Licence(
+        model=model,
+        tag=tag,
+        name=card.get("license_name"),
+        link=card.get("license_link"),
+        commercial_use=flag if isinstance(flag, bool) else None,
+    )
+
+
+def _inherited(card: dict[str, Any], tags: list[str]) -> Iterator[Licence]:
+    """Yield the licences of models that it was made of, by what their names say: Llama and Gemma pass theirs on."""
+    told = card.get("base_model") or ()
+    names = [told] if isinstance(told, str) else [name for name in told if isinstance(name, str)]
+    for tag in tags:
+        if tag.startswith(_BASE):
+            name = tag.removeprefix(_BASE)
+            names.append(next((name.removeprefix(kind) for kind in _RELATIONS if name.startswith(kind)), name))
+    for name in dict.fromkeys(names):
+        if inherited := base_licence_tag(name):
+            yield Licence(model=name, tag=inherited)
+
+
+_BASES = (
+    ("meta-llama/llama-4", "llama4"),
+    ("meta-llama/llama-3.3", "llama3.3"),
+    ("meta-llama/llama-3.2", "llama3.2"),
+    ("meta-llama/llama-3.1", "llama3.1"),
+    ("meta-llama/meta-llama-3.1", "llama3.1"),
+    ("meta-llama/meta-llama-3", "llama3"),
+    ("meta-llama/llama-2", "llama2"),
+    ("google/gemma-4", None),
+    ("google/gemma", "gemma"),
+    ("google/codegemma", "gemma"),
+)
+
+
+def base_licence_tag(name: str) -> str | None:
+    """Return the licence that a base model's name tells, None where it tells none.
+
+    >>> base_licence_tag("meta-llama/Llama-3.1-8B"), base_licence_tag("Qwen/Qwen3-8B")
+    ('llama3.1', None)
+    """
+    plain = name.casefold()
+    return next((tag for prefix, tag in _BASES if plain.startswith(prefix)), None)
+
+
+def _in_words(count: int) -> str:
+    """Return a number of parameters as the hub's filter has it.
+
+    >>> _in_words(1_500_000_000), _in_words(270_000_000)
+    ('1.5B', '270M')
+    """
+    return f"{count / 1e9:g}B" if count >= 10**9 else f"{count / 1e6:g}M"
+
+
+def _problem(error: Exception) -> str:
+    name = type(error).__name__
+    if name == "OfflineModeIsEnabled":
+        return "HF_HUB_OFFLINE is set: only what is here was looked at"
+    text = str(error).splitlines()[0][:120] if str(error) else ""
+    return f"cannot be asked ({name}{f': {text}' if text else ''})"

@@ -1,0 +1,193 @@
+"""Models that lie on this machine: the hub's cache, folders of the user's with GGUF files, MLX or safetensors, the registry."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bakeoff.catalog.found import Found, Told
+from bakeoff.catalog.gguf import SUFFIX, read_gguf
+from bakeoff.catalog.headers import read_config, read_weights
+from bakeoff.catalog.hub_cache import hub_cache
+from bakeoff.catalog.licence import Licence
+from bakeoff.catalog.mlx_weights import count_parameters, mlx_bits
+from bakeoff.catalog.registry import load_registry
+from bakeoff.core.errors import InvalidFile, UsageError
+
+_EDGE = 1 << 20
+_DEEPEST = 4
+_MOST_FILES = 5000
+
+
+def list_cache() -> Told:
+    """Return the models in the hub's cache whose files are all there; a cache that is not there is an empty one."""
+    found, warnings = [], []
+    for stored in sorted(hub_cache().glob("models--*")):
+        name = stored.name.removeprefix("models--").replace("--", "/")
+        branch = stored / "refs" / "main"
+        snapshots = sorted((stored / "snapshots").glob("*"))
+        commit = branch.read_text(encoding="ascii").strip() if branch.is_file() else ""
+        folder = stored / "snapshots" / commit if commit else (snapshots[-1] if snapshots else None)
+        if folder is None or not folder.is_dir():
+            warnings.append(f"cache: {name} has no snapshot")
+            continue
+        reference = f"hf:{name}" if commit else f"hf:{name}@{folder.name}"
+        try:
+            if missing := [file.name for file in folder.glob("*.safetensors") if not file.exists()]:
+                warnings.append(f"cache: {name} was not downloaded to its end: {missing[0]} is missing")
+            elif (folder / "config.json").exists():
+                found.append(_folder(folder, name, reference, "cache").model_copy(update={"revision": folder.name}))
+            else:
+                files = sorted(folder.glob(f"*{SUFFIX}"))
+                found += [_gguf(file, file.stem, str(file), "cache") for file in files]
+        except (InvalidFile, UsageError, OSError) as error:
+            warnings.append(f"cache: {name}: {str(error).splitlines()[0]}")
+    return Told(found, warnings)
+
+
+def list_folder(root: Path) -> Told:
+    """Return every GGUF file and model folder under `root`, four levels deep.
+
+    Raises:
+        UsageError: there is no such folder, or it may not be read.
+    """
+    if not root.is_dir():
+        raise UsageError(f"--folder {root}: there is no such folder", "name a folder with GGUF files or model folders")
+    try:
+        next(root.iterdir(), None)
+    except OSError as error:
+        raise UsageError(
+            f"--folder {root}: cannot be read ({error.strerror})", "name a folder that you may read"
+        ) from None
+    found, warnings = [], []
+    for place in _places(root, 0):
+        try:
+            if place.is_dir():
+                found.append(_folder(place, place.name, str(place), "folder"))
+            elif "-of-" not in place.stem or "-00001-of-" in place.stem:
+                found.append(_gguf(place, place.stem, str(place), "folder"))
+        except (InvalidFile, UsageError, OSError) as error:
+            warnings.append(f"folder: {str(error).splitlines()[0]}")
+    return Told(found, warnings)
+
+
+def list_registry(workspace: Path) -> Told:
+    """Return the user's own entries; what the catalogue knows besides is nobody's candidate before somebody has it.
+
+    Raises:
+        InvalidFile: the registry's file is wrong somewhere.
+    """
+    found = []
+    for entry in load_registry(workspace).values():
+        facts: dict[str, Any] = dict(entry.facts)
+        count = facts.get("param_count")
+        found.append(
+            Found(
+                name=entry.name,
+                source="registry",
+                reference=entry.reference,
+                parameters=count if isinstance(count, int) else None,
+                context_length=facts.get("max_position_embeddings"),
+                architecture=facts.get("model_type"),
+                licence=Licence(
+                    model=entry.name,
+                    tag=entry.licence,
+                    name=entry.licence_name,
+                    link=entry.licence_link,
+                    commercial_use=entry.commercial_use,
+                ),
+                facts=facts,
+            )
+        )
+    return Told(found, [])
+
+
+def _places(folder: Path, depth: int) -> Iterator[Path]:
+    if (folder / "config.json").is_file() and any(folder.glob("*.safetensors")):
+        yield folder
+        return
+    try:
+        entries = sorted(folder.iterdir())[:_MOST_FILES]
+    except OSError:
+        return
+    for entry in entries:
+        if entry.is_dir() and depth < _DEEPEST and not entry.name.startswith("."):
+            yield from _places(entry, depth + 1)
+        elif entry.suffix.lower() == SUFFIX:
+            yield entry
+
+
+def _folder(folder: Path, name: str, reference: str, source: Any) -> Found:
+    config = read_config(folder)
+    weights = read_weights(folder)
+    bits = mlx_bits(config, folder)
+    parameters = weights.parameters if bits is None else count_parameters(config, folder, bits)
+    named = config.get("architectures")
+    return Found(
+        name=name,
+        source=source,
+        reference=reference,
+        fingerprint=_fingerprint(sorted(folder.glob("*.safetensors"))),
+        parameters=parameters,
+        weight_bytes=weights.data_bytes,
+        quantisation=None if bits is None else f"MLX {bits}-bit",
+        stored="folder" if bits is None else "mlx",
+        context_length=config.get("max_position_embeddings"),
+        architecture=named[0] if isinstance(named, list) and named and isinstance(named[0], str) else None,
+        licence=Licence(model=name, tag=_card_licence(folder)),
+        local=True,
+        facts={**config, "param_count": parameters},
+    )
+
+
+def _gguf(file: Path, name: str, reference: str, source: Any) -> Found:
+    header = read_gguf(file)
+    return Found(
+        name=name,
+        source=source,
+        reference=reference,
+        fingerprint=_fingerprint([file]),
+        parameters=header.parameters,
+        weight_bytes=header.weight_bytes,
+        quantisation=header.quantisation,
+        stored="gguf",
+        context_length=header.context_length,
+        architecture=header.architecture,
+        licence=Licence(model=name, tag=header.licence),
+        local=True,
+        facts=header.facts(),
+    )
+
+
+def _card_licence(folder: Path) -> str | None:
+    """Return the `license:` of a model card's heading, or of a bundled model's facts."""
+    import json
+
+    try:
+        head = (folder / "README.md").read_text(encoding="utf-8", errors="replace")[:4000]
+        lines = head.split("---")[1].splitlines() if head.startswith("---") else []
+    except (OSError, IndexError):
+        lines = []
+    for line in lines:
+        if line.startswith("license:"):
+            return line.partition(":")[2].strip().strip("\"'") or None
+    try:
+        told = json.loads((folder / "facts.json").read_text(encoding="utf-8")).get("licence")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return told if isinstance(told, str) else None
+
+
+def _fingerprint(files: list[Path]) -> str:
+    """Return what is equal for equal weights: sizes, beginnings and ends, since whole files take minutes to read."""
+    digest = hashlib.sha256()
+    for file in files:
+        size = file.stat().st_size
+        digest.update(str(size).encode())
+        with file.open("rb") as stream:
+            digest.update(stream.read(_EDGE))
+            stream.seek(max(0, size - _EDGE))
+            digest.update(stream.read(_EDGE))
+    return digest.hexdigest()[:24]
