@@ -46,6 +46,7 @@ def list_hub(criteria: Criteria, endpoint: str | None = None) -> Told:
     low, high = (_in_words(size) for size in (criteria.min_parameters, criteria.max_parameters))
     found: list[Found] = []
     try:
+        _knock(api)
         listed: Iterator[Any] = iter(
             api.list_models(
                 pipeline_tag="text-generation",
@@ -61,6 +62,19 @@ def list_hub(criteria: Criteria, endpoint: str | None = None) -> Told:
     except Exception as error:  # noqa: BLE001 - httpx's, the hub's, or a proxy's own: none of them may end the search
         return Told(found, [f"hub: {_problem(error)}"])
     return Told(found, [])
+
+
+def _knock(api: Any) -> None:
+    """Ask once whether the hub is there: its client tries for half a minute before it gives up.
+
+    Raises:
+        Exception: the client's own, or that the hub answered with an error of its own.
+    """
+    from huggingface_hub.utils import build_hf_headers, get_session
+
+    answer = get_session().get(f"{api.endpoint}/api/models", params={"limit": 1}, headers=build_hf_headers(), timeout=5)
+    if answer.status_code >= 500:
+        raise ConnectionError(f"status {answer.status_code}")
 
 
 def add_sizes(model: Found, endpoint: str | None = None) -> Found:
