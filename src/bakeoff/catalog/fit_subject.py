@@ -66,7 +66,7 @@ def subject_of_files(spec: ModelSpec, quantisation: str | None = None) -> Subjec
         provenance="exact",
         told="summed from the file's header" if spec.source == "gguf" else "summed from the safetensors headers",
     )
-    if quantisation is not None:
+    if quantisation is not None and quantisation.upper() != (spec.quantisation or "").upper():
         found = _approximate(spec.parameters, architecture, quantisation)
         weights = found if found is not None else weights
     return Subject(

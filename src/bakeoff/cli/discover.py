@@ -141,6 +141,15 @@ def _document(asked: Search, found: Searched, limit: int) -> dict[str, Any]:
     }
 
 
+def _short(reference: str) -> str:
+    """Return a path as it is written from here, where that is shorter."""
+    if not reference.startswith("/"):
+        return reference
+    import os
+
+    return min(reference, os.path.relpath(reference), key=len)
+
+
 def _print(found: Searched, limit: int, console: Console) -> None:
     from bakeoff.core.plain import printable
     from bakeoff.core.units import bytes_text
@@ -148,12 +157,12 @@ def _print(found: Searched, limit: int, console: Console) -> None:
 
     shown = found.discovery.candidates[:limit]
     if shown:
-        made = table("model", "parameters", "downloads", "commercial use", "fits?", "needs")
+        made = table("model", "size", "downloads", "commercial", "fits?", "needs")
         for each in shown:
             model, fit = each.model, each.fit
             made.add_row(
                 *cells(
-                    printable(model.reference or model.name) + (" (gated)" if model.gated else ""),
+                    printable(_short(model.reference or model.name)) + (" (gated)" if model.gated else ""),
                     "-" if model.parameters is None else f"{model.parameters / 1e9:.1f} B",
                     "here" if model.local else "-" if model.downloads is None else f"{model.downloads:,}",
                     each.licence.commercial,

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from bakeoff.core.plain import printable
 from bakeoff.core.records import Estimate
-from bakeoff.cost.answer import MOST_BUSY, TOKEN_RATIO, Answer, Costed
+from bakeoff.cost.answer import MOST_BUSY, TOKEN_RATIO, Answer, Costed, CostedCandidate
 from bakeoff.cost.assumptions import Assumption
 from bakeoff.report.layout import bullets, cells, table, title
 
@@ -121,7 +121,7 @@ def cost_lines(costed: Costed, width: int) -> Iterator[RenderableType]:
         yield Text(printable(f"Against {where}: {rates} ({price.catalogue}{looked})."))
     else:
         yield Text(f"Against a flat price of {_money(costed.flat)} a text.")
-    made = table("candidate", "usable", "here, a piece", "cloud", "saves", "break-even a day")
+    made = table("candidate", "usable", "a piece here", "in the cloud", "so it is", "even from")
     for each in costed.candidates:
         name = each.candidate or "these numbers"
         if each.answer is None:
@@ -129,6 +129,7 @@ def cost_lines(costed: Costed, width: int) -> Iterator[RenderableType]:
         else:
             made.add_row(*cells(printable(name), *_row(each.answer)))
     yield made
+    yield from bullets("Intervals, 90 %, a piece", [line for each in costed.candidates if (line := _intervals(each))])
     yield from bullets(
         "No cost", [printable(f"{each.candidate}: {each.missing}") for each in costed.candidates if each.missing]
     )
@@ -144,10 +145,31 @@ def _row(found: Answer) -> tuple[str, ...]:
     even = found.break_even_per_day
     return (
         f"{found.accepted:.0%}",
-        _span(found.local_interval),
-        _span(found.cloud),
-        "-" if found.saving_percent is None else f"{found.saving_percent:.1f} %",
-        even if isinstance(even, str) else f"{even:,.0f}",
+        _money(found.local.total),
+        "-" if found.cloud.estimate is None else _money(found.cloud.estimate),
+        _compared(found),
+        even if isinstance(even, str) else f"{even:,.0f} a day",
+    )
+
+
+def _compared(found: Answer) -> str:
+    """Return how this machine compares, in words: a percentage below a hundred says nothing of what is 300 times dearer."""
+    if found.saving_percent is None:
+        return "-"
+    if found.saving_percent >= 0:
+        return f"{found.saving_percent:.1f} % cheaper"
+    times = 1 - found.saving_percent / 100
+    return f"{-found.saving_percent:.0f} % dearer" if times < 2 else f"{times:,.0f} x dearer"
+
+
+def _intervals(each: CostedCandidate) -> str:
+    """Return one candidate's intervals, "" where nothing was measured or doubted."""
+    if each.answer is None or each.answer.saving.low is None:
+        return ""
+    found = each.answer
+    name = each.candidate or "these numbers"
+    return printable(
+        f"{name}: here {_span(found.local_interval)}, cloud {_span(found.cloud)}, saves {_span(found.saving)}"
     )
 
 
@@ -203,7 +225,10 @@ def _notes(found: Answer) -> list[str]:
     elif local.hardware == 0:
         notes.append("the machine is not charged for: give --hardware-price")
     if found.annual_saving.estimate is not None:
-        notes.append(f"a year at that volume saves {_span(found.annual_saving)}")
+        loses = found.annual_saving.estimate < 0
+        notes.append(
+            f"a year at that volume {'loses' if loses else 'saves'} {_span(found.annual_saving)} against the cloud"
+        )
     if found.one_machine_is_enough is False:
         notes.append(
             f"one machine cannot serve this: it would write {found.busy_share:.0%} of the day ({MOST_BUSY:.0%} at most)"

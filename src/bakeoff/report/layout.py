@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-_WORDS = {"candidate", "content type", "run", "how sure", "model"}
+_WORDS = {"assumption", "candidate", "content type", "run", "how sure", "model"}
 
 
 def title(text: str) -> Text:
