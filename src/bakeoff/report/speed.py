@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import RenderableType
 
 from bakeoff.core.units import bytes_text, seconds_text
-from bakeoff.report.layout import cells, ranked, table, title
+from bakeoff.report.layout import bullets, cells, ranked, table, title
 
 _WIDE = 2.0
 
@@ -28,6 +28,27 @@ def speed_and_memory(document: dict[str, Any], labels: dict[str, str]) -> Iterab
     yield times
     yield title("What each one takes")
     yield needs
+    yield from bullets("Energy", energy_lines(document, labels))
+
+
+def energy_lines(document: dict[str, Any], labels: dict[str, str]) -> list[str]:
+    """Return what texts drew: measured ones each with its source, assumed ones together and marked."""
+    measured, assumed, how = [], [], ""
+    for candidate in ranked(document):
+        energy = candidate.get("energy_j_per_generation") or {}
+        if energy.get("value") is None:
+            continue
+        label = labels[candidate["id"]]
+        if energy["provenance"] == "assumed":
+            assumed.append(f"{label} {energy['value']:.3g}")
+            how = energy["reason"]
+            continue
+        token = energy.get("j_per_token")
+        each = "" if token is None else f", {token:.3g} J a token"
+        net = "" if energy.get("net") is None else f", {energy['net']:.3g} above idling"
+        kind = "measured" if energy["provenance"] == "measured" else "estimated by the chip itself"
+        measured.append(f"{label}: {energy['value']:.3g} J a text{each}{net}; {kind} ({energy['reason']})")
+    return measured + ([f"joules a text: {', '.join(assumed)}. {how}"] if assumed else [])
 
 
 def _median(percentiles: dict[str, Any] | None) -> str:
