@@ -2,8 +2,9 @@
 
 Facts weigh two thirds and instructions (limits and parts) one third, where the brief states both. A forbidden text
 costs 3 points; a number that neither brief nor source gives costs 0.5, or 2 when it makes a claim (money, percent, a
-multiple, a thousand or more), 5 at most. Facts that had to be read off the prompt count generously: seven in ten are
-enough. Wording is checked, meaning is not: a negated fact counts as present.
+multiple, a thousand or more), 5 at most; a date that the brief does not give, where it gives dates, costs 6, and so does a statement
+that the text turns around. Facts that had to be read off the prompt count generously: seven in ten are
+enough. Wording is checked, meaning is not: most contradictions go unseen.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from typing import NamedTuple
 
 from bakeoff.score.brief import BriefChecks
+from bakeoff.score.dates import invented_dates
 from bakeoff.score.dimensions import Dimension, counts_within
 from bakeoff.score.facts import (
     contains_fact,
@@ -23,10 +25,13 @@ from bakeoff.score.facts import (
     prompt_facts,
 )
 from bakeoff.score.parts import missing_parts
+from bakeoff.score.polarity import turned_around
 from bakeoff.score.text import EMAIL, HASHTAG, Text, is_list_item, without_links
 
 _FACT_SHARE = 2 / 3
 _GUESSED_ENOUGH = 0.7
+_WRONG_COST = 6.0
+_WRONG_MOST = 8.0
 _CLAIM_BEFORE = re.compile(r"[$€£¥]\s?$")
 _CLAIM_AFTER = re.compile(
     r"\s?(?:%|percent\b|per cent\b|x\b|times\b|k\b|million\b|billion\b|thousand\b|euros?\b|dollars?\b|pounds?\b|\+)",
@@ -91,10 +96,22 @@ def brief_compliance(text: Text, checks: BriefChecks, facts: FactCheck) -> Dimen
         value -= 3.0 * len(banned)
         evidence.append(f"forbidden: {', '.join(banned[:4])}")
     claims, others = invented_numbers(text, checks)
+    dates = _dates_out_of_thin_air(text, checks)
+    if dates:
+        value -= min(_WRONG_MOST, _WRONG_COST * len(dates))
+        evidence.append(f"dates that the brief does not give: {', '.join(dates[:3])}")
+    if turned := turned_around(text.raw, checks.prompt):
+        value -= min(_WRONG_MOST, _WRONG_COST * len(turned))
+        evidence.append(f"the other way round than the brief has it: {', '.join(turned[:3])}")
     if claims or others:
         value -= min(5.0, 2.0 * len(claims) + 0.5 * len(others))
         evidence.append(f"numbers that the brief does not give: {', '.join((claims + others)[:5])}")
     return Dimension(value=round(max(0.0, value), 3), evidence=tuple(evidence))
+
+
+def _dates_out_of_thin_air(text: Text, checks: BriefChecks) -> tuple[str, ...]:
+    known = (checks.prompt, checks.source or "", *(text for fact in checks.must_include for text in fact))
+    return invented_dates(text.no_code, *known)
 
 
 def invented_numbers(text: Text, checks: BriefChecks) -> tuple[tuple[str, ...], tuple[str, ...]]:
