@@ -39,7 +39,8 @@ def test_every_candidate_wrote_every_brief(document):
         assert candidate["latency_s"]["p50_low"] < candidate["latency_s"]["p50"] < candidate["latency_s"]["p50_high"]
         assert 0 < candidate["itl_s"]["p50"] <= candidate["itl_s"]["p99"]
         assert candidate["tokens_per_s_low"] < candidate["tokens_per_s"] < candidate["tokens_per_s_high"]
-        assert candidate["load_warm_s"] > 0
+        # What the page cache keeps is the system's to decide: a start that found part of the file counts as neither.
+        assert candidate["load_warm_s"] is None or candidate["load_warm_s"] > 0
         assert 0 < candidate["ttft_s"]["p50"] < candidate["latency_s"]["p50"]
         assert candidate["tokens_per_s"] > 0
         assert candidate["peak_memory_bytes"] > candidate["weight_bytes"]

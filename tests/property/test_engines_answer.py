@@ -71,6 +71,12 @@ def test_what_was_learnt_changes_nothing(chunks, done):
     assert read(events, fresh=False) == read(events, fresh=True)
 
 
+def test_an_ending_between_is_not_forgotten():
+    plain, ending = ("0", {}, "length", False, "content"), ("", {}, "stop", False, "content")
+    events = [event(*chunk) for chunk in (plain, ending, plain)]
+    assert read(events, fresh=False) == read(events, fresh=True)
+
+
 @given(st.lists(st.text(max_size=4), min_size=2, max_size=6))
 def test_bytes_that_are_no_json_are_refused_after_good_ones_too(texts):
     good = event("a", {}, None, escaped=False, key="content")

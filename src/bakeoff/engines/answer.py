@@ -110,9 +110,16 @@ class Answer:
         if event.name == "error" and "error" not in value:
             raise EndpointFailed(f"{self.where} failed in the middle of its answer: {excerpt(event.data)}")
         texts, others = len(self.texts), self.thoughts + len(self.refusals)
+        settled = self._settled()
         self._take(value, "delta", required=False)
+        if self._settled() != settled:  # an event such as those before would change it back
+            self._frame = None
         if len(self.texts) > texts and self.thoughts + len(self.refusals) == others and event.name == "message":
             self._frame = _frame_around(self.texts[-1], event.data)
+
+    def _settled(self) -> tuple[object, ...]:
+        """Return all that an event sets and does not add to."""
+        return self.finish_reason, self.declined, self.usage, self.timings, self.model
 
     def _is_known(self, event: Event) -> bool:
         """Take an event that differs from an earlier one in nothing but a plain text; say whether it was one.
