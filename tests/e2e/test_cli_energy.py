@@ -50,3 +50,31 @@ def test_a_run_beside_a_wall_meter(tmp_path: Path) -> None:
     cost = one_document(workspace.call("cost", "latest", "--json").stdout)
     told = {each["candidate"]: each["local"]["energy_provenance"] for each in cost["candidates"]}
     assert told == {each["id"]: each["energy_j_per_generation"]["provenance"] for each in document["candidates"]}
+
+
+def test_a_log_that_breaks_costs_the_figure_and_not_the_run(tmp_path: Path) -> None:
+    """It is whole when the run begins, and nonsense from then on: energy is assumed, and the run ends as ever."""
+    log = tmp_path / "watts.csv"
+    log.write_text("1000,40\n")
+    breaking = "import sys, time, pathlib\ntime.sleep(3)\npathlib.Path(sys.argv[1]).write_text('5,x\\n6,1\\n')"
+    write_suite(tmp_path / "s.yaml", 4)
+    workspace = Workspace(tmp_path)
+    workspace.environment["BAKEOFF_WATTS_CSV"] = str(log)
+    breaker = subprocess.Popen([sys.executable, "-c", breaking, str(log)])
+    done = workspace.call("run", "s.yaml", "--models", "bundled:social", "--fixed-n", "4", "--json")
+    breaker.wait()
+    energy = one_document(done.stdout)["candidates"][0]["energy_j_per_generation"]
+    assert energy["provenance"] == "assumed"
+
+
+@pytest.mark.parametrize(("content", "said"), [(None, "is no file"), ("nonsense,1\nx,y\n1,2\n", "watts.csv:2")])
+def test_a_log_that_is_none_is_told_before_anything_runs(tmp_path: Path, content: str | None, said: str) -> None:
+    if content is not None:
+        (tmp_path / "watts.csv").write_text(content)
+    write_suite(tmp_path / "s.yaml", 1)
+    workspace = Workspace(tmp_path)
+    workspace.environment["BAKEOFF_WATTS_CSV"] = str(tmp_path / "watts.csv")
+    done = workspace.call("run", "s.yaml", "--models", "bundled:social", "--fixed-n", "1")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

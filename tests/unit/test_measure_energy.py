@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bakeoff.core.errors import InvalidFile
+from bakeoff.core.errors import InvalidFile, UsageError
 from bakeoff.machine.accelerators import Accelerator
 from bakeoff.measure.energy import EnergyWindow, Reading, energy_between, summarise_energy
 from bakeoff.measure.energy_counters import AppleMeter, CsvMeter, NvmlMeter, PowerPipe, RaplMeter
@@ -217,7 +217,8 @@ def test_the_log_of_a_wall_meter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             meter.read()
     monkeypatch.setenv("BAKEOFF_WATTS_CSV", str(tmp_path / "nowhere.csv"))
     assert "is no file" in find_energy_sources("Linux", ())[0].reason
-    assert open_meter("Linux", (), "cuda") is None
+    with pytest.raises(UsageError, match="BAKEOFF_WATTS_CSV names"):
+        open_meter("Linux", (), "cuda")
     log.write_text("1000,10\n")
     monkeypatch.setenv("BAKEOFF_WATTS_CSV", str(log))
     for where in ("cpu", "cuda", "both"):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Record
 from bakeoff.machine.accelerators import Accelerator
 from bakeoff.measure.energy_counters import (
@@ -49,7 +50,14 @@ def open_meter(system: str, accelerators: Sequence[Accelerator], where: str) -> 
 
     A wall meter covers everything; a processor's counters say nothing of a card's draw, nor a card's of the processor's.
     `where` is "cpu", "metal", "cuda" or "rocm", or "both" for workers on the processor and on a card.
+
+    Raises:
+        UsageError: BAKEOFF_WATTS_CSV names no file, or one that is no meter's log.
     """
+    if WATTS_CSV in os.environ and not Path(os.environ[WATTS_CSV]).is_file():
+        raise UsageError(
+            f"{WATTS_CSV} names {os.environ[WATTS_CSV]}, which is no file", "name the log of a meter, or unset it"
+        )
     for found in find_energy_sources(system, accelerators):
         if found.available and found.source in _COVER[where]:
             try:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from bakeoff.core.clock import Clock
+from bakeoff.core.errors import BakeoffError
 from bakeoff.measure.energy import (
     EnergySample,
     EnergySummary,
@@ -23,7 +24,7 @@ from bakeoff.study.plan import Plan
 
 IDLE_S = 10.0
 """How long the machine is watched before anything is loaded."""
-_FAILURES = (OSError, ValueError, RuntimeError, AttributeError)
+_FAILURES = (OSError, ValueError, RuntimeError, AttributeError, BakeoffError)
 
 
 def read_energy(plan: Plan, store: Store) -> dict[str, EnergySummary]:
