@@ -32,7 +32,7 @@ def test_a_few_numbers(workspace: InsideWorkspace) -> None:
     bought = one_document(workspace.call("cost", *NUMBERS, "--hardware-price", "2000", "--years", "4", "--json").stdout)
     assert bought["break_even_per_day"] == pytest.approx(9275.6, abs=0.1)
     shown = workspace.call("cost", *NUMBERS, "--hardware-price", "2000", "--requests-per-day", "1000").stdout
-    assert "loses -$446.10" in shown
+    assert "costs $446.10 more than the cloud" in shown
     assert "9 x dearer" in shown
     never = one_document(workspace.call("cost", *NUMBERS[:-1], "0.000001", "--json").stdout)
     assert never["break_even_per_day"] == "never"

@@ -151,6 +151,7 @@ def test_the_cache_and_folders(workspace: InsideWorkspace) -> None:
     done = workspace.call("convert", "bundled:social", "--to", "gguf", "--out", str(models / "social.gguf"))
     assert done.returncode == 0, done.stderr
     (models / "broken.gguf").write_bytes(b"GGUF\x03\x00")
+    (models / "loop").symlink_to(models)
     document = discovered(workspace, "--offline", "--folder", str(models), "--min-params", "1", "--any-licence")
     by_name = {each["name"]: each for each in document["candidates"]}
     # The copy in the folder is the cached model again.
@@ -163,7 +164,7 @@ def test_the_cache_and_folders(workspace: InsideWorkspace) -> None:
     assert len([each for each in document["candidates"] if each["name"] == "social"]) >= 1
     warnings = "\n".join(document["warnings"])
     assert "org/part was not downloaded to its end: model.safetensors is missing" in warnings
-    assert "broken.gguf" in warnings
+    assert warnings.count("broken.gguf") == 1
     assert "ollama: does not answer" in warnings
     assert "lmstudio: does not answer" in warnings
 

@@ -62,7 +62,7 @@ def list_folder(root: Path) -> Told:
             f"--folder {root}: cannot be read ({error.strerror})", "name a folder that you may read"
         ) from None
     found, warnings = [], []
-    for place in _places(root, 0):
+    for place in _places(root, 0, set()):
         try:
             if place.is_dir():
                 found.append(_folder(place, place.name, str(place), "folder"))
@@ -104,7 +104,11 @@ def list_registry(workspace: Path) -> Told:
     return Told(found, [])
 
 
-def _places(folder: Path, depth: int) -> Iterator[Path]:
+def _places(folder: Path, depth: int, seen: set[Path]) -> Iterator[Path]:
+    """Yield model folders and GGUF files, each once whatever links lead to it."""
+    if (real := folder.resolve()) in seen:
+        return
+    seen.add(real)
     if (folder / "config.json").is_file() and any(folder.glob("*.safetensors")):
         yield folder
         return
@@ -114,7 +118,7 @@ def _places(folder: Path, depth: int) -> Iterator[Path]:
         return
     for entry in entries:
         if entry.is_dir() and depth < _DEEPEST and not entry.name.startswith("."):
-            yield from _places(entry, depth + 1)
+            yield from _places(entry, depth + 1, seen)
         elif entry.suffix.lower() == SUFFIX:
             yield entry
 

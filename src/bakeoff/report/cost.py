@@ -181,6 +181,11 @@ def _span(estimate: Estimate) -> str:
     return f"{_money(estimate.estimate)} [{_money(estimate.low)}, {_money(estimate.high)}]"
 
 
+def _negated(estimate: Estimate) -> Estimate:
+    centre, low, high = (None if end is None else -end for end in (estimate.estimate, estimate.high, estimate.low))
+    return estimate.model_copy(update={"estimate": centre, "low": low, "high": high})
+
+
 def _money(value: float) -> str:
     """Return dollars to three digits that count, never as a power of ten.
 
@@ -225,9 +230,11 @@ def _notes(found: Answer) -> list[str]:
     elif local.hardware == 0:
         notes.append("the machine is not charged for: give --hardware-price")
     if found.annual_saving.estimate is not None:
+        year = found.annual_saving
         loses = found.annual_saving.estimate < 0
+        span = _span(_negated(year) if loses else year)
         notes.append(
-            f"a year at that volume {'loses' if loses else 'saves'} {_span(found.annual_saving)} against the cloud"
+            f"a year at that volume {'costs' if loses else 'saves'} {span} {'more than' if loses else 'against'} the cloud"
         )
     if found.one_machine_is_enough is False:
         notes.append(
