@@ -48,6 +48,8 @@ def test_ones_own_models_come_and_go(workspace: InsideWorkspace) -> None:
     assert own["facts"]["param_count"] > 1_000_000
     fits = one_document(workspace.call("fit", "mine/small", "--json").stdout)["models"][0]
     assert fits["provenance"]["weights_bytes"].startswith("exact")  # its reference names files that are here
+    ran = one_document(workspace.call("run", "--models", "mine/small", "--fixed-n", "2", "--json").stdout)
+    assert [candidate["id"] for candidate in ran["candidates"]] == ["bundled:social"]
     assert workspace.call("models", "add", "mine/small", "--reference", "bundled:baseline").returncode == 2
     assert workspace.call("models", "add", "mine/small", "--reference", "bundled:baseline", "--replace").returncode == 0
     assert [

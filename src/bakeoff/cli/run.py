@@ -167,6 +167,19 @@ def _design(fixed_n: int | None, *, race: bool, strict: bool) -> Design:
     return Design(fixed_n, race or strict, strict)
 
 
+def _known(names: list[str]) -> list[str]:
+    """Return what names of the user's own registry stand for; what is no such name stays.
+
+    Raises:
+        InvalidFile: the registry is wrong somewhere.
+    """
+    from bakeoff.catalog.registry import load_registry
+    from bakeoff.cli.workspace import workspace_folder
+
+    own = load_registry(workspace_folder())
+    return [own[name].reference or name if name in own else name for name in names]
+
+
 def _make_plan(what: What, design: Design, load: Load, seed: int, where: Where) -> Plan:
     import secrets
     from datetime import UTC, datetime
@@ -192,7 +205,7 @@ def _make_plan(what: What, design: Design, load: Load, seed: int, where: Where) 
         )
     models = what.models
     named = [part.strip() for part in models.split(",") if part.strip()] if models is not None else None
-    references = named if named is not None else [f"bundled:{name}" for name in bundled_names()]
+    references = _known(named) if named is not None else [f"bundled:{name}" for name in bundled_names()]
     candidates = make_candidates(references, suite.sampling, where.devices, allow_fallback=where.allow_fallback)
     # One alone has nobody to race against, and texts that exist already cost nothing: all of them are used.
     written = any(candidate.model.source != "recorded" for candidate in candidates)
