@@ -19,6 +19,7 @@ from bakeoff.core.spec import ModelSpec, Record
 Provenance = Literal["exact", "derived", "approximate", "guessed"]
 
 _HALF = Bits(16, 16, 16)
+_PUBLISHED_AS = {"gpt_oss": "mxfp4"}
 
 
 class Weights(Record):
@@ -80,7 +81,7 @@ def subject_of_files(spec: ModelSpec, quantisation: str | None = None) -> Subjec
 
 
 def subject_of_facts(name: str, facts: Mapping[str, Any], quantisation: str | None = None) -> Subject:
-    """Take a model's facts as given; 16 bits a parameter where no format is asked for.
+    """Take a model's facts as given; where no format is asked for, 16 bits a parameter, or the one that the family is published in.
 
     Raises:
         UsageError: no known format, or a number of parameters that is none.
@@ -89,6 +90,7 @@ def subject_of_facts(name: str, facts: Mapping[str, Any], quantisation: str | No
     if count is not None and (type(count) is not int or not 0 < count < 1 << 60):
         raise UsageError(f"{name}: param_count is {str(count)[:40]!r}", "give a whole number of parameters")
     architecture = read_architecture(facts)
+    quantisation = quantisation or _PUBLISHED_AS.get(architecture.family or "")
     return Subject(
         name=name,
         architecture=architecture,
