@@ -1,0 +1,1 @@
+"""One OpenAI-compatible gateway over the models that a run chose."""

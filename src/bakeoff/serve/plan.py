@@ -1,0 +1,82 @@
+"""What is served: models with what is known of each, and a route for each content type with the evidence behind it.
+
+Whatever serves or exports starts from this record, and from nothing else of a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from bakeoff.core.records import Estimate, Outcome
+from bakeoff.core.spec import Candidate, Record
+
+AUTO = "auto"
+PREFIX = "bakeoff/"
+
+
+class ServedModel(Record):
+    """A candidate, and what a run or a prediction says of it.
+
+    `need_high_bytes` is the upper bound that it is admitted on (None for endpoints of others, which take nothing of the
+    budget), `peak_memory_bytes` what was measured. Seconds and tokens/s are medians of the run, None where nobody measured.
+    """
+
+    candidate: Candidate
+    need_bytes: int | None = None
+    need_high_bytes: int | None = None
+    peak_memory_bytes: int | None = None
+    load_s: float | None = None
+    ttft_s: float | None = None
+    tokens_per_s: float | None = None
+    tokens_per_s_low: float | None = None
+    tokens_per_s_high: float | None = None
+    tokens_per_s_concurrency: int | None = None
+    quality: Estimate | None = None
+
+    @property
+    def id(self) -> str:
+        """The candidate's name, which requests use as the model's."""
+        return self.candidate.id
+
+    @property
+    def is_resident(self) -> bool:
+        """Whether a worker of ours loads it, within the memory budget."""
+        return self.candidate.model.is_ours_to_run
+
+
+class ServedRoute(Record):
+    """Who serves a content type, who stands in, and by what evidence. `outcome` is None where no run says anything."""
+
+    candidate: str
+    fallbacks: tuple[str, ...] = ()
+    outcome: Outcome | None = None
+    evidence: Estimate | None = None
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Who is tried, first to last."""
+        return (self.candidate, *self.fallbacks)
+
+
+class ServingPlan(Record):
+    """Models and routes. `general` serves what no route is known for; `run_id` is None where no run stands behind it."""
+
+    run_id: str | None
+    suite: str | None = None
+    models: tuple[ServedModel, ...]
+    routes: Mapping[str, ServedRoute] = Field(default_factory=dict)
+    general: ServedRoute
+
+    def model(self, name: str) -> ServedModel:
+        """Return the model of that name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for served in self.models:
+            if served.id == name:
+                return served
+        raise KeyError(name)
