@@ -70,6 +70,7 @@ class Held:
     state: State = "absent"
     generation: int = 0
     held_bytes: int = 0
+    admitted_bytes: int = 0
     peak_bytes: int | None = None
     leases: set[int] = field(default_factory=set)
     most_leases: int = 0
@@ -162,12 +163,11 @@ class Held:
 
     def left_alone(self, now: float) -> tuple[str, float]:
         """Return what is said while the breaker lets nobody through, and in how many seconds to come again."""
-        error = f": {self.last_error}" if self.last_error else ""
         told = f"{self.rules.name} failed {self.breaker.failures} times in a row"
         if self.breaker.state(now) == "half_open":
-            return f"{told} and is being tried again{error}", 1.0
+            return f"{told} and is being tried again", 1.0
         retry_s = max(0.0, (self.breaker.retry_at or now) - now)
-        return f"{told} and is left alone for {retry_s:.0f} s{error}", retry_s
+        return f"{told} and is left alone for {retry_s:.0f} s", retry_s
 
 
 class Lent:

@@ -299,7 +299,7 @@ class Residency:
 
     def _start(self, held: Held, now: float) -> None:
         held.generation += 1
-        held.held_bytes = held.need_bytes
+        held.held_bytes = held.admitted_bytes = held.need_bytes
         held.peak_bytes = None
         held.enter("loading", now)
         held.counts["starts"] += 1
@@ -330,7 +330,9 @@ class Residency:
         self._stop(held, now, why)
         self._blame(held, now, None)
         retry_at = held.breaker.retry_at
-        self._refuse_all(held, "load_failed", message, None if retry_at is None else retry_at - now)
+        # What the worker said may hold paths: that is for the snapshot and the log, not for whoever asks.
+        text = f"{held.rules.name} could not be loaded"
+        self._refuse_all(held, "load_failed", text, None if retry_at is None else retry_at - now)
 
     def _count_end(self, lent: Lent, how: Ending, now: float) -> None:
         """Tell the breaker how a request ended. What befell a start of the past is counted already, once for all of it."""
