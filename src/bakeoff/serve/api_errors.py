@@ -43,9 +43,11 @@ class GatewayError(ApiError):
     @property
     def headers(self) -> dict[str, str]:
         """The headers that belong to it."""
+        # What is left of a body that was not read to its end must not pass for the next request.
+        closing = {"connection": "close"} if self.status in {408, 413} else {}
         if self.retry_after_s is None:
-            return {}
-        return {"retry-after": str(max(1, round(self.retry_after_s)))}
+            return closing
+        return {**closing, "retry-after": str(max(1, round(self.retry_after_s)))}
 
 
 def as_refusal(error: Refused, model: str) -> GatewayError:

@@ -76,7 +76,7 @@ async def read_completion(intake: Intake, receive: Receive, *, chat: bool) -> tu
             param="model",
             code="missing_required_parameter",
         )
-    if value.get("stream") not in {True, False, None}:
+    if not isinstance(value.get("stream"), bool | None):
         raise GatewayError(400, "stream must be true or false", param="stream", code="invalid_type")
     if chat:
         messages = value.get("messages")

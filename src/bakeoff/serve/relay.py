@@ -15,7 +15,7 @@ from typing import Any
 from bakeoff.engines.answer import error_message, excerpt
 
 MAX_EVENT_BYTES = 4 * 2**20
-_END = re.compile(rb"(?:\r\n|\n|\r)(?:\r\n|\n|\r)")
+_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LINE = re.compile(rb"\r\n|\n|\r")
 _PIECES = ("content", "reasoning_content", "reasoning", "thinking", "refusal", "tool_calls", "function_call")
 
@@ -37,6 +37,7 @@ class Relay:
     usage: Mapping[str, Any] = field(default_factory=dict)
     kept: list[bytes] = field(default_factory=list)
     _tail: bytes = b""
+    _after_cr: bool = False
     # Around the text of a plain event: what every further event of most servers repeats.
     _frame: tuple[bytes, bytes] | None = None
 
@@ -47,9 +48,16 @@ class Relay:
 
     def feed(self, chunk: bytes) -> bytes:
         """Take bytes; return those that may pass on: the whole events that they complete."""
+        lead = b""
+        if self._after_cr and chunk:  # the line feed of an end that was taken without it
+            lead, chunk = chunk[: chunk.startswith(b"\n")], chunk.removeprefix(b"\n")
+            self._after_cr = False
         data = self._tail + chunk if self._tail else chunk
         if b"\r" in data:
-            return self._feed_any(data)
+            return lead + self._feed_any(data)
+        return lead + self._feed_plain(data)
+
+    def _feed_plain(self, data: bytes) -> bytes:
         *events, self._tail = data.split(b"\n\n")
         passed = [event for event in events if self._take(event)]
         if len(self._tail) > MAX_EVENT_BYTES:
@@ -71,6 +79,7 @@ class Relay:
                 passed.append(data[start : found.end()])
             start = found.end()
         self._tail = data[start:]
+        self._after_cr = not self._tail and data.endswith(b"\r")
         if len(self._tail) > MAX_EVENT_BYTES:
             self._fail(f"sent an event of more than {MAX_EVENT_BYTES} bytes")
         return b"".join(passed)

@@ -148,6 +148,7 @@ class Exchange:
         held = b""
         while not self.relay.pieces and not self.relay.complete:
             passed, ended = await self._next()
+            self._check()
             held += passed
             if ended:
                 break
@@ -165,6 +166,7 @@ class Exchange:
             passed, ended = await self._next()
             if passed:
                 yield passed
+            self._check()
             if ended:
                 return
 
@@ -175,14 +177,12 @@ class Exchange:
             chunk = await self._watch.for_token(self._response.content.readany)
         if not chunk:
             passed = self.relay.close()
-            self._check()
-            if not self.relay.complete:
+            if self.relay.fault is None and not self.relay.complete:
                 raise UpstreamFailed(self._said("ended before the answer was complete"), "connection_lost")
             return passed, True
         passed = self.relay.feed(chunk)
         if self.relay.pieces > before:
             self._watch.note_token()
-        self._check()
         return passed, False
 
     def _check(self) -> None:
