@@ -288,8 +288,11 @@ def test_a_config_file(workspace):
             ["serve.toml:2: keeping.models.mine.pined", "did you mean pinned?"],
         ),
         ('[routes]\ntweet = []\nx = "mine"\n', ["serve.toml:3: routes.x", "serve.toml:2: routes.tweet"]),
-        ('[routes]\ntweet = ["nobody"]\n', ["nobody", "served: bundled:baseline, mine"]),
-        ('[keeping.models."nobody"]\npinned = true\n', ["nobody"]),
+        (
+            '[routes]\ntweet = ["nobody"]\n',
+            ["serve.toml:2: routes.tweet: 'nobody' is not served", "served: bundled:baseline, mine"],
+        ),
+        ('[keeping.models."nobody"]\npinned = true\n', ["serve.toml:1: keeping.models.nobody"]),
         ('[embeddings]\nendpoint = "ftp://x"\n', ["serve.toml:2: embeddings.endpoint"]),
         ("[waiting]\nstall_s = 0\n", ["serve.toml:2: waiting.stall_s"]),
     ],

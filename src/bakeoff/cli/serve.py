@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 if TYPE_CHECKING:
+    from bakeoff.cli.serving_plan import Served
     from bakeoff.machine.budget import Budget
     from bakeoff.serve.plan import ServedRoute, ServingPlan
     from bakeoff.serve.settings import ServeSettings
@@ -57,12 +58,12 @@ def serve(
     """
     if run_id is not None and models is not None:
         raise click.UsageError("--models serves models without a run: leave out --run, or --models")
+    wanted = Wanted(run_id, models, config, budget)
     if print_plan:
-        _print_plan(run_id, models, config, budget)
+        _print_plan(wanted)
         return 0
-    return asyncio.run(
-        _serve(Wanted(run_id, models, config, budget), host, port, allow_anyone=allow_anyone, as_json=as_json)
-    )
+    settings = None if config is None else _settings(config)  # what is wrong with it is said once, and first
+    return asyncio.run(_serve(wanted, settings, host, port, allow_anyone=allow_anyone, as_json=as_json))
 
 
 class Wanted(NamedTuple):
@@ -79,28 +80,21 @@ class Wanted(NamedTuple):
         return [part for flag, value in told.items() if value is not None for part in (flag, str(value))]
 
 
-def _print_plan(run_id: str | None, models: str | None, config: Path | None, budget: str | None) -> None:
-    from bakeoff.cli.fit import machine_budgets, past_loads
-    from bakeoff.cli.serving_plan import find_run, make_served_candidates, plan_of_models, plan_of_run
-    from bakeoff.cli.workspace import open_store
+def _print_plan(wanted: Wanted) -> None:
+    from bakeoff.cli.serving_plan import UnservedModels
+    from bakeoff.core.errors import InvalidFile
+    from bakeoff.serve.settings_file import problem_at
 
-    settings = _settings(config)
-    routes = settings.routes
-    written = settings.keeping.budget_bytes
-    budgets = machine_budgets(budget if budget is not None or written is None else str(written))
-    seen = past_loads()
-    if models is not None:
-        named = [part.strip() for part in models.split(",") if part.strip()]
-        served = plan_of_models(make_served_candidates(_known(named)), budgets, seen, routes)
-    else:
-        from bakeoff.study.execute import load_plan
-
-        store = open_store()
-        try:
-            row = find_run(store, run_id)
-            served = plan_of_run(row, load_plan(store, row.run_id), budgets, seen, routes)
-        finally:
-            store.close()
+    settings = _settings(wanted.config)
+    try:
+        served = _make_plan(wanted, settings)
+        _check_kept(settings, served)
+    except UnservedModels as error:
+        if wanted.config is None:
+            raise
+        file = wanted.config
+        found = (problem_at(file, path, f"{name!r} is not served", error.hint) for path, name in error.named)
+        raise InvalidFile(tuple(found)) from None
     document = {
         "schema": PLAN_SCHEMA,
         "plan": served.plan.model_dump(mode="json"),
@@ -108,6 +102,35 @@ def _print_plan(run_id: str | None, models: str | None, config: Path | None, bud
         "notes": list(served.notes),
     }
     click.echo(json.dumps(document, ensure_ascii=False))
+
+
+def _check_kept(settings: ServeSettings, served: Served) -> None:
+    from bakeoff.cli.serving_plan import UnservedModels
+
+    names = [model.id for model in served.plan.models]
+    unknown = tuple((("keeping", "models", name), name) for name in settings.keeping.models if name not in names)
+    if unknown:
+        raise UnservedModels(unknown, names)
+
+
+def _make_plan(wanted: Wanted, settings: ServeSettings) -> Served:
+    from bakeoff.cli.fit import machine_budgets, past_loads
+    from bakeoff.cli.serving_plan import find_run, make_served_candidates, plan_of_models, plan_of_run
+    from bakeoff.cli.workspace import open_store
+    from bakeoff.study.execute import load_plan
+
+    written = settings.keeping.budget_bytes
+    budget = str(written) if wanted.budget is None and written is not None else wanted.budget
+    budgets, seen = machine_budgets(budget), past_loads()
+    if wanted.models is not None:
+        named = [part.strip() for part in wanted.models.split(",") if part.strip()]
+        return plan_of_models(make_served_candidates(_known(named)), budgets, seen, settings.routes)
+    store = open_store()
+    try:
+        row = find_run(store, wanted.run_id)
+        return plan_of_run(row, load_plan(store, row.run_id), budgets, seen, settings.routes)
+    finally:
+        store.close()
 
 
 def _known(names: list[str]) -> list[str]:
@@ -125,7 +148,15 @@ def _settings(config: Path | None) -> ServeSettings:
     return ServeSettings() if config is None else read_settings(config)
 
 
-async def _serve(wanted: Wanted, host: str | None, port: int | None, *, allow_anyone: bool, as_json: bool) -> int:
+async def _serve(
+    wanted: Wanted,
+    settings: ServeSettings | None,
+    host: str | None,
+    port: int | None,
+    *,
+    allow_anyone: bool,
+    as_json: bool,
+) -> int:
     planning = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bakeoff", "serve", "--print-plan", *wanted.arguments(), stdout=asyncio.subprocess.PIPE
     )
@@ -133,7 +164,7 @@ async def _serve(wanted: Wanted, host: str | None, port: int | None, *, allow_an
         # Imported while the plan is made.
         from bakeoff.serve.server import listen
 
-        settings = _settings(wanted.config)
+        settings = settings or _settings(None)
         changed = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
         settings = settings.model_copy(update={"server": settings.server.model_copy(update=changed)})
         keys = _keys(settings)

@@ -38,6 +38,15 @@ class Served(NamedTuple):
     notes: tuple[str, ...]
 
 
+class UnservedModels(UsageError):
+    """Settings for models that are not served: where each is named, and its name."""
+
+    def __init__(self, named: Sequence[tuple[tuple[str, ...], str]], served: Sequence[str]) -> None:
+        said = "\n".join(f"{'.'.join(path)}: {name!r} is not served" for path, name in named)
+        super().__init__(said, f"served: {', '.join(served)}")
+        self.named = tuple(named)
+
+
 def find_run(store: Store, wanted: str | None) -> RunRow:
     """Return a run with a result: the one that is named, or the newest.
 
@@ -250,17 +259,12 @@ def _overridden(plan: ServingPlan, routes: Routes, told: Mapping[str, Any]) -> S
     """Return the plan with routes of the user's own, which no run decided.
 
     Raises:
-        UsageError: a route names a model that is not served.
+        UnservedModels: a route names a model that is not served.
     """
     names = [model.id for model in plan.models]
-    unknown = [
-        f"routes.{route}: {name!r} is not served"
-        for route, order in routes.items()
-        for name in order
-        if name not in names
-    ]
+    unknown = tuple((("routes", route), name) for route, order in routes.items() for name in order if name not in names)
     if unknown:
-        raise UsageError("\n".join(unknown), f"served: {', '.join(names)}")
+        raise UnservedModels(unknown, names)
     own = {name: _own(name, order, told) for name, order in routes.items()}
     general = own.pop(GENERAL, plan.general)
     return plan.model_copy(update={"routes": {**plan.routes, **own}, "general": general})

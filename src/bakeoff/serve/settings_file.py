@@ -123,7 +123,7 @@ def _read_routes(routes: Mapping[str, Any], text: str, file: str) -> tuple[dict[
         if content_type == AUTO:
             expected = f"a content type, or {GENERAL}"
             problems.append(Problem(file, _line_of(text, ("routes", name)), f"routes.{name}", "is no route", expected))
-        read[content_type] = [models] if isinstance(models, str) else models
+        read.setdefault(content_type, [models] if isinstance(models, str) else models)
     return read, problems
 
 
