@@ -13,11 +13,13 @@ import math
 import random
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from time import perf_counter
 from typing import NamedTuple
 
-from bakeoff.serve.classifier import OTHER, Classifier
 from training.content_types.train import THRESHOLD, Request, make_phrasings, read_briefs, read_held_out, train
+
+from bakeoff.serve.classifier import OTHER, Classifier
 
 FOLDS = 5
 EDGES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
@@ -101,7 +103,7 @@ def print_calibration(found: Sequence[Asked]) -> None:
     print("\n| said probability | requests | mean said | right |")
     print("|---|---|---|---|")
     gap = 0.0
-    for low, high in zip(EDGES, EDGES[1:], strict=False):
+    for low, high in pairwise(EDGES):
         inside = [each for each in found if low <= each.confidence < high or (high == 1.0 and each.confidence == 1.0)]
         if inside:
             said = sum(each.confidence for each in inside) / len(inside)

@@ -295,7 +295,7 @@ def test_unknown_fields_reach_the_engine_and_the_answer_is_its_own(tmp_path):
             got["body"] = await request.json()
             response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
             await response.prepare(request)
-            for piece in STREAM:
+            for piece in stream:
                 await response.write(piece)
             return response
 
@@ -314,14 +314,14 @@ def test_unknown_fields_reach_the_engine_and_the_answer_is_its_own(tmp_path):
             await runner.cleanup()
 
     first = {"id": "1", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "a\u00e9"}}], "zz": [1]}
-    STREAM = [
+    stream = [
         b"data: " + json.dumps(first).encode() + b"\r\n\r\n",
         b": comment\n\n",
         b'id: 7\nevent: message\ndata: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n',
         b"data: [DONE]\n\n",
     ]
     answer = asyncio.run(run())
-    assert answer.body == b"".join(STREAM)
+    assert answer.body == b"".join(stream)
     expected = request(
         "m", stream=True, tools=[{"type": "function"}], my_own={"x": [1, None]}, seed=3, metadata={"k": "v"}
     )

@@ -1,6 +1,7 @@
 """A stream on its way through: nothing of it changes, wherever it is split; what is no answer is kept back."""
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -30,7 +31,7 @@ TEXT = 'We open \u00e9\n"quoted" \\ \U0001f389 on 14 March.'
 def relay_of(data, cuts, **options):
     relay = Relay(**options)
     places = [0, *sorted(cuts), len(data)]
-    passed = b"".join(relay.feed(data[low:high]) for low, high in zip(places, places[1:], strict=False))
+    passed = b"".join(relay.feed(data[low:high]) for low, high in pairwise(places))
     return relay, passed + relay.close()
 
 
@@ -59,6 +60,21 @@ def test_what_is_put_together_is_the_text(texts):
     relay, passed = relay_of(data, [len(data) // 2], keep=True)
     assert passed == data
     assert assemble(relay.kept, chat=True)["choices"][0]["message"]["content"] == "".join(texts)
+
+
+WORDS = st.text(st.sampled_from('ab "\\\n\u00e9,:{}]'), max_size=4)
+
+
+@given(st.lists(WORDS, min_size=1, max_size=30), st.lists(st.integers(0, 3000), max_size=12), st.booleans())
+def test_texts_that_look_like_the_events_around_them(texts, cuts, escaped):
+    events = [chunk(text) for text in texts]
+    if not escaped:
+        events = [event.replace(b"\\u00e9", "\u00e9".encode()) for event in events]
+    data = b"".join([*events, chunk(finish="stop"), b"data: [DONE]\n\n"])
+    relay, passed = relay_of(data, [min(cut, len(data)) for cut in cuts], keep=True)
+    assert passed == data
+    assert assemble(relay.kept, chat=True)["choices"][0]["message"]["content"] == "".join(texts)
+    assert relay.pieces == sum(bool(text) for text in texts) or "" in texts
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=5))

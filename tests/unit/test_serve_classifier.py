@@ -3,9 +3,9 @@
 import time
 
 import pytest
+from training.content_types.train import CLASSES, as_json, make_phrasings, read_held_out
 
 from bakeoff.serve.classifier import OTHER, Classifier, features
-from training.content_types.train import CLASSES, as_json, make_phrasings, read_held_out
 
 CLASSIFIER = Classifier.load()
 HELD_OUT = read_held_out()

@@ -120,6 +120,7 @@ class GatewayMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._children: dict[tuple[Histogram, tuple[str, ...]], Histogram] = {}
         self._duration = self._histogram(
             "gen_ai_server_request_duration_seconds",
             "From request to last byte.",
@@ -180,18 +181,25 @@ class GatewayMetrics:
         """Count a request that is over."""
         self._open.dec()
         labels = (_OPERATIONS[happened.path], "bakeoff", happened.model, happened.route, happened.outcome)
-        self._duration.labels(*labels, happened.error).observe(now_s - happened.begun_s)
+        self._observe(self._duration, (*labels, happened.error), now_s - happened.begun_s)
         if happened.leased_s is not None:
-            self._waited.labels(*labels).observe(happened.leased_s - happened.begun_s)
+            self._observe(self._waited, labels, happened.leased_s - happened.begun_s)
         for kind, count in (("input", happened.prompt_tokens), ("output", happened.completion_tokens)):
             if count is not None:
-                self._tokens.labels(*labels, kind).observe(count)
+                self._observe(self._tokens, (*labels, kind), count)
         if happened.first_token_s is None:
             return
-        self._first_token.labels(*labels).observe(happened.first_token_s - happened.begun_s)
+        self._observe(self._first_token, labels, happened.first_token_s - happened.begun_s)
         if happened.completion_tokens is not None and happened.completion_tokens > 1:
             each_s = (now_s - happened.first_token_s) / (happened.completion_tokens - 1)
-            self._per_token.labels(*labels).observe(each_s)
+            self._observe(self._per_token, labels, each_s)
+
+    def _observe(self, histogram: Histogram, labels: tuple[str, ...], value: float) -> None:
+        key = (histogram, labels)
+        child = self._children.get(key)
+        if child is None:  # finding it by its labels costs more than counting does
+            child = self._children[key] = histogram.labels(*labels)
+        child.observe(value)
 
     def note_fallback(self, route: str, model: str) -> None:
         """Count an answer of a model that stood in."""
