@@ -28,7 +28,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("bakeoff.cli.compare:compare", "Compare two candidates of a run, in pairs, brief by brief."),
     "score": ("bakeoff.cli.score:score", "Score texts from anywhere by the rules: gates, dimensions, one value."),
     "analyse": ("bakeoff.cli.analyse:analyse", "Give anyone's scores the same statistics and decision."),
-    "plan": ("bakeoff.cli.plan:plan", "Say how many briefs show which difference."),
+    "plan": (
+        "bakeoff.cli.plan:plan",
+        "Say how many briefs show which difference, or how many replicas hold which traffic.",
+    ),
     "cost": ("bakeoff.cli.cost:cost", "Say what a text costs here, and whether it is worth it against a cloud API."),
     "discover": (
         "bakeoff.cli.discover:discover",
