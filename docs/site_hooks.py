@@ -11,7 +11,8 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parent.parent
 RESULTS = "benchmarks/results"
-_LINK = re.compile(r"\]\((\.\./[^)#]+)(#[^)]*)?\)")
+EXAMPLES = "docs/examples"
+_LINK = re.compile(r"\]\(((?:\.\./|examples/)[^)#]+)(#[^)]*)?\)")
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -33,7 +34,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
     def turned(found: re.Match[str]) -> str:
         target = posixpath.normpath(posixpath.join(here, found[1]))
         anchor = found[2] or ""
-        if target.startswith("docs/"):
+        if target.startswith("docs/") and not target.startswith(EXAMPLES):
             return found[0]
         if not (ROOT / target).exists():
             raise FileNotFoundError(f"{page.file.src_uri} links to {target}, which does not exist")
