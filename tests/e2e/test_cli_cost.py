@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bakeoff_command import write_suite
-from contracts import one_document
+from contracts import check_cost_document, one_document
 from inside import InsideWorkspace
 
 NUMBERS = ["--watts", "35", "--latency-ms", "1588", "--tariff", "0.15", "--cloud-per-request", "0.00015"]
@@ -21,7 +21,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 def test_a_few_numbers(workspace: InsideWorkspace) -> None:
     document = one_document(workspace.call("cost", *NUMBERS, "--json").stdout)
-    assert document["schema"] == "bakeoff.cost/1"
+    check_cost_document(document)
     assert document["local"]["energy_j"] == pytest.approx(55.58)
     assert document["local"]["total"] == pytest.approx(2.315833e-6, rel=1e-6)
     assert (document["local"]["idle_cost"], document["local"]["hardware_cost"]) == (None, None)
@@ -52,6 +52,7 @@ def test_a_run(workspace: InsideWorkspace) -> None:
         assert "ASSUMED" in energy["reason"]
         assert candidate["cost_per_generation"]["provenance"] == "assumed"
     document = one_document(workspace.call("cost", "latest", "--against", "gpt-3.5-turbo", "--json").stdout)
+    check_cost_document(document)
     assert (document["cloud"]["input_per_million"], document["cloud"]["output_per_million"]) == (0.5, 1.5)
     assert document["cloud"]["catalogue"].startswith("genai-prices ")
     assert document["local"]["energy_provenance"] == "assumed"

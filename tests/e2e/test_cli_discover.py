@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bakeoff.catalog.references import bundled_folder
-from contracts import one_document
+from contracts import check_discover_document, one_document
 from hub_stub import LLAMA_SIZES, HubStub, hub_model
 from inside import InsideWorkspace
 
@@ -61,14 +61,15 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubStub]:
 def discovered(workspace: InsideWorkspace, *arguments: str) -> dict[str, Any]:
     done = workspace.call("discover", *arguments, "--json")
     assert done.returncode == 0, done.stderr
-    return one_document(done.stdout)
+    document = one_document(done.stdout)
+    check_discover_document(document)
+    return document
 
 
 def test_the_hub(workspace: InsideWorkspace, hub: HubStub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BAKEOFF_MEMORY_BUDGET", str(10 << 30))
     workspace.environment["BAKEOFF_MEMORY_BUDGET"] = str(10 << 30)
     document = discovered(workspace, "--source", "hub", "--variants")
-    assert document["schema"] == "bakeoff.discover/1"
     (_, query, *variants) = hub.asked
     assert query["num_parameters"] == ["min:1B,max:10B"]
     assert query["pipeline_tag"] == ["text-generation"]

@@ -10,7 +10,7 @@ import pytest
 
 from bakeoff.machine.detect import Machine
 from bakeoff_command import Workspace
-from contracts import one_document
+from contracts import check_doctor_document, one_document
 from stand_in_vllm import write_vllm
 
 
@@ -19,7 +19,7 @@ def test_the_document_tells_this_machine_and_its_engines(tmp_path: Path) -> None
     assert (done.returncode, done.stderr) == (0, "")
     document = one_document(done.stdout)
     assert set(document) == {"schema", "machine", "budget_bytes", "engines", "energy"}
-    assert document["schema"] == "bakeoff.doctor/1"
+    check_doctor_document(document)
     assert document["machine"]["ram_bytes"]["value"] == psutil.virtual_memory().total
     assert 0 < document["budget_bytes"]["value"] <= document["machine"]["ram_bytes"]["value"]
     assert document["budget_bytes"]["source"]
