@@ -9,7 +9,7 @@ from rich.text import Text
 
 from bakeoff.core.plain import printable
 from bakeoff.core.records import Estimate
-from bakeoff.cost.answer import MOST_BUSY, TOKEN_RATIO, Answer, Costed, CostedCandidate
+from bakeoff.cost.answer import MOST_BUSY, Answer, Costed, CostedCandidate
 from bakeoff.cost.assumptions import Assumption
 from bakeoff.report.layout import bullets, cells, table, title
 
@@ -81,7 +81,11 @@ def _answer(costed: Costed, found: Answer | None) -> dict[str, Any]:
         "saving_percent": found.saving_percent,
         "annual_saving": found.annual_saving.model_dump(mode="json"),
         "break_even_per_day": found.break_even_per_day,
-        "capacity": {"busy_share": found.busy_share, "one_machine_is_enough": found.one_machine_is_enough},
+        "capacity": {
+            "busy_share": found.busy_share,
+            "one_machine_is_enough": found.one_machine_is_enough,
+            "break_even_busy_share": found.break_even_busy_share,
+        },
         "co2_g": found.co2_g,
         "accepted": found.accepted,
         "assumptions": [_assumption(each, found) for each in found.assumptions],
@@ -148,7 +152,7 @@ def _row(found: Answer) -> tuple[str, ...]:
         _money(found.local.total),
         "-" if found.cloud.estimate is None else _money(found.cloud.estimate),
         _compared(found),
-        even if isinstance(even, str) else f"{even:,.0f} a day",
+        even if isinstance(even, str) else f"{even:,.0f} a day" if even else "the first",
     )
 
 
@@ -223,12 +227,19 @@ def _notes(found: Answer) -> list[str]:
     notes = [each.note for each in found.assumptions if each.note and each.note != "stated"]
     local = found.local
     notes.append(f"{local.energy_j:.4g} J a piece, {_energy_provenance(found)}; a piece is a text that is usable")
-    if local.hardware is None:
+    lacks = {"the machine's price (--hardware-price)": local.hardware, "its idle time (--idle-watts)": local.idle}
+    missing = [name for name, cost in lacks.items() if cost is None]
+    if found.annual_saving.estimate is None:
         notes.append(
             "electricity alone: no volume was stated (--requests-per-day), so neither the machine nor its idle time is in it"
         )
-    elif local.hardware == 0:
-        notes.append("the machine is not charged for: give --hardware-price")
+    elif missing:
+        notes.append(f"not stated, and not in it: {' and '.join(missing)}")
+    if found.break_even_busy_share is not None and found.break_even_busy_share > MOST_BUSY:
+        notes.append(
+            f"one machine cannot break even: writing that many would take {found.break_even_busy_share:.0%} of the day "
+            f"({MOST_BUSY:.0%} at most)"
+        )
     if found.annual_saving.estimate is not None:
         year = found.annual_saving
         loses = found.annual_saving.estimate < 0
@@ -241,11 +252,7 @@ def _notes(found: Answer) -> list[str]:
             f"one machine cannot serve this: it would write {found.busy_share:.0%} of the day ({MOST_BUSY:.0%} at most)"
         )
     if found.saving.briefs:
-        low, high = TOKEN_RATIO
-        notes.append(
-            f"90 % intervals over {found.saving.briefs} families of briefs; the cloud's tokens for a text are taken as "
-            f"{low:g} to {high:g} times the model's own"
-        )
+        notes.append(f"90 % intervals over {found.saving.briefs} families of briefs, and the ranges above")
     if found.co2_g is not None:
         notes.append(f"{found.co2_g:.3g} g of CO2 a piece")
     notes.append(
