@@ -88,9 +88,9 @@ def test_a_run(workspace: InsideWorkspace) -> None:
 def test_a_model_none_of_whose_texts_is_usable(workspace: InsideWorkspace) -> None:
     """What a usable text of it costs is not known, and no number stands for that."""
     (workspace.folder / "s.yaml").write_text(
-        "version: 1\nname: hard\nbriefs:\n"
+        "version: 1\nname: cut\nsampling: {max_tokens: 3}\nbriefs:\n"
         + "".join(
-            f"  - {{id: b{n}, content_type: tweet, prompt: Write a tweet, must_include: [Xylograph {n}]}}\n"
+            f"  - {{id: b{n}, content_type: tweet, prompt: Write a tweet, must_include: [Opening day {n}]}}\n"
             for n in range(2)
         )
     )
