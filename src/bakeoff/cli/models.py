@@ -171,8 +171,10 @@ def _document(entry: Entry, *, own: bool) -> dict[str, Any]:
 
 def _verdict(entry: Entry) -> dict[str, Any]:
     from bakeoff.catalog.licence import judge_licence
+    from bakeoff.catalog.model_card import inherited_licences
 
-    found = judge_licence(entry.licence, entry.licence_name, entry.licence_link, entry.commercial_use)
+    bases = inherited_licences(entry.base_models, lambda _: None)
+    found = judge_licence(entry.licence, entry.licence_name, entry.licence_link, entry.commercial_use, bases)
     return found.model_dump(mode="json")
 
 
