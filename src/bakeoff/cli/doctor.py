@@ -109,7 +109,7 @@ def _print(document: dict[str, Any]) -> None:
         for found in document["energy"]
     ]
     if not any(found["available"] for found in document["energy"]):
-        lines.append(("", "  watts are assumed, and every figure that rests on them says so"))
+        lines.append(("", "  none: watts are assumed, and what rests on them says so"))
     console = Console()
     for name, told in lines:
         # A command stays on its line whatever the width, so that it can be copied.
