@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "judge": ("bakeoff.cli.judge:judge", "Have models judge a run, and say what their word is worth."),
     "compare": ("bakeoff.cli.compare:compare", "Compare two candidates of a run, in pairs, brief by brief."),
+    "methods": ("bakeoff.cli.methods:methods", "Say what 3 to 15 texts a model would have concluded, against the run."),
     "score": ("bakeoff.cli.score:score", "Score texts from anywhere by the rules: gates, dimensions, one value."),
     "analyse": ("bakeoff.cli.analyse:analyse", "Give anyone's scores the same statistics and decision."),
     "plan": ("bakeoff.cli.plan:plan", "Say how many briefs show which difference."),
