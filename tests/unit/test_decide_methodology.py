@@ -11,12 +11,11 @@ from rich.console import Console
 from bakeoff.core.errors import UsageError
 from bakeoff.core.outlines import outline_score
 from bakeoff.core.records import Score
+from bakeoff.decide.drawable import Drawable, drawable_run
 from bakeoff.decide.methodology import (
-    Drawable,
     Methodology,
     Rigorous,
     compare_methods,
-    drawable_run,
     rigorous_of,
 )
 from bakeoff.report.methodology import methods_document, paragraph, print_methods

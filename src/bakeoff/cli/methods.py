@@ -53,7 +53,8 @@ def methods(
 def _of_run(run_id: str, draws: int, seed: int) -> tuple[str, Methodology]:
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.errors import UsageError
-    from bakeoff.decide.methodology import compare_methods, drawable_run, rigorous_of
+    from bakeoff.decide.drawable import drawable_run
+    from bakeoff.decide.methodology import compare_methods, rigorous_of
     from bakeoff.study.execute import load_plan
     from bakeoff.study.racing import units_of
     from bakeoff.study.scoring import Scored
@@ -74,7 +75,8 @@ def _of_run(run_id: str, draws: int, seed: int) -> tuple[str, Methodology]:
 
 def _of_table(table: Path | None, bounds: str, columns: str | None, draws: int, seed: int) -> Methodology:
     from bakeoff.cli.arguments import read_bounds, read_columns
-    from bakeoff.decide.methodology import compare_methods, drawable_table, rigorous_of
+    from bakeoff.decide.drawable import drawable_table
+    from bakeoff.decide.methodology import compare_methods, rigorous_of
     from bakeoff.decide.score_analysis import Scored, analyse_scores, table_of
     from bakeoff.report.analysis import analysis_document
     from bakeoff.study.score_table import read_scores
