@@ -69,12 +69,7 @@ def _figure(figure: Figure, width: int) -> list[RenderableType]:
         lines.append(Text(f"{'':<{label}} {_whole(row, figure, axis)} {_number(row.run.estimate)}", style="bold"))
     low, high = f"{figure.axis_low:g}", f"{figure.axis_high:g}"
     lines.append(Text(f"{'':<{label}} {low}{high:>{axis - len(low)}}", style="dim"))
-    lines.append(
-        Text(
-            "├──┤ 95 % of the samples' means, ═ half of them, ● the middle one; ┝━┥ the run's 95 % interval",
-            style="dim",
-        )
-    )
+    lines.append(Prose("├─┤ 95 % of the samples' means, ═ half of them; ┝━┥ the run's 95 % interval", style="dim"))
     return lines
 
 
@@ -126,7 +121,6 @@ def _table(found: Methodology, width: int) -> RenderableType:
 def _findings(found: Methodology, rules: Sequence[Rule]) -> Iterable[tuple[str, list[str]]]:
     """Yield each line of the table."""
     right = found.rigorous.right
-    level = f"{100 * found.level:.0f} %"
     yield (
         "names another than the run" if right else "names one; the run, nobody",
         _all(rules, "names_wrong"),
@@ -136,8 +130,8 @@ def _findings(found: Methodology, rules: Sequence[Rule]) -> Iterable[tuple[str, 
     yield "tie: nobody is ahead of all", _all(rules, "tie")
     yield "the picked one looks better by", ["-" if r.too_good is None else f"{r.too_good:.1f}" for r in rules]
     yield "95 % of means are off by up to", [f"±{_reach(rule):.1f}" for rule in rules]
-    yield f"±1.96 sd/√n holds (of {level})", [_percent(_covers(rule, "z")) for rule in rules]
-    yield "±t sd/√n holds", [_percent(_covers(rule, "t")) for rule in rules]
+    yield "±1.96 sd/√n holds the truth", [_percent(_covers(rule, "z")) for rule in rules]
+    yield "±t sd/√n holds the truth", [_percent(_covers(rule, "t")) for rule in rules]
     tests = {"unpaired, 1.96": "unpaired", "unpaired, t": "unpaired_t", "paired, t": "paired"}
     yield "equal pairs called different by", [""] * len(rules)
     for label, name in tests.items():
