@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("run_id", metavar="[RUN]", required=False)
 @click.option("--table", type=click.Path(path_type=Path), metavar="FILE", help="Anyone's scores in place of a run.")
-@click.option("--bounds", default="0,10", show_default=True, metavar="LO,HI", help="The ends of the table's scale.")
+@click.option("--bounds", metavar="LO,HI", help="The ends of the table's scale (default: 0,10; 0,1 of a harness).")
 @click.option("--columns", metavar="OURS=THEIRS,..", help="What columns are called there: model=system,brief=prompt.")
 @click.option(
     "--draws",
@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the samples.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 def methods(
-    run_id: str | None, table: Path | None, bounds: str, columns: str | None, draws: int, seed: int, *, as_json: bool
+    run_id: str | None,
+    table: Path | None,
+    bounds: str | None,
+    columns: str | None,
+    draws: int,
+    seed: int,
+    *,
+    as_json: bool,
 ) -> None:
     """Say what 3 to 15 texts a model would have concluded, against the run.
 
@@ -73,19 +80,16 @@ def _of_run(run_id: str, draws: int, seed: int) -> tuple[str, Methodology]:
     return plan.run_id, compare_methods(texts, rigorous_of(row.result), eps=plan.suite.eps, draws=draws, seed=seed)
 
 
-def _of_table(table: Path | None, bounds: str, columns: str | None, draws: int, seed: int) -> Methodology:
+def _of_table(table: Path | None, bounds: str | None, columns: str | None, draws: int, seed: int) -> Methodology:
     from bakeoff.cli.arguments import read_bounds, read_columns
     from bakeoff.decide.drawable import drawable_table
     from bakeoff.decide.methodology import compare_methods, rigorous_of
-    from bakeoff.decide.score_analysis import Scored, analyse_scores, table_of
+    from bakeoff.decide.score_analysis import analyse_scores, table_of
     from bakeoff.report.analysis import analysis_document
-    from bakeoff.study.score_table import read_scores
+    from bakeoff.study.importers.recognise import Reading, read_files
 
-    scale = read_bounds(bounds)
-    rows = [
-        Scored(row.model, row.brief, row.score, row.content_type, row.cluster)
-        for row in read_scores(Path(table or ""), scale, read_columns(columns))
-    ]
+    wanted = None if bounds is None else read_bounds(bounds)
+    rows, scale, _ = read_files([Path(table or "")], Reading(wanted, read_columns(columns)))
     found = analyse_scores(rows, bounds=scale)
     return compare_methods(
         drawable_table(table_of(rows, scale)[0]),
