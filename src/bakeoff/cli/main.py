@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "judge": ("bakeoff.cli.judge:judge", "Have models judge a run, and say what their word is worth."),
     "compare": ("bakeoff.cli.compare:compare", "Compare two candidates of a run, in pairs, brief by brief."),
+    "methods": ("bakeoff.cli.methods:methods", "Say what 3 to 15 texts a model would have concluded, against the run."),
     "score": ("bakeoff.cli.score:score", "Score texts from anywhere by the rules: gates, dimensions, one value."),
     "analyse": ("bakeoff.cli.analyse:analyse", "Give anyone's scores the same statistics and decision."),
     "plan": (
@@ -33,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Say how many briefs show which difference, or how many replicas hold which traffic.",
     ),
     "cost": ("bakeoff.cli.cost:cost", "Say what a text costs here, and whether it is worth it against a cloud API."),
+    "export": ("bakeoff.cli.export:export", "Write a run for other programs: tables, trackers, servers."),
     "discover": (
         "bakeoff.cli.discover:discover",
         "Find models that may compete: hub, caches, Ollama, LM Studio, folders.",

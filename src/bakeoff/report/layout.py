@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import JustifyMethod, RenderableType
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 _WORDS = {"assumption", "candidate", "content type", "run", "how sure", "model"}
+
+
+class Prose:
+    """Running text, wrapped so that no percentage loses its sign to the next line; rich breaks at every kind of space."""
+
+    def __init__(self, text: str, style: str = "") -> None:
+        self._lines = text.replace(" %", "\u00a0%").split("\n")
+        self._style = style
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the lines."""
+        del console
+        for line in self._lines:
+            for part in textwrap.wrap(line, options.max_width, break_on_hyphens=False) or [""]:
+                yield Text(part.replace("\u00a0%", " %"), style=self._style)
 
 
 def title(text: str) -> Text:
@@ -39,7 +55,7 @@ def bullets(heading: str, lines: Sequence[str]) -> Iterable[RenderableType]:
     if lines:
         yield title(heading)
         for line in lines:
-            yield Padding(Text(line), (0, 0, 0, 2))
+            yield Padding(Prose(line), (0, 0, 0, 2))
 
 
 def ranked(document: dict[str, Any]) -> list[dict[str, Any]]:

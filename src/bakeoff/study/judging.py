@@ -234,6 +234,23 @@ def judged_before(plan: Plan, store: Store, texts: Sequence[Written]) -> dict[st
     }
 
 
+def judgements_before(
+    plan: Plan, store: Store, texts: Sequence[Written]
+) -> Iterator[tuple[str, list[tuple[Question, Judgement]]]]:
+    """Yield each judge that was ever asked about a run, with its stored answers.
+
+    Raises:
+        StoreError: the store refuses.
+    """
+    known = [KnownJudge.model_validate_json(record) for record in store.judges(plan.run_id)]
+    checks = checks_by_brief(plan)
+    for judge in known:
+        questions = questions_for(judge.judge, judge.kinds, texts, checks)
+        answers = store.judgements([question.key for question in questions])
+        said = [(one, Judgement.model_validate_json(answers[one.key])) for one in questions if one.key in answers]
+        yield judge.judge.id, said
+
+
 def checks_by_brief(plan: Plan) -> dict[str, BriefChecks]:
     """Return what can be checked about each brief of a plan."""
     return {brief.id: plan.suite.checks(brief) for brief in plan.suite.briefs}
