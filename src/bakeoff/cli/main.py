@@ -33,6 +33,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Say how many briefs show which difference, or how many replicas hold which traffic.",
     ),
     "cost": ("bakeoff.cli.cost:cost", "Say what a text costs here, and whether it is worth it against a cloud API."),
+    "export": ("bakeoff.cli.export:export", "Hand a run's results to something else: MLflow."),
+    "dashboard": ("bakeoff.cli.dashboard:dashboard", "Open MLflow's pages on what this workspace exported."),
     "discover": (
         "bakeoff.cli.discover:discover",
         "Find models that may compete: hub, caches, Ollama, LM Studio, folders.",
