@@ -1,36 +1,61 @@
-"""`bakeoff export RUN --to TARGET`: a run's results in a form that others read."""
+"""`bakeoff export RUN --to TARGET`: a table of targets, each a command of its own, imported when it is asked for.
+
+A target is a click command that takes RUN and options of its own. To add one: a line in `TARGETS`.
+"""
 
 from __future__ import annotations
 
+import difflib
 import importlib
-from typing import Any
 
 import click
 
-# target -> (where the function is, what it writes)
+# target -> (where its click command is, what it writes)
 TARGETS: dict[str, tuple[str, str]] = {
-    "mlflow": ("bakeoff.cli.export_mlflow:export", "a run a candidate in MLflow, with metrics, texts and the report"),
+    "mlflow": (
+        "bakeoff.cli.export_mlflow:export",
+        "MLflow: a run for each candidate, with metrics, texts and the report",
+    ),
 }
+_HELP = frozenset({"-h", "--help"})
 
 
-@click.command()
-@click.argument("run_id", metavar="RUN")
-@click.option("--to", "target", type=click.Choice(list(TARGETS)), required=True, help="What to make of it.")
-@click.option(
-    "--tracking-uri", metavar="URI", help="mlflow: which one (default: MLFLOW_TRACKING_URI, else the workspace's own)."
+class _Export(click.Command):
+    """Shows the targets below its own help."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of targets."""
+        del ctx
+        with formatter.section("Targets"):
+            formatter.write_dl([(name, what) for name, (_, what) in TARGETS.items()])
+
+
+@click.command(
+    cls=_Export,
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True},
 )
-@click.option("--experiment", metavar="NAME", help="mlflow: the experiment (default: bakeoff SUITE).")
 @click.option(
-    "--requests-per-day",
-    type=click.FloatRange(min=0, min_open=True, max=1e12),
-    metavar="N",
-    help="mlflow: usable texts that you need a day, for a year's saving.",
+    "--to", "target", metavar="TARGET", help="What to make; `bakeoff export --to TARGET --help` has its options."
 )
-@click.option("--against", metavar="MODEL", help="mlflow: the cloud model whose price is compared.")
-def export(run_id: str, target: str, **options: Any) -> None:
-    """Hand a run's results to something else: MLflow.
+@click.argument("rest", nargs=-1, type=click.UNPROCESSED, metavar="RUN [OPTIONS OF THE TARGET]")
+@click.pass_context
+def export(context: click.Context, target: str | None, rest: tuple[str, ...]) -> object:
+    """Write a run for other programs: tables, trackers, servers.
 
     RUN is a run's id, or latest.
     """
+    if target is None:
+        if _HELP.intersection(rest) or not rest:
+            click.echo(context.get_help())
+            return 0
+        raise click.UsageError(f"say what to make: --to {' | '.join(TARGETS)}")
+    if target not in TARGETS:
+        near = difflib.get_close_matches(target, TARGETS, n=1)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        raise click.UsageError(f"there is no target {target!r}: {', '.join(TARGETS)}.{meant}")
     module, _, name = TARGETS[target][0].partition(":")
-    getattr(importlib.import_module(module), name)(run_id, **options)
+    command: click.Command = getattr(importlib.import_module(module), name)
+    return command.main(
+        list(rest), prog_name=f"bakeoff export --to {target}", standalone_mode=False, help_option_names=sorted(_HELP)
+    )

@@ -25,19 +25,29 @@ LARGEST_REPORT = 10_000_000
 """Bytes. A larger page goes with the best candidate's run only, and not with every one."""
 
 
+@click.command(name="mlflow")
+@click.argument("run_id", metavar="RUN")
+@click.option(
+    "--tracking-uri", metavar="URI", help="Which MLflow (default: MLFLOW_TRACKING_URI, else the workspace's)."
+)
+@click.option("--experiment", metavar="NAME", help="Which experiment (default: bakeoff SUITE).")
+@click.option(
+    "--requests-per-day",
+    type=click.FloatRange(min=0, min_open=True, max=1e12),
+    metavar="N",
+    help="How many usable texts you need a day: without it there is no saving of a year.",
+)
+@click.option("--against", metavar="MODEL", help="The cloud model whose price is compared, such as gpt-4o-mini.")
 def export(
     run_id: str,
-    *,
-    tracking_uri: str | None = None,
-    experiment: str | None = None,
-    requests_per_day: float | None = None,
-    against: str | None = None,
+    tracking_uri: str | None,
+    experiment: str | None,
+    requests_per_day: float | None,
+    against: str | None,
 ) -> None:
-    """Export a finished run; what is there already is left alone, what changed is replaced.
+    """Export a finished run to MLflow: a run for each candidate, with metrics, texts and the report.
 
-    Raises:
-        UsageError: no such run, no result, an address that MLflow does not take.
-        StoreError: MLflow, its database or the disk refuses.
+    RUN is a run's id, or latest. What is there already is left alone, what changed is replaced.
     """
     from bakeoff.cli.workspace import open_store, workspace_folder
     from bakeoff.core.errors import UsageError

@@ -33,7 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Say how many briefs show which difference, or how many replicas hold which traffic.",
     ),
     "cost": ("bakeoff.cli.cost:cost", "Say what a text costs here, and whether it is worth it against a cloud API."),
-    "export": ("bakeoff.cli.export:export", "Hand a run's results to something else: MLflow."),
+    "export": ("bakeoff.cli.export:export", "Write a run for other programs: tables, trackers, servers."),
     "dashboard": ("bakeoff.cli.dashboard:dashboard", "Open MLflow's pages on what this workspace exported."),
     "discover": (
         "bakeoff.cli.discover:discover",
