@@ -266,7 +266,7 @@ def test_a_hanging_server_costs_a_run_one_line(recorded: InsideWorkspace) -> Non
         (recorded.folder / "tracked.yaml").write_text(suite_text(30, f"tracking: {{uri: '{uri}'}}\n"), encoding="utf-8")
         done = recorded.call("run", "tracked.yaml", *MODELS)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["decision"]["choice"] == "recorded:good"
+    assert json.loads(done.stdout)["decision"]["choice"] == "recorded:good.jsonl"
     warnings = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
     assert len(warnings) == 1
     assert "it took more than 3 s (BAKEOFF_TRACKING_S)" in warnings[0]
@@ -279,7 +279,7 @@ def test_a_run_may_export_itself(recorded: InsideWorkspace) -> None:
     assert done.returncode == 0, done.stderr
     assert "2 new" in done.stderr
     found = own(recorded)
-    run = found.run_of("recorded:good")
+    run = found.run_of("recorded:good.jsonl")
     assert found.tags[run]["verdict"] == "chosen"
     # Nobody saw these texts being written: no time, no memory, no energy, and none of it is 0.
     assert not [name for name in found.metrics[run] if name.partition("/")[0] in {"memory", "load", "energy", "cost"}]

@@ -175,10 +175,22 @@ def test_names_of_the_users_become_words() -> None:
 def test_verdicts() -> None:
     decision = {"choice": "ann", "equivalent": ["ann", "bob"], "leader": "ann"}
     race = {"overall": {"eliminations": [{"candidate": "cleo", "after": 1}]}}
-    document = {"decision": decision, "race": race, "eps": 0.3}
-    told = [verdict_of(document, name) for name in ("ann", "bob", "cleo", "dan")]
-    assert told == ["chosen", "within 0.3 of the best", "out after 1 family", "not chosen"]
-    nobody = {"decision": {"choice": None, "equivalent": [], "leader": "ann"}, "race": None, "eps": 0.3}
+    pairs = [
+        {"a": "ann", "b": name, "p_adjusted": p, "level": 0.95}
+        for name, p in (("dan", 0.2), ("eve", 0.01), ("fay", None))
+    ]
+    document = {"decision": decision, "race": race, "eps": 0.3, "comparisons": pairs}
+    told = {name: verdict_of(document, name) for name in ("ann", "bob", "cleo", "dan", "eve", "fay", "gus")}
+    assert told == {
+        "ann": "chosen", "bob": "within 0.3 of the best", "cleo": "out after 1 family", "dan": "not shown to be worse",
+        "eve": "worse than ann", "fay": "not shown to be worse", "gus": "not chosen",
+    }  # fmt: skip
+    nobody = {
+        "decision": {"choice": None, "equivalent": [], "leader": "ann"},
+        "race": None,
+        "eps": 0.3,
+        "comparisons": [],
+    }
     assert verdict_of(nobody, "ann") == "leads, which is not enough to choose it"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from bakeoff.core.errors import MissingDependency, StoreError, UsageError
 from bakeoff.report.mlflow_address import check_reachable, find_address, require_mlflow
-from bakeoff.report.mlflow_exports import require_exports
+from bakeoff.report.mlflow_exports import newest_experiment
 from postgres_server import free_port
 
 
@@ -72,8 +72,8 @@ def test_without_mlflow_there_is_a_command(tmp_path: Path, monkeypatch: pytest.M
 def test_nothing_to_look_at(tmp_path: Path) -> None:
     address = find_address(None, tmp_path)
     with pytest.raises(UsageError, match="nothing was exported"):
-        require_exports(address)
+        newest_experiment(address)
     assert not (tmp_path / "mlflow.db").exists()
     (tmp_path / "mlflow.db").touch()
     with pytest.raises(UsageError, match="nothing was exported"):
-        require_exports(address)
+        newest_experiment(address)

@@ -37,7 +37,8 @@ def dashboard(port: int, host: str, *, no_open: bool) -> None:
     """
     from bakeoff.cli.workspace import workspace_folder
     from bakeoff.report.mlflow_address import find_address, require_mlflow
-    from bakeoff.report.mlflow_exports import require_exports
+    from bakeoff.report.mlflow_exports import newest_experiment
+    from bakeoff.report.mlflow_view import view_path
 
     address = find_address(None, workspace_folder())
     if address.is_server:
@@ -46,9 +47,9 @@ def dashboard(port: int, host: str, *, no_open: bool) -> None:
             webbrowser.open(address.uri)
         return
     require_mlflow(address)
-    require_exports(address)
+    path = view_path(newest_experiment(address))
     _require_port(host, port)
-    _serve(address, host, port, workspace_folder(), opens=not no_open)
+    _serve(address, host, port, workspace_folder(), path, opens=not no_open)
 
 
 def _require_port(host: str, port: int) -> None:
@@ -66,7 +67,7 @@ def _require_port(host: str, port: int) -> None:
         ) from None
 
 
-def _serve(address: Address, host: str, port: int, workspace: Path, *, opens: bool) -> None:
+def _serve(address: Address, host: str, port: int, workspace: Path, path: str, *, opens: bool) -> None:
     from bakeoff.core.errors import StoreError
 
     log = workspace / "mlflow-dashboard.log"
@@ -86,9 +87,10 @@ def _serve(address: Address, host: str, port: int, workspace: Path, *, opens: bo
         try:
             if not _wait_until_ready(process, url):
                 raise StoreError("MLflow's pages did not start", f"its last words are in {log}")
-            click.echo(f"{url}    Ctrl-C ends it. Which columns to show: docs/mlflow.md")
+            click.echo(f"{url}{path}")
+            click.echo("Ctrl-C ends it.", err=True)
             if opens:
-                webbrowser.open(url)
+                webbrowser.open(f"{url}{path}")
             code = process.wait()
             raise StoreError(f"MLflow's pages ended by themselves (exit code {code})", f"its last words are in {log}")
         except KeyboardInterrupt:

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from bakeoff.core.errors import BakeoffError, StoreError, UsageError
 from bakeoff.core.spec import content_hash
+from bakeoff.report import mlflow_view
 from bakeoff.report.mlflow_address import Address
 from bakeoff.report.tracked import CANDIDATE_TAG, FINGERPRINT_TAG, RUN_TAG, Tracked
 
@@ -89,6 +90,7 @@ def export_packages(address: Address, experiment: str, packages: Sequence[Packag
             tracking_uri=_as_mlflow_takes_it(address), registry_uri=_as_mlflow_takes_it(address)
         )
         writer = _Writer(client, _find_experiment(client, experiment, address), dataset)
+        client.set_experiment_tag(writer.experiment_id, mlflow_view.TAG, mlflow_view.view_state())
         return Exported(writer.experiment_id, {each.tracked.candidate: writer.write(each) for each in packages})
 
 

@@ -12,8 +12,8 @@ from bakeoff.report.tracked import RUN_TAG
 _HINT = "export one first: bakeoff export latest --to mlflow"
 
 
-def require_exports(address: Address) -> None:
-    """Make sure that there is something to look at.
+def newest_experiment(address: Address) -> str:
+    """Return the id of the experiment that was exported to last.
 
     Raises:
         UsageError: nothing was exported to this database.
@@ -23,17 +23,23 @@ def require_exports(address: Address) -> None:
     if file is not None and not file.exists():
         raise UsageError(f"nothing was exported to MLflow yet: there is no {file}", _HINT)
     check_reachable(address)
-    if not _count(address):
+    found = _experiment_of_the_newest(address)
+    if found is None:
         raise UsageError(f"nothing was exported to MLflow yet: no run of bakeoff's is in {address.shown}", _HINT)
+    return found
 
 
-def _count(address: Address) -> int:
+def _experiment_of_the_newest(address: Address) -> str | None:
+    query = text(
+        "SELECT runs.experiment_id FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid "
+        "WHERE tags.key = :key AND runs.lifecycle_stage = 'active' ORDER BY runs.start_time DESC LIMIT 1"
+    )
     engine = create_engine(database_url(address.uri))
     try:
         with engine.connect() as connection:
-            found = connection.execute(text("SELECT count(*) FROM tags WHERE key = :key"), {"key": RUN_TAG}).scalar()
-        return int(found or 0)
+            found = connection.execute(query, {"key": RUN_TAG}).scalar()
+        return None if found is None else str(found)
     except SQLAlchemyError:  # tables that nobody made
-        return 0
+        return None
     finally:
         engine.dispose()

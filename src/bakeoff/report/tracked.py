@@ -178,7 +178,12 @@ def verdict_of(document: Mapping[str, Any], candidate: str) -> str:
         return f"out after {plural(out['after'], 'family', 'families')}"
     if decision["choice"] is None and candidate == decision.get("leader"):
         return "leads, which is not enough to choose it"
-    return "not chosen"
+    first = decision["choice"] or decision.get("leader")
+    pair = next((each for each in document["comparisons"] if {each["a"], each["b"]} == {candidate, first}), None)
+    if pair is None:
+        return "not chosen"
+    shown = pair["p_adjusted"] is not None and pair["p_adjusted"] < 1 - pair["level"]
+    return f"worse than {first}" if shown else "not shown to be worse"
 
 
 def _note(document: Mapping[str, Any], own: Mapping[str, Any], said: str) -> str:
