@@ -255,9 +255,9 @@ def test_a_server_that_fails_or_is_gone_is_told(recorded: InsideWorkspace) -> No
             began = time.monotonic()
             done = plain.call("export", "latest", "--to", "mlflow", "--tracking-uri", uri, timeout_s=200)
             assert done.returncode == 1, done.stderr
-            assert f"error: MLflow at {uri} failed" in done.stderr
+            assert f"error: MLflow at {uri} {'failed' if uri == failing else 'does not answer'}" in done.stderr
             assert "Traceback" not in done.stderr
-            assert time.monotonic() - began < 150
+            assert time.monotonic() - began < (120 if uri == failing else 30)
 
 
 def test_a_hanging_server_costs_a_run_one_line(recorded: InsideWorkspace) -> None:
@@ -332,7 +332,6 @@ def test_a_tracking_server_on_postgresql(measured: Workspace, tmp_path: Path) ->
         engine.dispose()
         with tracking_server(f"{url}/mlflow", tmp_path) as server:
             assert "2 new" in export(measured, "--tracking-uri", server)
-            assert "2 unchanged" in export(measured, "--tracking-uri", server)
         found = Tracked(f"{url}/mlflow")
         assert len(found.runs) == 2
         for run, row in found.runs.items():

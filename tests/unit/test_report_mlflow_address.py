@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
 from bakeoff.core.errors import MissingDependency, StoreError, UsageError
+from bakeoff.report.mlflow import _DEFAULTS, prepare_environment
 from bakeoff.report.mlflow_address import check_reachable, find_address, require_mlflow
 from bakeoff.report.mlflow_exports import newest_experiment
 from postgres_server import free_port
@@ -77,3 +79,14 @@ def test_nothing_to_look_at(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").touch()
     with pytest.raises(UsageError, match="nothing was exported"):
         newest_experiment(address)
+
+
+def test_no_usage_is_reported_unless_the_user_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in _DEFAULTS:
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    prepare_environment()
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "false")
+    prepare_environment()
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "false"

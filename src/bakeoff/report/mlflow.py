@@ -10,6 +10,7 @@ MLflow reports usage to its makers by default. Not from here: MLFLOW_DISABLE_TEL
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -47,8 +48,13 @@ class Package(NamedTuple):
 
     def fingerprint(self) -> str:
         """Return a hash of everything, files included."""
-        told = {name: content_hash(path.read_bytes().hex()) for name, path in sorted(self.files.items())}
+        told = {name: _digest(path) for name, path in sorted(self.files.items())}
         return content_hash([self.tracked.fingerprint, told])
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class DatasetFacts(NamedTuple):

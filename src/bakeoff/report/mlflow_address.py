@@ -5,8 +5,12 @@ MLflow keeps folders of files (`file:`) in maintenance mode and refuses them; a 
 
 from __future__ import annotations
 
+import http.client
 import os
 import sqlite3
+import ssl
+import urllib.error
+import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -86,19 +90,36 @@ def require_mlflow(address: Address) -> None:
 
 
 def check_reachable(address: Address) -> None:
-    """Make sure that a database takes what is written; a server is not asked, its answer to the first request tells.
+    """Make sure that a database takes what is written, or that a server answers, whatever it says.
 
     Raises:
         StoreError: it does not.
         MissingDependency: its driver is not installed.
     """
-    if address.is_server:
-        return
     file = address.sqlite_file
     if file is not None:
         _check_file(file)
-    else:
+    elif not address.is_server:
         _check_database(address)
+    elif address.uri.lower().startswith("http"):
+        _check_server(address)
+
+
+def _check_server(address: Address) -> None:
+    waits = os.environ.get("MLFLOW_HTTP_REQUEST_TIMEOUT", "")
+    limit_s = int(waits) if waits.isdecimal() else CONNECT_S
+    try:
+        urllib.request.urlopen(f"{address.uri.rstrip('/')}/health", timeout=limit_s).close()  # noqa: S310 - http or https
+    except urllib.error.HTTPError:
+        return  # somebody is there; MLflow's own client knows what else it needs, such as a password
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, ssl.SSLError):
+            return
+        raise StoreError(
+            f"MLflow at {address.shown} does not answer within {limit_s} s: {reason}",
+            "check that the server runs, and its address: --tracking-uri",
+        ) from None
 
 
 def _check_file(file: Path) -> None:
