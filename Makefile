@@ -37,5 +37,5 @@ $(VENV)/installed-base: pyproject.toml | $(BIN)/python
 	touch $@
 
 $(VENV)/installed-tests: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,transformers,mlx]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,transformers,mlx,mlflow]'
 	touch $(VENV)/installed-base $@

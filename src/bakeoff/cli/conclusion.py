@@ -90,8 +90,6 @@ def _selection_note(plan: Plan, document: dict[str, Any]) -> list[str]:
 def suite_notes(suite: Suite) -> list[str]:
     """Return what a suite says that changes nothing in its runs."""
     notes = []
-    if suite.tracking:
-        notes.append("the suite's `tracking` settings are stored with the run; this version sends nothing")
     unused = suite.unused_content_types()
     if unused:
         notes.append(f"no brief of the suite is of the declared content types: {', '.join(unused)}")

@@ -14,6 +14,10 @@ import click
 TARGETS: dict[str, tuple[str, str]] = {
     "csv": ("bakeoff.cli.export_tables:export_csv", "every table of the run as CSV files"),
     "parquet": ("bakeoff.cli.export_tables:export_parquet", "the same as Parquet files"),
+    "mlflow": (
+        "bakeoff.cli.export_mlflow:export",
+        "MLflow: a run for each candidate, with metrics, texts and the report",
+    ),
 }
 _HELP = frozenset({"-h", "--help"})
 

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "cost": ("bakeoff.cli.cost:cost", "Say what a text costs here, and whether it is worth it against a cloud API."),
     "export": ("bakeoff.cli.export:export", "Write a run for other programs: tables, trackers, servers."),
+    "dashboard": ("bakeoff.cli.dashboard:dashboard", "Open MLflow's pages on what this workspace exported."),
     "discover": (
         "bakeoff.cli.discover:discover",
         "Find models that may compete: hub, caches, Ollama, LM Studio, folders.",
