@@ -47,6 +47,7 @@ class Residency:
         self._waiting: dict[int, Held] = {}
         self._effects: list[Effect] = []
         self._closing_until: float | None = None
+        self._settled_at = -math.inf
         self._evicted_credit = 0.0
         for model in models:
             self._add(model)
@@ -70,17 +71,18 @@ class Residency:
         """Whether no worker runs, starts or ends."""
         return all(held.external or held.state == "absent" for held in self)
 
-    def wake_at(self, now: float) -> float:
-        """Return when `tick` is due should nothing happen before; infinity for never."""
-        soonest = math.inf
+    @property
+    def wake_at(self) -> float:
+        """When `tick` is due should nothing happen before; infinity for never. What was due is due until it was looked at."""
+        soonest, looked_at = math.inf, self._settled_at
         for held in self:
             soonest = min(soonest, held.queue.next_until, held.load_due, held.idle_until)
             if held.state == "absent" and held.queue:
                 patient_until = held.queue.oldest_since + self.rules.patience_s
-                soonest = min(soonest, patient_until if patient_until > now else math.inf)
-            if held.state == "absent" and held.preloads and held.breaker.state(now) == "open":
+                soonest = min(soonest, patient_until if patient_until > looked_at else math.inf)
+            if held.state == "absent" and held.preloads and held.breaker.state(looked_at) == "open":
                 soonest = min(soonest, held.breaker.retry_at or math.inf)
-        if self._closing_until is not None and self._closing_until > now:
+        if self._closing_until is not None and self._closing_until > looked_at:
             soonest = min(soonest, self._closing_until)
         return soonest
 
@@ -200,6 +202,8 @@ class Residency:
         self, now: float, models: Iterable[ModelRules], rules: Rules, replaced: Iterable[str] = ()
     ) -> list[Effect]:
         """Keep these models by these rules from now on. What is not named leaves, and `replaced` ones are started anew."""
+        if self._closing_until is not None:
+            return self._settled(now)
         self.rules = rules
         told = {model.name: model for model in models}
         for held in list(self):
@@ -211,6 +215,8 @@ class Residency:
                 if rules_of_it.need_bytes != held.rules.need_bytes:
                     held.need_bytes = max(rules_of_it.need_bytes or 0, held.peak_bytes or 0)
                 held.rules = rules_of_it
+                if held.rules.pinned and held.drains_for == "evicted" and held.state == "draining":
+                    self._let_go_on(held, now)
             if held.leaving or held.rules.name in replaced:
                 self._drain(held, now, "removed")
         for added in told.values():
@@ -229,11 +235,14 @@ class Residency:
         """Do whatever may now be done, and return the effects since the last time."""
         for held in self:
             self._end_what_is_due(held, now)
-        self._lend_all(now)
+        # First those for whom a model was loaded; the others only where nobody has waited too long for its memory.
+        self._lend_all(now, gate_alone=True)
         if self._closing_until is None:
             self._deal_out(Room(tuple(self), self.rules, now), now)
+        self._lend_all(now)
         for held in list(self):
             self._end_drained(held, now)
+        self._settled_at = now
         effects, self._effects = self._effects, []
         return effects
 
@@ -274,15 +283,13 @@ class Residency:
         for name in plan.start:
             self._start(self._models[name], now)
         for name in plan.resume:
-            held = self._models[name]
-            held.enter("ready", now)
-            held.yields_to = held.drains_for = None
-        if plan.resume:
-            self._lend_all(now)
+            self._let_go_on(self._models[name], now)
 
-    def _lend_all(self, now: float) -> None:
+    def _lend_all(self, now: float, *, gate_alone: bool = False) -> None:
         for held in self:
             while held.state == "ready" and held.queue and len(held.leases) < held.rules.slots:
+                if gate_alone and not held.gate:
+                    break
                 waiter = held.queue.take_first()
                 held.gate.discard(waiter.number)
                 del self._waiting[waiter.number]
@@ -323,6 +330,10 @@ class Residency:
         elif held.state in {"ready", "draining"} and not held.external:
             held.enter("draining", now)
             held.drains_for, held.yields_to = why, None
+
+    def _let_go_on(self, held: Held, now: float) -> None:
+        held.enter("ready", now)
+        held.yields_to = held.drains_for = None
 
     def _fail_load(self, held: Held, message: str, why: Why, now: float) -> None:
         held.last_error = message

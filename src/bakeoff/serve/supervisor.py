@@ -271,7 +271,7 @@ class Supervisor:
 
     def _set_timer(self) -> None:
         """Have the machine woken when it wants to be. One that rings too early does no harm, and is cheaper than a new one."""
-        wake_at = self._machine.wake_at(self._loop.time())
+        wake_at = self._machine.wake_at
         if self._timer is not None:
             if self._timer.when() <= wake_at and not self._timer.cancelled():
                 return
