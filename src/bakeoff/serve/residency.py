@@ -86,6 +86,14 @@ class Residency:
             soonest = min(soonest, self._closing_until)
         return soonest
 
+    @property
+    def next_need_bytes(self) -> int | None:
+        """The most memory that somebody who waits now is waiting for; None when nobody waits for a load, 0 at the end."""
+        if self._closing_until is not None:
+            return 0
+        waiting = (held.need_bytes for held in self if held.queue and held.state in {"absent", "stopping"})
+        return max(waiting, default=None)
+
     def arrive(self, now: float, number: int, model: str, until: float) -> list[Effect]:
         """Somebody wants a lease, and waits `until` then. `number` is its own for ever.
 
@@ -339,7 +347,7 @@ class Residency:
         held.last_error = message
         held.counts["load_failures"] += 1
         self._stop(held, now, why)
-        self._blame(held, now, None)
+        held.breaker.failed(now)
         retry_at = held.breaker.retry_at
         # What the worker said may hold paths: that is for the snapshot and the log, not for whoever asks.
         text = f"{held.rules.name} could not be loaded"
@@ -348,12 +356,12 @@ class Residency:
     def _count_end(self, lent: Lent, how: Ending, now: float) -> None:
         """Tell the breaker how a request ended. What befell a start of the past is counted already, once for all of it."""
         held = lent.held
+        held.counts[f"ended_{how}"] += 1
         if lent.generation != held.generation or (held.state not in {"ready", "draining"}):
             held.breaker.withdrawn(lent.permit)
         elif how == "answered":
             held.breaker.answered(lent.permit)
         elif how in FAULTS or how == "server_error":
-            held.counts[how] += 1
             if how in FAULTS and not held.external:
                 self._stop(held, now, FAULTS[how])
             self._blame(held, now, lent.permit)

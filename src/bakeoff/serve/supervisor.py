@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import itertools
 import logging
 import math
@@ -255,9 +254,8 @@ class Supervisor:
                     if not waiter.done():
                         waiter.set_exception(_REFUSALS[kind](message, retry_after_s=retry_after_s))
                 case Start(model, generation, deadline_s):
-                    spare = functools.partial(self._spare, model)
                     command, available = self._commands[model], self._world.available
-                    life = WorkerLife(command, generation, self._logs, available, spare)
+                    life = WorkerLife(command, generation, self._logs, available, lambda: self._machine.next_need_bytes)
                     self._lives[model, generation] = life
                     self._spawn(life.live(deadline_s, self))
                 case Stop(model, generation, grace_s, why):
@@ -281,13 +279,6 @@ class Supervisor:
     def _wake(self) -> None:
         self._timer = None
         self._carry_out(self._machine.tick(self._loop.time()))
-
-    def _spare(self, model: str) -> int | None:
-        """Return how many bytes the budget has left when that model is gone."""
-        budget = self._machine.rules.budget_bytes
-        if budget is None or model not in self._machine:
-            return None
-        return budget - self._machine.committed_bytes + self._machine[model].held_bytes
 
     def _note_peak(self, life: WorkerLife) -> None:
         if life.peak_bytes is not None:

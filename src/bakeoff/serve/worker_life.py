@@ -49,7 +49,7 @@ class Told(Protocol):
 
 
 class WorkerLife:
-    """One start. `available` tells the machine's free memory in bytes, `spare` how much of it should be free by the budget.
+    """One start. `available` tells the machine's free memory in bytes, `needed` what is waited for (None: nothing).
 
     `peak_bytes` is the most memory that it was seen to have, None while nothing was.
     """
@@ -60,7 +60,7 @@ class WorkerLife:
         generation: int,
         logs: Path,
         available: Callable[[], int | None],
-        spare: Callable[[], int | None],
+        needed: Callable[[], int | None],
     ) -> None:
         self.command = command
         self.generation = generation
@@ -69,7 +69,7 @@ class WorkerLife:
         self.memory_late = False
         self._logs = logs
         self._available = available
-        self._spare = spare
+        self._needed = needed
         self._pid: int | None = None
         self._grace_s = 0.0
         self._stopped = asyncio.Event()
@@ -164,13 +164,13 @@ class WorkerLife:
             await self._see_memory_back(before + int(_SHARE_BACK * (memory.anonymous_bytes if memory else 0)))
 
     async def _see_memory_back(self, enough: int) -> None:
-        """Wait until so much is free, or as much as the budget still has to give: others use the machine too."""
+        """Wait until so much is free, or as much as somebody waits for: others use the machine too."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(MEMORY_WITHIN_S):
                 while True:
                     free = await asyncio.to_thread(self._available)
-                    spare = self._spare()
-                    if free is None or free >= enough or (spare is not None and free >= spare):
+                    needed = self._needed()
+                    if free is None or free >= enough or (needed is not None and free >= needed):
                         return
                     await asyncio.sleep(_POLL_S)
         self.memory_late = True
