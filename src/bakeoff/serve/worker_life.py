@@ -154,14 +154,20 @@ class WorkerLife:
         return next((peak for peak in peaks if isinstance(peak, int)), None)
 
     async def _end(self) -> None:
-        before = await asyncio.to_thread(self._available)
         if self._grace_s > 0:  # else it may not answer
             await self.measure()
-        memory = read_process_memory(self._pid) if self._pid is not None else None
+        before, held_bytes = await asyncio.to_thread(self._available), self._held_now()
         if self.worker is not None:
             await self.worker.stop(self._grace_s)
-        if before is not None:
-            await self._see_memory_back(before + int(_SHARE_BACK * (memory.anonymous_bytes if memory else 0)))
+        if before is not None and held_bytes:
+            await self._see_memory_back(before + int(_SHARE_BACK * held_bytes))
+
+    def _held_now(self) -> int:
+        """Return how many bytes will come back when it ends: none where it has ended already."""
+        if self.worker is None or not self.worker.alive:
+            return 0
+        memory = read_process_memory(self.worker.pid)
+        return (self.peak_bytes or 0) if memory is None else memory.anonymous_bytes
 
     async def _see_memory_back(self, enough: int) -> None:
         """Wait until so much is free, or as much as somebody waits for: others use the machine too."""
