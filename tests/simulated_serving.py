@@ -11,7 +11,7 @@ import heapq
 import math
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bakeoff.serve.breaker import BreakerRules
@@ -75,7 +75,7 @@ class World:
         self.machine = Residency(models, rules, self.random.random)
         self.now = 0.0
         self.budget = rules.budget_bytes
-        self.events: list[tuple[float, float, int, Callable[[], list[Effect]]]] = []
+        self.events: list[tuple[float, float, int, Callable[[], Sequence[Effect]]]] = []
         self.count = 0
         self.processes: dict[str, Process] = {}
         self.waiting: dict[int, tuple[str, float, float]] = {}  # model, since, until
@@ -92,7 +92,7 @@ class World:
 
     # The schedule.
 
-    def at(self, when: float, do: Callable[[], list[Effect]]) -> None:
+    def at(self, when: float, do: Callable[[], Sequence[Effect]]) -> None:
         if self.life.grid_s:
             when = math.ceil(when / self.life.grid_s) * self.life.grid_s
         self.count += 1  # among what happens at the same instant, chance decides
@@ -129,7 +129,7 @@ class World:
                 self.carry_out(do())
         self.check_rest()
 
-    def arrive(self) -> list[Effect]:
+    def arrive(self) -> Sequence[Effect]:
         self.numbers += 1
         number, model = self.numbers, self.random.choice(list(self.models))
         until = math.inf if self.life.wait_s is None else self.now + self.between(self.life.wait_s)
@@ -138,7 +138,7 @@ class World:
             self.at(self.now + self.random.uniform(0, 10), lambda: self.cancel(number))
         return self.machine.arrive(self.now, number, model, until)
 
-    def cancel(self, number: int) -> list[Effect]:
+    def cancel(self, number: int) -> Sequence[Effect]:
         if self.waiting.pop(number, None) is not None:
             self.ended["withdrawn"] += 1
         if number in self.leased:
@@ -151,9 +151,9 @@ class World:
         if process is not None and process.generation == generation:
             process.idle_since = self.now
 
-    def end_lease(self, number: int, how: str) -> list[Effect]:
+    def end_lease(self, number: int, how: str) -> Sequence[Effect]:
         if number not in self.leased:
-            return []
+            return ()
         model, generation = self.leased[number]
         effects = []
         if how in {"stalled", "connection_lost"}:
@@ -166,32 +166,32 @@ class World:
         self.ended[how] += 1
         return self.machine.release(self.now, number, how)
 
-    def change_budget(self) -> list[Effect]:
+    def change_budget(self) -> Sequence[Effect]:
         assert self.budget is not None
         self.budget = max(1, int(self.budget * self.random.uniform(0.6, 1.4)))
         self.rules = Rules(**{**_fields(self.rules), "budget_bytes": self.budget})
         return self.machine.configure(self.now, self.models.values(), self.rules)
 
-    def reconfigure(self) -> list[Effect]:
+    def reconfigure(self) -> Sequence[Effect]:
         """Change one model's settings, and sometimes what it is started with."""
         name = self.random.choice(list(self.models))
         old = self.models[name]
         if old.need_bytes is None:
-            return []
+            return ()
         changed = {"pinned": self.random.random() < 0.2, "slots": self.random.randint(1, 4)}
         self.models[name] = ModelRules(**{**_fields(old), **changed})
         self.most_slots[name] = max(self.most_slots[name], self.models[name].slots)
         replaced = [name] if self.random.random() < 0.5 else []
         return self.machine.configure(self.now, self.models.values(), self.rules, replaced)
 
-    def close(self) -> list[Effect]:
+    def close(self) -> Sequence[Effect]:
         grace_s = self.random.choice([0.0, 3.0, 20.0])
         self.closed_at = self.now + grace_s
         return self.machine.close(self.now, grace_s)
 
     # What the machine asks for, and the books.
 
-    def carry_out(self, effects: list[Effect]) -> None:
+    def carry_out(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
             match effect:
                 case Start():
@@ -223,13 +223,13 @@ class World:
         elif fate >= self.life.load_fails + self.life.load_hangs:
             self.at(self.now + self.between(self.life.load_s), lambda: self.load_ends(process))
 
-    def load_fails(self, process: Process) -> list[Effect]:
+    def load_fails(self, process: Process) -> Sequence[Effect]:
         if process.state != "loading":  # it came too late: what is told of the past changes nothing
             return self.machine.load_failed(self.now, process.model, process.generation, "too late")
         process.state = "dead"
         return self.machine.load_failed(self.now, process.model, process.generation, "it failed")
 
-    def load_ends(self, process: Process) -> list[Effect]:
+    def load_ends(self, process: Process) -> Sequence[Effect]:
         if process.state != "loading":
             return self.machine.loaded(self.now, process.model, process.generation)
         process.state, process.idle_since = "ready", self.now
@@ -247,7 +247,7 @@ class World:
             self.at(self.now + self.random.uniform(0, 20), lambda: self.die(process))
         return self.machine.loaded(self.now, process.model, process.generation, process.peak_bytes)
 
-    def die(self, process: Process) -> list[Effect]:
+    def die(self, process: Process) -> Sequence[Effect]:
         if process.state == "ready":
             process.state = "dead"
         return self.machine.died(self.now, process.model, process.generation, "it died")
@@ -265,7 +265,7 @@ class World:
         process.state = "stopped"
         self.at(self.now + self.between(self.life.stop_s), lambda: self.end(process))
 
-    def end(self, process: Process) -> list[Effect]:
+    def end(self, process: Process) -> Sequence[Effect]:
         del self.processes[process.model]
         return self.machine.gone(self.now, process.model, process.generation)
 

@@ -197,7 +197,7 @@ def test_an_endpoint_of_others_has_slots_and_a_breaker_and_no_life():
     machine = Residency([ModelRules("x", None, slots=1)], Rules(0, breaker=BreakerRules(failures=2)), lambda: 0.0)
     assert machine.arrive(0.0, 1, "x", 100.0) == [Grant(1, "x", 0)]
     assert machine.arrive(0.0, 2, "x", 100.0) == []
-    assert machine.fault(1.0, 1, "connection_lost") == []
+    assert not machine.fault(1.0, 1, "connection_lost")
     assert machine.release(1.0, 1, "connection_lost") == [Grant(2, "x", 0)]
     assert machine.release(2.0, 2, "server_error") == []
     assert [effect.kind for effect in machine.arrive(2.1, 3, "x", 100.0)] == ["breaker_open"]

@@ -20,7 +20,7 @@ How room is made is `room`'s, what fails too often `breaker`'s.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from bakeoff.serve.breaker import Breaker, Permit
 from bakeoff.serve.effects import Effect, Grant, Refusal, Refuse, Start, Stop, Why
@@ -28,6 +28,9 @@ from bakeoff.serve.held import COMMITTED, Held, Lent, ModelRules, Rules
 from bakeoff.serve.lease import Ending
 from bakeoff.serve.room import Room
 from bakeoff.serve.waiting import Waiter
+
+NOTHING: Sequence[Effect] = ()
+"""Returned where an event led to nothing: not even `wake_at` is another."""
 
 FAULTS: Mapping[Ending, Why] = {"stalled": "stalled", "connection_lost": "connection_lost"}
 """Ends of a request after which its worker is not used again."""
@@ -76,7 +79,9 @@ class Residency:
         """When `tick` is due should nothing happen before; infinity for never. What was due is due until it was looked at."""
         soonest, looked_at = math.inf, self._settled_at
         for held in self:
-            soonest = min(soonest, held.queue.next_until, held.load_due, held.idle_until)
+            # One that is in use may be idle right after it was looked at, and due so much later.
+            idle_until = looked_at + held.idle_unload_s if held.leases else held.idle_until
+            soonest = min(soonest, held.queue.next_until, held.load_due, idle_until)
             if held.state == "absent" and held.queue:
                 patient_until = held.queue.oldest_since + self.rules.patience_s
                 soonest = min(soonest, patient_until if patient_until > looked_at else math.inf)
@@ -94,7 +99,7 @@ class Residency:
         waiting = (held.need_bytes for held in self if held.queue and held.state in {"absent", "stopping"})
         return max(waiting, default=None)
 
-    def arrive(self, now: float, number: int, model: str, until: float) -> list[Effect]:
+    def arrive(self, now: float, number: int, model: str, until: float) -> Sequence[Effect]:
         """Somebody wants a lease, and waits `until` then. `number` is its own for ever.
 
         Raises:
@@ -117,7 +122,7 @@ class Residency:
         self._waiting[number] = held
         return self._settled(now)
 
-    def withdraw(self, now: float, number: int) -> list[Effect]:
+    def withdraw(self, now: float, number: int) -> Sequence[Effect]:
         """Somebody does not want a lease any more, whether it waits for one or has it; of no effect when neither."""
         held = self._waiting.pop(number, None)
         if held is None:
@@ -128,20 +133,20 @@ class Residency:
             held.breaker.withdrawn(waiter.permit)
         return self._settled(now)
 
-    def fault(self, now: float, number: int, how: Ending) -> list[Effect]:
+    def fault(self, now: float, number: int, how: Ending) -> Sequence[Effect]:
         """A lease is still held, and its worker stalled or lost the connection: that start is never leased again."""
         lent = self._lent.get(number)
         if lent is None or lent.told or how not in FAULTS:
-            return []
+            return NOTHING
         lent.told = True
         self._count_end(lent, how, now)
         return self._settled(now)
 
-    def release(self, now: float, number: int, how: Ending) -> list[Effect]:
+    def release(self, now: float, number: int, how: Ending) -> Sequence[Effect]:
         """A lease comes back; `how` its request ended."""
         lent = self._lent.pop(number, None)
         if lent is None:
-            return []
+            return NOTHING
         held = lent.held
         if not lent.told:
             self._count_end(lent, how, now)
@@ -149,13 +154,15 @@ class Residency:
             held.leases.remove(number)
             held.last_used = held.idle_since = now
             held.lease_s += 0.2 * (now - lent.since - held.lease_s)
-        return self._settled(now)
+        # Nobody waits, no memory comes free: the idle time begins, and `wake_at` has thought of that.
+        quiet = held.state == "ready" and not self._waiting and not self._effects and not held.leaving
+        return NOTHING if quiet else self._settled(now)
 
-    def loaded(self, now: float, model: str, generation: int, peak_bytes: int | None = None) -> list[Effect]:
+    def loaded(self, now: float, model: str, generation: int, peak_bytes: int | None = None) -> Sequence[Effect]:
         """A worker is ready."""
         held = self._current(model, generation)
         if held is None or held.state != "loading":
-            return []
+            return NOTHING
         held.load_s = now - held.since
         held.enter("ready", now)
         held.idle_since = held.last_used = now
@@ -167,14 +174,14 @@ class Residency:
             held.learn_peak(peak_bytes, self.rules.margin)
         return self._settled(now)
 
-    def load_failed(self, now: float, model: str, generation: int, message: str) -> list[Effect]:
+    def load_failed(self, now: float, model: str, generation: int, message: str) -> Sequence[Effect]:
         """A worker did not become ready. Who waited for it is refused: another model may serve them at once."""
         held = self._current(model, generation)
         if held is not None and held.state == "loading":
             self._fail_load(held, message, "load_failed", now)
         return self._settled(now)
 
-    def died(self, now: float, model: str, generation: int, message: str) -> list[Effect]:
+    def died(self, now: float, model: str, generation: int, message: str) -> Sequence[Effect]:
         """A worker that was ready has ended by itself. Who waits goes on waiting, for its next start."""
         held = self._current(model, generation)
         if held is not None and held.state in {"ready", "draining"}:
@@ -184,15 +191,15 @@ class Residency:
             self._blame(held, now, None)
         return self._settled(now)
 
-    def measured(self, now: float, model: str, generation: int, peak_bytes: int) -> list[Effect]:
+    def measured(self, now: float, model: str, generation: int, peak_bytes: int) -> Sequence[Effect]:
         """So much memory has that start of the worker had at its peak, so far."""
         held = self._current(model, generation)
         if held is None or held.state == "absent":
-            return []
+            return NOTHING
         held.learn_peak(peak_bytes, self.rules.margin)
         return self._settled(now)
 
-    def gone(self, now: float, model: str, generation: int) -> list[Effect]:
+    def gone(self, now: float, model: str, generation: int) -> Sequence[Effect]:
         """A stopped worker's process is gone, and its memory was seen to be back."""
         held = self._current(model, generation)
         if held is not None and held.state == "stopping":
@@ -202,13 +209,13 @@ class Residency:
                 del self._models[model]
         return self._settled(now)
 
-    def tick(self, now: float) -> list[Effect]:
+    def tick(self, now: float) -> Sequence[Effect]:
         """Time passed."""
         return self._settled(now)
 
     def configure(
         self, now: float, models: Iterable[ModelRules], rules: Rules, replaced: Iterable[str] = ()
-    ) -> list[Effect]:
+    ) -> Sequence[Effect]:
         """Keep these models by these rules from now on. What is not named leaves, and `replaced` ones are started anew."""
         if self._closing_until is not None:
             return self._settled(now)
@@ -231,7 +238,7 @@ class Residency:
             self._add(added)
         return self._settled(now)
 
-    def close(self, now: float, within_s: float) -> list[Effect]:
+    def close(self, now: float, within_s: float) -> Sequence[Effect]:
         """Refuse whoever waits, let leases end for so many seconds, and then stop every worker."""
         self._closing_until = now + within_s
         for held in self:
@@ -239,7 +246,7 @@ class Residency:
             self._drain(held, now, "closing")
         return self._settled(now)
 
-    def _settled(self, now: float) -> list[Effect]:
+    def _settled(self, now: float) -> Sequence[Effect]:
         """Do whatever may now be done, and return the effects since the last time."""
         for held in self:
             self._end_what_is_due(held, now)
@@ -309,7 +316,8 @@ class Residency:
         held.most_leases = max(held.most_leases, len(held.leases))
         held.last_used = now
         held.counts["granted"] += 1
-        self._credit(held)
+        if self.rules.eviction == "greedy_dual":
+            self._credit(held)
         return Grant(waiter.number, held.rules.name, held.generation)
 
     def _start(self, held: Held, now: float) -> None:
@@ -377,7 +385,7 @@ class Residency:
 
     def _refused(
         self, held: Held, number: int, kind: Refusal, message: str, retry_after_s: float | None
-    ) -> list[Effect]:
+    ) -> Sequence[Effect]:
         held.counts[f"refused_{kind}"] += 1
         return [Refuse(number, held.rules.name, kind, message, retry_after_s)]
 

@@ -14,7 +14,7 @@ import itertools
 import logging
 import math
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +38,7 @@ from bakeoff.serve.lease import (
     Upstream,
 )
 from bakeoff.serve.plan import ServingPlan
-from bakeoff.serve.residency import FAULTS, Residency
+from bakeoff.serve.residency import FAULTS, NOTHING, Residency
 from bakeoff.serve.shown import show
 from bakeoff.serve.worker_life import WorkerLife
 
@@ -200,12 +200,9 @@ class Supervisor:
         self._carry_out(self._machine.release(self._loop.time(), number, how))
 
     def _upstream(self, model: str, generation: int) -> Upstream:
-        if generation == 0:
-            return self._external[model]
-        worker = self._lives[model, generation].worker
-        assert worker is not None  # noqa: S101 - leases are given on loaded ones
-        address = worker.facts.address if worker.facts.address.startswith("http://") else worker.socket
-        return Upstream(model, address, worker.command.name, generation)
+        upstream = self._lives[model, generation].upstream if generation else self._external[model]
+        assert upstream is not None  # noqa: S101 - leases are given on loaded ones
+        return upstream
 
     # What workers' lives tell.
 
@@ -242,7 +239,9 @@ class Supervisor:
 
     # What the machine asks for.
 
-    def _carry_out(self, effects: Iterable[Effect]) -> None:
+    def _carry_out(self, effects: Sequence[Effect]) -> None:
+        if effects is NOTHING:
+            return
         for effect in effects:
             match effect:
                 case Grant(number, model, generation):

@@ -21,6 +21,7 @@ from bakeoff.engines.deadlines import Deadlines
 from bakeoff.engines.local import BUILT_IN
 from bakeoff.engines.process import Worker, WorkerCommand, start_worker
 from bakeoff.machine.process_memory import read_process_memory
+from bakeoff.serve.lease import Upstream
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class WorkerLife:
         self.worker: Worker | None = None
         self.peak_bytes: int | None = None
         self.memory_late = False
+        self.upstream: Upstream | None = None
         self._logs = logs
         self._available = available
         self._needed = needed
@@ -84,6 +86,7 @@ class WorkerLife:
         try:
             await self._until_stopped(self._load(deadline_s, told))
             if self.worker is not None and not self._stopped.is_set():
+                self.upstream = _upstream_of(self.worker, self.generation)
                 told.loaded(self)
                 await self._until_stopped(self.worker.wait())
                 if not self._stopped.is_set():
@@ -181,3 +184,8 @@ class WorkerLife:
                     await asyncio.sleep(_POLL_S)
         self.memory_late = True
         log.warning("%s ended, and its memory was not seen to be back within %g s", self.command.name, MEMORY_WITHIN_S)
+
+
+def _upstream_of(worker: Worker, generation: int) -> Upstream:
+    name, address = worker.command.name, worker.facts.address
+    return Upstream(name, address if address.startswith("http://") else worker.socket, name, generation)
