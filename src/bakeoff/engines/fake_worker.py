@@ -2,8 +2,8 @@
 
     python -m bakeoff.engines.fake_worker --name NAME --socket PATH [--crash-after 3]
 
-It takes a worker's command line, answers on the same paths, and writes "w0 w1 w2 ..." whatever it is asked. No engine
-table names it. The knobs:
+It takes a worker's command line, answers on the same paths, and writes "w0 w1 w2 ..." whatever it is asked, no more words
+than `max_tokens`. No engine table names it. The knobs:
 
 | knob              | what happens                                                                       |
 |-------------------|------------------------------------------------------------------------------------|
@@ -16,6 +16,11 @@ table names it. The knobs:
 | --half-line       | the stream ends in the middle of an event                                          |
 | --error-event     | the stream ends with an error event                                                |
 | --no-ready        | the ready line never comes                                                         |
+| --load-s S        | S seconds pass before the ready line                                               |
+| --hold-mb N       | so many MiB are held from the start                                                |
+| --exit-at-start C | it ends with exit code C instead of the ready line                                 |
+| --abort-at-start  | it holds its memory, and then aborts, as Metal and ggml do when memory runs out    |
+| --good N          | the first N completions are as they should be, whatever the knobs say              |
 """
 
 from __future__ import annotations
@@ -45,6 +50,7 @@ class FakeWorker:
     def __init__(self, knobs: argparse.Namespace) -> None:
         self._knobs = knobs
         self._sent = 0
+        self._completions = 0
 
     def asgi(self) -> Starlette:
         """Return the application."""
@@ -57,14 +63,20 @@ class FakeWorker:
         return Starlette(routes=routes)
 
     async def _health(self, _request: Request) -> Response:
-        return JSONResponse({"status": "ok", "generated_tokens": self._sent})
+        return JSONResponse(
+            {"status": "ok", "generated_tokens": self._sent, "completions": self._completions, "pid": os.getpid()}
+        )
 
     async def _models(self, _request: Request) -> Response:
         return JSONResponse({"object": "list", "data": [{"id": self._knobs.name, "object": "model"}]})
 
     async def _complete(self, request: Request) -> Response:
         asked = await request.json()
-        knobs = self._knobs
+        self._completions += 1
+        knobs = self._knobs if self._completions > self._knobs.good else _well_behaved(self._knobs)
+        limit = asked.get("max_tokens")
+        if isinstance(limit, int):
+            knobs = argparse.Namespace(**{**vars(knobs), "tokens": min(knobs.tokens, limit)})
         if knobs.status != 200:
             headers = {} if knobs.retry_after is None else {"Retry-After": knobs.retry_after}
             body = {"error": {"message": "as asked", "type": "fake", "param": None, "code": None}}
@@ -74,14 +86,13 @@ class FakeWorker:
         if knobs.hang_after == 0:
             await asyncio.Event().wait()
         if asked.get("stream"):
-            return StreamingResponse(self._events(), media_type="text/event-stream")
-        words = [word async for word in self._words()]
+            return StreamingResponse(self._events(knobs), media_type="text/event-stream")
+        words = [word async for word in self._words(knobs)]
         message = {"role": "assistant", "content": "".join(words)}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         return JSONResponse({"model": knobs.name, "choices": [choice], "usage": _usage(len(words))})
 
-    async def _words(self) -> AsyncIterator[str]:
-        knobs = self._knobs
+    async def _words(self, knobs: argparse.Namespace) -> AsyncIterator[str]:
         for count in range(knobs.tokens):
             if count == knobs.crash_after:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -91,22 +102,28 @@ class FakeWorker:
             self._sent += 1
             yield f"w{count} "
 
-    async def _events(self) -> AsyncIterator[str]:
+    async def _events(self, knobs: argparse.Namespace) -> AsyncIterator[str]:
         yield self._event(delta={"role": "assistant"})
-        async for word in self._words():
+        async for word in self._words(knobs):
             yield self._event(delta={"content": word})
-        if self._knobs.half_line:
+        if knobs.half_line:
             yield 'data: {"choices": [{"delta": {"con'
             return
-        if self._knobs.error_event:
+        if knobs.error_event:
             yield f"data: {json.dumps({'error': {'message': 'as asked', 'type': 'fake'}})}\n\n"
             return
         yield self._event(delta={}, finish="stop")
-        yield f"data: {json.dumps({'choices': [], 'usage': _usage(self._knobs.tokens)})}\n\ndata: [DONE]\n\n"
+        yield f"data: {json.dumps({'choices': [], 'usage': _usage(knobs.tokens)})}\n\ndata: [DONE]\n\n"
 
     def _event(self, delta: dict[str, Any], finish: str | None = None) -> str:
         choice = {"index": 0, "delta": delta, "finish_reason": finish}
         return f"data: {json.dumps({'model': self._knobs.name, 'choices': [choice]})}\n\n"
+
+
+def _well_behaved(knobs: argparse.Namespace) -> argparse.Namespace:
+    """Return the knobs without the faults."""
+    good = {"status": 200, "garbage": False, "half_line": False, "error_event": False}
+    return argparse.Namespace(**{**vars(knobs), **good, "hang_after": None, "crash_after": None})
 
 
 def _usage(tokens: int) -> dict[str, int]:
@@ -128,7 +145,11 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--retry-after")
     parser.add_argument("--hang-after", type=int)
     parser.add_argument("--crash-after", type=int)
-    for switch in ("--garbage", "--half-line", "--error-event", "--no-ready"):
+    parser.add_argument("--load-s", type=float, default=0.0)
+    parser.add_argument("--hold-mb", type=int, default=0)
+    parser.add_argument("--exit-at-start", type=int)
+    parser.add_argument("--good", type=int, default=0)
+    for switch in ("--garbage", "--half-line", "--error-event", "--no-ready", "--abort-at-start"):
         parser.add_argument(switch, action="store_true")
     return parser.parse_args()
 
@@ -144,8 +165,16 @@ def main() -> None:
     knobs = _parse()
     if knobs.watch_fd is not None:
         threading.Thread(target=_end_with_parent, args=(knobs.watch_fd,), daemon=True).start()
+    held = bytearray(b"\x01") * (knobs.hold_mb << 20)  # written to, or it would not be resident
     if knobs.no_ready:
         signal.pause()
+    threading.Event().wait(knobs.load_s)
+    if knobs.abort_at_start:
+        sys.stderr.write("error: out of memory\n")
+        sys.stderr.flush()
+        os.abort()
+    if knobs.exit_at_start is not None:
+        sys.exit(knobs.exit_at_start)
     listener = socket.socket(socket.AF_UNIX if knobs.socket else socket.AF_INET, socket.SOCK_STREAM)
     listener.bind(str(knobs.socket) if knobs.socket else ("127.0.0.1", knobs.port))
     listener.listen(128)
@@ -156,6 +185,7 @@ def main() -> None:
     sys.stdout.flush()
     config = uvicorn.Config(FakeWorker(knobs).asgi(), log_config=None, access_log=False, timeout_graceful_shutdown=1)
     asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
+    del held
 
 
 if __name__ == "__main__":

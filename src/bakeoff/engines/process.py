@@ -28,7 +28,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -153,8 +153,15 @@ class Worker:
         await self._process.end(grace_s)
 
 
-async def start_worker(command: WorkerCommand, directory: Path, ready_timeout_s: float = 120.0) -> Worker:
+async def start_worker(
+    command: WorkerCommand,
+    directory: Path,
+    ready_timeout_s: float = 120.0,
+    spawned: Callable[[int], None] | None = None,
+) -> Worker:
     """Start a worker, and return once it has generated its first token. Its log goes to `directory`.
+
+    `spawned` is told the process id as soon as there is one.
 
     Raises:
         UsageError: the worker says that the user can fix it: UnsupportedModel, InvalidFile, MissingDependency, ...
@@ -162,6 +169,8 @@ async def start_worker(command: WorkerCommand, directory: Path, ready_timeout_s:
     """
     process = await _Process.spawn(command, directory)
     try:
+        if spawned is not None:
+            spawned(process.running.pid)
         async with asyncio.timeout(ready_timeout_s):
             facts = await _read_ready_line(process, command)
     except TimeoutError:

@@ -57,6 +57,17 @@ def detect_machine() -> Machine:
     )
 
 
+def available_bytes() -> int | None:
+    """Return what programs may still take now, in bytes: of the machine's memory and within the container's limit.
+
+    None where neither is told. Takes well under a millisecond on Linux, and starts `vm_stat` on a Mac.
+    """
+    mac = platform.system() == "Darwin"
+    left = _mac_available() if mac else _meminfo(Path("/proc/meminfo"), "MemAvailable")
+    within = None if mac else cgroup_headroom(*_CGROUP)
+    return min((known for known in (left, within) if known is not None), default=None)
+
+
 def sources_of(machine: Machine) -> dict[str, str]:
     """Return where each value comes from, and its unit where it has one. Nothing here is measured or assumed."""
     mac = machine.system == "Darwin"

@@ -1,0 +1,343 @@
+"""Gives leases, and keeps the workers behind them: what the residency machine asks for is done here, and nothing else.
+
+All state of the models' lives is the machine's, and it changes in one place, `_carry_out` of what an event led to, between
+two awaits of the one event loop: so there is no lock, and nothing is ever seen half done. A worker's start, watch and end
+are a task of its own (`worker_life`), which only tells what happened. A lease on a model that is ready takes no task
+switch at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import math
+import random
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bakeoff.core.errors import UsageError
+from bakeoff.engines.process import WorkerCommand
+from bakeoff.machine.detect import available_bytes
+from bakeoff.serve.effects import Effect, Grant, Refuse, Start, Stop
+from bakeoff.serve.keeping import Keeping, external_upstream, worker_command
+from bakeoff.serve.lease import (
+    BreakerOpen,
+    Ending,
+    Lease,
+    LoadFailed,
+    LoadTooLong,
+    QueueFull,
+    Refused,
+    Stopping,
+    Upstream,
+)
+from bakeoff.serve.plan import ServingPlan
+from bakeoff.serve.residency import FAULTS, NOTHING, Residency
+from bakeoff.serve.shown import show
+from bakeoff.serve.worker_life import WorkerLife
+
+log = logging.getLogger(__name__)
+
+MEASURE_EVERY_S = 1.0
+STOP_SLACK_S = 15.0
+"""Beyond grace, how long the end of all workers is waited for: they are killed long before."""
+_REFUSALS: Mapping[str, type[Refused]] = {
+    "queue_full": QueueFull,
+    "load_too_long": LoadTooLong,
+    "breaker_open": BreakerOpen,
+    "load_failed": LoadFailed,
+    "stopping": Stopping,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a start of a model took, in bytes, beside what it was predicted (None: nothing) and admitted to take."""
+
+    model: str
+    generation: int
+    predicted_bytes: int | None
+    admitted_bytes: int
+    measured_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the supervisor needs of the outside: how much memory is free, chance for the breakers' back-off (in [0, 1)), and
+    who hears of each start's footprint when it has ended.
+    """
+
+    available: Callable[[], int | None] = available_bytes
+    chance: Callable[[], float] = field(default_factory=lambda: random.Random().random)  # noqa: S311 - no secret
+    learned: Callable[[Footprint], None] | None = None
+
+
+class Supervisor:
+    """`lease.Leasing` over the models of a plan. Use it as an asynchronous context manager: leaving it ends every worker.
+
+    Workers' logs go to `logs`. `api_key` is for endpoints of others. `commands` replaces how models are started.
+
+    Raises:
+        UsageError: the plan or the settings cannot be served; see `keeping`.
+    """
+
+    def __init__(
+        self,
+        plan: ServingPlan,
+        keeping: Keeping,
+        logs: Path,
+        *,
+        api_key: str | None = None,
+        commands: Mapping[str, WorkerCommand] | None = None,
+        world: World | None = None,
+    ) -> None:
+        self._logs = logs
+        self._api_key = api_key
+        self._given = dict(commands or {})
+        self._world = world or World()
+        self._plan = plan
+        self._commands, self._external = self._read(plan, keeping)
+        rules = keeping.all_rules(plan)
+        self._machine = Residency(rules, keeping.rules(), self._world.chance)
+        self._lives: dict[tuple[str, int], WorkerLife] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiters: dict[int, asyncio.Future[Upstream]] = {}
+        self._numbers = itertools.count(1)
+        self._timer: asyncio.TimerHandle | None = None
+        self._rested = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        """Begin: load what is to be preloaded."""
+        self._loop = asyncio.get_running_loop()
+        self._spawn(self._measure_for_ever())
+        self._carry_out(self._machine.tick(self._loop.time()))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End every worker."""
+        await self.stop(0.0)
+
+    def lease(self, model: str, wait_s: float) -> AbstractAsyncContextManager[Lease]:
+        """Wait for the model; see `lease.Leasing`."""
+        return _Leased(self, model, wait_s)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what is in memory, what waits, and the breakers' states, as plain JSON values; see `shown`."""
+        return show(self._machine, self._loop.time())
+
+    def pids(self) -> dict[str, int]:
+        """Return the process ids of the workers that run, by model."""
+        return {model: life.worker.pid for (model, _), life in self._lives.items() if life.worker is not None}
+
+    def reconfigure(self, plan: ServingPlan, keeping: Keeping) -> None:
+        """Serve this from now on. Models that are started otherwise than before finish what they do, and start anew.
+
+        Raises:
+            UsageError: it cannot be served; nothing has changed.
+        """
+        rules = keeping.all_rules(plan)
+        commands, external = self._read(plan, keeping)
+        for name in set(commands) & set(self._external) | set(external) & set(self._commands):
+            raise UsageError(f"{name} was a worker of ours or an endpoint, and is now the other", "name it otherwise")
+        replaced = [name for name, command in commands.items() if self._commands.get(name, command) != command]
+        self._plan, self._commands, self._external = plan, commands, external
+        self._carry_out(self._machine.configure(self._loop.time(), rules, keeping.rules(), replaced))
+
+    async def stop(self, drain_s: float) -> None:
+        """Take no more requests, let those under way end for so many seconds, then end every worker. Leaves none behind."""
+        self._carry_out(self._machine.close(self._loop.time(), drain_s))
+        await asyncio.shield(self._come_to_rest(drain_s))
+
+    async def _come_to_rest(self, drain_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(drain_s + self._machine.rules.grace_s + STOP_SLACK_S):
+                await self._rested.wait()
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _read(self, plan: ServingPlan, keeping: Keeping) -> tuple[dict[str, WorkerCommand], dict[str, Upstream]]:
+        commands: dict[str, WorkerCommand] = {}
+        external: dict[str, Upstream] = {}
+        for served in plan.models:
+            if served.is_resident:
+                slots = keeping.model_rules(served).slots
+                commands[served.id] = self._given.get(served.id) or worker_command(served, slots)
+            else:
+                external[served.id] = external_upstream(served, self._api_key)
+        return commands, external
+
+    # What the leases use.
+
+    def _arrive(self, model: str, wait_s: float) -> tuple[int, asyncio.Future[Upstream] | Upstream]:
+        """Ask the machine for a lease; return its number, and where it is or who will tell."""
+        now, number = self._loop.time(), next(self._numbers)
+        effects = self._machine.arrive(now, number, model, now + wait_s)
+        if len(effects) == 1 and isinstance(effects[0], Grant) and effects[0].waiter == number:
+            return number, self._upstream(model, effects[0].generation)
+        waiter = self._waiters[number] = self._loop.create_future()
+        self._carry_out(effects)
+        return number, waiter
+
+    def _withdraw(self, number: int) -> None:
+        self._waiters.pop(number, None)
+        self._carry_out(self._machine.withdraw(self._loop.time(), number))
+
+    def _fault(self, number: int, how: Ending) -> None:
+        self._carry_out(self._machine.fault(self._loop.time(), number, how))
+
+    def _release(self, number: int, how: Ending) -> None:
+        self._carry_out(self._machine.release(self._loop.time(), number, how))
+
+    def _upstream(self, model: str, generation: int) -> Upstream:
+        upstream = self._lives[model, generation].upstream if generation else self._external[model]
+        assert upstream is not None  # noqa: S101 - leases are given on loaded ones
+        return upstream
+
+    # What workers' lives tell.
+
+    def loaded(self, life: WorkerLife) -> None:
+        """A worker answers."""
+        now, model = self._loop.time(), life.command.name
+        self._carry_out(self._machine.loaded(now, model, life.generation, life.peak_bytes))
+
+    def load_failed(self, life: WorkerLife, message: str) -> None:
+        """A worker did not become ready."""
+        log.warning("%s", message)
+        self._note_peak(life)
+        first = message.partition("\n")[0]
+        self._carry_out(self._machine.load_failed(self._loop.time(), life.command.name, life.generation, first))
+
+    def died(self, life: WorkerLife, message: str) -> None:
+        """A worker has ended by itself."""
+        log.warning("%s", message)
+        self._note_peak(life)
+        first = message.partition("\n")[0]
+        self._carry_out(self._machine.died(self._loop.time(), life.command.name, life.generation, first))
+
+    def gone(self, life: WorkerLife) -> None:
+        """A worker is stopped, and its memory is back."""
+        model, learned = life.command.name, self._world.learned
+        self._note_peak(life)
+        if learned is not None and life.peak_bytes is not None and model in self._machine:
+            served = next((each for each in self._plan.models if each.id == model), None)
+            predicted = None if served is None else served.need_bytes
+            held_bytes = self._machine[model].admitted_bytes
+            learned(Footprint(model, life.generation, predicted, held_bytes, life.peak_bytes))
+        del self._lives[model, life.generation]
+        self._carry_out(self._machine.gone(self._loop.time(), model, life.generation))
+
+    # What the machine asks for.
+
+    def _carry_out(self, effects: Sequence[Effect]) -> None:
+        if effects is NOTHING:
+            return
+        for effect in effects:
+            match effect:
+                case Grant(number, model, generation):
+                    waiter = self._waiters.pop(number)
+                    if not waiter.done():  # else it was cancelled, and gives the lease back when it runs
+                        waiter.set_result(self._upstream(model, generation))
+                case Refuse(number, _, kind, message, retry_after_s):
+                    waiter = self._waiters.pop(number)
+                    if not waiter.done():
+                        waiter.set_exception(_REFUSALS[kind](message, retry_after_s=retry_after_s))
+                case Start(model, generation, deadline_s):
+                    command, available = self._commands[model], self._world.available
+                    life = WorkerLife(command, generation, self._logs, available, lambda: self._machine.next_need_bytes)
+                    self._lives[model, generation] = life
+                    self._spawn(life.live(deadline_s, self))
+                case Stop(model, generation, grace_s, why):
+                    log.info("%s (start %d) is stopped: %s", model, generation, why)
+                    self._lives[model, generation].stop(grace_s)
+        if self._machine.at_rest:
+            self._rested.set()
+        else:
+            self._rested.clear()
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        """Have the machine woken when it wants to be. One that rings too early does no harm, and is cheaper than a new one."""
+        wake_at = self._machine.wake_at
+        if self._timer is not None:
+            if self._timer.when() <= wake_at and not self._timer.cancelled():
+                return
+            self._timer.cancel()
+        self._timer = None if wake_at == math.inf else self._loop.call_at(wake_at, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._carry_out(self._machine.tick(self._loop.time()))
+
+    def _note_peak(self, life: WorkerLife) -> None:
+        if life.peak_bytes is not None:
+            now, model = self._loop.time(), life.command.name
+            self._carry_out(self._machine.measured(now, model, life.generation, life.peak_bytes))
+
+    async def _measure_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(MEASURE_EVERY_S)
+            for life in list(self._lives.values()):
+                known = life.peak_bytes or 0
+                if (await life.measure() or 0) > known:
+                    self._note_peak(life)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a task of the supervisor failed", exc_info=error)
+
+
+class _Leased:
+    """A lease, and the waiting for it; the context manager that `lease` returns."""
+
+    __slots__ = ("_how", "_model", "_number", "_supervisor", "_wait_s", "upstream")
+
+    upstream: Upstream
+
+    def __init__(self, supervisor: Supervisor, model: str, wait_s: float) -> None:
+        self._supervisor = supervisor
+        self._model = model
+        self._wait_s = wait_s
+        self._how: Ending = "cancelled"
+
+    async def __aenter__(self) -> Self:
+        supervisor = self._supervisor
+        self._number, granted = supervisor._arrive(self._model, self._wait_s)  # noqa: SLF001 - one module, one thing
+        if isinstance(granted, Upstream):
+            self.upstream = granted
+            return self
+        try:
+            self.upstream = await granted
+        except asyncio.CancelledError:
+            supervisor._withdraw(self._number)  # noqa: SLF001 - as above
+            if granted.done() and not granted.cancelled():
+                granted.exception()  # seen, so that nobody complains of it
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._supervisor._release(self._number, self._how)  # noqa: SLF001 - as above
+
+    def ended(self, how: Ending) -> None:
+        """Say how the request ended. After a stall or a lost connection that start of the worker is never leased again."""
+        self._how = how
+        if how in FAULTS:
+            self._supervisor._fault(self._number, how)  # noqa: SLF001 - as above

@@ -1,0 +1,191 @@
+"""One start of a model's worker, from its process to its memory being back. Decides nothing; tells what happens.
+
+It tells `loaded` or `load_failed`, perhaps `died`, and, after `stop`, always and last `gone`. Ready means that it has
+answered a real request of one token over its socket. Gone means that the process is reaped, its group killed, and the
+system was seen to have the memory again (or `MEMORY_WITHIN_S` seconds have passed, which `memory_late` tells).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from bakeoff.core.errors import AnswerWithoutText, BakeoffError, EndpointError
+from bakeoff.core.spec import Sampling
+from bakeoff.engines.deadlines import Deadlines
+from bakeoff.engines.local import BUILT_IN
+from bakeoff.engines.process import Worker, WorkerCommand, start_worker
+from bakeoff.machine.process_memory import read_process_memory
+from bakeoff.serve.lease import Upstream
+
+log = logging.getLogger(__name__)
+
+MEMORY_WITHIN_S = 5.0
+"""How long memory is waited for. Ollama waits as long (`waitForVRAMRecovery` in `server/sched.go`)."""
+_POLL_S = 0.02
+_SHARE_BACK = 0.8
+_HEALTH_WITHIN_S = 1.0
+_GREETING = ({"role": "user", "content": "Hello"},)
+
+
+class Told(Protocol):
+    """Who hears what becomes of a worker."""
+
+    def loaded(self, life: WorkerLife) -> None:
+        """It answers."""
+
+    def load_failed(self, life: WorkerLife, message: str) -> None:
+        """It did not become ready."""
+
+    def died(self, life: WorkerLife, message: str) -> None:
+        """It was ready, and has ended by itself."""
+
+    def gone(self, life: WorkerLife) -> None:
+        """It is stopped, and its memory is back."""
+
+
+class WorkerLife:
+    """One start. `available` tells the machine's free memory in bytes, `needed` what is waited for (None: nothing).
+
+    `peak_bytes` is the most memory that it was seen to have, None while nothing was.
+    """
+
+    def __init__(
+        self,
+        command: WorkerCommand,
+        generation: int,
+        logs: Path,
+        available: Callable[[], int | None],
+        needed: Callable[[], int | None],
+    ) -> None:
+        self.command = command
+        self.generation = generation
+        self.worker: Worker | None = None
+        self.peak_bytes: int | None = None
+        self.memory_late = False
+        self.upstream: Upstream | None = None
+        self._logs = logs
+        self._available = available
+        self._needed = needed
+        self._pid: int | None = None
+        self._grace_s = 0.0
+        self._stopped = asyncio.Event()
+
+    def stop(self, grace_s: float) -> None:
+        """Have it ended, whatever it is doing; `grace_s` of 0 kills it."""
+        self._grace_s = grace_s
+        self._stopped.set()
+
+    async def live(self, deadline_s: float, told: Told) -> None:
+        """Live through it. Returns after `gone`."""
+        try:
+            await self._until_stopped(self._load(deadline_s, told))
+            if self.worker is not None and not self._stopped.is_set():
+                self.upstream = _upstream_of(self.worker, self.generation)
+                told.loaded(self)
+                await self._until_stopped(self.worker.wait())
+                if not self._stopped.is_set():
+                    told.died(self, self.worker.died().message)
+            await self._stopped.wait()
+            await self._end()
+        finally:
+            told.gone(self)
+
+    async def measure(self) -> int | None:
+        """Look at its memory, and return the most it ever had."""
+        engine = BUILT_IN.get(self.command.engine)
+        if engine is not None and engine.command:  # a launcher's memory is not that of its server
+            return None
+        on_cpu = self.worker is None or self.worker.facts.device in {"cpu", "none"}
+        memory = read_process_memory(self._pid) if self._pid is not None and on_cpu else None
+        seen = memory.peak_bytes if memory is not None else await self._ask_peak()
+        if seen:
+            self.peak_bytes = max(seen, self.peak_bytes or 0)
+        return self.peak_bytes
+
+    async def _load(self, deadline_s: float, told: Told) -> None:
+        try:
+            self.worker = await start_worker(self.command, self._logs, deadline_s, self._note_pid)
+            await self._greet(self.worker, deadline_s)
+        except BakeoffError as error:
+            if self.worker is not None:
+                await self.worker.stop(grace_s=0)
+                self.worker = None
+            told.load_failed(self, error.message)
+        await self.measure()
+
+    def _note_pid(self, pid: int) -> None:
+        self._pid = pid
+
+    async def _greet(self, worker: Worker, deadline_s: float) -> None:
+        """Have one token generated, as a request would.
+
+        Raises:
+            EndpointError: it does not answer.
+        """
+        deadlines = replace(Deadlines(), first_token_s=deadline_s, total_s=deadline_s)
+        async with worker.client(deadlines) as client:
+            with contextlib.suppress(AnswerWithoutText):  # it answers, if with nothing
+                await client.generate(_GREETING, Sampling(max_tokens=1, temperature=0), 0)
+
+    async def _until_stopped(self, doing: Awaitable[object]) -> None:
+        """Do something until it is done, or `stop` is called: then it is cancelled."""
+        task = asyncio.ensure_future(doing)
+        stopped = asyncio.ensure_future(self._stopped.wait())
+        try:
+            await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _ask_peak(self) -> int | None:
+        if self.worker is None or not self.worker.alive:
+            return None
+        try:
+            async with self.worker.client() as client:
+                health = await client.health(_HEALTH_WITHIN_S)
+        except EndpointError:
+            return None
+        peaks = [health.get(name) for name in ("device_peak_bytes", "peak_rss_bytes")]
+        return next((peak for peak in peaks if isinstance(peak, int)), None)
+
+    async def _end(self) -> None:
+        if self._grace_s > 0:  # else it may not answer
+            await self.measure()
+        before, held_bytes = await asyncio.to_thread(self._available), self._held_now()
+        if self.worker is not None:
+            await self.worker.stop(self._grace_s)
+        if before is not None and held_bytes:
+            await self._see_memory_back(before + int(_SHARE_BACK * held_bytes))
+
+    def _held_now(self) -> int:
+        """Return how many bytes will come back when it ends: none where it has ended already."""
+        if self.worker is None or not self.worker.alive:
+            return 0
+        memory = read_process_memory(self.worker.pid)
+        return (self.peak_bytes or 0) if memory is None else memory.anonymous_bytes
+
+    async def _see_memory_back(self, enough: int) -> None:
+        """Wait until so much is free, or as much as somebody waits for: others use the machine too."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(MEMORY_WITHIN_S):
+                while True:
+                    free = await asyncio.to_thread(self._available)
+                    needed = self._needed()
+                    if free is None or free >= enough or (needed is not None and free >= needed):
+                        return
+                    await asyncio.sleep(_POLL_S)
+        self.memory_late = True
+        log.warning("%s ended, and its memory was not seen to be back within %g s", self.command.name, MEMORY_WITHIN_S)
+
+
+def _upstream_of(worker: Worker, generation: int) -> Upstream:
+    name, address = worker.command.name, worker.facts.address
+    return Upstream(name, address if address.startswith("http://") else worker.socket, name, generation)
