@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import resource
 import signal
 import socket
@@ -11,9 +12,12 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -177,6 +181,7 @@ def test_again_changes_nothing_and_changes_replace(measured: Workspace) -> None:
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO tags (key, value, run_uuid) VALUES ('mine', 'kept', :run)"), {"run": run})
     engine.dispose()
+    (measured.home / "runs" / measured.run_id() / "report.html").write_text("<title>The report</title>")
     assert "2 replaced" in export(measured, "--requests-per-day", "100")
     after = own(measured)
     assert len(after.runs) == 2
@@ -186,6 +191,8 @@ def test_again_changes_nothing_and_changes_replace(measured: Workspace) -> None:
     assert after.tags[changed]["mine"] == "kept"
     assert after.params[changed]["requests_per_day"] == "100.0"
     assert any("year_usd" in name for name in after.metrics[changed])
+    files = Path(urlsplit(after.runs[changed].artifact_uri).path)
+    assert (files / "report.html").read_text() == "<title>The report</title>"
 
 
 def test_two_at_once_double_nothing(measured: Workspace) -> None:
@@ -273,6 +280,33 @@ def test_a_hanging_server_costs_a_run_one_line(recorded: InsideWorkspace) -> Non
     assert f"bakeoff export {recorded.run_id()} --to mlflow" in warnings[0]
 
 
+def test_without_mlflow_there_is_a_command_and_the_run_is_as_good(
+    recorded: InsideWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (recorded.folder / "sitecustomize.py").write_text("import sys\nsys.modules['mlflow'] = None\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(recorded.folder), os.environ.get("PYTHONPATH", "")]))
+    (recorded.folder / "tracked.yaml").write_text(suite_text(30, "tracking: mlflow\n"), encoding="utf-8")
+    done = recorded.call("run", "tracked.yaml", *MODELS)
+    assert done.returncode == 0, done.stderr
+    (warning,) = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
+    assert "MLflow is not installed - pip install 'bakeoff[mlflow]'" in warning
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    done = recorded.call("export", "latest", "--to", "mlflow")
+    assert done.returncode == 2
+    assert done.stderr == "error: MLflow is not installed\nhint: pip install 'bakeoff[mlflow]'\n"
+    assert not (recorded.home / "mlflow.db").exists()
+
+
+def test_a_suite_that_sends_texts_elsewhere_is_asked_about(recorded: InsideWorkspace) -> None:
+    text = suite_text(30, "tracking: {uri: 'https://mlflow.example'}\n")
+    (recorded.folder / "tracked.yaml").write_text(text, encoding="utf-8")
+    done = recorded.call("run", "tracked.yaml", *MODELS)
+    assert done.returncode == 2
+    assert "sent to MLflow on mlflow.example" in done.stderr
+    assert "--yes" in done.stderr
+    assert not recorded.rows("select run_id from runs")
+
+
 def test_a_run_may_export_itself(recorded: InsideWorkspace) -> None:
     (recorded.folder / "tracked.yaml").write_text(suite_text(30, "tracking: mlflow\n"), encoding="utf-8")
     done = recorded.call("run", "tracked.yaml", *MODELS)
@@ -308,15 +342,10 @@ def tracking_server(database: str, folder: Path) -> Iterator[str]:
             wait_until(lambda: _answers(url), "the tracking server answers", 150)
             yield url
         finally:
-            import os
-
             os.killpg(process.pid, signal.SIGKILL)
 
 
 def _answers(url: str) -> bool:
-    import urllib.error
-    import urllib.request
-
     try:
         with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
             return bool(answer.status == 200)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
+from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,8 @@ def export(
 
     RUN is a run's id, or latest. What is there already is left alone, what changed is replaced.
     """
+    if requests_per_day is not None and not isfinite(requests_per_day):
+        raise click.BadParameter("it is no number", param_hint="--requests-per-day")
     from bakeoff.cli.workspace import open_store, workspace_folder
     from bakeoff.core.errors import UsageError
     from bakeoff.core.plain import printable

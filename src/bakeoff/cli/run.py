@@ -107,7 +107,7 @@ def run(
             what = What(suite, models, allow_code)
             plan = _make_plan(what, _design(fixed_n, race=race, strict=strict), load, seed, where)
             _ask_before_sending(plan, yes=yes)
-            check_tracking(plan, yes=yes)
+        check_tracking(plan, yes=yes or resume is not None)
         return _carry_out(plan, store, as_json=as_json)
     finally:
         store.close()

@@ -116,8 +116,9 @@ def _check_server(address: Address) -> None:
         reason = getattr(error, "reason", error)
         if isinstance(reason, ssl.SSLError):
             return
+        told = f"nothing came in {limit_s} s" if isinstance(reason, TimeoutError) else str(reason)
         raise StoreError(
-            f"MLflow at {address.shown} does not answer within {limit_s} s: {reason}",
+            f"MLflow at {address.shown} does not answer: {told}",
             "check that the server runs, and its address: --tracking-uri",
         ) from None
 

@@ -98,7 +98,6 @@ def _params(
     cloud = cost.get("cloud") or {}
     given = {
         "model": model.name,
-        "reference": model.reference,
         "revision": model.revision,
         "parameters": model.parameters,
         "licence": model.licence,
@@ -192,7 +191,7 @@ def _note(document: Mapping[str, Any], own: Mapping[str, Any], said: str) -> str
     return (
         f"**{own['id']}**: {said}. Bake-off `{document['run_id']}`, suite {document['suite']['name']}.\n\n{reasons}\n\n"
         "The report is among the artifacts, with the intervals that bars cannot show: `report.txt`, and `report.html` "
-        "where one was made. The texts are in `samples.json`; unit, provenance and meaning of each metric in `metrics.json`."
+        "where one was made. The texts are in `samples.json`; unit and provenance of each metric in `metrics.json`."
     )
 
 
