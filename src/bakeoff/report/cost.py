@@ -224,7 +224,11 @@ def _tornado(found: Answer) -> RenderableType:
 
 
 def _notes(found: Answer) -> list[str]:
-    notes = [each.note for each in found.assumptions if each.note and each.note != "stated"]
+    notes = [
+        f"{_NAMES.get(each.name, each.name)}: {each.note}"
+        for each in found.assumptions
+        if each.note and each.note != "stated"
+    ]
     local = found.local
     notes.append(f"{local.energy_j:.4g} J a piece, {_energy_provenance(found)}; a piece is a text that is usable")
     lacks = {"the machine's price (--hardware-price)": local.hardware, "its idle time (--idle-watts)": local.idle}
