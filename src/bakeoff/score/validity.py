@@ -110,7 +110,7 @@ def sentence_of(line: Validity) -> str:
     """Return the line that stands beside a score.
 
     >>> sentence_of(VALIDITY["all_business"])[:49]
-    'The rule score prefers what people preferred in 6'
+    'The rule score prefers what people preferred in 7'
     """
     agreement = line.agreement
     return (
