@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from bakeoff.core.outlines import GenerationOutline, ScoreOutline
     from bakeoff.core.records import Generation
@@ -38,15 +38,16 @@ def write_page(
     html = render_report(page_facts(plan, store, document, generations, scores))
     # Under another name first: who looks at the file meanwhile sees the old page, never half of one.
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    written = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(html)
         umask = os.umask(0)
         os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, target)
+        written.chmod(0o666 & ~umask)
+        written.replace(target)
     except BaseException:
-        os.unlink(name)
+        written.unlink()
         raise
     return target
 

@@ -26,6 +26,7 @@ from bakeoff.report.page import costs, quality, speed, story
 from bakeoff.report.page.facts import PageFacts
 from bakeoff.report.page.race_chart import Lane, race_chart
 from bakeoff.report.page.samples import gate_examples, read_samples
+from bakeoff.report.page.svg import Caption
 
 _LONGEST_NAME = 30
 _FONTS = {"Source Sans 3": "source-sans-3", "Source Serif 4": "source-serif-4"}
@@ -35,10 +36,10 @@ def render_report(facts: PageFacts) -> str:
     """Return the page. No string of it is obeyed: markup in texts, names and messages is shown."""
     document = printable_values(dict(facts.document))
     facts = replace(facts, document=document)
-    order = ranked(document)
+    leader = document["decision"]["choice"] or document["decision"].get("leader")
+    order = sorted(ranked(document), key=lambda one: one["id"] != leader)
     names = short_names([one["id"] for one in order], _LONGEST_NAME)
     samples = read_samples(facts, [one["id"] for one in order])
-    leader = document["decision"]["choice"] or document["decision"].get("leader")
     style, script = _style(), _source("report.js")
     html = (
         _environment()
@@ -68,7 +69,7 @@ def render_report(facts: PageFacts) -> str:
             cost=facts.cost,
             no_cost=facts.no_cost,
             cost_fields=[] if facts.cost is None else costs.fields_of(facts.cost),
-            cost_rows=[] if facts.cost is None else costs.cost_rows(facts.cost),
+            cost_rows=[] if facts.cost is None else costs.cost_rows(facts.cost, [one["id"] for one in order]),
             cost_data={} if facts.cost is None else costs.script_data(facts.cost),
             judges=_judges(facts),
             labels=document.get("labels"),
@@ -146,6 +147,8 @@ def _hash(content: str) -> str:
 def _charts(facts: PageFacts, order: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> dict[str, Any]:
     document = facts.document
     return {
+        "glance": quality.glance_chart(document, order, names) if len(order) > 1 else None,
+        "glance_left": max(0, len(order) - quality.GLANCE),
         "quality": quality.quality_chart(facts, order, names),
         "differences": quality.difference_chart(document, names),
         "types": {name: quality.type_chart(name, document, order, names) for name in document["routes"]},
@@ -160,7 +163,7 @@ def _race(document: Mapping[str, Any], order: Sequence[Mapping[str, Any]], names
     for one in order:
         out = outs.get(one["id"])
         if out is not None:
-            why = f"out after {out['after']}: {names[out['by']]} is better"
+            why = f"out after {out['after']} (e = {out['e_value']:.3g})"
         elif one["id"] in overall["withdrawn"]:
             why = "withdrawn"
         else:
@@ -170,9 +173,11 @@ def _race(document: Mapping[str, Any], order: Sequence[Mapping[str, Any]], names
     lanes.sort(key=lambda lane: -lane.until)
     said = "; ".join(f"{lane.name} {lane.why}" for lane in lanes)
     return race_chart(
-        "race",
-        "How long each candidate stayed in the race",
-        f"A line for each candidate, as long as the families of briefs that it wrote. {said}.",
+        Caption(
+            "race",
+            "How long each candidate stayed in the race",
+            f"A line for each candidate, as long as the families of briefs that it wrote. {said}.",
+        ),
         lanes,
         overall["families"],
         overall["cap"],

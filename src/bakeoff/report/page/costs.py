@@ -5,6 +5,7 @@ The page's script does the same arithmetic as `bakeoff.cost.arithmetic`; a test 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from bakeoff.cost.answer import MOST_BUSY
@@ -28,8 +29,9 @@ class Field(NamedTuple):
 
 
 class CostRow(NamedTuple):
-    """One candidate's answer, or why there is none."""
+    """One candidate's answer, money for 1,000 usable texts, or why there is none. `number` is its place in `script_data`."""
 
+    number: int
     candidate: str
     missing: str
     watts: float
@@ -88,14 +90,14 @@ def values_of(basis: CostBasis, terms: dict[str, float | None]) -> Values:
     )
 
 
-def cost_rows(cost: RunCost) -> list[CostRow]:
-    """Return the table, for the terms as they stand."""
+def cost_rows(cost: RunCost, order: Sequence[str]) -> list[CostRow]:
+    """Return the table, for the terms as they stand; candidates in `order`."""
     terms = {field.name: field.value for field in fields_of(cost)}
     answers = {each.candidate: each.answer for each in cost.costed.candidates}
     rows = []
-    for basis in cost.bases:
+    for number, basis in sorted(enumerate(cost.bases), key=lambda found: order.index(found[1].candidate)):
         if basis.missing:
-            rows.append(CostRow(basis.candidate, basis.missing, 0.0, "", 0.0, "–", "–", "–", "–", "–", ""))
+            rows.append(CostRow(number, basis.candidate, basis.missing, 0.0, "", 0.0, "–", "–", "–", "–", "–", ""))
             continue
         values = values_of(basis, terms)
         here, there = local_cost(values).total, cloud_cost(values)
@@ -103,18 +105,19 @@ def cost_rows(cost: RunCost) -> list[CostRow]:
         found = answers.get(basis.candidate)
         interval = ""
         if found is not None and found.local_interval.low is not None and found.local_interval.high is not None:
-            interval = f"{money(found.local_interval.low)} to {money(found.local_interval.high)}"
+            interval = f"{money(1000 * found.local_interval.low)} to {money(1000 * found.local_interval.high)}"
         rows.append(
             CostRow(
+                number=number,
                 candidate=basis.candidate,
                 missing="",
                 watts=basis.watts,
                 watts_source=basis.watts_provenance,
                 accepted=basis.accepted,
-                here=money(here),
-                cloud=money(there),
+                here=money(1000 * here),
+                cloud=money(1000 * there),
                 compared=compared(here, there),
-                even=even if isinstance(even, str) else f"{even:,.0f} a day",
+                even=even if isinstance(even, str) else "the first" if even <= 0 else f"{even:,.0f} a day",
                 busy="–" if busy is None else f"{busy:.0%}",
                 interval=interval,
             )

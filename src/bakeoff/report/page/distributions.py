@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from bakeoff.report.page.forest import Tone
 from bakeoff.report.page.scale import Scale
-from bakeoff.report.page.svg import chart, dot, line, percent, tag, words
+from bakeoff.report.page.svg import Caption, chart, dot, line, percent, tag, words
 
 _ROW, _TOP, _AXIS = 44.0, 4.0, 24.0
 _MOST = 150
@@ -29,9 +29,7 @@ class Strip:
     tone: Tone = "plain"
 
 
-def distributions(
-    ident: str, title: str, description: str, strips: Sequence[Strip], scale: Scale, say: Callable[[float], str]
-) -> Markup:
+def distributions(caption: Caption, strips: Sequence[Strip], scale: Scale, say: Callable[[float], str]) -> Markup:
     """Return the chart; `say` writes a value of the axis."""
     bottom = _TOP + _ROW * len(strips)
     parts = []
@@ -41,7 +39,7 @@ def distributions(
         anchor = None if share < 0.03 else "end" if share > 0.97 else "middle"
         parts += [line(at, _TOP, at, bottom, "grid"), words(at, bottom + 16, say(tick), "tick", anchor)]
     parts += [_strip(strip, _TOP + _ROW * number, scale) for number, strip in enumerate(strips)]
-    return chart(ident, title, description, bottom + _AXIS, *parts)
+    return chart(caption, bottom + _AXIS, *parts)
 
 
 def thinned(values: Sequence[float], most: int = _MOST) -> list[float]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import Field
+
 from bakeoff.core.outlines import GenerationOutline, ScoreOutline
 from bakeoff.core.records import Generation, Provenance
 from bakeoff.core.spec import Record
@@ -64,7 +66,7 @@ class Origin(Record):
     replicates: int
     threshold: float | None = None
     held_back: int = 0
-    engines: dict[str, str] = {}
+    engines: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

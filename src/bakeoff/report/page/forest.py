@@ -9,9 +9,10 @@ from typing import Literal
 from markupsafe import Markup
 
 from bakeoff.report.page.scale import Scale
-from bakeoff.report.page.svg import chart, dot, line, percent, tag, words
+from bakeoff.report.page.svg import Caption, chart, dot, line, percent, tag, words
 
-Tone = Literal["choice", "leader", "plain", "out"]
+Tone = Literal["choice", "leader", "plain", "out", "sure"]
+"""How a row stands out: `sure` is a difference that is shown, `out` somebody who left the race."""
 _ROW, _SMALL = 62.0, 40.0
 _TOP = 8.0
 _AXIS = 26.0
@@ -36,9 +37,7 @@ class Row:
 
 
 def forest(
-    ident: str,
-    title: str,
-    description: str,
+    caption: Caption,
     rows: Sequence[Row],
     scale: Scale,
     *,
@@ -50,9 +49,7 @@ def forest(
     """Return the chart.
 
     Args:
-        ident: unique on the page.
-        title: of the chart, in words.
-        description: what it shows, for who cannot see it.
+        caption: in words.
         rows: from top to bottom.
         scale: of the values.
         small: less high, without points.
@@ -73,7 +70,7 @@ def forest(
         parts += [line(at, _TOP, at, bottom, "threshold"), words(at, _TOP + 4, "asked for", "tick", "middle")]
     for number, row in enumerate(rows):
         parts.append(_row(row, _TOP + step * number, scale, small=small))
-    return chart(ident, title, description, bottom + _AXIS + (14 if axis else 0), *parts)
+    return chart(caption, bottom + _AXIS + (14 if axis else 0), *parts)
 
 
 def _axis(scale: Scale, bottom: float, axis: str) -> list[Markup]:

@@ -14,9 +14,12 @@ from bakeoff.report.page.facts import PageFacts
 from bakeoff.report.page.forest import Row, Tone, forest
 from bakeoff.report.page.scale import Scale, fit_scale
 from bakeoff.report.page.story import Lead, leads_of, signed, type_name
+from bakeoff.report.page.svg import Caption
 
 _QUALITY = Scale(0.0, 10.0)
 _LEAST_REACH = 1.0
+GLANCE = 6
+"""How many candidates are drawn beside the headline."""
 
 
 def tone_of(candidate: str, document: Mapping[str, Any]) -> Tone:
@@ -74,12 +77,36 @@ def quality_chart(facts: PageFacts, ranked: Sequence[Mapping[str, Any]], names: 
         )
     said = "; ".join(f"{row.name} {row.value}" for row in rows)
     return forest(
-        "forest",
-        "Score of each candidate with its 95 % interval",
-        f"A row for each candidate on a scale from 0 to 10. {said}.",
+        Caption(
+            "forest",
+            "Score of each candidate with its 95 % interval",
+            f"A row for each candidate on a scale from 0 to 10. {said}.",
+        ),
         rows,
         _QUALITY,
         threshold=facts.origin.threshold,
+    )
+
+
+def glance_chart(document: Mapping[str, Any], order: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Markup:
+    """Return the first few candidates' scores, small, for beside the headline."""
+    rows = [
+        Row(
+            name=names[one["id"]],
+            estimate=one["quality"]["estimate"],
+            low=one["quality"]["low"],
+            high=one["quality"]["high"],
+            value="no score" if one["quality"]["estimate"] is None else f"{one['quality']['estimate']:.1f}",
+            tone=tone_of(one["id"], document),
+        )
+        for one in order[:GLANCE]
+    ]
+    said = "; ".join(f"{row.name} {row.value}" for row in rows)
+    return forest(
+        Caption("glance", "Scores at a glance", f"With 95 % intervals, from 0 to 10: {said}."),
+        rows,
+        _QUALITY,
+        small=True,
     )
 
 
@@ -109,7 +136,7 @@ def difference_chart(document: Mapping[str, Any], names: Mapping[str, str]) -> M
             low=lead.low,
             high=lead.high,
             value=lead_words(lead),
-            tone="choice" if lead.low is not None and lead.low > 0 else "plain",
+            tone="sure" if lead.low is not None and lead.low > 0 else "plain",
         )
         for lead in leads
     ]
@@ -118,9 +145,11 @@ def difference_chart(document: Mapping[str, Any], names: Mapping[str, str]) -> M
     scale = fit_scale([*ends, eps * 1.5, -eps * 1.5, _LEAST_REACH, -_LEAST_REACH / 2], log=False)
     said = "; ".join(f"over {row.name} {row.value}" for row in rows)
     return forest(
-        "differences",
-        f"Lead of {names[str(leader)]} over each other candidate, in points",
-        f"Paired on the same briefs; the band from {-eps:g} to {eps:g} makes no difference. {said}.",
+        Caption(
+            "differences",
+            f"Lead of {names[str(leader)]} over each other candidate, in points",
+            f"Paired on the same briefs; the band from {-eps:g} to {eps:g} makes no difference. {said}.",
+        ),
         rows,
         scale,
         band=(-eps, eps),
@@ -201,9 +230,11 @@ def type_chart(
     said = "; ".join(f"{row.name} {row.value}" for row in rows)
     level = next((one["by_content_type"][content_type]["level"] for one in ranked if one["by_content_type"]), 0.95)
     return forest(
-        f"type-{list(document['routes']).index(content_type)}",
-        f"{type_name(content_type)}: score of each candidate",
-        f"Intervals at {100 * level:.3g} %. {said}.",
+        Caption(
+            f"type-{list(document['routes']).index(content_type)}",
+            f"{type_name(content_type)}: score of each candidate",
+            f"Intervals at {100 * level:.3g} %. {said}.",
+        ),
         rows,
         _QUALITY,
         small=True,

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from bakeoff.report.page.forest import Tone
 from bakeoff.report.page.scale import Scale
-from bakeoff.report.page.svg import chart, dot, line, percent, tag, words
+from bakeoff.report.page.svg import Caption, chart, dot, line, percent, tag, words
 
 _ROW, _TOP, _AXIS = 46.0, 6.0, 38.0
 
@@ -25,7 +25,7 @@ class Lane:
     tone: Tone = "plain"
 
 
-def race_chart(ident: str, title: str, description: str, lanes: Sequence[Lane], families: int, cap: int) -> Markup:
+def race_chart(caption: Caption, lanes: Sequence[Lane], families: int, cap: int) -> Markup:
     """Return the chart: `families` were looked at of the `cap` that there were at most."""
     scale = Scale(0.0, float(max(cap, 1)))
     bottom = _TOP + _ROW * len(lanes)
@@ -49,4 +49,4 @@ def race_chart(ident: str, title: str, description: str, lanes: Sequence[Lane], 
             dot(end, middle, 5.0, "gone" if lane.out else "estimate", tip=f"{lane.name}: {lane.why}"),
         ]
         parts.append(tag("g", *inside, class_=f"row {lane.tone}"))
-    return chart(ident, title, description, bottom + _AXIS, *parts)
+    return chart(caption, bottom + _AXIS, *parts)

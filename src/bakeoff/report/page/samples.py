@@ -14,11 +14,10 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from bakeoff.core.outlines import GenerationOutline, ScoreOutline
+from bakeoff.core.outlines import GenerationOutline, ScoreOutline, outline_generation
 from bakeoff.core.records import GateHit, Generation
 from bakeoff.core.units import seconds_text
 from bakeoff.measure.timing import time_per_output_token_s
-from bakeoff.core.outlines import outline_generation
 from bakeoff.report.page.facts import BriefText, PageFacts
 from bakeoff.report.page.visible import visible
 
@@ -44,7 +43,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One brief with its texts. `spread` is the largest difference between candidates' scores, None with one text."""
+    """One brief with its texts. `slots` has the first text of each candidate of the run. `spread` is the largest difference between candidates' scores, None with one text."""
 
     number: int
     brief: BriefText
@@ -52,6 +51,7 @@ class Sample:
     source: Markup | None
     facts: list[str]
     cells: list[Cell]
+    slots: list[Cell | None]
     low: float | None
     high: float | None
     spread: float | None
@@ -156,6 +156,7 @@ def _sample(
         source=None if brief.source is None else visible(brief.source),
         facts=[" or ".join(fact) for fact in brief.must_include],
         cells=cells,
+        slots=[next((cell for cell in cells if cell.candidate == name), None) for name in place],
         low=min(values, default=None),
         high=max(values, default=None),
         spread=max(values) - min(values) if len(values) > 1 else None,

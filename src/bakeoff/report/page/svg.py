@@ -6,12 +6,22 @@ from a phone to a poster. Every chart has a title and a description that say in 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from markupsafe import Markup, escape
 
 EDGE = 1.6
 """Percent left free at both ends, so that a mark at the end of the axis is whole."""
 
 Value = str | float | int | None
+
+
+class Caption(NamedTuple):
+    """What a chart is called (`ident`, unique on the page), its title, and what it shows, for who cannot see it."""
+
+    ident: str
+    title: str
+    description: str
 
 
 def tag(name: str, *body: str, **attributes: Value) -> Markup:
@@ -30,16 +40,20 @@ def tag(name: str, *body: str, **attributes: Value) -> Markup:
     return Markup(f"<{name}{written}>{inside}</{name}>" if inside else f"<{name}{written}/>")  # noqa: S704
 
 
-def chart(ident: str, title: str, description: str, height: float, *body: str, width: float | None = None) -> Markup:
+def chart(caption: Caption, height: float, *body: str, width: float | None = None) -> Markup:
     """Return a whole chart, `height` pixels high; as wide as there is room, or scaled from `width`."""
-    parts = [tag("title", title, id=f"{ident}-t"), tag("desc", description, id=f"{ident}-d"), *body]
+    parts = [
+        tag("title", caption.title, id=f"{caption.ident}-t"),
+        tag("desc", caption.description, id=f"{caption.ident}-d"),
+        *body,
+    ]
     view = None if width is None else f"0 0 {_value(width)} {_value(height)}"
     return tag(
         "svg",
         *parts,
         class_="chart" if width is None else "chart scaled",
         role="img",
-        aria_labelledby=f"{ident}-t {ident}-d",
+        aria_labelledby=f"{caption.ident}-t {caption.ident}-d",
         viewBox=view,
         xmlns="http://www.w3.org/2000/svg",
         width="100%" if width is None else None,

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from markupsafe import Markup
 
 from bakeoff.report.page.label_places import Box, place_labels
 from bakeoff.report.page.scale import Scale, fit_scale
-from bakeoff.report.page.svg import chart, dot, line, tag, words
+from bakeoff.report.page.svg import Caption, chart, dot, line, tag, words
 
 Standing = Literal["front", "maybe", "beaten"]
 WIDTH, HEIGHT = 400.0, 330.0
@@ -71,9 +72,7 @@ def _surely_less(other: Spot, spot: Spot) -> bool:
 
 
 def tradeoff(
-    ident: str,
-    title: str,
-    description: str,
+    caption: Caption,
     spots: Sequence[Spot],
     standing: Mapping[str, Standing],
     axis: str,
@@ -91,7 +90,7 @@ def tradeoff(
         return _LEFT + across.share(x) * wide, _TOP + (1 - up.share(y)) * high
 
     parts = [*_grid(across, up, axis, say), *_front_line(spots, at)]
-    bars: list[Box] = []
+    bars = _steps(spots, at)
     for spot in spots:
         crossing, boxes = _bars(spot, at)
         bars += boxes
@@ -109,7 +108,7 @@ def tradeoff(
             words(middle[0], box.bottom - 3.5, spot.name, "label", "middle"),
         ]
         parts.append(tag("g", *inside, class_=f"spot {standing[spot.key]}{' chosen' if spot.chosen else ''}"))
-    return chart(ident, title, description, HEIGHT, *parts, width=WIDTH)
+    return chart(caption, HEIGHT, *parts, width=WIDTH)
 
 
 def _nearest(box: Box, mark: tuple[float, float]) -> tuple[float, float]:
@@ -119,7 +118,7 @@ def _nearest(box: Box, mark: tuple[float, float]) -> tuple[float, float]:
 def _grid(across: Scale, up: Scale, axis: str, say: Callable[[float], str]) -> list[Markup]:
     parts = []
     foot = HEIGHT - _BOTTOM
-    for tick in across.ticks(5):
+    for tick in across.ticks(4):
         x = _LEFT + across.share(tick) * (WIDTH - _LEFT - _RIGHT)
         parts += [line(x, _TOP, x, foot, "grid"), words(x, foot + 16, say(tick), "tick", "middle")]
     for tick in up.ticks(5):
@@ -138,15 +137,24 @@ def _front_line(spots: Sequence[Spot], at: Callable[[float, float], tuple[float,
     return [tag("path", d="".join(steps), class_="front-line")]
 
 
+def _steps(spots: Sequence[Spot], at: Callable[[float, float], tuple[float, float]]) -> list[Box]:
+    """Return where the line of the front is, so that no name is written over it."""
+    corners = [at(spot.x, spot.y) for spot in front(spots)]
+    boxes = []
+    for (x, y), (right, top) in pairwise(corners):
+        boxes += [Box(x, y - 3, right, y + 3), Box(right - 3, top, right + 3, y)]
+    return boxes
+
+
 def _bars(spot: Spot, at: Callable[[float, float], tuple[float, float]]) -> tuple[list[Markup], list[Box]]:
     parts, boxes = [], []
     x, y = at(spot.x, spot.y)
     if spot.x_low is not None and spot.x_high is not None:
         left, right = at(spot.x_low, spot.y)[0], at(spot.x_high, spot.y)[0]
         parts.append(line(left, y, right, y, "bar"))
-        boxes.append(Box(left, y - 1, right, y + 1))
+        boxes.append(Box(left, y - 3, right, y + 3))
     if spot.y_low is not None and spot.y_high is not None:
         foot, head = at(spot.x, spot.y_low)[1], at(spot.x, spot.y_high)[1]
         parts.append(line(x, foot, x, head, "bar"))
-        boxes.append(Box(x - 1, head, x + 1, foot))
+        boxes.append(Box(x - 3, head, x + 3, foot))
     return parts, boxes

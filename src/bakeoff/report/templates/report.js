@@ -113,12 +113,13 @@
 
   // The longest common subsequence of words decides what is the same. Returns [same?, words] of each text.
   function differing(a, b) {
-    const cut = (text) => (text.match(/\s+|[\p{L}\p{N}_]+|./gsu) ?? []).slice(0, 3000);
-    const left = cut(a), right = cut(b), wide = right.length + 1;
+    const cut = (text) => (text.match(/(?:[\p{L}\p{N}_]+|[^\p{L}\p{N}_\s])\s*|\s+/gu) ?? []).slice(0, 3000);
+    const key = (words) => words.map((word) => word.trim());
+    const left = cut(a), right = cut(b), leftKeys = key(left), rightKeys = key(right), wide = right.length + 1;
     const table = new Uint16Array((left.length + 1) * wide);
     for (let i = left.length - 1; i >= 0; i--) {
       for (let j = right.length - 1; j >= 0; j--) {
-        table[i * wide + j] = left[i] === right[j] ? table[(i + 1) * wide + j + 1] + 1 : Math.max(table[(i + 1) * wide + j], table[i * wide + j + 1]);
+        table[i * wide + j] = leftKeys[i] === rightKeys[j] ? table[(i + 1) * wide + j + 1] + 1 : Math.max(table[(i + 1) * wide + j], table[i * wide + j + 1]);
       }
     }
     const found = [[], []];
@@ -128,7 +129,7 @@
     };
     let i = 0, j = 0;
     while (i < left.length || j < right.length) {
-      if (i < left.length && j < right.length && left[i] === right[j]) { put(0, true, left[i++]); put(1, true, right[j++]); }
+      if (i < left.length && j < right.length && leftKeys[i] === rightKeys[j]) { put(0, true, left[i++]); put(1, true, right[j++]); }
       else if (j >= right.length || (i < left.length && table[(i + 1) * wide + j] >= table[i * wide + j + 1])) put(0, false, left[i++]);
       else put(1, false, right[j++]);
     }
@@ -184,7 +185,7 @@
         const basis = given.bases[Number(row.dataset.row)];
         const mine = Object.fromEntries(all("input", row).map((input) => [input.dataset.term, read(input, basis[input.dataset.term])]));
         const found = work(basis, mine, stated);
-        const shown = { here: money(found.here), cloud: money(found.cloud), compared: compared(found.here, found.cloud), even: found.even === "never" ? "never" : `${grouped(found.even, 0)} a day`, busy: found.busy === null ? "–" : `${Math.round(100 * found.busy)}%` };
+        const shown = { here: money(1000 * found.here), cloud: money(1000 * found.cloud), compared: compared(found.here, found.cloud), even: found.even === "never" ? "never" : found.even <= 0 ? "the first" : `${grouped(found.even, 0)} a day`, busy: found.busy === null ? "–" : `${Math.round(100 * found.busy)}%` };
         for (const cell of all("[data-out]", row)) {
           cell.textContent = shown[cell.dataset.out];
           if (cell.dataset.out in found) cell.dataset.value = found[cell.dataset.out];
