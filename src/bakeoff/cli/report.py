@@ -53,18 +53,20 @@ def write_report(store: Store, run_id: str, target: Path | None = None) -> Path:
     from bakeoff.cli.page import write_page
     from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.errors import UsageError
-    from bakeoff.study.conclude import conclude
     from bakeoff.study.execute import load_plan
     from bakeoff.study.runner import run_folder
-    from bakeoff.study.scoring import Scored
 
     plan = load_plan(store, run_id)
     row = store.run(plan.run_id)
     if row is not None and row.result is not None:
         document = row.result | labelled(plan, store, row.result)
+        from bakeoff.study.scoring import Scored
+
         scored = Scored.of(plan, store)
         generations, scores = tuple(scored.generations), tuple(scored.scores.values())
     else:
+        from bakeoff.study.conclude import conclude
+
         if not store.finished_trials(plan.run_id):
             raise UsageError(f"run {plan.run_id} has no text yet", f"go on with: bakeoff run --resume {plan.run_id}")
         conclusion = conclude(plan, store, complete=False)

@@ -10,7 +10,8 @@ _ENDPOINT = re.compile(r"openai:(?P<model>.+)@https?://(?P<host>[^/]+)(/v1/?)?")
 
 
 def short_names(ids: Sequence[str], longest: int = _LONGEST) -> dict[str, str]:
-    """Return a name for each id, of at most `longest` characters: `MODEL@HOST` of an endpoint, the end of a path.
+    """Return a name for each id, of at most `longest` characters: `MODEL@HOST` of an endpoint, the end of a path
+    or of a hub's name.
 
     All of them stay as they are where two would become the same.
 
@@ -26,6 +27,7 @@ def _shortened(name: str, longest: int) -> str:
         return name
     endpoint = _ENDPOINT.fullmatch(name)
     if endpoint is None:
-        return f"…{name[-longest + 1 :]}"
+        tail = name[-longest + 1 :]
+        return f"…{tail[max(0, tail.find('/')) :]}"
     brief = f"{endpoint['model']}@{endpoint['host']}"
     return brief if len(brief) <= longest else f"{brief[: longest - 1]}…"

@@ -85,6 +85,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        optimized=False,  # each template is filled in once: folding its constants costs more than it saves
     )
     made.filters |= {
         "seconds": seconds_text,

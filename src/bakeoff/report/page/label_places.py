@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from math import hypot
 from typing import NamedTuple
 
 _LETTER = 6.7
 _HEIGHT = 14.0
-_RINGS = (9.0, 20.0, 34.0, 50.0)
-_COVERED_LABEL, _COVERED_MARK, _OUTSIDE, _FAR = 40.0, 25.0, 200.0, 0.9
+_RINGS = (9.0, 20.0, 34.0, 50.0, 70.0, 95.0)
+_COVERED_LABEL, _COVERED_MARK, _OUTSIDE, _FAR = 60.0, 60.0, 200.0, 0.9
+_CONFUSING = 5.0
+"""For each pixel by which another mark is nearer to a name than its own: it would be read as that one's."""
 
 
 class Box(NamedTuple):
@@ -59,7 +62,11 @@ def place_labels(
     for number in sorted(range(len(names)), key=crowd.__getitem__):
         taken = [found.box for found in placed.values()]
         costs = [
-            (_cost(box, frame, taken, dots, covered) + _FAR * ring + turn * 0.01, box, ring)
+            (
+                _cost(box, frame, taken, dots, covered) + _confusion(box, marks, number) + _FAR * ring + turn * 0.01,
+                box,
+                ring,
+            )
             for ring in _RINGS
             for turn, box in enumerate(_around(marks[number], text_width(names[number]), ring))
         ]
@@ -81,6 +88,11 @@ def _cost(box: Box, frame: Box, taken: Sequence[Box], dots: Sequence[Box], cover
         + _COVERED_MARK * sum(box.overlap(other) for other in dots)
         + sum(box.overlap(other) for other in covered)
     )
+
+
+def _confusion(box: Box, marks: Sequence[tuple[float, float]], own: int) -> float:
+    away = [hypot(max(box.left - x, 0.0, x - box.right), max(box.top - y, 0.0, y - box.bottom)) for x, y in marks]
+    return _CONFUSING * sum(max(0.0, away[own] + 4.0 - other) for number, other in enumerate(away) if number != own)
 
 
 def _around(mark: tuple[float, float], width: float, ring: float) -> list[Box]:

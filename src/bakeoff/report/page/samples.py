@@ -22,8 +22,10 @@ from bakeoff.report.page.facts import BriefText, PageFacts
 from bakeoff.report.page.visible import visible
 
 MOST_TEXTS = 3000
-MOST_CHARACTERS = 1_500_000
-"""Of texts and prompts, on one page: with what is written around them it stays under 3 MB."""
+MOST_BYTES = 2_650_000
+"""Of all that is written about briefs on one page: with all the rest it stays under 3 MB."""
+_AROUND_TEXT, _AROUND_BRIEF = 1250, 1000
+"""Bytes of what stands around a text, and around a brief."""
 _MOST_EVIDENCE = 160
 
 
@@ -113,20 +115,27 @@ def _most_telling(facts: PageFacts, rows: Mapping[str, Sequence[GenerationOutlin
 
 
 def _that_fit(facts: PageFacts, written: Mapping[str, Sequence[Generation]], chosen: Sequence[str]) -> list[str]:
-    """Return the chosen briefs, in their order, as long as their characters fit; those of widest disagreement first."""
-    sizes = {
-        brief: len(facts.briefs[brief].prompt) + sum(len(made.text or "") for made in written[brief])
-        for brief in chosen
-    }
-    if sum(sizes.values()) <= MOST_CHARACTERS:
+    """Return the chosen briefs, in their order, as long as they fit; those of widest disagreement first."""
+    sizes = {brief: _size(facts.briefs[brief], written[brief]) for brief in chosen}
+    if sum(sizes.values()) <= MOST_BYTES:
         return [brief for brief in chosen if written[brief]]
-    kept, left = set(), MOST_CHARACTERS
+    kept, left = set(), MOST_BYTES
     telling = sorted(chosen, key=lambda brief: -_spread([_score(facts.scores, made) for made in written[brief]]))
     for brief in telling:
         if written[brief] and sizes[brief] <= left:
             kept.add(brief)
             left -= sizes[brief]
     return [brief for brief in chosen if brief in kept]
+
+
+def _size(brief: BriefText, written: Sequence[Generation]) -> int:
+    """Return about how many bytes a brief takes on the page, its texts with it."""
+    texts = (brief.prompt, brief.source or "", *(made.text or "" for made in written))
+    return (
+        _AROUND_BRIEF
+        + _AROUND_TEXT * len(written)
+        + sum(len(visible(text).encode("utf-8", "replace")) for text in texts)
+    )
 
 
 def _score(scores: Mapping[str, ScoreOutline], made: GenerationOutline | Generation) -> float | None:

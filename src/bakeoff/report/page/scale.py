@@ -33,8 +33,11 @@ class Scale:
         return min(1.0, max(0.0, place))
 
     def ticks(self, most: int = 6) -> list[float]:
-        """Return at most `most` round values within the axis."""
-        return _log_ticks(self.low, self.high, most) if self.log else _linear_ticks(self.low, self.high, most)
+        """Return about `most` round values within the axis, two at least."""
+        if self.log:
+            return _log_ticks(self.low, self.high, most)
+        finer = (_linear_ticks(self.low, self.high, count) for count in range(most, most + 9))
+        return next((found for found in finer if len(found) > 1), [self.low, self.high])
 
 
 def fit_scale(values: Iterable[float], *, zero: bool = False, log: bool | None = None, margin: float = 0.06) -> Scale:
@@ -78,4 +81,4 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
             return within
     found = [10.0**power for power in powers if low <= 10.0**power <= high]
     every = ceil(len(found) / most) or 1
-    return found[::every] or [low, high]
+    return found[::every] if len(found) > 1 else _linear_ticks(low, high, most) or [low, high]

@@ -45,7 +45,7 @@ def _spans(text: str, marks: Mapping[str, str]) -> list[tuple[int, int, str]]:
 
 def _shown(text: str, low: int, high: int) -> str:
     piece = text[low:high]
-    if piece.isascii() and piece.replace("\n", "").replace("\t", "").isprintable():
+    if piece.replace("\n", "").replace("\t", "").isprintable():  # joiners are not: they are looked at below
         return str(escape(piece))
     parts, plain = [], []
     for place in range(low, high):
