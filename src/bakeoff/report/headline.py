@@ -25,6 +25,8 @@ def headline(document: Mapping[str, Any]) -> str:
         if document.get("measured") is False
         else "Run {choice}: it was compared with no other."
         if alone
+        else "Only {leader} ran: there is nobody to compare it with."
+        if len(document["candidates"]) == 1 and decision["outcome"] == "no_clear_winner"
         else "Run {choice}: no other candidate qualified."
         if alone_qualifies(decision)
         else "No clear winner: {leader} and {level} are level."

@@ -44,7 +44,7 @@ def forest(
     small: bool = False,
     threshold: float | None = None,
     band: tuple[float, float] | None = None,
-    axis: str = "",
+    ends: tuple[str, str] | None = None,
 ) -> Markup:
     """Return the chart.
 
@@ -55,7 +55,7 @@ def forest(
         small: less high, without points.
         threshold: a value that was asked for.
         band: values that make no difference.
-        axis: what the values are.
+        ends: what it means to be far to the left, and to the right.
     """
     step = _SMALL if small else _ROW
     bottom = _TOP + step * len(rows)
@@ -64,23 +64,23 @@ def forest(
         left, right = scale.share(band[0]), scale.share(band[1])
         wide = f"{(right - left) * (100 - 3.2):.2f}%"
         parts.append(tag("rect", x=percent(left), y=_TOP, width=wide, height=bottom - _TOP, class_="band"))
-    parts += _axis(scale, bottom, axis)
+    parts += _axis(scale, bottom, ends)
     if threshold is not None:
         at = percent(scale.share(threshold))
         parts += [line(at, _TOP, at, bottom, "threshold"), words(at, _TOP + 4, "asked for", "tick", "middle")]
     for number, row in enumerate(rows):
         parts.append(_row(row, _TOP + step * number, scale, small=small))
-    return chart(caption, bottom + _AXIS + (14 if axis else 0), *parts)
+    return chart(caption, bottom + _AXIS + (16 if ends else 0), *parts)
 
 
-def _axis(scale: Scale, bottom: float, axis: str) -> list[Markup]:
+def _axis(scale: Scale, bottom: float, ends: tuple[str, str] | None) -> list[Markup]:
     parts = []
     for tick in scale.ticks():
         at = percent(scale.share(tick))
         parts.append(line(at, _TOP, at, bottom, "zero" if tick == 0 and scale.low < 0 else "grid"))
         parts.append(words(at, bottom + 16, _number(tick, signed=scale.low < 0), "tick", _anchor(scale.share(tick))))
-    if axis:
-        parts.append(words("50%", bottom + 34, axis, "tick", "middle"))
+    if ends is not None:
+        parts += [words(0, bottom + 36, ends[0], "tick"), words("100%", bottom + 36, ends[1], "tick", "end")]
     return parts
 
 

@@ -153,7 +153,7 @@ def difference_chart(document: Mapping[str, Any], names: Mapping[str, str]) -> M
         rows,
         scale,
         band=(-eps, eps),
-        axis=f"← the other is better · points · {names[str(leader)]} is better →",
+        ends=("← the other is better", "the leader is better →"),
     )
 
 
