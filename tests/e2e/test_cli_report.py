@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 
 from bakeoff.core.spec import Candidate
+from bakeoff.study.asking import Judgement
+from bakeoff.study.judging import KnownJudge, checks_by_brief, questions_for
+from bakeoff.study.labelling import read_written
 from bakeoff.study.suite import Brief, load_suite
 from inside import InsideWorkspace
 from made_store import make_plan, make_suite, prose, store_in, write_run
@@ -78,12 +81,26 @@ def made_page(home: Path, briefs: int = 20, **how: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def html(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The page of a run of six candidates, 30 families, and no oddness."""
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workspace of a run of six candidates, 30 families, and no oddness."""
     home = tmp_path_factory.mktemp("common")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BAKEOFF_HOME", str(home))
-        return made_page(home, 60)
+        made_page(home, 60)
+    return home
+
+
+@pytest.fixture(scope="module")
+def html(common: Path) -> str:
+    """Its page."""
+    return (common / "runs" / "20260101-000000-aaaa" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def among(space: InsideWorkspace, common: Path) -> InsideWorkspace:
+    """A place to call the command from, with that run in its workspace."""
+    space.environment["BAKEOFF_HOME"] = str(common)
+    return space
 
 
 def test_the_page_is_whole_and_needs_nothing_else(html: str) -> None:
@@ -176,10 +193,10 @@ def test_six_models_and_120_briefs_stay_under_3_mb(space: InsideWorkspace) -> No
 
 
 def test_a_page_too_large_shows_the_most_telling_briefs_and_says_so(space: InsideWorkspace) -> None:
-    html = made_page(space.home, 300, write=lambda *_: "é" * 3000)
+    html = made_page(space.home, 160, write=lambda *_: "é" * 3000)
     shown = html.count('<details class="brief"')
-    assert 50 < shown < 300
-    assert f"Here are {shown} of 300 briefs" in html
+    assert 50 < shown < 160
+    assert f"Here are {shown} of 160 briefs" in html
     assert "bakeoff show 20260101-000000-aaaa --texts BRIEF" in html
     assert len(html.encode()) < 3_000_000
     assert {found["data-type"] for found in Page(html).elements if found.get("class") == "brief"} == set(
@@ -257,19 +274,53 @@ def test_labels_that_came_later_are_on_the_page(space: InsideWorkspace) -> None:
     assert "Your labels" in html
 
 
-@pytest.mark.parametrize("where", ["no/such/folder/report.html", "."])
-def test_a_place_that_cannot_be_written_to(space: InsideWorkspace, where: str) -> None:
-    made_page(space.home, 10)
-    before = sorted(found.name for found in space.folder.iterdir())
-    done = space.call("report", "latest", "-o", where)
-    assert done.returncode == 2
-    assert "cannot be written" in done.stderr
-    assert "-o FILE" in done.stderr
-    assert sorted(found.name for found in space.folder.iterdir()) == before  # nothing half written
+def test_judges_and_same_weights_are_on_the_page(space: InsideWorkspace) -> None:
+    suite = make_suite(40)
+    plan = make_plan(suite, ("transformers+bundled:twin", "bundled:twin"))
+    one, other = plan.candidates
+    model = other.model.model_copy(update={"digest": one.model.digest})
+    plan = plan.model_copy(update={"candidates": (one, other.model_copy(update={"model": model}))})
+    store = store_in(space.home)
+    write_run(store, plan)
+    judge = one.model_copy(update={"id": "judge:<b>stern</b>"})
+    questions = questions_for(judge, ("pairs",), read_written(plan, store), checks_by_brief(plan))
+    store.add_judge(plan.run_id, judge.id, KnownJudge(judge=judge, kinds=("pairs",)).model_dump_json())
+    # In both orders it prefers the text of the first candidate.
+    store.add_judgements(
+        {
+            question.key: Judgement(value=float(question.trials[0] in first)).model_dump_json()
+            for first in [{made.trial for made in store.generations(plan.run_id) if made.candidate == one.id}]
+            for question in questions
+        }
+    )
+    store.close()
+    done = space.call("report", "latest")
+    assert done.returncode == 0, done.stderr
+    page = Path(done.stdout.strip()).read_text(encoding="utf-8")
+    people = page[page.index('<section id="people"') :].split("</section>")[0]
+    assert "judge:&lt;b&gt;stern&lt;/b&gt;" in people
+    assert "100 %" in people
+    assert "not validated: you have labelled no pair that it judged" in people
+    assert "prefer their own kind" in people
+    same = page[page.index('<section id="same-weights"') :].split("</section>")[0]
+    assert re.search(r"<td class=\"n\">\d+ of \d+</td>", same)
+    assert "× " in same
 
 
-def test_a_run_that_there_is_not(space: InsideWorkspace) -> None:
-    done = space.call("report", "20990101-000000-ffff")
+def test_the_page_is_written_again_anywhere(among: InsideWorkspace, html: str) -> None:
+    done = among.call("report", "latest", "-o", "again.html")
+    assert (done.returncode, done.stdout) == (0, "again.html\n")
+    assert (among.folder / "again.html").read_text(encoding="utf-8") == html
+
+
+def test_what_cannot_be_done_is_told(among: InsideWorkspace) -> None:
+    for where in ("no/such/folder/report.html", "."):
+        done = among.call("report", "latest", "-o", where)
+        assert done.returncode == 2
+        assert "cannot be written" in done.stderr
+        assert "-o FILE" in done.stderr
+    assert list(among.folder.iterdir()) == []  # nothing half written
+    done = among.call("report", "20990101-000000-ffff")
     assert done.returncode == 2
     assert "there is no run" in done.stderr
 
@@ -284,8 +335,8 @@ def test_a_run_without_a_text(space: InsideWorkspace) -> None:
     assert "--resume" in done.stderr
 
 
-def test_open_hands_the_file_to_a_browser(space: InsideWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    made_page(space.home, 10)
+def test_open_hands_the_file_to_a_browser(among: InsideWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = among
     browser = space.folder / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" > {space.folder}/opened\n', encoding="utf-8")
     browser.chmod(0o755)
