@@ -70,7 +70,7 @@ def test_a_log_gets_lines_that_fit_and_grow_rarer() -> None:
         write(progress, clock, "bob", 60, 2.0)
         assert len(lines(out)) - seen <= 4
     assert all(len(line) <= 80 for line in lines(out))
-    assert lines(out)[-1].startswith("85 of 200 texts")
+    assert lines(out)[-1].startswith("99 of 200 texts")
 
 
 def test_failures_and_retries_are_in_the_line() -> None:
