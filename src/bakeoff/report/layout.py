@@ -15,7 +15,18 @@ from rich.text import Text
 
 _ANY_WIDTH = 10_000
 _GLUE = "\u00a0"
-_WORDS = {"assumption", "candidate", "content type", "run", "how sure", "model"}
+_WORDS = {
+    "assumption",
+    "candidate",
+    "content type",
+    "decision",
+    "how sure",
+    "model",
+    "run",
+    "started",
+    "state",
+    "suite",
+}
 
 
 class Prose:
