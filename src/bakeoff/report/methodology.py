@@ -108,7 +108,7 @@ def _table(found: Methodology, width: int) -> RenderableType:
     """Return a column a rule, by who grades and by size, and a line a finding."""
     sizes = _SIZES if width >= _WIDE else _SIZES[1:]
     rules = [rule for by in _GRADED for n in sizes if (rule := found.rule(n, by)) is not None]
-    made = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
     made.add_column("texts a candidate, by grader", overflow="fold")
     for rule in rules:
         graded = _GRADED[rule.by] if rule.n == sizes[0] else ""
