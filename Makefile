@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check format models clean
+.PHONY: demo test check docs format models clean
 
 demo: $(VENV)/installed-base
 	$(BIN)/bakeoff run
@@ -16,6 +16,10 @@ check: $(VENV)/installed-tests
 	$(BIN)/ruff check src tests benchmarks training
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The site, into build/site; a link that leads nowhere is an error.
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: $(VENV)/installed-tests
 	$(BIN)/ruff format src tests benchmarks training
@@ -37,5 +41,9 @@ $(VENV)/installed-base: pyproject.toml | $(BIN)/python
 	touch $@
 
 $(VENV)/installed-tests: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,transformers,mlx]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,transformers,mlx,mlflow]'
+	touch $(VENV)/installed-base $@
+
+$(VENV)/installed-docs: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
 	touch $(VENV)/installed-base $@

@@ -197,3 +197,154 @@ def check_runs_document(document: Mapping[str, Any]) -> None:
         assert found["state"] in STATES
     started = [row["started"] for row in document["runs"]]
     assert started == sorted(started, reverse=True)
+
+
+def _told(value: Any, where: str, low: float = 0) -> None:
+    """`{value, source}`: a number, or null with the reason."""
+    found = _fields(value, where, ["value", "source"])
+    _unknown_or(found["value"], f"{where}.value", low)
+    _text(found["source"], f"{where}.source")
+
+
+def check_fit_document(document: Mapping[str, Any]) -> None:
+    """Check a `bakeoff.fit/1` document: parts that add up, a verdict that follows from them, and where each is from."""
+    found = _fields(document, "document", ["schema", "budget_bytes", "models"])
+    assert found["schema"] == "bakeoff.fit/1"
+    _told(found["budget_bytes"], "budget_bytes")
+    assert found["models"]
+    parts = ["weights_bytes", "kv_bytes", "graph_bytes", "runtime_bytes"]
+    for index, each in enumerate(found["models"]):
+        where = f"models[{index}]"
+        model = _fields(
+            each, where, ["model", "need_bytes", "breakdown", "provenance", "verdict", "max_context", "budget_bytes"]
+        )
+        _text(model["model"], f"{where}.model")
+        _told(model["budget_bytes"], f"{where}.budget_bytes")
+        need = _fields(model["need_bytes"], f"{where}.need_bytes", ["estimate", "low", "high"])
+        breakdown = _fields(model["breakdown"], f"{where}.breakdown", parts)
+        provenance = _fields(model["provenance"], f"{where}.provenance", [*breakdown, "high"])
+        for name, said in provenance.items():
+            _text(said, f"{where}.provenance.{name}")
+        assert model["verdict"] in {"fits", "tight", "no", "unknown"}, where
+        budget, longest = model["budget_bytes"]["value"], model["max_context"]
+        assert longest is None or (type(longest) is int and longest > 0), where
+        if need["estimate"] is None:
+            assert set(need.values()) == {None} == set(breakdown.values()), where
+            assert (model["verdict"], longest) == ("unknown", None), where
+            continue
+        for name in (*need, *breakdown):
+            _count(need.get(name, breakdown.get(name)), f"{where}.{name}")
+        assert need["low"] <= need["estimate"] <= need["high"], where
+        together = sum(breakdown[part] for part in parts)
+        assert need["estimate"] == max(together, breakdown["load_peak_bytes"]), where
+        if model["verdict"] != "unknown":
+            fits = "fits" if need["high"] <= budget else "tight" if need["estimate"] <= budget else "no"
+            assert model["verdict"] == fits, where
+            assert (longest is not None and longest >= model["context"]) == (fits == "fits"), where
+
+
+def _answer(value: Any, where: str) -> None:
+    """One candidate's part of `bakeoff.cost/1`."""
+    names = ["local", "cloud", "saving_percent", "annual_saving", "break_even_per_day", "assumptions"]
+    found = _fields(value, where, names)
+    costs = ["energy_j", "electricity_cost", "idle_cost", "hardware_cost", "total"]
+    local = _fields(found["local"], f"{where}.local", costs)
+    for name in costs:
+        _unknown_or(local[name], f"{where}.local.{name}", 0)
+    known = [local[name] for name in costs[1:-1] if local[name] is not None]
+    assert math.isclose(local["total"], sum(known), rel_tol=1e-9), where
+    assert local["energy_provenance"] in PROVENANCES, where
+    check_estimate(local["interval"], f"{where}.local.interval", 0)
+    cloud = _fields(found["cloud"], f"{where}.cloud", ["cost", "catalogue", "date"])
+    _number(cloud["cost"], f"{where}.cloud.cost", 0)
+    _text(cloud["catalogue"], f"{where}.cloud.catalogue")
+    assert (found["saving_percent"] is None) == (cloud["cost"] == 0), where
+    if cloud["cost"]:
+        percent = 100 * (cloud["cost"] - local["total"]) / cloud["cost"]
+        assert math.isclose(found["saving_percent"], percent, rel_tol=1e-9, abs_tol=1e-9), where
+    check_estimate(found["annual_saving"], f"{where}.annual_saving")
+    if found["break_even_per_day"] != "never":
+        _number(found["break_even_per_day"], f"{where}.break_even_per_day", 0)
+    by_name = {}
+    for index, each in enumerate(found["assumptions"]):
+        inside = f"{where}.assumptions[{index}]"
+        assumption = _fields(
+            each, inside, ["name", "value", "low", "high", "unit", "provenance", "note", "flips_sign_at"]
+        )
+        by_name[assumption["name"]] = assumption
+        for name in ("value", "low", "high"):
+            _number(assumption[name], f"{inside}.{name}")
+        assert assumption["low"] <= assumption["value"] <= assumption["high"], inside
+        assert assumption["provenance"] in PROVENANCES, inside
+        _unknown_or(assumption["flips_sign_at"], f"{inside}.flips_sign_at", 0)
+    assert len(by_name) == len(found["assumptions"]), where
+    # No saving a year that nobody's volume stands behind.
+    assert (found["annual_saving"]["estimate"] is not None) == ("requests_per_day" in by_name), where
+
+
+def check_cost_document(document: Mapping[str, Any]) -> None:
+    """Check a `bakeoff.cost/1` document, and each candidate in it."""
+    assert document["schema"] == "bakeoff.cost/1"
+    _text(document["currency"], "currency")
+    _answer(document, "document")
+    for index, each in enumerate(document.get("candidates", ())):
+        where = f"candidates[{index}]"
+        candidate = _fields(each, where, ["candidate", "missing", "by_content_type"])
+        _text(candidate["candidate"], f"{where}.candidate")
+        if candidate["missing"] is not None:
+            assert (candidate["local"], candidate["annual_saving"], candidate["assumptions"]) == (None, None, []), where
+            continue
+        _answer(candidate, where)
+        for kind, answer in candidate["by_content_type"].items():
+            if answer["local"] is not None:
+                _answer(answer, f"{where}.by_content_type.{kind}")
+
+
+def check_doctor_document(document: Mapping[str, Any]) -> None:
+    """Check a `bakeoff.doctor/1` document: every value with where it comes from."""
+    found = _fields(document, "document", ["schema", "machine", "budget_bytes", "engines", "energy"])
+    assert found["schema"] == "bakeoff.doctor/1"
+    names = ["chip", "cores", "ram_bytes", "memory_limit_bytes", "accelerators", "sources"]
+    machine = _fields(found["machine"], "machine", names)
+    _told(machine["ram_bytes"], "machine.ram_bytes")
+    _told(machine["memory_bandwidth_bytes_per_s"], "machine.memory_bandwidth_bytes_per_s")
+    _count(machine["cores"], "machine.cores")
+    apart = {"accelerators", "accelerator_budget_bytes", "memory_bandwidth_bytes_per_s", "sources"}
+    known = {name for name, value in machine.items() if value is not None} - apart
+    assert set(machine["sources"]) == known
+    for name, said in machine["sources"].items():
+        _text(said, f"machine.sources.{name}")
+    for index, accelerator in enumerate(machine["accelerators"]):
+        _fields(
+            accelerator, f"machine.accelerators[{index}]", ["kind", "name", "memory_bytes", "budget_bytes", "source"]
+        )
+        _text(accelerator["source"], f"machine.accelerators[{index}].source")
+    _told(found["budget_bytes"], "budget_bytes")
+    for index, each in enumerate(found["engines"]):
+        engine = _fields(each, f"engines[{index}]", ["name", "available", "version", "device", "reason", "install"])
+        assert type(engine["available"]) is bool
+        assert engine["available"] or engine["reason"]
+    for index, each in enumerate(found["energy"]):
+        source = _fields(each, f"energy[{index}]", ["source", "available", "reason"])
+        assert type(source["available"]) is bool
+        _text(source["reason"], f"energy[{index}].reason")
+
+
+def check_discover_document(document: Mapping[str, Any]) -> None:
+    """Check a `bakeoff.discover/1` document: every model that is none has a reason, and none of the rest hides one."""
+    found = _fields(document, "document", ["schema", "criteria", "candidates", "rejected", "warnings"])
+    assert found["schema"] == "bakeoff.discover/1"
+    for index, each in enumerate(found["candidates"]):
+        where = f"candidates[{index}]"
+        candidate = _fields(each, where, ["name", "reference", "source", "licence", "fit", "local", "remote_host"])
+        licence = _fields(candidate["licence"], f"{where}.licence", ["commercial", "conditions", "source", "reason"])
+        assert licence["commercial"] in {"yes", "conditional", "no", "unknown"}, where
+        assert not found["criteria"]["commercial"] or licence["commercial"] in {"yes", "conditional"}, where
+        assert candidate["remote_host"] is None, where
+        assert candidate["fit"] is None or candidate["fit"]["verdict"] != "no", where
+        _unknown_or(candidate["parameters"], f"{where}.parameters", 1)
+    for index, each in enumerate(found["rejected"]):
+        rejected = _fields(each, f"rejected[{index}]", ["name", "source", "reasons"])
+        _texts(rejected["reasons"], f"rejected[{index}].reasons")
+        assert rejected["reasons"]
+    _texts(found["warnings"], "warnings")

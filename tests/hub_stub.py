@@ -35,10 +35,11 @@ def hub_model(name, downloads, parameters=3_000_000_000, licence="apache-2.0", f
 
 
 class HubStub:
-    """Serves `models` in the order given; `asked` has the query of each listing, `configs` the files by model."""
+    """Serves `models` in the order given; `asked` has the query of each listing, `configs` the files by model, `cards` models that are not listed."""
 
     def __init__(self, models):
         self.models, self.configs, self.asked, self.paths, self.status = models, {}, [], [], 200
+        self.cards = {}
         stub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -53,6 +54,9 @@ class HubStub:
                     self.reply(
                         [m for m in listed if wanted or "base_model:quantized" not in " ".join(m["tags"])], stub.status
                     )
+                    return
+                if parts.path.removeprefix("/api/models/") in stub.cards:
+                    self.reply(stub.cards[parts.path.removeprefix("/api/models/")])
                     return
                 name = parts.path.removeprefix("/").partition("/resolve/")[0]
                 if name in stub.configs:

@@ -3,7 +3,7 @@
 import struct
 from pathlib import Path
 
-U32, BOOL, STRING, ARRAY = 4, 7, 8, 9
+U32, F32, BOOL, STRING, ARRAY = 4, 6, 7, 8, 9
 TYPES = {"F32": (0, 1, 4), "F16": (1, 1, 2), "Q8_0": (8, 32, 34), "Q4_K": (12, 256, 144)}
 KEYS = {
     "general.architecture": "llama",

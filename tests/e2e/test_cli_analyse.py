@@ -279,3 +279,19 @@ def test_a_plan_under_fifteen_briefs_says_that_nothing_is_claimed(space: InsideW
     few = space.call("plan", "--sd", "1", "--difference", "2").stdout
     assert "under 15 families of briefs no difference is claimed" in few
     assert "no difference is claimed" not in space.call("plan", "--sd", "2", "--difference", "0.5").stdout
+
+
+def test_results_of_another_harness_get_the_same_statistics(space: InsideWorkspace) -> None:
+    data = Path(__file__).parents[1] / "data" / "harnesses"
+    found = analysed(space, str(data / "inspect_ann.eval"), str(data / "inspect_bob.eval"), "--metric", "parts/date")
+    assert found["bounds"] == [0, 1]
+    assert found["eps"] == pytest.approx(0.03)
+    assert [one["errors"] for one in found["taken"]] == [0, 2]
+    assert found["missing"][0]["model"] == "openai-api/stub/bob"
+    assert found["left_out"] == ["opening/b4"]
+    shown = space.call("analyse", str(data / "promptfoo.json"), "--errors", "floor").stdout
+    assert "11 answers, 1 error: counted as 0" in " ".join(shown.split())
+    assert "scores are taken to be from 0 to 1" in shown
+    refused = space.call("analyse", str(data / "promptfoo.json"), "--metric", "nope")
+    assert refused.returncode == 2
+    assert "there are: score, pass, date, length" in refused.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bakeoff_command import write_suite
-from contracts import one_document
+from contracts import check_cost_document, one_document
 from inside import InsideWorkspace
 
 NUMBERS = ["--watts", "35", "--latency-ms", "1588", "--tariff", "0.15", "--cloud-per-request", "0.00015"]
@@ -21,19 +21,32 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 def test_a_few_numbers(workspace: InsideWorkspace) -> None:
     document = one_document(workspace.call("cost", *NUMBERS, "--json").stdout)
-    assert document["schema"] == "bakeoff.cost/1"
+    check_cost_document(document)
     assert document["local"]["energy_j"] == pytest.approx(55.58)
     assert document["local"]["total"] == pytest.approx(2.315833e-6, rel=1e-6)
     assert (document["local"]["idle_cost"], document["local"]["hardware_cost"]) == (None, None)
+    assert document["local"]["electricity_cost"] * 3.6e6 / 0.15 == pytest.approx(55.58)
     assert document["saving_percent"] == pytest.approx(98.4561, abs=1e-4)
     assert document["annual_saving"]["estimate"] is None  # nobody said how many
     for assumption in document["assumptions"]:
         assert assumption["provenance"] in {"measured", "reported", "derived", "assumed"}
     bought = one_document(workspace.call("cost", *NUMBERS, "--hardware-price", "2000", "--years", "4", "--json").stdout)
     assert bought["break_even_per_day"] == pytest.approx(9275.6, abs=0.1)
-    shown = workspace.call("cost", *NUMBERS, "--hardware-price", "2000", "--requests-per-day", "1000").stdout
+    shown = workspace.call(
+        "cost", *NUMBERS, "--hardware-price", "2000", "--years", "4", "--requests-per-day", "1000"
+    ).stdout
     assert "costs $446.10 more than the cloud" in shown
     assert "9 x dearer" in shown
+    assert "not stated, and not in it: its idle time (--idle-watts)" in shown
+    # What was not stated is never told as if it had been.
+    assumed = one_document(
+        workspace.call("cost", *NUMBERS, "--hardware-price", "2000", "--requests-per-day", "1000", "--json").stdout
+    )
+    check_cost_document(assumed)
+    told = {each["name"]: each for each in assumed["assumptions"]}
+    assert (told["years"]["provenance"], told["years"]["low"], told["years"]["high"]) == ("assumed", 3, 6)
+    assert (told["attribution"]["provenance"], told["hardware_price"]["provenance"]) == ("assumed", "reported")
+    assert assumed["annual_saving"]["low"] < assumed["annual_saving"]["estimate"] < assumed["annual_saving"]["high"]
     never = one_document(workspace.call("cost", *NUMBERS[:-1], "0.000001", "--json").stdout)
     assert never["break_even_per_day"] == "never"
 
@@ -52,6 +65,7 @@ def test_a_run(workspace: InsideWorkspace) -> None:
         assert "ASSUMED" in energy["reason"]
         assert candidate["cost_per_generation"]["provenance"] == "assumed"
     document = one_document(workspace.call("cost", "latest", "--against", "gpt-3.5-turbo", "--json").stdout)
+    check_cost_document(document)
     assert (document["cloud"]["input_per_million"], document["cloud"]["output_per_million"]) == (0.5, 1.5)
     assert document["cloud"]["catalogue"].startswith("genai-prices ")
     assert document["local"]["energy_provenance"] == "assumed"
@@ -60,7 +74,7 @@ def test_a_run(workspace: InsideWorkspace) -> None:
     for name, found in by_name.items():
         candidate = next(each for each in ran["candidates"] if each["id"] == name)
         # A piece is a usable text: the energy of one text over the share that is usable.
-        expected = candidate["energy_j_per_generation"]["value"] / max(found["accepted"], 1e-3)
+        expected = candidate["energy_j_per_generation"]["value"] / found["accepted"]
         assert found["local"]["energy_j"] == pytest.approx(expected, rel=1e-6)
         assert set(found["by_content_type"]) == {"tweet", "business_email"}
         assert found["saving"]["low"] < found["saving"]["estimate"] < found["saving"]["high"]
@@ -69,6 +83,32 @@ def test_a_run(workspace: InsideWorkspace) -> None:
     assert "since none was named" in shown
     workspace.environment["COLUMNS"] = "80"
     assert max(len(line) for line in workspace.call("cost", "latest").stdout.splitlines()) <= 80
+
+
+def test_a_model_none_of_whose_texts_is_usable(workspace: InsideWorkspace) -> None:
+    """What a usable text of it costs is not known, and no number stands for that."""
+    (workspace.folder / "s.yaml").write_text(
+        "version: 1\nname: cut\nsampling: {max_tokens: 3}\nbriefs:\n"
+        + "".join(
+            f"  - {{id: b{n}, content_type: tweet, prompt: Write a tweet, must_include: [Opening day {n}]}}\n"
+            for n in range(2)
+        )
+    )
+    assert workspace.call("run", "s.yaml", "--models", "bundled:social", "--fixed-n", "2").returncode in {0, 3}
+    refused = workspace.call("cost", "latest")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "none of its 2 texts was usable" in refused.stderr
+    assert "--accepted 0.5" in refused.stderr
+    document = one_document(workspace.call("cost", "latest", "--accepted", "0.5", "--json").stdout)
+    check_cost_document(document)
+    told = {each["name"]: each for each in document["assumptions"]}
+    assert (told["accepted"]["value"], told["accepted"]["provenance"]) == (0.5, "reported")
+    assert told["token_ratio"]["provenance"] == "assumed"
+    flat = one_document(
+        workspace.call("cost", "latest", "--accepted", "0.5", "--cloud-per-request", "0.001", "--json").stdout
+    )
+    check_cost_document(flat)
+    assert (flat["cloud"]["cost"], flat["cloud"]["catalogue"], flat["cloud"]["date"]) == (0.001, "stated", None)
 
 
 def test_prices_of_ones_own_and_countries(workspace: InsideWorkspace) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import pytest
 
 from bakeoff.catalog.references import bundled_folder
-from contracts import one_document
+from contracts import check_discover_document, one_document
 from hub_stub import LLAMA_SIZES, HubStub, hub_model
 from inside import InsideWorkspace
 
@@ -40,6 +42,10 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubStub]:
             hub_model("made/of-llama", 900_000, card={"base_model": ["meta-llama/Llama-3.1-8B"]}),
             hub_model("facebook/opt-2.7b", 800_000, 2_651_596_800, "other", card={"commercial": False}),
             hub_model("no/licence", 700_000, licence=None),
+            hub_model("grand/child", 650_000, card={"base_model": "an/apache-child"}),
+            hub_model("of/nobody-knows", 640_000, card={"base_model": "gone/away"}),
+            hub_model("of/unlicensed", 630_000, card={"base_model": "no/licence"}),
+            hub_model("of/research", 620_000, tags=("base_model:finetune:facebook/opt-2.7b",)),
             hub_model("gated/one", 600_000, gated="manual", family="qwen3"),
             hub_model("big/use-gguf", 90_000, tags=("gguf", "base_model:quantized:big/use"), library_name="gguf"),
             hub_model("rarely/used", 100),
@@ -49,6 +55,9 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubStub]:
     stub.configs = dict.fromkeys(("big/use", "made/of-llama"), LLAMA_SIZES) | {
         "second/llama": LLAMA_SIZES | {"num_hidden_layers": 32}
     }
+    # Below what is asked for, so that nothing lists it; its own card has to be asked for.
+    stub.cards["an/apache-child"] = hub_model("an/apache-child", 5, card={"base_model": ["meta-llama/Llama-3.2-3B"]})
+    stub.cards["big/base"] = hub_model("big/base", 5, licence="mit")
     import huggingface_hub
 
     monkeypatch.setattr(
@@ -61,20 +70,23 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubStub]:
 def discovered(workspace: InsideWorkspace, *arguments: str) -> dict[str, Any]:
     done = workspace.call("discover", *arguments, "--json")
     assert done.returncode == 0, done.stderr
-    return one_document(done.stdout)
+    document = one_document(done.stdout)
+    check_discover_document(document)
+    return document
 
 
 def test_the_hub(workspace: InsideWorkspace, hub: HubStub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BAKEOFF_MEMORY_BUDGET", str(10 << 30))
     workspace.environment["BAKEOFF_MEMORY_BUDGET"] = str(10 << 30)
     document = discovered(workspace, "--source", "hub", "--variants")
-    assert document["schema"] == "bakeoff.discover/1"
     (_, query, *variants) = hub.asked
     assert query["num_parameters"] == ["min:1B,max:10B"]
     assert query["pipeline_tag"] == ["text-generation"]
     assert query["sort"] == ["downloads"]
     by_name = {each["name"]: each for each in document["candidates"]}
-    assert set(by_name) == {"big/use", "made/of-llama", "gated/one", "second/llama"}
+    assert set(by_name) == {
+        *("big/use", "made/of-llama", "gated/one", "second/llama", "grand/child", "of/nobody-knows")
+    }
     first = by_name["big/use"]
     assert (first["reference"], first["downloads"], first["local"]) == ("hf:big/use", 5_000_000, False)
     assert (first["weight_bytes"], first["parameters"]) == (6_000_000_000, 3_000_000_000)
@@ -87,11 +99,24 @@ def test_the_hub(workspace: InsideWorkspace, hub: HubStub, monkeypatch: pytest.M
     assert variants
     # A model made of Llama has Llama's conditions, whatever its tag says.
     assert by_name["made/of-llama"]["licence"]["commercial"] == "conditional"
+    # So has one that was made of a model that was made of it.
+    grandchild = by_name["grand/child"]["licence"]
+    assert (grandchild["tag"], grandchild["commercial"]) == ("apache-2.0", "conditional")
+    assert "inherited from meta-llama/Llama-3.2-3B" in grandchild["reason"]
+    assert any("700 million" in condition for condition in grandchild["conditions"])
+    unread = by_name["of/nobody-knows"]["licence"]
+    assert unread["commercial"] == "conditional"
+    assert any(
+        "gone/away, which it was made of: its licence could not be read" in each for each in unread["conditions"]
+    )
+    assert hub.paths.count("/api/models/an/apache-child") == 1
     assert by_name["gated/one"]["gated"] is True
     assert by_name["gated/one"]["fit"]["verdict"] == "unknown"  # its config.json cannot be had
     reasons = {each["name"]: "; ".join(each["reasons"]) for each in document["rejected"]}
     assert "commercial: false" in reasons["facebook/opt-2.7b"]
     assert "not stated" in reasons["no/licence"]
+    assert "inherited from no/licence: the licence is not stated" in reasons["of/unlicensed"]
+    assert "inherited from facebook/opt-2.7b" in reasons["of/research"]
     assert "100 downloads" in reasons["rarely/used"]
     assert "never/reached" not in reasons  # sorted by downloads: whoever follows has fewer
 
@@ -126,7 +151,7 @@ def test_a_hub_that_is_down_is_a_warning(workspace: InsideWorkspace, hub: HubStu
     assert discovered(workspace, "--source", "hub")["warnings"][0].startswith("hub: cannot be asked")
 
 
-def cache_model(cache: Path, name: str, files: Path, *, whole: bool = True) -> None:
+def cache_model(cache: Path, name: str, files: Path, *, whole: bool = True, card: str = "") -> None:
     """Lay a model out as huggingface_hub does: blobs, a snapshot of links to them, a branch."""
     stored = cache / f"models--{name.replace('/', '--')}"
     snapshot = stored / "snapshots" / COMMIT
@@ -138,7 +163,7 @@ def cache_model(cache: Path, name: str, files: Path, *, whole: bool = True) -> N
         if whole or file.suffix != ".safetensors":
             shutil.copy(file, blob)
         (snapshot / file.name).symlink_to(Path("..") / ".." / "blobs" / blob.name)
-    (snapshot / "README.md").write_text("---\nlicense: apache-2.0\n---\n# A model\n")
+    (snapshot / "README.md").write_text(f"---\nlicense: apache-2.0\n{card}---\n# A model\n")
 
 
 def test_the_cache_and_folders(workspace: InsideWorkspace) -> None:
@@ -169,6 +194,29 @@ def test_the_cache_and_folders(workspace: InsideWorkspace) -> None:
     assert "lmstudio: does not answer" in warnings
 
 
+def test_a_models_card_in_the_cache_names_what_it_was_made_of(workspace: InsideWorkspace) -> None:
+    cache = workspace.folder / "hf" / "hub"
+    cards = {
+        "fine/tune": "base_model:\n- meta-llama/Llama-3.1-8B-Instruct\n",
+        "not/free": "commercial: false\n",
+        "named/otherwise": "license_name: x\nbase_model: facebook/opt-2.7b\n",
+    }
+    for number, (name, card) in enumerate(cards.items()):
+        files = workspace.folder / f"files-{number}"
+        shutil.copytree(bundled_folder() / ("generalist", "social", "technical")[number], files)
+        cache_model(cache, name, files, card=card)
+    document = discovered(workspace, "--source", "cache", "--min-params", "1")
+    (tuned,) = document["candidates"]
+    assert (tuned["name"], tuned["licence"]["tag"], tuned["licence"]["commercial"]) == (
+        "fine/tune",
+        "apache-2.0",
+        "conditional",
+    )
+    reasons = {each["name"]: "; ".join(each["reasons"]) for each in document["rejected"]}
+    assert "commercial: false" in reasons["not/free"]
+    assert "inherited from facebook/opt-2.7b" in reasons["named/otherwise"]
+
+
 class Server:
     """Answers by path; what is not there is 404."""
 
@@ -185,6 +233,9 @@ class Server:
                 self.reply(stub.answers.get(f"{self.path} {body['model']}"))
 
             def reply(self, value: Any) -> None:
+                if callable(value):
+                    value(self)
+                    return
                 data = json.dumps(value).encode() if value is not None else b"not found"
                 self.send_response(200 if value is not None else 404)
                 self.send_header("Content-Length", str(len(data)))
@@ -252,15 +303,78 @@ def test_lm_studio(workspace: InsideWorkspace, monkeypatch: pytest.MonkeyPatch) 
         {"id": "nomic-embed", "type": "embeddings", "arch": "nomic-bert"},
     ]
     server = Server({"/api/v0/models": {"data": listed}})
-    monkeypatch.setattr(
-        "bakeoff.study.discovering.list_lm_studio",
-        lambda: __import__("bakeoff.catalog.local_servers", fromlist=["x"]).list_lm_studio(server.url),
-    )
+    monkeypatch.setattr("bakeoff.catalog.local_servers.LM_STUDIO", server.url)
     document = discovered(workspace, "--source", "lmstudio", "--any-licence")
     (qwen,) = document["candidates"]
     assert (qwen["reference"], qwen["stored"]) == (f"openai:qwen/qwen3-8b@{server.url}/v1", "mlx")
     (embedding,) = document["rejected"]
     assert "is for embeddings" in embedding["reasons"][0]
+
+
+def hang(handler: BaseHTTPRequestHandler) -> None:
+    """Accept, and never answer."""
+    handler.rfile.read(1)
+
+
+def drip(handler: BaseHTTPRequestHandler) -> None:
+    """Promise an answer, and send a byte of it now and then."""
+    handler.send_response(200)
+    handler.end_headers()
+    with suppress(OSError):
+        for _ in range(200):
+            handler.wfile.write(b" ")
+            time.sleep(0.1)
+
+
+def fail(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_error(500)
+
+
+def babble(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    handler.wfile.write(b"<html>" + bytes(range(256)))
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "said"),
+    [
+        (hang, "does not answer within"),
+        (drip, "does not end its answer within"),
+        (fail, "answered with status 500"),
+        (babble, "answered with something that is not JSON"),
+        ([1, 2], "answered with something else than an object"),
+        ({"models": 5, "data": "x"}, "its answer has no list of models"),
+    ],
+)
+def test_a_server_that_is_slow_or_talks_nonsense_is_a_warning(
+    workspace: InsideWorkspace, monkeypatch: pytest.MonkeyPatch, behaviour: Any, said: str
+) -> None:
+    monkeypatch.setattr("bakeoff.catalog.local_servers._TIMEOUT_S", 1.0)
+    monkeypatch.setattr("bakeoff.catalog.local_servers._PATIENCE_S", 1.5)
+    server = Server({"/api/tags": behaviour, "/api/v0/models": behaviour})
+    monkeypatch.setenv("OLLAMA_HOST", server.url)
+    monkeypatch.setattr("bakeoff.catalog.local_servers.LM_STUDIO", server.url)
+    started = time.monotonic()
+    document = discovered(workspace, "--source", "ollama,lmstudio")
+    assert time.monotonic() - started < 15
+    assert document["candidates"] == []
+    ollama, studio = document["warnings"]
+    assert ollama.startswith(f"ollama: {said}")
+    assert studio.startswith(f"lmstudio: {said}")
+
+
+def test_an_ollama_that_falls_silent_is_not_asked_on_and_on(
+    workspace: InsideWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bakeoff.catalog.local_servers._TIMEOUT_S", 0.5)
+    tags = [{"name": f"m{number}", "details": {"parameter_size": "3B"}} for number in range(30)]
+    server = Server({"/api/tags": {"models": tags}, **{f"/api/show m{number}": hang for number in range(30)}})
+    monkeypatch.setenv("OLLAMA_HOST", server.url)
+    document = discovered(workspace, "--source", "ollama", "--any-licence", "--limit", "50")
+    assert len(document["candidates"]) == 30
+    assert len(document["warnings"]) == 3
+    assert "it keeps silent" in document["warnings"][-1]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from bakeoff.machine.detect import Machine
 from bakeoff_command import Workspace
-from contracts import one_document
+from contracts import check_doctor_document, one_document
 from stand_in_vllm import write_vllm
 
 
@@ -19,7 +19,7 @@ def test_the_document_tells_this_machine_and_its_engines(tmp_path: Path) -> None
     assert (done.returncode, done.stderr) == (0, "")
     document = one_document(done.stdout)
     assert set(document) == {"schema", "machine", "budget_bytes", "engines", "energy"}
-    assert document["schema"] == "bakeoff.doctor/1"
+    check_doctor_document(document)
     assert document["machine"]["ram_bytes"]["value"] == psutil.virtual_memory().total
     assert 0 < document["budget_bytes"]["value"] <= document["machine"]["ram_bytes"]["value"]
     assert document["budget_bytes"]["source"]
@@ -45,10 +45,11 @@ def test_an_engine_whose_import_kills_the_process_is_told(tmp_path: Path, monkey
     (package / "fatal-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: fatal\nVersion: 1.0\n")
     (package / "fatal-1.0.dist-info" / "entry_points.txt").write_text("[bakeoff.engines]\nfatal = fatal_engine:load\n")
     (package / "fatal_engine.py").write_text("import os\nos._exit(9)\n")
-    monkeypatch.setenv("PYTHONPATH", str(package))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(package), os.environ.get("PYTHONPATH", "")]))
     done = Workspace(tmp_path).call("doctor")
     assert done.returncode == 0
-    assert "fatal: its import ended the process (exit code 9). Add it with:  pip install fatal" in done.stdout
+    assert "fatal: its import ended the process (exit code 9)" in done.stdout
+    assert "add it with:  pip install fatal\n" in done.stdout
     assert "onnx" in done.stdout
 
 
@@ -56,7 +57,19 @@ def test_a_server_of_its_own_is_found_by_its_command(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     workspace.environment["PATH"] = str(tmp_path)
     said = workspace.call("doctor").stdout
-    assert "vllm: not installed: the command vllm. Add it with:  pip install vllm\n" in said
+    assert "vllm: not installed: the command vllm\n" in said
+    assert "add it with:  pip install vllm\n" in said
+    # At 80 columns only a command may be longer, and it is whole.
+    workspace.environment["COLUMNS"] = "80"
+    lines = workspace.call("doctor").stdout.splitlines()
+    assert all(len(line) <= 80 or "add it with:" in line for line in lines)
+    told = " ".join(" ".join(lines).split())
+    for source in (
+        "(reported by the operating system)",
+        "(reported by Linux (/proc/meminfo))",
+        "(assumed) for the system",
+    ):
+        assert source in told
     write_vllm(tmp_path / "bin")
     workspace.environment["PATH"] = os.pathsep.join([str(tmp_path / "bin"), os.environ["PATH"]])
     assert "vllm 0.32.0: works, on a device of its choice\n" in workspace.call("doctor").stdout

@@ -20,6 +20,16 @@ with open(sys.argv[1], "a", buffering=1) as log:
         time.sleep(0.05)
 """
 
+# The meter was opened when the first worker's log is there.
+BREAKER = """
+import pathlib, sys, time
+folder = pathlib.Path(sys.argv[1])
+deadline = time.monotonic() + 300
+while time.monotonic() < deadline and not any(folder.glob("home/runs/*/logs/*")):
+    time.sleep(0.05)
+(folder / "watts.csv").write_text("5,x\\n6,1\\n")
+"""
+
 
 def test_a_run_beside_a_wall_meter(tmp_path: Path) -> None:
     log = tmp_path / "watts.csv"
@@ -30,7 +40,7 @@ def test_a_run_beside_a_wall_meter(tmp_path: Path) -> None:
     try:
         wait_until(lambda: log.exists() and len(log.read_text().splitlines()) > 3, "the meter writes")
         done = workspace.call(
-            "run", "s.yaml", "--models", "bundled:social,bundled:technical", "--fixed-n", "60", "--json"
+            "run", "s.yaml", "--models", "bundled:social,bundled:technical", "--fixed-n", "60", "--json", timeout_s=400
         )
     finally:
         meter.kill()
@@ -56,15 +66,16 @@ def test_a_log_that_breaks_costs_the_figure_and_not_the_run(tmp_path: Path) -> N
     """It is whole when the run begins, and nonsense from then on: energy is assumed, and the run ends as ever."""
     log = tmp_path / "watts.csv"
     log.write_text("1000,40\n")
-    breaking = "import sys, time, pathlib\ntime.sleep(3)\npathlib.Path(sys.argv[1]).write_text('5,x\\n6,1\\n')"
     write_suite(tmp_path / "s.yaml", 4)
     workspace = Workspace(tmp_path)
     workspace.environment["BAKEOFF_WATTS_CSV"] = str(log)
-    breaker = subprocess.Popen([sys.executable, "-c", breaking, str(log)])
-    done = workspace.call("run", "s.yaml", "--models", "bundled:social", "--fixed-n", "4", "--json")
+    breaker = subprocess.Popen([sys.executable, "-c", BREAKER, str(tmp_path)])
+    done = workspace.call("run", "s.yaml", "--models", "bundled:social", "--fixed-n", "4", "--json", timeout_s=300)
     breaker.wait()
+    assert log.read_text().startswith("5,x")
     energy = one_document(done.stdout)["candidates"][0]["energy_j_per_generation"]
     assert energy["provenance"] == "assumed"
+    assert "not measured (the counters could not be read)" in energy["reason"]
 
 
 @pytest.mark.parametrize(("content", "said"), [(None, "is no file"), ("nonsense,1\nx,y\n1,2\n", "watts.csv:2")])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts import check_fit_document, one_document
 from inside import InsideWorkspace
 
 
@@ -30,8 +31,8 @@ LLAMA = {
 
 def test_models_that_are_here(workspace: InsideWorkspace) -> None:
     shown = workspace.call("fit", "bundled:generalist", "bundled:baseline", "--json", "--budget", "1GiB")
-    document = json.loads(shown.stdout)
-    assert document["schema"] == "bakeoff.fit/1"
+    document = one_document(shown.stdout)
+    check_fit_document(document)
     assert document["budget_bytes"] == {"value": 1 << 30, "source": "set by --budget"}
     larger, smaller = document["models"]
     for model in (larger, smaller):
@@ -71,7 +72,23 @@ def test_models_that_are_only_described(workspace: InsideWorkspace) -> None:
         (["an/lama"], {"an/llama": LLAMA}, "did you mean an/llama?"),
         (["an/llama", "--context", "131073"], {"an/llama": LLAMA}, "exceeds the model's 131072"),
         (["an/llama", "--context", "-1"], {"an/llama": LLAMA}, "a context of -1 tokens"),
+        (["an/llama", "--context", "nan"], {"an/llama": LLAMA}, "'nan'"),
+        (["an/llama", "--context", "9" * 400], {"an/llama": LLAMA}, "a context of 999999999999... (400 digits)"),
+        (
+            ["an/llama", "--context", "9" * 40],
+            {"an/llama": {name: size for name, size in LLAMA.items() if name != "max_position_embeddings"}},
+            "a context of 999999999999... (40 digits)",
+        ),
         (["an/llama", "--batch", "0"], {"an/llama": LLAMA}, "a batch of 0"),
+        (["an/llama", "--batch", "9" * 400], {"an/llama": LLAMA}, "a batch of 999999999999... (400 digits)"),
+        (["an/llama", "--budget", "nan"], {"an/llama": LLAMA}, "--budget nan"),
+        (["an/llama", "--device", "accelerator"], {"an/llama": LLAMA}, "--device accelerator: none was found"),
+        (["an/llama"], {"an/llama": LLAMA | {"num_hidden_layers": 10**15}}, "at most 10000 layers"),
+        (
+            ["an/llama"],
+            '{"an/llama": {"model_type": "llama", "hidden_size": 1e400, "param_count": 5}}',
+            "hidden_size: is inf",
+        ),
         (["an/llama", "--budget", "-5"], {"an/llama": LLAMA}, "--budget -5"),
         (["an/llama", "--quantisation", "q9"], {"an/llama": LLAMA}, "'q9'"),
         (["an/llama"], {"an/llama": LLAMA | {"head_dim": -128}}, "an/llama.head_dim: is -128"),
@@ -125,3 +142,28 @@ def test_a_run_is_learnt_from(workspace: InsideWorkspace) -> None:
         # What a worker really took lies within the margin that is assumed before anything was measured.
         assert one.measured_bytes > 50 << 20
         assert abs(one.residual) < 1.5
+
+
+def test_every_model_of_the_catalogue_at_once(workspace: InsideWorkspace) -> None:
+    from bakeoff.catalog.registry import load_catalogue
+
+    models = {name: entry.facts for name, entry in load_catalogue().items()}
+    Path(workspace.folder / "facts.json").write_text(json.dumps({"schema": "facts", "models": models}))
+    for more in ([], ["--engine", "transformers", "--batch", "8"], ["--quantisation", "q4_k_m", "--kv-type", "q8_0"]):
+        document = one_document(
+            workspace.call("fit", "--facts", "facts.json", "--budget", "12GiB", *more, "--json").stdout
+        )
+        check_fit_document(document)
+        assert [each["model"] for each in document["models"]] == list(models)
+        assert {each["verdict"] for each in document["models"]} >= {"fits", "no"}
+
+
+def test_what_is_not_told_stays_unknown(workspace: InsideWorkspace) -> None:
+    sizeless = {name: size for name, size in LLAMA.items() if name != "param_count"}
+    Path(workspace.folder / "facts.json").write_text(json.dumps({"a": sizeless, "b": LLAMA | {"model_type": "new"}}))
+    document = one_document(workspace.call("fit", "--facts", "facts.json", "--json").stdout)
+    check_fit_document(document)
+    first, second = document["models"]
+    assert (first["need_bytes"]["estimate"], first["verdict"]) == (None, "unknown")
+    assert (second["verdict"], second["max_context"]) == ("unknown", None)
+    assert "'new' is not known here" in second["notes"][0]

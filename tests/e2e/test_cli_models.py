@@ -46,6 +46,9 @@ def test_ones_own_models_come_and_go(workspace: InsideWorkspace) -> None:
     )
     assert own["facts"]["num_hidden_layers"] == 6
     assert own["facts"]["param_count"] > 1_000_000
+    assert workspace.call("models", "add", "told", "--reference", "bundled:baseline").returncode == 0
+    assert one_document(workspace.call("models", "show", "told", "--json").stdout)["licence"] == "Apache-2.0"
+    assert workspace.call("models", "remove", "told").returncode == 0
     fits = one_document(workspace.call("fit", "mine/small", "--json").stdout)["models"][0]
     assert fits["provenance"]["weights_bytes"].startswith("exact")  # its reference names files that are here
     ran = one_document(workspace.call("run", "--models", "mine/small", "--fixed-n", "2", "--json").stdout)

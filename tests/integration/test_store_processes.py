@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import shutil
-import signal
-import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -21,10 +16,10 @@ from bakeoff.core.errors import StoreError
 from bakeoff.core.records import RunEvent, Score
 from bakeoff.store.db import Store
 from made_runs import generation
+from postgres_server import free_port, postgres_server
 
 STORES = 30
 WRITER = Path(__file__).parents[1] / "store_writers.py"
-_FOLDERS = (Path("/usr/local/bin"), *sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True))
 
 
 def write_at_once(url: str, spans: list[tuple[int, int]]) -> list[int]:
@@ -76,70 +71,11 @@ def test_a_new_store_may_be_opened_by_several_at_the_same_moment(tmp_path: Path)
     assert len(list(tmp_path.glob("*/bakeoff.db"))) == STORES
 
 
-def _postgres_programs() -> tuple[Path, Path] | None:
-    for folder in _FOLDERS:
-        initdb, postgres = folder / "initdb", folder / "postgres"
-        if initdb.exists() and postgres.exists():
-            return initdb, postgres
-    found = [shutil.which(name) for name in ("initdb", "postgres")]
-    return (Path(found[0]), Path(found[1])) if found[0] and found[1] else None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """A PostgreSQL of our own in a temporary folder, gone afterwards."""
-    pytest.importorskip("psycopg", reason="psycopg is not installed")
-    programs = _postgres_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL's initdb and postgres are not installed")
-    initdb, postgres = programs
-    # PostgreSQL refuses to run as root: there, as its own user if there is one.
-    user = None
-    if os.geteuid() == 0:
-        import pwd
-
-        if "postgres" not in {entry.pw_name for entry in pwd.getpwall()}:
-            pytest.skip("running as root, and there is no user postgres to run PostgreSQL as")
-        user = "postgres"
-    with tempfile.TemporaryDirectory(prefix="pg") as home:
-        folder = Path(home)
-        if user is not None:
-            shutil.chown(folder, user)
-        made = subprocess.run(
-            [initdb, "-D", folder / "data", "-U", "me", "-A", "trust", "-E", "UTF8", "--no-sync"],
-            user=user,
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if made.returncode:
-            pytest.skip(f"initdb does not work here: {made.stderr.strip().splitlines()[-1]}")
-        port = _free_port()
-        options = ["-D", folder / "data", "-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1", "-F"]
-        process = subprocess.Popen(
-            [postgres, *options], user=user, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
-        try:
-            assert process.stderr is not None
-            said = []
-            for line in process.stderr:
-                said.append(line)
-                if "ready to accept connections" in line:
-                    break
-            else:
-                pytest.skip(f"PostgreSQL does not start here: {said[-1:]}")
-            yield f"postgresql+psycopg://me@127.0.0.1:{port}"
-        finally:
-            process.send_signal(signal.SIGINT)  # a fast shutdown: clients are not waited for
-            process.communicate(timeout=30)
+    """A PostgreSQL of our own."""
+    with postgres_server() as url:
+        yield url
 
 
 @pytest.fixture
@@ -194,6 +130,6 @@ def test_another_version_on_postgresql(database: str) -> None:
 def test_a_server_that_is_not_there() -> None:
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     with pytest.raises(StoreError) as caught:
-        Store(f"postgresql+psycopg://me:hunter2@127.0.0.1:{_free_port()}/db")
+        Store(f"postgresql+psycopg://me:hunter2@127.0.0.1:{free_port()}/db")
     assert "BAKEOFF_STORE" in caught.value.hint
     assert "hunter2" not in caught.value.message

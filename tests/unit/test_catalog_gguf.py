@@ -3,6 +3,7 @@
 import os
 import struct
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from bakeoff.catalog.gguf import read_gguf
 from bakeoff.catalog.references import look_again, resolve
 from bakeoff.core.errors import InvalidFile, UnknownModel, UnsupportedModel
-from made_gguf import ARRAY, KEYS, STRING, TENSORS, U32, header, text, write_gguf
+from made_gguf import ARRAY, F32, KEYS, STRING, TENSORS, U32, header, text, write_gguf
 
 
 def refusal(file) -> str:
@@ -143,6 +144,36 @@ def test_a_sparse_file_of_zeros_is_no_long_read(tmp_path):
     started = time.perf_counter()
     refusal(file)
     assert time.perf_counter() - started < 1
+
+
+def test_ten_thousand_lists_do_not_fill_the_memory(tmp_path):
+    """Each is short enough to be kept, and together they would take a gigabyte."""
+    lists = {f"x.{n}": struct.pack("<IIQ", ARRAY, F32, 4096) + bytes(4 * 4096) for n in range(2000)}
+    file = write_gguf(tmp_path / "m.gguf", {**lists, **KEYS})
+    tracemalloc.start()
+    found = read_gguf(file)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.context_length == 1024
+    assert peak < 64 << 20
+
+
+def test_a_real_vocabulary_is_passed_over_quickly(tmp_path):
+    """As many pieces as Qwen's has, with a score and a type each: the library gguf takes seconds, and keeps them all."""
+    pieces = b"".join(text(f"piece-{n}") for n in range(152_000))
+    keys = KEYS | {
+        "tokenizer.ggml.tokens": struct.pack("<IIQ", ARRAY, STRING, 152_000) + pieces,
+        "tokenizer.ggml.scores": struct.pack("<IIQ", ARRAY, F32, 152_000) + bytes(4 * 152_000),
+    }
+    file = write_gguf(tmp_path / "m.gguf", keys)
+    taken = []
+    for _ in range(7):
+        started = time.process_time()
+        found = read_gguf(file)
+        taken.append(time.process_time() - started)
+    assert found.context_length == 1024
+    assert "tokenizer.ggml.tokens" not in found.metadata
+    assert min(taken) < 0.5  # about 0.05 where nothing else runs; benchmarks/results/fit.md has the figure
 
 
 def test_what_is_no_file_is_refused(tmp_path):

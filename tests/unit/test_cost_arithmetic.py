@@ -120,7 +120,8 @@ def test_intervals_hold_what_is_assumed_and_what_was_measured() -> None:
     assert values.busy_s == pytest.approx(float(np.mean(sample.busy_s)))
     assert values.cloud_text == pytest.approx(100 * 0.15e-6 + float(np.mean(sample.completion_tokens)) * 0.6e-6)
     stated = spread(values, [], sample, prices)
-    doubted = spread(values, [assumed("watts", 35, 17, 80)], sample, prices, token_ratio=(0.8, 1.25))
+    doubts = [assumed("watts", 35, 17, 80), assumed("token_ratio", 1, 0.8, 1.25)]
+    doubted = spread(values, doubts, sample, prices)
     for name in ("local", "cloud", "saving", "annual_saving"):
         narrow, wide = getattr(stated, name), getattr(doubted, name)
         assert narrow.low < narrow.estimate < narrow.high
@@ -128,6 +129,49 @@ def test_intervals_hold_what_is_assumed_and_what_was_measured() -> None:
         assert narrow.briefs == 40
     assert stated == spread(values, [], sample, prices)
     assert spread(SEED, [], None, None).local.low is None  # nothing was doubted, nothing is claimed
+    # What somebody stated is not drawn again; what was measured besides still is.
+    flat = spread(replace(values, cloud_text=0.001), [], sample, prices, fixed={"cloud_text": 0.001})
+    assert (flat.cloud.estimate, flat.cloud.low) == (0.001, None)  # nobody doubts it
+    assert flat.local == stated.local
+
+
+def test_a_draw_without_a_usable_text_is_no_division_by_nothing() -> None:
+    sample = Sample(
+        busy_s=(1.0,) * 4,
+        prompt_tokens=(1.0,) * 4,
+        completion_tokens=(1.0,) * 4,
+        accepted=(0.0, 0.0, 0.0, 0.5),
+        texts=(2,) * 4,
+    )
+    prices = TokenPrices(prompt=0.0, completion=1e-6)
+    values = means_of(sample, prices, SEED)
+    assert values.accepted == 0.125
+    none = means_of(sample, prices, SEED, np.zeros(4, dtype=np.int64))
+    assert none.accepted == 0.5 / 8  # half a text of eight
+    found = spread(values, [], sample, prices).local
+    assert found.high is not None
+    assert found.high <= local_cost(replace(values, accepted=0.5 / 8)).total * (1 + 1e-9)
+
+
+def test_what_nobody_stated_costs_nobody_knows_what() -> None:
+    volume = replace(SEED, pieces_per_day=1000.0)
+    assert (local_cost(volume).idle, local_cost(volume).hardware) == (None, None)
+    free = local_cost(replace(volume, idle_watts=0.0, hardware_price=0.0))
+    assert (free.idle, free.hardware) == (0.0, 0.0)
+    assert free.total == local_cost(volume).total == free.electricity
+    assert local_cost(replace(volume, maintenance_per_year=365.0)).hardware == pytest.approx(0.001)
+
+
+def test_a_providers_tokens_are_not_the_models() -> None:
+    assert cloud_cost(replace(SEED, token_ratio=1.25)) == pytest.approx(1.25 * SEED.cloud_text)
+    assert flips_sign_at(SEED, "token_ratio") == pytest.approx(2.315833e-6 / 0.00015, rel=1e-5)
+
+
+def test_a_break_even_that_one_machine_cannot_write() -> None:
+    found = answer(replace(SEED, hardware_price=20_000.0), [])
+    assert found.break_even_per_day == pytest.approx(92_756, abs=1)
+    assert found.break_even_busy_share == pytest.approx(92_756 * 1.588 / 86_400, rel=1e-4)
+    assert answer(replace(SEED, cloud_text=0.0), []).break_even_busy_share is None
 
 
 @given(

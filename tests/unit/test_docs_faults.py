@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bakeoff.cli.tracking import LIMIT_S
 from bakeoff.core import errors
 from bakeoff.engines.deadlines import Deadlines
 from bakeoff.study.retries import TRIES, Patience
@@ -21,6 +22,7 @@ DEFAULTS = {
     "BACKOFF": Patience().backoff_s,
     "LONGEST_WAIT": Patience().longest_wait_s,
     "GIVE_UP": Patience().give_up_s,
+    "TRACKING": LIMIT_S,
 }
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from bakeoff.core.clock import HandClock
 from bakeoff.core.errors import InvalidFile, UsageError
 from bakeoff.machine.accelerators import Accelerator
 from bakeoff.measure.energy import EnergyWindow, Reading, energy_between, summarise_energy
 from bakeoff.measure.energy_counters import AppleMeter, CsvMeter, NvmlMeter, PowerPipe, RaplMeter
 from bakeoff.measure.energy_sources import find_energy_sources, open_meter
+from bakeoff.study.energy_watch import EnergyWatch
 from waiting import wait_until
 
 GPU = Accelerator(kind="cuda", name="x", memory_bytes=1, free_bytes=1, power_w=80.0, source="test")
@@ -41,6 +44,16 @@ def test_a_counter_that_starts_over() -> None:
         (reading(0, package=5.0), reading(5, package=4.0), "package went backwards"),
         (reading(0, package=0.0), reading(1, package=1e6), "W cannot be"),
         (reading(1, package=0.0), reading(1, package=1.0), "no time passed"),
+        (reading(0, package=1.0, **{"package-1": 1.0}), reading(5, package=90.0), "package-1 is gone"),
+        (reading(0, wall=1.0), reading(5), "wall is gone"),
+        (
+            reading(0, package=1.0, **{"package-1": 7.0}),
+            reading(5, package=90.0, **{"package-1": 7.0}),
+            "package-1 stood still under load",
+        ),
+        # Set back to 0 by a driver that was loaded anew: as if it had wrapped, it would have drawn 8.7 kW.
+        (reading(0, 262143.0, package=900.0), reading(30, 262143.0, package=10.0), "W cannot be"),
+        (reading(0, wall=1.0), reading(90, wall=2.0).model_copy(update={"unseen_s": 70.0}), "told nothing for 70 s"),
     ],
 )
 def test_counters_that_cannot_be_believed(before: Reading, after: Reading, problem: str) -> None:
@@ -122,7 +135,7 @@ def test_a_mac_has_ways_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_board_by_its_own_counter() -> None:
-    counter = iter([1_000_000, 1_250_000])
+    counter = iter([900_000, 1_000_000, 1_250_000])
     nvml = SimpleNamespace(
         nvmlInit=lambda: None,
         nvmlShutdown=lambda: None,
@@ -134,6 +147,83 @@ def test_a_board_by_its_own_counter() -> None:
     meter.close()
     assert energy_between(before, after).gross_j == pytest.approx(250.0)
     assert before.scope == "gpu"
+
+
+class NVMLError(Exception):
+    """As pynvml's: nobody's subclass."""
+
+
+def test_a_board_that_does_not_count_or_goes_away() -> None:
+    def refuse(_: object) -> int:
+        raise NVMLError("Not Supported")
+
+    nvml = SimpleNamespace(
+        nvmlInit=lambda: None,
+        nvmlShutdown=lambda: None,
+        nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlDeviceGetTotalEnergyConsumption=refuse,
+    )
+    with pytest.raises(OSError, match="Not Supported"):
+        NvmlMeter(0, nvml)
+    nvml.nvmlDeviceGetTotalEnergyConsumption = lambda _: 1000
+    meter = NvmlMeter(0, nvml)
+    nvml.nvmlDeviceGetTotalEnergyConsumption = refuse
+    kept: list[EnergyWindow] = []
+    clock = HandClock(datetime(2026, 1, 1, tzinfo=UTC))
+    watch = EnergyWatch(meter, kept.append, clock)
+    nvml.nvmlDeviceGetTotalEnergyConsumption = lambda _: 1000
+    watch.begin()
+    nvml.nvmlDeviceGetTotalEnergyConsumption = refuse
+    watch.end("a", 5, 100)
+    watch.close()
+    found = summarise_energy(kept)
+    assert (found.j_per_text, found.problem) == (None, "the counters could not be read")
+
+
+def test_without_a_driver_nvml_is_told_and_nothing_else_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pynvml", reason="needs the extra energy")
+    if Path("/dev/nvidiactl").exists():
+        pytest.skip("there is a driver here")
+    (nvml,) = (found for found in find_energy_sources("Linux", (GPU,)) if found.source == "nvml")
+    assert not nvml.available
+    assert "cannot be read (NVML: " in nvml.reason
+    monkeypatch.delenv("BAKEOFF_WATTS_CSV", raising=False)
+    assert open_meter("Linux", (GPU,), "cuda") is None
+
+
+class Turned:
+    """A meter whose readings are given, and a clock that goes on with them."""
+
+    source = "test"
+    scope = "wall"
+
+    def __init__(self, *readings: Reading | None) -> None:
+        self._left = iter(readings)
+
+    def read(self) -> Reading:
+        found = next(self._left)
+        if found is None:
+            raise OSError("gone")
+        return found
+
+    def close(self) -> None: ...
+
+
+def test_a_run_keeps_what_its_meter_failed_to_tell() -> None:
+    """Of 10 s that a candidate wrote the meter told 2: what it told is no measurement of the whole."""
+    clock = HandClock(datetime(2026, 1, 1, tzinfo=UTC))
+    kept: list[EnergyWindow] = []
+    watch = EnergyWatch(
+        Turned(reading(0, wall=0.0), reading(2, wall=80.0), None, reading(9, wall=9.0)), kept.append, clock
+    )
+    for seconds in (10.0, 3.0):
+        watch.begin()
+        clock.advance(seconds)
+        watch.end("a", 4, None)
+    assert [window.sample.problem for window in kept] == ["the meter told 2 of 10 s", "the counters could not be read"]
+    assert summarise_energy(kept).j_per_text is None
+    watch.end("a", 1, None)  # nothing was begun
+    assert kept[-1].sample.quality == "invalid"
 
 
 class Chip:
@@ -204,13 +294,22 @@ def test_the_log_of_a_wall_meter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (before.at_s, before.joules) == (1002.0, {"wall": 40.0})
     with log.open("a") as stream:
         stream.write("1004,30\n2000,30\n2001,50\n20")  # a gap that nobody saw, and a line that is being written
+    # From 1004 to 2000 nobody saw what was drawn: what was seen would be a tenth of a watt.
+    assert energy_between(before, meter.read()).problem == "the meter told nothing for 996 s"
+    log.write_text("1000,10\n1002,30\n1004,30\n1006,50\n20")  # a line that is being written
     sample = energy_between(before, meter.read())
-    assert sample.gross_j == pytest.approx(60.0 + 40.0)
+    assert (sample.gross_j, sample.seconds) == (pytest.approx(60.0 + 80.0), 4.0)
+    # The work took a second longer than the log tells so far: its mean power counts for all of it.
+    longer = energy_between(before, meter.read(), 10.0, passed_s=5.0)
+    assert (longer.gross_j, longer.net_j, longer.seconds) == (pytest.approx(175.0), pytest.approx(125.0), 5.0)
+    # It took a minute, and the log ended after four seconds.
+    assert energy_between(before, meter.read(), passed_s=60.0).problem == "the meter told 4 of 60 s"
     for wrong, said in (
         ("", "has no line"),
         ("5,1\n4,1\n", "goes back in time"),
         ("5,x\n6,1\n", "is '5,x'"),
         ("5,-1\n6,1\n", "is '5,-1'"),
+        ("5,nan\n6,1\n", "is '5,nan'"),
     ):
         log.write_text(wrong)
         with pytest.raises(InvalidFile, match=said):

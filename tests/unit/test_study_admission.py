@@ -10,7 +10,8 @@ from bakeoff.catalog.calibration import FEWEST, Observation
 from bakeoff.core.errors import DoesNotFit
 from bakeoff.core.spec import Sampling
 from bakeoff.machine.budget import Budget
-from bakeoff.study.admission import Budgets, check_fit, expected_place
+from bakeoff.store.db import Store
+from bakeoff.study.admission import Budgets, check_fit, expected_place, read_observations
 from bakeoff.study.preflight import make_candidates
 
 TINY = str(Path(__file__).parents[1] / "data" / "tiny_llama")
@@ -55,3 +56,35 @@ def test_where_a_worker_is_expected_to_compute() -> None:
     assert expected_place(torch.model_copy(update={"device": "cpu:0"}), card) == "cpu"
     assert expected_place(torch, budgets(None)) == "cpu"
     assert card.of("accelerator").source == "card"
+
+
+def test_what_runs_have_stored_decides_who_is_let_in(tmp_path: Path) -> None:
+    """Nine loads that took more than was predicted, read back from a workspace's store: the tenth model stays out."""
+    store = Store.open_folder(tmp_path)
+    need = check_fit(CANDIDATES, budgets(None), 4).needs[TINY]
+    for number in range(FEWEST):
+        seen = Observation(
+            model=str(number),
+            engine="onnx",
+            where="cpu",
+            predicted_bytes=need.resident_bytes,
+            margin_bytes=need.margin_bytes,
+            measured_bytes=need.resident_bytes + 4 * need.margin_bytes,
+        )
+        store.add_observation(str(number), seen.model_dump_json())
+        again = read_observations(store)
+        if number < FEWEST - 1:  # too few to learn from
+            check_fit(CANDIDATES, budgets(need.high), 4, again)
+    with pytest.raises(DoesNotFit):
+        check_fit(CANDIDATES, budgets(need.high), 4, again)
+    check_fit(CANDIDATES, budgets(need.estimate + 4 * need.margin_bytes), 4, again)
+    store.close()
+
+
+def test_a_refusal_tells_every_part_in_units_that_show_it() -> None:
+    with pytest.raises(DoesNotFit) as caught:
+        check_fit(CANDIDATES, budgets(50 << 20), 4)
+    told = caught.value.message
+    assert " 0.0" not in told
+    for part in ("expected", "weights", "KV cache", "scratch", "runtime", "while it loads", "50.0 MiB (set by hand)"):
+        assert part in told

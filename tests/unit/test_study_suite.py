@@ -102,6 +102,9 @@ WRONG_AT_TOP = [
     ("weights: {length_quality: .nan}\n", "weights.length_quality", ".nan", "finite"),
     ("weights: 3\n", "weights", "is 3", "a mapping"),
     ("tracking: {uri: 5}\n", "tracking.uri", "is 5", "text"),
+    ("tracking: mlfow\n", "tracking", "'mlfow'", "did you mean mlflow?"),
+    ("tracking: {experimnt: a}\n", "tracking.experimnt", "not a known key", "did you mean experiment?"),
+    ("tracking: {requests_per_day: 0}\n", "tracking.requests_per_day", "is 0", "greater than 0"),
     ("<<: {eps: 1}\n", "<<", "merge keys are not read", "written out"),
     ("eps: 0.1\neps: 0.2\n", "eps", "given twice, first on line 3", "once"),
     ("eps: 1" + "0" * 60 + "\n", "eps", "is 1", "at most 40 digits"),
@@ -414,3 +417,16 @@ def test_a_fact_of_emphasis_marks_is_told_what_would_do() -> None:
 def test_more_tokens_than_any_context_holds_are_told() -> None:
     problem = only_problem(f"{HEAD}sampling: {{max_tokens: 99999999999}}\n{BRIEF}")
     assert problem.field == "sampling.max_tokens"
+
+
+@pytest.mark.parametrize(
+    ("written", "to", "uri"),
+    [
+        ("mlflow", "mlflow", None),
+        ("{}", None, None),
+        ("{uri: 'http://127.0.0.1:5000'}", "mlflow", "http://127.0.0.1:5000"),
+    ],
+)
+def test_who_says_where_to_track_means_it(written: str, to: str | None, uri: str | None) -> None:
+    tracking = make_suite(top=f"tracking: {written}\n").tracking
+    assert (tracking.to, tracking.uri) == (to, uri)

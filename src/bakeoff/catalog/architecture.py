@@ -15,6 +15,8 @@ from bakeoff.catalog.state_layers import linear_state_bytes, ssm_state_bytes
 from bakeoff.core.spec import Record
 
 LayerKind = Literal["full", "sliding", "mla", "state", "cross"]
+MOST_LAYERS = 10_000
+"""A hundred times what the deepest published models have. Layers are counted one by one: no file may ask for more."""
 _Told = Literal["full", "sliding", "linear", "ssm", "none"]
 """What a configuration says of a layer: "linear" and "ssm" keep a state, "none" keeps nothing."""
 
@@ -191,7 +193,7 @@ def _layers(
     family: str | None, facts: Mapping[str, Any], sizes: Mapping[str, int | None], guessed: list[str]
 ) -> tuple[LayerGroup, ...]:
     count = _size(facts, ("num_decoder_layers",)) or sizes["num_hidden_layers"]
-    if count is None:
+    if count is None or count > MOST_LAYERS:
         return ()
     attention = _attention(family, facts, sizes, guessed)
     kinds = _kinds(family, facts, count)
@@ -233,7 +235,7 @@ def _kinds(family: str | None, facts: Mapping[str, Any], count: int) -> list[_To
     if isinstance(listed, Sequence) and not isinstance(listed, str):
         return [_KINDS.get(str(name), "full") for name in listed][:count]
     if isinstance(pattern := facts.get("hybrid_override_pattern"), str):  # Nemotron-H: M, * and -
-        return [_MARKS.get(mark, "none") for mark in pattern]
+        return [_MARKS.get(mark, "none") for mark in pattern[:count]]
     if family in _STATE_FAMILIES:
         attending = _attending(family, facts, count)
         other: _Told = "linear" if family == "qwen3_next" else "ssm"

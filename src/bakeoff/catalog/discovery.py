@@ -79,17 +79,12 @@ def sort_out(
     """
     candidates, rejected = [], []
     for model, places in merge(found):
-        verdict = judge_licence(
-            model.licence.tag,
-            model.licence.name,
-            model.licence.link,
-            model.licence.commercial_use,
-            model.base_licences,
-        )
+        verdict = _judge(model)
         reasons = _reasons(model, criteria, verdict)
         fit = None
         if not reasons:
             model, fit = look(model)  # noqa: PLW2901 - the same model, better known
+            verdict = _judge(model)
             reasons = _reasons(model, criteria, verdict)
         if fit is not None and fit.verdict == "no":
             needs = "more than fits" if fit.need_bytes is None else bytes_text(fit.need_bytes)
@@ -99,6 +94,11 @@ def sort_out(
         else:
             candidates.append(Discovered(model=model, licence=verdict, fit=fit, also_at=places))
     return Discovery(candidates=tuple(order(candidates)), rejected=tuple(rejected))
+
+
+def _judge(model: Found) -> LicenceVerdict:
+    own = model.licence
+    return judge_licence(own.tag, own.name, own.link, own.commercial_use, model.base_licences)
 
 
 def merge(found: Iterable[Found]) -> list[tuple[Found, tuple[str, ...]]]:

@@ -18,6 +18,9 @@ from bakeoff.core.spec import Record
 
 Verdict = Literal["fits", "tight", "no", "unknown"]
 DEFAULT_CONTEXT = 4096
+_MOST_ROWS = 1 << 16
+_MOST_TOKENS = 1 << 32
+"""Where the model does not say how many it holds; a thousand times what any does."""
 
 
 class Load(NamedTuple):
@@ -78,11 +81,11 @@ def predict(subject: Subject, load: Load, budget_bytes: int | None, bound: Bound
 
     Raises:
         ContextTooLong: `load.tokens` is more than the model's context.
-        UsageError: no tokens or no rows at all.
+        UsageError: no tokens or no rows at all, or beyond all measure.
     """
     tokens, rows = _tokens(subject, load), load.rows
-    if rows < 1:
-        raise UsageError(f"a batch of {rows}", "give at least 1 text at a time")
+    if not 1 <= rows <= _MOST_ROWS:
+        raise UsageError(f"a batch of {_short(rows)}", f"give from 1 to {_MOST_ROWS} texts at a time")
     kv_type = load.kv_type or default_kv_type(load.engine, load.where)
     shape = CacheShape(load.engine, rows, tokens, kv_type)
     if subject.weights is None:
@@ -118,14 +121,20 @@ def _tokens(subject: Subject, load: Load) -> int:
     most = subject.architecture.max_context
     if load.tokens is None:
         return min(DEFAULT_CONTEXT, most or DEFAULT_CONTEXT)
-    if load.tokens < 1:
-        raise UsageError(f"a context of {load.tokens} tokens", "give at least 1 token")
+    if load.tokens < 1 or (most is None and load.tokens > _MOST_TOKENS):
+        raise UsageError(f"a context of {_short(load.tokens)} tokens", f"give from 1 to {most or _MOST_TOKENS} tokens")
     if most is not None and load.tokens > most:
         raise ContextTooLong(
-            f"{subject.name}: a context of {load.tokens} tokens exceeds the model's {most} (context_exceeds_model)",
+            f"{subject.name}: a context of {_short(load.tokens)} tokens exceeds the model's {most} (context_exceeds_model)",
             f"ask for {most} or fewer:  --context {most}",
         )
     return load.tokens
+
+
+def _short(count: int) -> str:
+    """Return a number that somebody typed, fit for a message."""
+    text = str(count)
+    return text if len(text) <= 24 else f"{text[:12]}... ({len(text)} digits)"
 
 
 def _need(subject: Subject, weights: Weights, where: Where, shape: CacheShape, bound: Bound) -> Need:
@@ -199,6 +208,8 @@ def _provenance(subject: Subject, shape: CacheShape, bound: Bound) -> dict[str, 
         "kv_bytes": cache if architecture.layers and not architecture.guessed else f"guessed: {cache}",
         "graph_bytes": graph,
         "runtime_bytes": f"assumed for {shape.engine}",
+        "load_peak_bytes": "derived: the form of the weights that the engine makes, and the runtime",
+        "resident_bytes": "derived: what is needed, and pages of the model's files",
         "high": margin,
     }
 

@@ -17,7 +17,7 @@ class Found(Record):
     """None is what the source did not tell. `local`: its weights are on this machine; `remote_host`: it runs elsewhere.
 
     `facts` are sizes by the names of config.json; `fingerprint` is equal for equal files; `stored` says how the weights are
-    kept: a folder of safetensors, GGUF, MLX.
+    kept: a folder of safetensors, GGUF, MLX. `base_models` are those that it was made of, `base_licences` theirs as far as known.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Found(Record):
     architecture: str | None = None
     task: str | None = None
     licence: Licence = Licence()
+    base_models: tuple[str, ...] = ()
     base_licences: tuple[Licence, ...] = ()
     gated: bool | None = None
     downloads: int | None = None

@@ -55,6 +55,7 @@ _MAX_STRINGS = 1 << 23
 _MAX_TEXT_BYTES = 1 << 24
 _MAX_KEPT_BYTES = 1 << 26
 _MAX_KEPT_NUMBERS = 4096
+_MAX_ALL_NUMBERS = 1 << 18
 _MAX_DIMENSIONS = 4
 _WINDOW_BYTES = 1 << 22
 
@@ -203,7 +204,7 @@ class _Reader:
         self._stream = stream
         self._window = b""
         self._window_at = 0
-        self._kept = 0
+        self._kept = self._numbers = 0
         self._strings = 0
         self.size = size
         self.at = 0
@@ -241,13 +242,28 @@ class _Reader:
         start = self._reach(length)
         return self._window[start : start + length].decode("utf-8", errors="replace")
 
+    def keeps(self, count: int) -> bool:
+        """Tell whether so many numbers in a list may be kept: short lists are, until there are too many of them."""
+        self._numbers += count if count <= _MAX_KEPT_NUMBERS else 0
+        return count <= _MAX_KEPT_NUMBERS and self._numbers <= _MAX_ALL_NUMBERS
+
     def skip_texts(self, count: int) -> None:
         """Pass over strings."""
         self._strings += count
         if self._strings > _MAX_STRINGS:
             raise _BrokenError(f"says it has more than {_MAX_STRINGS} strings")
+        # A vocabulary has a hundred thousand of them, so this loop does without calls: it is most of the time that a header takes.
+        length_of, at, window, begin, last = _U64.unpack_from, self.at, b"", 0, -1
         for _ in range(count):
-            self.skip(int(self.number(_U64)))
+            if not begin <= at <= last:
+                self.at = at
+                self._reach(_U64.size)
+                window, begin = self._window, self._window_at
+                last = begin + len(window) - _U64.size
+            at += _U64.size + length_of(window, at - begin)[0]
+            if at > self.size:
+                raise _BrokenError(f"ends at byte {self.size}, {at - self.size} bytes before a text's end")
+        self.at = at
 
     def _reach(self, length: int) -> int:
         """Have the next `length` bytes in the window, and pass over them; return where they begin in it."""
@@ -317,7 +333,7 @@ def _value(reader: _Reader, code: int, key: str) -> Value | None:
         raise _BrokenError(f"has {kind} at key {key[:80]!r}", "arrays of numbers or texts")
     width = _SCALARS[item].size
     length = reader.count("numbers", reader.size, width)
-    if length > _MAX_KEPT_NUMBERS:
+    if not reader.keeps(length):
         reader.skip(length * width)
         return None
     return tuple(_scalar(reader, item) for _ in range(length))

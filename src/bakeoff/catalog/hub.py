@@ -13,7 +13,7 @@ from typing import Any
 
 from bakeoff.catalog.discovery import Criteria
 from bakeoff.catalog.found import Found, Told
-from bakeoff.catalog.licence import Licence
+from bakeoff.catalog.model_card import Card, known_licences, read_card
 from bakeoff.core.errors import MissingDependency
 
 _EXPAND = [
@@ -30,8 +30,6 @@ _EXPAND = [
 ]
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I8": 1, "U8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I32": 4, "U32": 4}
 _MOST_LISTED = 400
-_BASE = "base_model:"
-_RELATIONS = ("finetune:", "quantized:", "adapter:", "merge:")
 
 
 def list_hub(criteria: Criteria, endpoint: str | None = None) -> Told:
@@ -99,6 +97,19 @@ def add_sizes(model: Found, endpoint: str | None = None) -> Found:
     return model.model_copy(update=known | ({"context_length": context} if isinstance(context, int) else {}))
 
 
+def ask_card(model: str, endpoint: str | None = None) -> Card | None:
+    """Return what a model's card says of licences, None where it cannot be had (gone, private, offline).
+
+    Raises:
+        MissingDependency: huggingface_hub is not installed.
+    """
+    api = _api(endpoint)
+    try:
+        return _card(api.model_info(model, expand=["cardData", "tags"], timeout=10))
+    except Exception:  # noqa: BLE001 - as above; a card that cannot be read is told as such
+        return None
+
+
 def list_variants(model: str, endpoint: str | None = None, limit: int = 5) -> list[dict[str, Any]]:
     """Return repositories with quantised weights of a model, most downloaded first: `name`, `format`, `downloads`.
 
@@ -108,7 +119,7 @@ def list_variants(model: str, endpoint: str | None = None, limit: int = 5) -> li
     api = _api(endpoint)
     try:
         listed = api.list_models(
-            filter=f"{_BASE}quantized:{model}",
+            filter=f"base_model:quantized:{model}",
             sort="downloads",
             limit=limit,
             expand=["downloads", "tags", "library_name"],
@@ -127,8 +138,7 @@ def _api(endpoint: str | None) -> Any:
 
 
 def _read(info: Any) -> Found:
-    card = info.card_data.to_dict() if info.card_data is not None else {}
-    tags = list(info.tags or ())
+    card = _card(info)
     counts = dict(info.safetensors.parameters) if info.safetensors is not None else {}
     gguf = info.gguf if isinstance(info.gguf, dict) else {}
     config = info.config if isinstance(info.config, dict) else {}
@@ -146,11 +156,17 @@ def _read(info: Any) -> Found:
         context_length=gguf.get("context_length"),
         architecture=family,
         task=info.pipeline_tag,
-        licence=_licence(info.id, card, tags),
-        base_licences=tuple(_inherited(card, tags)),
+        licence=card.licence,
+        base_models=card.bases,
+        base_licences=known_licences(card.bases),
         gated=None if info.gated is None else bool(info.gated),
         downloads=info.downloads,
     )
+
+
+def _card(info: Any) -> Card:
+    heading = info.card_data.to_dict() if info.card_data is not None else {}
+    return read_card(info.id, heading, list(info.tags or ()))
 
 
 def _format(info: Any) -> Any:
@@ -158,57 +174,6 @@ def _format(info: Any) -> Any:
     if "gguf" in tags or info.library_name == "gguf":
         return "gguf"
     return "mlx" if "mlx" in tags or info.library_name == "mlx" else "folder"
-
-
-def _licence(model: str, card: dict[str, Any], tags: list[str]) -> Licence:
-    tagged = next((tag.removeprefix("license:") for tag in tags if tag.startswith("license:")), None)
-    told = card.get("license")
-    tag = told if isinstance(told, str) else (told[0] if isinstance(told, list) and told else tagged)
-    flag = card.get("commercial")
-    return Licence(
-        model=model,
-        tag=tag,
-        name=card.get("license_name"),
-        link=card.get("license_link"),
-        commercial_use=flag if isinstance(flag, bool) else None,
-    )
-
-
-def _inherited(card: dict[str, Any], tags: list[str]) -> Iterator[Licence]:
-    """Yield the licences of models that it was made of, by what their names say: Llama and Gemma pass theirs on."""
-    told = card.get("base_model") or ()
-    names = [told] if isinstance(told, str) else [name for name in told if isinstance(name, str)]
-    for tag in tags:
-        if tag.startswith(_BASE):
-            name = tag.removeprefix(_BASE)
-            names.append(next((name.removeprefix(kind) for kind in _RELATIONS if name.startswith(kind)), name))
-    for name in dict.fromkeys(names):
-        if inherited := base_licence_tag(name):
-            yield Licence(model=name, tag=inherited)
-
-
-_BASES = (
-    ("meta-llama/llama-4", "llama4"),
-    ("meta-llama/llama-3.3", "llama3.3"),
-    ("meta-llama/llama-3.2", "llama3.2"),
-    ("meta-llama/llama-3.1", "llama3.1"),
-    ("meta-llama/meta-llama-3.1", "llama3.1"),
-    ("meta-llama/meta-llama-3", "llama3"),
-    ("meta-llama/llama-2", "llama2"),
-    ("google/gemma-4", None),
-    ("google/gemma", "gemma"),
-    ("google/codegemma", "gemma"),
-)
-
-
-def base_licence_tag(name: str) -> str | None:
-    """Return the licence that a base model's name tells, None where it tells none.
-
-    >>> base_licence_tag("meta-llama/Llama-3.1-8B"), base_licence_tag("Qwen/Qwen3-8B")
-    ('llama3.1', None)
-    """
-    plain = name.casefold()
-    return next((tag for prefix, tag in _BASES if plain.startswith(prefix)), None)
 
 
 def _in_words(count: int) -> str:

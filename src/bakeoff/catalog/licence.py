@@ -20,13 +20,17 @@ _STRICTNESS: tuple[Commercial, ...] = ("yes", "conditional", "unknown", "no")
 
 
 class Licence(Record):
-    """What a card, a file or a server says of a model's licence. `commercial_use` is the card's own `commercial:`."""
+    """What a card, a file or a server says of a model's licence. `commercial_use` is the card's own `commercial:`.
+
+    `unread` is a base model's that nobody could be asked about: no reason to leave a model out, and a condition to see to.
+    """
 
     model: str = ""
     tag: str | None = None
     name: str | None = None
     link: str | None = None
     commercial_use: bool | None = None
+    unread: bool = False
 
 
 class LicenceVerdict(Record):
@@ -169,9 +173,20 @@ def judge_licence(
     """
     verdict = _judge_one(tag, name, link, commercial_flag)
     for base in base_licences:
-        inherited = _judge_one(base.tag, base.name, base.link, base.commercial_use)
+        inherited = (
+            _unread(base.model) if base.unread else _judge_one(base.tag, base.name, base.link, base.commercial_use)
+        )
         verdict = _stricter(verdict, inherited, base.model)
     return verdict
+
+
+def _unread(model: str) -> LicenceVerdict:
+    return LicenceVerdict(
+        commercial="conditional",
+        conditions=(f"those of {model}, which it was made of: its licence could not be read",),
+        source="the model card",
+        reason="its licence could not be read",
+    )
 
 
 def _judge_one(tag: str | None, name: str | None, link: str | None, flag: bool | None) -> LicenceVerdict:

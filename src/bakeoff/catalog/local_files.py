@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from bakeoff.catalog.headers import read_config, read_weights
 from bakeoff.catalog.hub_cache import hub_cache
 from bakeoff.catalog.licence import Licence
 from bakeoff.catalog.mlx_weights import count_parameters, mlx_bits
+from bakeoff.catalog.model_card import Card, bases_in_gguf, known_licences, read_card, read_heading
 from bakeoff.catalog.registry import load_registry
 from bakeoff.core.errors import InvalidFile, UsageError
 
@@ -98,6 +100,8 @@ def list_registry(workspace: Path) -> Told:
                     link=entry.licence_link,
                     commercial_use=entry.commercial_use,
                 ),
+                base_models=entry.base_models,
+                base_licences=known_licences(entry.base_models),
                 facts=facts,
             )
         )
@@ -129,6 +133,7 @@ def _folder(folder: Path, name: str, reference: str, source: Any) -> Found:
     bits = mlx_bits(config, folder)
     parameters = weights.parameters if bits is None else count_parameters(config, folder, bits)
     named = config.get("architectures")
+    card = _card(folder, name)
     return Found(
         name=name,
         source=source,
@@ -140,7 +145,9 @@ def _folder(folder: Path, name: str, reference: str, source: Any) -> Found:
         stored="folder" if bits is None else "mlx",
         context_length=config.get("max_position_embeddings"),
         architecture=named[0] if isinstance(named, list) and named and isinstance(named[0], str) else None,
-        licence=Licence(model=name, tag=_card_licence(folder)),
+        licence=card.licence,
+        base_models=card.bases,
+        base_licences=known_licences(card.bases),
         local=True,
         facts={**config, "param_count": parameters},
     )
@@ -148,6 +155,7 @@ def _folder(folder: Path, name: str, reference: str, source: Any) -> Found:
 
 def _gguf(file: Path, name: str, reference: str, source: Any) -> Found:
     header = read_gguf(file)
+    bases = bases_in_gguf(header.metadata.get)
     return Found(
         name=name,
         source=source,
@@ -160,28 +168,23 @@ def _gguf(file: Path, name: str, reference: str, source: Any) -> Found:
         context_length=header.context_length,
         architecture=header.architecture,
         licence=Licence(model=name, tag=header.licence),
+        base_models=bases,
+        base_licences=known_licences(bases),
         local=True,
         facts=header.facts(),
     )
 
 
-def _card_licence(folder: Path) -> str | None:
-    """Return the `license:` of a model card's heading, or of a bundled model's facts."""
-    import json
-
-    try:
-        head = (folder / "README.md").read_text(encoding="utf-8", errors="replace")[:4000]
-        lines = head.split("---")[1].splitlines() if head.startswith("---") else []
-    except (OSError, IndexError):
-        lines = []
-    for line in lines:
-        if line.startswith("license:"):
-            return line.partition(":")[2].strip().strip("\"'") or None
+def _card(folder: Path, name: str) -> Card:
+    """Return what a model's card says of licences, or a bundled or converted model's facts."""
+    card = read_card(name, read_heading(folder))
+    if card.licence.tag is not None:
+        return card
     try:
         told = json.loads((folder / "facts.json").read_text(encoding="utf-8")).get("licence")
     except (OSError, ValueError, AttributeError):
-        return None
-    return told if isinstance(told, str) else None
+        return card
+    return card._replace(licence=card.licence.model_copy(update={"tag": told if isinstance(told, str) else None}))
 
 
 def _fingerprint(files: list[Path]) -> str:

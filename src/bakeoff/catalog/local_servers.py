@@ -5,15 +5,24 @@ from __future__ import annotations
 import json
 import os
 import re
-from http.client import HTTPConnection, HTTPException
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from socket import SHUT_RDWR, socket
+from threading import Timer
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
 from bakeoff.catalog.found import Found, Told
 from bakeoff.catalog.licence import Licence, recognise_text
+from bakeoff.catalog.model_card import bases_in_gguf, known_licences
 from bakeoff.catalog.references import ollama_url
 
 _TIMEOUT_S = 2.0
+_PATIENCE_S = 5.0
+"""For one whole answer: a server that sends a byte now and then would otherwise be waited for without end."""
+_MOST_SILENT = 2
+"""Models that Ollama may fail to tell of before it is no longer asked about the others."""
 _MOST_BYTES = 1 << 26
 _SIZE = re.compile(r"\s*([\d.]+)\s*([KMBT]?)\s*", re.IGNORECASE)
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
@@ -21,7 +30,11 @@ LM_STUDIO = "http://127.0.0.1:1234"
 
 
 class _Down(Exception):
-    """A server that is not there, or that answers something else."""
+    """A server that is not there, or that answers something else; `silent` where it did not answer in time."""
+
+    def __init__(self, told: str, *, silent: bool = False) -> None:
+        super().__init__(told)
+        self.silent = silent
 
 
 def list_ollama(url: str | None = None) -> Told:
@@ -31,26 +44,37 @@ def list_ollama(url: str | None = None) -> Told:
         models = _ask_list(base, "/api/tags", "models")
     except _Down as error:
         return Told([], [f"ollama: {error} ({base})"])
-    found, warnings = [], []
+    found, warnings, silent = [], [], 0
     for entry in models:
         name = entry.get("name") if isinstance(entry, dict) else None
         if not isinstance(name, str):
             warnings.append("ollama: an entry without a name was left out")
             continue
+        shown: dict[str, Any] = {}
         try:
-            shown = {} if entry.get("remote_host") else _ask(base, "POST", "/api/show", {"model": name})
+            if not _runs_elsewhere(entry) and silent < _MOST_SILENT:
+                shown = _ask(base, "POST", "/api/show", {"model": name})
         except _Down as error:
-            shown = {}
+            silent += error.silent
             warnings.append(f"ollama: {name}: {error}; its licence and sizes are not known")
         found.append(_ollama_model(name, entry, shown))
+    if silent >= _MOST_SILENT:
+        warnings.append("ollama: it keeps silent, so that it was not asked about the other models")
     return Told(found, warnings)
+
+
+def _runs_elsewhere(entry: dict[str, Any]) -> str | None:
+    """Return where Ollama sends what a model is asked; None for one that is here."""
+    told = entry.get("remote_host") or entry.get("remote_model")
+    return str(told) if told else None
 
 
 def _ollama_model(name: str, entry: dict[str, Any], shown: dict[str, Any]) -> Found:
     details = _dict(entry.get("details")) | _dict(shown.get("details"))
     info = _dict(shown.get("model_info"))
     family = info.get("general.architecture") or details.get("family")
-    remote = entry.get("remote_host") or entry.get("remote_model")
+    remote = _runs_elsewhere(entry)
+    bases = bases_in_gguf(info.get)
     tag = info.get("general.license")
     text = shown.get("license")
     context = info.get(f"{family}.context_length") or details.get("context_length")
@@ -69,8 +93,10 @@ def _ollama_model(name: str, entry: dict[str, Any], shown: dict[str, Any]) -> Fo
         licence=Licence(
             model=name, tag=tag if isinstance(tag, str) else recognise_text(text) if isinstance(text, str) else None
         ),
-        local=not remote,
-        remote_host=str(remote) if remote else None,
+        base_models=bases,
+        base_licences=known_licences(bases),
+        local=remote is None,
+        remote_host=remote,
         facts=_facts(info, str(family)) if info else {},
     )
 
@@ -96,8 +122,9 @@ def _facts(info: dict[str, Any], family: str) -> dict[str, Any]:
     }
 
 
-def list_lm_studio(url: str = LM_STUDIO) -> Told:
+def list_lm_studio(url: str | None = None) -> Told:
     """Return what LM Studio has downloaded."""
+    url = url or LM_STUDIO
     try:
         data = _ask_list(url, "/api/v0/models", "data")
     except _Down as error:
@@ -156,8 +183,14 @@ def _ask_list(base: str, path: str, field: str) -> list[Any]:
 
 def _ask(base: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     parts = urlsplit(base)
-    connection = HTTPConnection(parts.hostname or "127.0.0.1", parts.port or 80, timeout=_TIMEOUT_S)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    connection = kind(parts.hostname or "127.0.0.1", parts.port, timeout=_TIMEOUT_S)
+    begun_s = monotonic()
+    hurry: Timer | None = None
     try:
+        connection.connect()
+        hurry = Timer(_PATIENCE_S, _hang_up, (connection.sock,))
+        hurry.start()
         connection.request(
             method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"}
         )
@@ -166,15 +199,27 @@ def _ask(base: str, method: str, path: str, body: dict[str, Any] | None = None) 
         if answer.status != 200:
             raise _Down(f"answered with status {answer.status}")
         value = json.loads(raw)
-    except (OSError, HTTPException) as error:
+    except TimeoutError:
+        raise _Down(f"does not answer within {_TIMEOUT_S:g} s", silent=True) from None
+    except (OSError, HTTPException, ValueError, RecursionError) as error:
+        if monotonic() - begun_s >= _PATIENCE_S:
+            raise _Down(f"does not end its answer within {_PATIENCE_S:g} s", silent=True) from None
+        if isinstance(error, ValueError | RecursionError):
+            raise _Down("answered with something that is not JSON") from None
         raise _Down(f"does not answer ({getattr(error, 'strerror', None) or type(error).__name__})") from None
-    except (ValueError, RecursionError):
-        raise _Down("answered with something that is not JSON") from None
     finally:
+        if hurry is not None:
+            hurry.cancel()
         connection.close()
     if not isinstance(value, dict):
         raise _Down("answered with something else than an object")
     return value
+
+
+def _hang_up(connected: socket) -> None:
+    """End a connection whatever is being waited for."""
+    with suppress(OSError):
+        connected.shutdown(SHUT_RDWR)
 
 
 def _dict(value: object) -> dict[str, Any]:

@@ -28,7 +28,8 @@ def compare(run_id: str, a: str, b: str, *, as_json: bool) -> None:
     from bakeoff.decide.duel import duel
     from bakeoff.decide.raced import cells_of
     from bakeoff.study.execute import load_plan
-    from bakeoff.study.racing import units_of
+    from bakeoff.study.pulse import GONE
+    from bakeoff.study.racing import counted_briefs
     from bakeoff.study.scoring import Scored
 
     store = open_store()
@@ -39,13 +40,16 @@ def compare(run_id: str, a: str, b: str, *, as_json: bool) -> None:
         if first == second:
             raise UsageError(f"{first} cannot be compared with itself", f"candidates: {', '.join(names)}")
         scored = Scored.of(plan, store)
+        given_up = {event.candidate for event in store.events(plan.run_id) if event.kind == GONE and event.candidate}
         row = store.run(plan.run_id)
         pairs = [] if row is None or row.result is None else row.result["comparisons"]
         own = next((Comparison(**pair) for pair in pairs if {pair["a"], pair["b"]} == {first, second}), None)
     finally:
         store.close()
     cells = cells_of(scored.generations, scored.scores, plan.suite.replicates)
-    found = duel(first, second, units_of(plan.suite.briefs), cells)
+    counted = counted_briefs(plan, scored, given_up)
+    in_both = {brief.id for brief in counted[second]}
+    found = duel(first, second, [brief for brief in counted[first] if brief.id in in_both], cells)
     if as_json:
         document = {
             "schema": "bakeoff.compare/1",

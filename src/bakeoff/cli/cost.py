@@ -43,12 +43,12 @@ _SHARE = _Number(min=0, max=1, min_open=True)
 @click.option("--requests-per-day", type=_ABOVE_0, metavar="N", help="How many usable texts you need a day.")
 @click.option("--idle-watts", type=_AT_LEAST_0, metavar="W", help="What it draws the rest of the day, for this alone.")
 @click.option("--hardware-price", type=_AT_LEAST_0, metavar="USD", help="What the machine cost.")
-@click.option("--years", type=_ABOVE_0, default=4.0, show_default=True, help="How long it is used.")
-@click.option("--residual", type=_AT_LEAST_0, default=0.0, metavar="USD", help="What it is worth after that.")
+@click.option("--years", type=_ABOVE_0, metavar="N", help="How long it is used (default: 4, assumed).")
+@click.option("--residual", type=_AT_LEAST_0, metavar="USD", help="What it is worth after that.")
 @click.option(
-    "--attribution", type=_SHARE, default=1.0, show_default=True, help="Share of the machine charged to this."
+    "--attribution", type=_SHARE, metavar="SHARE", help="Share of the machine charged to this (default: 1, assumed)."
 )
-@click.option("--maintenance", type=_AT_LEAST_0, default=0.0, metavar="USD", help="Upkeep a year.")
+@click.option("--maintenance", type=_AT_LEAST_0, metavar="USD", help="Upkeep a year.")
 @click.option("--accepted", type=_SHARE, help="Share of texts that are usable (default: the run's publishable rate).")
 @click.option("--cloud-accepted", type=_SHARE, help="The same of the cloud's (default: 1, to the cloud's advantage).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
@@ -62,7 +62,7 @@ def cost(run_id: str | None, *, as_json: bool, **options: Any) -> None:
     from bakeoff.report.cost import cost_document, cost_lines
 
     _check(run_id, options)
-    if options["residual"] > (options["hardware_price"] or 0.0):
+    if (options["residual"] or 0.0) > (options["hardware_price"] or 0.0):
         raise UsageError(
             "--residual is more than --hardware-price", "give the price that was paid, and less for the rest"
         )

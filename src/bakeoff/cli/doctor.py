@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from textwrap import wrap
 from typing import Any
 
 import click
+
+_LABEL = 18
 
 
 @click.command()
@@ -82,26 +85,44 @@ def _print(document: dict[str, Any]) -> None:
     limit, speed = machine["memory_limit_bytes"], machine["memory_bandwidth_bytes_per_s"]
     kinds = [f"{machine[f'{kind}_cores']} {kind}" for kind in ("performance", "efficiency") if machine[f"{kind}_cores"]]
     split = f" ({', '.join(kinds)})" if kinds else ""
-    cores = f"{machine['cores']}{split}, of which {machine['allowed_cores']} may be used"
-    free = f"{bytes_text(machine['ram_bytes']['value'])}, {bytes_text(machine['available_bytes'])} available"
+    cores = f"{machine['cores']}{split}, of which {machine['allowed_cores']} may be used ({_source(machine, 'cores')})"
+    memory = f"{bytes_text(machine['ram_bytes']['value'])} ({machine['ram_bytes']['source']})"
+    free = f"{bytes_text(machine['available_bytes'])} ({_source(machine, 'available_bytes')})"
     lines = [
         ("Machine", f"{machine['chip'] or 'unknown chip'}, {machine['system']} {machine['architecture']}"),
         ("Cores", cores),
-        ("Memory", free + (f", limited to {bytes_text(limit)} by a container" if limit else "")),
+        ("Memory", memory),
+        ("Available", free),
+    ]
+    if limit:
+        lines.append(("Container limit", f"{bytes_text(limit)} ({_source(machine, 'memory_limit_bytes')})"))
+    lines += [
         ("Memory speed", "-" if speed["value"] is None else f"{speed['value'] / 1e9:.1f} GB/s ({speed['source']})"),
         ("Budget for models", f"{bytes_text(budget['value'])} ({budget['source']})"),
     ]
     lines += [("Accelerator", _accelerator_line(found)) for found in machine["accelerators"]] or [
         ("Accelerator", "none found")
     ]
-    lines += [("Engine", _engine_line(engine)) for engine in document["engines"]]
+    lines += [line for engine in document["engines"] for line in _engine_lines(engine)]
     lines += [
         ("Energy", f"{found['source']}: {'can be read' if found['available'] else 'not available'}, {found['reason']}")
         for found in document["energy"]
     ]
+    if not any(found["available"] for found in document["energy"]):
+        lines.append(("", "  none: watts are assumed, and what rests on them says so"))
     console = Console()
     for name, told in lines:
-        console.print(Text(f"{name:<18}", style="bold") + Text(printable(told), style="not bold"), soft_wrap=True)
+        # A command stays on its line whatever the width, so that it can be copied.
+        rows = [told] if name == "" else wrap(printable(told), max(20, console.width - _LABEL), break_on_hyphens=False)
+        for number, row in enumerate(rows):
+            label = f"{'' if number else name:<{_LABEL}}"
+            console.print(Text(label, style="bold") + Text(printable(row), style="not bold"), soft_wrap=True)
+
+
+def _source(machine: dict[str, Any], name: str) -> str:
+    """Return where a value of the machine comes from; its unit stands beside it already."""
+    told = machine["sources"].get(name, "not told")
+    return str(told.removeprefix("bytes, ").removeprefix("logical cores, "))
 
 
 def _accelerator_line(found: dict[str, Any]) -> str:
@@ -114,8 +135,9 @@ def _accelerator_line(found: dict[str, Any]) -> str:
     return f"{found['name']}, {memory} ({found['source']}){budget}"
 
 
-def _engine_line(engine: dict[str, Any]) -> str:
+def _engine_lines(engine: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return a line for an engine that works; for one that does not, the reason, and a line with what would add it."""
     if engine["available"]:
         version = f" {engine['version']}" if engine["version"] else ""
-        return f"{engine['name']}{version}: works, on {engine['device'] or 'a device of its choice'}"
-    return f"{engine['name']}: {engine['reason']}. Add it with:  {engine['install']}"
+        return [("Engine", f"{engine['name']}{version}: works, on {engine['device'] or 'a device of its choice'}")]
+    return [("Engine", f"{engine['name']}: {engine['reason']}"), ("", f"  add it with:  {engine['install']}")]

@@ -52,10 +52,13 @@ def fit(
     from bakeoff.catalog.engine_memory import Where
     from bakeoff.catalog.fit import Load
     from bakeoff.cli.workspace import workspace_folder
+    from bakeoff.core.errors import UsageError
     from bakeoff.study.fit_subjects import find_subjects, read_facts
 
     asked = find_subjects(models, read_facts(facts) if facts else {}, engine, quantisation, workspace_folder())
     budgets = machine_budgets(budget)
+    if device == "accelerator" and budgets.accelerator is None and budget is None:
+        raise UsageError("--device accelerator: none was found here", "say what it holds:  --budget 24GiB")
     seen = past_loads()
     found = []
     for each in asked:

@@ -105,7 +105,7 @@ def add_model(
 ) -> None:
     """Add a model of your own, or those of a file.
 
-    What the files of a folder or a GGUF file say of its size is kept with it.
+    What the files of a folder or a GGUF file say of its size and licence is kept with it.
     """
     from bakeoff.catalog.registry import add_entries
     from bakeoff.catalog.spec_file import Entry, read_specs
@@ -118,13 +118,14 @@ def add_model(
     else:
         if reference is None:
             raise click.UsageError(f"how is {name} run? give --reference")
-        new = [Entry(name=name or "", reference=reference, licence=licence, note=note, facts=_facts_of(reference))]
+        facts, told = _facts_of(reference)
+        new = [Entry(name=name or "", reference=reference, licence=licence or told, note=note, facts=facts)]
     place = add_entries(workspace_folder(), new, replace=replace)
     click.echo(f"{', '.join(entry.name for entry in new)}: in {place}")
 
 
-def _facts_of(reference: str) -> dict[str, Any]:
-    """Return the sizes that files tell; none for what is not here, or is somebody else's to load.
+def _facts_of(reference: str) -> tuple[dict[str, Any], str | None]:
+    """Return the sizes and the licence that files tell; none for what is not here, or is somebody else's to load.
 
     Raises:
         UsageError: it is written in no known form, or names a folder or a file that there is not.
@@ -140,10 +141,10 @@ def _facts_of(reference: str) -> dict[str, Any]:
         spec = resolve(bare)
     except UnknownModel:
         if bare.startswith("hf:"):  # it may be downloaded later
-            return {}
+            return {}, None
         raise
     if not spec.is_ours_to_run:
-        return {}
+        return {}, None
     place = Path(spec.location)
     told = read_gguf(place).facts() if spec.source == "gguf" else read_config(place)
     facts = {
@@ -151,7 +152,7 @@ def _facts_of(reference: str) -> dict[str, Any]:
         for field, value in told.items()
         if field in COUNTS or field in {"model_type", "tie_word_embeddings"}
     }
-    return facts | ({"param_count": spec.parameters} if spec.parameters else {})
+    return facts | ({"param_count": spec.parameters} if spec.parameters else {}), spec.licence
 
 
 @models.command("remove")
@@ -171,8 +172,10 @@ def _document(entry: Entry, *, own: bool) -> dict[str, Any]:
 
 def _verdict(entry: Entry) -> dict[str, Any]:
     from bakeoff.catalog.licence import judge_licence
+    from bakeoff.catalog.model_card import inherited_licences
 
-    found = judge_licence(entry.licence, entry.licence_name, entry.licence_link, entry.commercial_use)
+    bases = inherited_licences(entry.base_models, lambda _: None)
+    found = judge_licence(entry.licence, entry.licence_name, entry.licence_link, entry.commercial_use, bases)
     return found.model_dump(mode="json")
 
 

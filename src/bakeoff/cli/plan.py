@@ -1,4 +1,4 @@
-"""`bakeoff plan`: how many briefs for which difference."""
+"""`bakeoff plan`: how many briefs for which difference, or how many replicas for which traffic."""
 
 from __future__ import annotations
 
@@ -17,24 +17,32 @@ _BAR = 40
 @click.command()
 @click.option("--sd", type=float, help="Standard deviation of the paired differences, in score points.")
 @click.option("--from", "pilot", metavar="RUN|TABLE", help="Take the spread from a run, or from a table of scores.")
-@click.option("--difference", type=float, required=True, help="The smallest difference worth detecting, in points.")
+@click.option("--difference", type=float, help="The smallest difference worth detecting, in points.")
 @click.option("--power", type=float, default=0.8, show_default=True, help="Probability to detect it.")
 @click.option("--level", type=float, default=0.95, show_default=True, help="1 - alpha.")
 @click.option("--models", type=click.IntRange(2), default=2, show_default=True, help="How many models are compared.")
 @click.option("--bounds", default="0,10", show_default=True, metavar="LO,HI", help="The scale of a table of scores.")
+@click.option(
+    "--traffic", metavar="N/UNIT", help="How many replicas hold this load: 2/s, 30/min, 500/h. Needs --from RUN."
+)
+@click.option("--target-p95", type=float, metavar="S", help="With --traffic: 95 % of the texts within S seconds.")
+@click.option("--candidate", help="With --traffic: whose measured times (default: the run's choice, or its leader).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 def plan(
     sd: float | None,
     pilot: str | None,
-    difference: float,
+    difference: float | None,
     power: float,
     level: float,
     models: int,
     bounds: str,
+    traffic: str | None,
+    target_p95: float | None,
+    candidate: str | None,
     *,
     as_json: bool,
 ) -> None:
-    """Say how many briefs show which difference.
+    """Say how many briefs show which difference, or how many replicas hold which traffic.
 
     The spread is that of the differences between two models on the same briefs: about 2 to
     3.5 points of ten between real models. Briefs that share a cluster count as one.
@@ -42,6 +50,19 @@ def plan(
     from bakeoff.core.errors import UsageError
     from bakeoff.decide.sample_size import plan_sample
 
+    if traffic is not None:
+        from bakeoff.cli.plan_traffic import plan_traffic
+
+        if pilot is None or target_p95 is None or sd is not None or difference is not None:
+            raise click.UsageError(
+                "--traffic goes with --from RUN and --target-p95 S, and not with --sd or --difference"
+            )
+        plan_traffic(traffic, pilot, target_p95, candidate, as_json=as_json)
+        return
+    if target_p95 is not None or candidate is not None:
+        raise click.UsageError("--target-p95 and --candidate go with --traffic")
+    if difference is None:
+        raise click.UsageError("say which difference is worth detecting, by --difference; or which load, by --traffic")
     if (sd is None) == (pilot is None):
         raise click.UsageError("give the spread either by --sd or by --from")
     pilot_facts = None if pilot is None else _spread_of(pilot, bounds)

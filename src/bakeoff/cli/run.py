@@ -90,6 +90,7 @@ def run(
     ollama:NAME, openai:MODEL@http://host:port/v1 or recorded:FILE.jsonl;
     ENGINE+MODEL names the engine, such as mlx+hf:ORG/NAME.
     """  # noqa: D301 - click reads the backspace character as "do not rewrap"
+    from bakeoff.cli.tracking import check_tracking
     from bakeoff.cli.workspace import open_store
     from bakeoff.study.execute import check_unchanged, load_plan
     from bakeoff.study.preflight import read_devices
@@ -106,6 +107,7 @@ def run(
             what = What(suite, models, allow_code)
             plan = _make_plan(what, _design(fixed_n, race=race, strict=strict), load, seed, where)
             _ask_before_sending(plan, yes=yes)
+        check_tracking(plan, yes=yes or resume is not None)
         return _carry_out(plan, store, as_json=as_json)
     finally:
         store.close()
@@ -267,6 +269,7 @@ def _generate_and_conclude(plan: Plan, store: Store, errors: Console, *, as_json
     from rich.console import Console
 
     from bakeoff.cli.conclusion import finish
+    from bakeoff.cli.tracking import export_at_the_end
     from bakeoff.core.errors import BakeoffError
     from bakeoff.study.in_turn import run_in_turn
 
@@ -289,6 +292,7 @@ def _generate_and_conclude(plan: Plan, store: Store, errors: Console, *, as_json
         from bakeoff.report.text import print_document
 
         print_document(document, Console())
+    export_at_the_end(plan)
     if not document["measured"]:
         errors.print("error: nothing was measured: no model answered", highlight=False, markup=False)
         return NOTHING_MEASURED_EXIT
@@ -325,8 +329,8 @@ def _progress(plan: Plan, store: Store, errors: Console) -> AbstractContextManag
     totals = count_unfinished(plan, ())
     left = count_unfinished(plan, store.finished_trials(plan.run_id))
     done = {name: total - left[name] for name, total in totals.items()}
-    if errors.is_terminal and not os.environ.get("CI"):
-        return BarProgress(errors, totals, done)
+    if errors.is_terminal and not errors.is_dumb_terminal and not os.environ.get("CI"):
+        return BarProgress(errors, totals, done, SystemClock())
     return LineProgress(errors, totals, done, SystemClock())
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
@@ -24,8 +25,6 @@ from bakeoff.cost.uncertainty import Sample, TokenPrices, spread
 
 MOST_BUSY = 0.8
 """The share of a day that a machine can be expected to write; queues grow beyond all bounds towards 1. Assumed."""
-TOKEN_RATIO = (0.8, 1.25)
-"""A provider's tokens for the same text over the model's own; assumed."""
 
 
 class Answer(Record):
@@ -38,6 +37,7 @@ class Answer(Record):
     saving_percent: float | None
     annual_saving: Estimate
     break_even_per_day: float | Literal["never"]
+    break_even_busy_share: float | None
     busy_share: float | None
     one_machine_is_enough: bool | None
     co2_g: float | None
@@ -52,7 +52,7 @@ class CostedCandidate(Record):
     candidate: str | None
     answer: Answer | None
     missing: str = ""
-    by_content_type: dict[str, Answer] = Field(default_factory=dict)
+    by_content_type: dict[str, Answer | None] = Field(default_factory=dict)
 
 
 class Costed(Record):
@@ -71,15 +71,16 @@ def answer(
     *,
     sample: Sample | None = None,
     prices: TokenPrices | None = None,
+    fixed: Mapping[str, float] | None = None,
     co2_per_kwh: float | None = None,
     seed: int = 0,
 ) -> Answer:
-    """Work everything out; `values` hold the means of `sample` already. `co2_per_kwh` is in grams."""
-    ratio = TOKEN_RATIO if sample is not None else (1.0, 1.0)
-    intervals = spread(values, assumptions, sample, prices, token_ratio=ratio, seed=seed)
+    """Work everything out; `values` hold the means of `sample` and what is `fixed` already. `co2_per_kwh` is in grams."""
+    intervals = spread(values, assumptions, sample, prices, fixed=fixed, seed=seed)
     there = cloud_cost(values)
     busy = busy_share(values)
     local = local_cost(values)
+    even = break_even_per_day(values)
     return Answer(
         local=local,
         local_interval=intervals.local,
@@ -87,7 +88,8 @@ def answer(
         saving=intervals.saving,
         saving_percent=100 * saving_per_piece(values) / there if there > 0 else None,
         annual_saving=intervals.annual_saving,
-        break_even_per_day=break_even_per_day(values),
+        break_even_per_day=even,
+        break_even_busy_share=None if even == "never" else busy_share(replace(values, pieces_per_day=even)),
         busy_share=busy,
         one_machine_is_enough=None if busy is None else busy <= MOST_BUSY,
         co2_g=None if co2_per_kwh is None else local.energy_j / 3.6e6 * co2_per_kwh,

@@ -27,6 +27,8 @@ class Values:
     `busy_s` is how long the machine works for one text, at `watts`; `energy_j` replaces their product where it was
     measured. `cloud_text` is the cloud's price of one text. Acceptance rates are shares above 0.
     `pieces_per_day` is None where nobody stated a volume: idle time and hardware are then shared out over nothing.
+    `idle_watts` and `hardware_price` are None where nobody stated them: they are in no sum then, and cost nobody-knows-what.
+    `token_ratio` is the cloud's tokens for a text over those that `cloud_text` was worked out from.
     """
 
     busy_s: float
@@ -36,9 +38,10 @@ class Values:
     cloud_text: float
     accepted: float = 1.0
     cloud_accepted: float = 1.0
+    token_ratio: float = 1.0
     pieces_per_day: float | None = None
-    idle_watts: float = 0.0
-    hardware_price: float = 0.0
+    idle_watts: float | None = None
+    hardware_price: float | None = None
     residual: float = 0.0
     years: float = 4.0
     attribution: float = 1.0
@@ -51,7 +54,9 @@ class Values:
 
 
 class LocalCost(Record):
-    """Of one piece. `idle` and `hardware` are None where no volume was stated; `total` is then electricity alone."""
+    """Of one piece. `idle` and `hardware` are None where no volume was stated, or no idle watts, or no price of the machine;
+    `total` is what is known of the three.
+    """
 
     energy_j: float
     electricity: float
@@ -78,21 +83,24 @@ def local_cost(values: Values) -> LocalCost:
         return LocalCost(
             energy_j=values.joules * texts, electricity=electricity, idle=None, hardware=None, total=electricity
         )
-    idle_s = max(0.0, _DAY_S - pieces * texts * values.busy_s) * values.attribution
-    idle = electricity_cost(values.idle_watts * idle_s, values.tariff) / pieces
-    hardware = hardware_per_year(values) / DAYS_PER_YEAR / pieces
+    idle = hardware = None
+    if values.idle_watts is not None:
+        idle_s = max(0.0, _DAY_S - pieces * texts * values.busy_s) * values.attribution
+        idle = electricity_cost(values.idle_watts * idle_s, values.tariff) / pieces
+    if values.hardware_price is not None or values.maintenance_per_year:
+        hardware = hardware_per_year(values) / DAYS_PER_YEAR / pieces
     return LocalCost(
         energy_j=values.joules * texts,
         electricity=electricity,
         idle=idle,
         hardware=hardware,
-        total=electricity + idle + hardware,
+        total=electricity + (idle or 0.0) + (hardware or 0.0),
     )
 
 
 def cloud_cost(values: Values) -> float:
     """Return what one piece costs in the cloud."""
-    return values.cloud_text / values.cloud_accepted
+    return values.cloud_text * values.token_ratio / values.cloud_accepted
 
 
 def saving_per_piece(values: Values) -> float:
@@ -102,7 +110,7 @@ def saving_per_piece(values: Values) -> float:
 
 def hardware_per_year(values: Values) -> float:
     """Return what is charged for the machine in a year, maintenance included."""
-    spread = (values.hardware_price - values.residual) / values.years
+    spread = ((values.hardware_price or 0.0) - values.residual) / values.years
     return values.attribution * spread + values.maintenance_per_year
 
 
@@ -120,7 +128,7 @@ def break_even_per_day(values: Values) -> float | Literal["never"]:
     9275.6
     """
     texts = 1.0 / values.accepted
-    idle_share = values.idle_watts * values.attribution
+    idle_share = (values.idle_watts or 0.0) * values.attribution
     marginal = electricity_cost(values.joules - idle_share * values.busy_s, values.tariff) * texts
     fixed = hardware_per_year(values) / DAYS_PER_YEAR + electricity_cost(idle_share * _DAY_S, values.tariff)
     margin = cloud_cost(values) - marginal

@@ -6,7 +6,7 @@ bootstrap). What was assumed is drawn from the triangle over its range with its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 LEVEL = 0.9
 DRAWS = 1000
-_LEAST_SHARE = 1e-3
+_LEAST_TEXTS = 0.5
+"""Usable texts in a draw that has none: fewer than one, and more than nothing."""
 
 
 class Sample(Record):
@@ -54,16 +55,23 @@ class Spread(NamedTuple):
     annual_saving: Estimate
 
 
-def means_of(sample: Sample, prices: TokenPrices, values: Values, chosen: NDArray[np.int64] | None = None) -> Values:
-    """Return `values` with what the sample tells put in; `chosen` are the families drawn, all of them where None."""
-    rows = np.arange(len(sample.texts)) if chosen is None else chosen
-    weights = np.asarray(sample.texts, dtype=float)[rows]
-    busy, prompt, completion, accepted = (
-        float(np.average(np.asarray(column, dtype=float)[rows], weights=weights))
-        for column in (sample.busy_s, sample.prompt_tokens, sample.completion_tokens, sample.accepted)
-    )
+def means_of(sample: Sample, prices: TokenPrices, values: Values) -> Values:
+    """Return `values` with what the sample tells put in. Where no text was usable, half a text is taken to have been."""
+    return _with_means(_table(sample), prices, values)
+
+
+def _table(sample: Sample) -> NDArray[np.float64]:
+    """Return what is averaged, a row each, times the weight of each family, and these weights as the last row: `(5, families)`."""
+    weights = np.asarray(sample.texts, dtype=float)
+    columns = np.asarray((sample.busy_s, sample.prompt_tokens, sample.completion_tokens, sample.accepted), dtype=float)
+    return np.vstack([columns * weights, weights])
+
+
+def _with_means(table: NDArray[np.float64], prices: TokenPrices, values: Values) -> Values:
+    sums = table.sum(axis=1)
+    busy, prompt, completion, accepted = (float(mean) for mean in sums[:-1] / sums[-1])
     cloud_text = prompt * prices.prompt + completion * prices.completion
-    return replace(values, busy_s=busy, cloud_text=cloud_text, accepted=max(_LEAST_SHARE, accepted))
+    return replace(values, busy_s=busy, cloud_text=cloud_text, accepted=max(_LEAST_TEXTS / float(sums[-1]), accepted))
 
 
 def spread(
@@ -72,22 +80,19 @@ def spread(
     sample: Sample | None,
     prices: TokenPrices | None,
     *,
-    token_ratio: tuple[float, float] = (1.0, 1.0),
+    fixed: Mapping[str, float] | None = None,
     seed: int = 0,
 ) -> Spread:
-    """Return 90 % intervals around `values`.
-
-    `token_ratio` is the range of the cloud's tokens over the model's own: providers cut texts up differently.
-    """
+    """Return 90 % intervals around `values`; `fixed` are fields that somebody stated in place of what the sample tells."""
     generator = np.random.default_rng(seed)
     drawn = np.empty((DRAWS, 3))
+    table = None if sample is None else _table(sample)
     for row in range(DRAWS):
         told = values
-        if sample is not None and prices is not None:
-            chosen = generator.integers(0, len(sample.texts), len(sample.texts))
-            told = means_of(sample, prices, values, chosen)
+        if table is not None and prices is not None:
+            chosen = generator.integers(0, len(table[0]), len(table[0]))
+            told = replace(_with_means(table[:, chosen], prices, values), **(fixed or {}))
         changes = {each.name: _draw(generator, each) for each in assumptions if each.low < each.high}
-        changes["cloud_text"] = told.cloud_text * _triangle(generator, token_ratio[0], 1.0, token_ratio[1])
         told = replace(told, **changes)
         here, there = local_cost(told).total, cloud_cost(told)
         drawn[row] = here, there, there - here
@@ -106,11 +111,7 @@ def spread(
 
 
 def _draw(generator: np.random.Generator, assumption: Assumption) -> float:
-    return _triangle(generator, assumption.low, assumption.value, assumption.high)
-
-
-def _triangle(generator: np.random.Generator, low: float, mode: float, high: float) -> float:
-    return float(generator.triangular(low, mode, high)) if low < high else mode
+    return float(generator.triangular(assumption.low, assumption.value, assumption.high))
 
 
 def _estimate(centre: float, drawn: NDArray[np.float64], families: int) -> Estimate:
@@ -119,7 +120,14 @@ def _estimate(centre: float, drawn: NDArray[np.float64], families: int) -> Estim
             estimate=centre, low=None, high=None, level=LEVEL, method="no range was stated", briefs=families
         )
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(estimate=centre, low=float(low), high=float(high), level=LEVEL, method=_METHOD, briefs=families)
+    return Estimate(
+        estimate=centre,
+        low=min(centre, float(low)),
+        high=max(centre, float(high)),
+        level=LEVEL,
+        method=_METHOD,
+        briefs=families,
+    )
 
 
 def _nothing(families: int) -> Estimate:

@@ -18,19 +18,30 @@ Quality = Literal["measured", "estimated", "invalid"]
 
 MIN_WINDOW_S = 1.0
 """Counters move about ten times a second: ten steps at least."""
-MOST_WATTS = 10_000.0
-"""More than a machine with eight accelerators draws."""
+_MOST_WATTS: dict[Scope, float] = {
+    "cpu_pkg": 1_000.0,
+    "gpu": 2_500.0,
+    "soc": 1_000.0,
+    "system": 10_000.0,
+    "wall": 10_000.0,
+}
+"""More than any draws: a processor package, a board, a chip, a machine with eight accelerators. What a counter that was set
+back to 0 seems to have counted, if it is taken to have wrapped, lies above.
+"""
+_ALWAYS_DRAWN = ("cpu", "package")
+"""Channels that no work leaves still; a GPU, a neural engine or a memory channel may do nothing."""
 
 
 class Reading(Record):
     """Counters at a moment: joules since some beginning by channel; `wraps_at` is where a channel starts over, in joules.
 
-    `quality` is "estimated" where the counters come from a model of the chip, not from a sensor.
+    `unseen_s` is for how long, since that beginning, nobody saw what was drawn: what it adds up lacks that. `quality` is "estimated" where the counters come from a model of the chip, not from a sensor.
     """
 
     at_s: float
     joules: dict[str, float]
     wraps_at: dict[str, float] | None = None
+    unseen_s: float = 0.0
     source: str
     scope: Scope
     quality: Literal["measured", "estimated"] = "measured"
@@ -76,8 +87,13 @@ class EnergySummary(Record):
     problem: str = ""
 
 
-def energy_between(before: Reading, after: Reading, idle_w: float | None = None) -> EnergySample:
+def energy_between(
+    before: Reading, after: Reading, idle_w: float | None = None, passed_s: float | None = None
+) -> EnergySample:
     """Return the energy of the work between two readings of the same counters.
+
+    `passed_s` is how long the work took by another clock. A meter that told much less saw a part of it, and says nothing; one
+    that tells every second or so ends a little before or after, and its mean power is taken for the whole time.
 
     >>> low, high = (Reading(at_s=at, joules={"package": joules}, wraps_at={"package": 4096.0}, source="rapl", scope="cpu_pkg")
     ...              for at, joules in ((0.0, 4090.0), (1.0, 90.0)))
@@ -87,7 +103,10 @@ def energy_between(before: Reading, after: Reading, idle_w: float | None = None)
     seconds = after.at_s - before.at_s
     channels, problem = {}, ""
     for name, begun in before.joules.items():
-        change = after.joules.get(name, begun) - begun
+        if name not in after.joules:
+            problem = f"the counter {name} is gone"
+            continue
+        change = after.joules[name] - begun
         wraps_at = (before.wraps_at or {}).get(name)
         if change < 0 and wraps_at is not None:
             change += wraps_at
@@ -95,7 +114,9 @@ def energy_between(before: Reading, after: Reading, idle_w: float | None = None)
             problem = f"the counter {name} went backwards"
         channels[name] = change
     gross = sum(channels.values())
-    problem = problem or _problem(channels, gross, seconds)
+    problem = problem or _unseen(before, after, passed_s) or _problem(channels, gross, seconds, before.scope)
+    if passed_s is not None and not problem:
+        gross, seconds = gross * passed_s / seconds, passed_s
     return EnergySample(
         gross_j=gross,
         idle_w=idle_w,
@@ -109,15 +130,44 @@ def energy_between(before: Reading, after: Reading, idle_w: float | None = None)
     )
 
 
-def _problem(channels: Mapping[str, float], gross: float, seconds: float) -> str:
+def unread_window(source: str, scope: Scope, seconds: float) -> EnergySample:
+    """Return a window that was not measured, since its counters could not be read."""
+    return EnergySample(
+        gross_j=0.0,
+        idle_w=None,
+        net_j=None,
+        seconds=seconds,
+        source=source,
+        scope=scope,
+        quality="invalid",
+        channels={},
+        problem="the counters could not be read",
+    )
+
+
+def _unseen(before: Reading, after: Reading, passed_s: float | None) -> str:
+    seconds = after.at_s - before.at_s
+    if after.unseen_s > before.unseen_s:
+        return f"the meter told nothing for {after.unseen_s - before.unseen_s:.0f} s"
+    if passed_s is not None and abs(passed_s - seconds) > max(_SLACK_S, _SLACK_SHARE * passed_s):
+        return f"the meter told {seconds:.0f} of {passed_s:.0f} s"
+    return ""
+
+
+_SLACK_S, _SLACK_SHARE = 2.5, 0.05
+"""A log with a line every second or two ends as much before the work does."""
+
+
+def _problem(channels: Mapping[str, float], gross: float, seconds: float, scope: Scope) -> str:
     """Say what is wrong with a window of work, "" for nothing. One shorter than the counters' steps may show nothing."""
     if seconds <= 0:
         return "no time passed"
     if seconds >= MIN_WINDOW_S:
-        still = [name for name in channels if name in {"cpu", "package"} or len(channels) == 1]
+        still = [name for name in channels if name.partition("-")[0] in _ALWAYS_DRAWN or len(channels) == 1]
         if stalled := [name for name in still if channels[name] == 0]:
             return f"the counter {stalled[0]} stood still under load"
-    if gross / max(seconds, MIN_WINDOW_S) > MOST_WATTS:
+    parts = sum(name.partition("-")[0] == "package" for name in channels) or 1
+    if gross / max(seconds, MIN_WINDOW_S) > parts * _MOST_WATTS[scope]:
         return f"{gross / seconds:.0f} W cannot be"
     return ""
 

@@ -22,17 +22,30 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bakeoff.core.errors import InvalidFile, Problem
-from bakeoff.measure.energy import Reading
+from bakeoff.measure.energy import Reading, Scope
 
 POWERCAP = Path("/sys/class/powercap")
 WATTS_CSV = "BAKEOFF_WATTS_CSV"
 _WINDOW = "bakeoff"
 _MOST_STEP_S = 60.0
 """A meter's log with a longer gap says nothing about it."""
+_MOST_PAUSE_S = 5.0
+"""The same of a program that tells five samples a second."""
+_MOST_WATTS = 1e6
 
 
 class Meter(Protocol):
     """Something with counters. `read` raises OSError where they cannot be read any more."""
+
+    @property
+    def source(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def scope(self) -> Scope:
+        """What its counters cover."""
+        ...
 
     def read(self) -> Reading:
         """Return the counters now."""
@@ -45,6 +58,9 @@ class Meter(Protocol):
 
 class RaplMeter:
     """The processor packages under `root`."""
+
+    source = "rapl"
+    scope: Scope = "cpu_pkg"
 
     def __init__(self, root: Path = POWERCAP) -> None:
         # intel-rapl:0 is a package, intel-rapl:0:1 a part of it, which would count twice.
@@ -69,8 +85,8 @@ class RaplMeter:
             at_s=time.monotonic(),
             joules=dict(zip(names, joules, strict=True)),
             wraps_at=dict(zip(names, wraps, strict=True)),
-            source="rapl",
-            scope="cpu_pkg",
+            source=self.source,
+            scope=self.scope,
         )
 
     def close(self) -> None:
@@ -82,25 +98,46 @@ def _microjoules(file: Path) -> float:
 
 
 class NvmlMeter:
-    """One NVIDIA board; `nvml` is the module pynvml."""
+    """One NVIDIA board; `nvml` is the module pynvml.
+
+    Raises:
+        OSError: no driver, no such board, or one that does not count.
+    """
+
+    source = "nvml"
+    scope: Scope = "gpu"
 
     def __init__(self, index: int = 0, nvml: Any = None) -> None:
         self._nvml = nvml or import_module("pynvml")
-        self._nvml.nvmlInit()
-        self._handle = self._nvml.nvmlDeviceGetHandleByIndex(index)
+        self._ask("nvmlInit")
+        self._handle = self._ask("nvmlDeviceGetHandleByIndex", index)
+        self.read()
 
     def read(self) -> Reading:
-        """Return the board's joules."""
-        millijoules = self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle)
-        return Reading(at_s=time.monotonic(), joules={"gpu": millijoules / 1e3}, source="nvml", scope="gpu")
+        """Return the board's joules.
+
+        Raises:
+            OSError: the driver does not tell them (any more).
+        """
+        millijoules = self._ask("nvmlDeviceGetTotalEnergyConsumption", self._handle)
+        return Reading(at_s=time.monotonic(), joules={"gpu": millijoules / 1e3}, source=self.source, scope=self.scope)
+
+    def _ask(self, function: str, *arguments: Any) -> Any:
+        try:
+            return getattr(self._nvml, function)(*arguments)
+        except Exception as error:  # NVMLError, which is nobody's subclass
+            raise OSError(f"NVML: {error}") from error
 
     def close(self) -> None:
         """Let go of the driver."""
-        self._nvml.nvmlShutdown()
+        self._ask("nvmlShutdown")
 
 
 class AppleMeter:
     """The chip of a Mac; `monitor` is zeus_apple_silicon's AppleEnergyMonitor."""
+
+    source = "apple"
+    scope: Scope = "soc"
 
     def __init__(self, monitor: Any = None) -> None:
         self._monitor = monitor or import_module("zeus_apple_silicon").AppleEnergyMonitor()
@@ -117,7 +154,11 @@ class AppleMeter:
             if millijoules is not None:
                 self._joules[name] = self._joules.get(name, 0.0) + millijoules / 1e3
         return Reading(
-            at_s=time.monotonic(), joules=dict(self._joules), source="apple", scope="soc", quality="estimated"
+            at_s=time.monotonic(),
+            joules=dict(self._joules),
+            source=self.source,
+            scope=self.scope,
+            quality="estimated",
         )
 
     def close(self) -> None:
@@ -127,9 +168,12 @@ class AppleMeter:
 class PowerPipe:
     """A program that prints a line of JSON for every sample of power, whose watts are added up: macmon."""
 
+    source = "macmon"
+    scope: Scope = "system"
+
     def __init__(self, program: Sequence[str] = ("macmon", "pipe", "-i", "200"), field: str = "sys_power") -> None:
         self._field = field
-        self._joules = 0.0
+        self._joules = self._unseen_s = 0.0
         self._last: tuple[float, float] | None = None
         self._lock = threading.Lock()
         self._process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -138,12 +182,18 @@ class PowerPipe:
     def _follow(self) -> None:
         for line in self._process.stdout or ():
             with contextlib.suppress(ValueError, KeyError, TypeError):
-                self._add(time.monotonic(), float(json.loads(line)[self._field]))
+                watts = float(json.loads(line)[self._field])
+                if 0 <= watts < _MOST_WATTS:  # which what is not a number is not
+                    self._add(time.monotonic(), watts)
 
     def _add(self, at_s: float, watts: float) -> None:
         with self._lock:
             if self._last is not None:
-                self._joules += (at_s - self._last[0]) * (watts + self._last[1]) / 2
+                step_s = at_s - self._last[0]
+                if step_s > _MOST_PAUSE_S:
+                    self._unseen_s += step_s
+                else:
+                    self._joules += step_s * (watts + self._last[1]) / 2
             self._last = (at_s, watts)
 
     def read(self) -> Reading:
@@ -155,8 +205,15 @@ class PowerPipe:
         with self._lock:
             if self._last is None or self._process.poll() is not None:
                 raise OSError("the program that tells the power has ended, or tells nothing")
-            at_s, joules = self._last[0], self._joules
-        return Reading(at_s=at_s, joules={"system": joules}, source="macmon", scope="system", quality="estimated")
+            at_s, joules, unseen_s = self._last[0], self._joules, self._unseen_s
+        return Reading(
+            at_s=at_s,
+            joules={self.scope: joules},
+            unseen_s=unseen_s,
+            source=self.source,
+            scope=self.scope,
+            quality="estimated",
+        )
 
     def close(self) -> None:
         """End the program."""
@@ -168,6 +225,9 @@ class PowerPipe:
 
 class CsvMeter:
     """A wall meter's log, which its own program goes on writing."""
+
+    source = "csv"
+    scope: Scope = "wall"
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -183,13 +243,21 @@ class CsvMeter:
         rows = list(self._rows())
         if not rows:
             raise self._invalid(None, "has no line", "time,watts a line, time in Unix seconds")
-        joules = 0.0
+        joules = unseen_s = 0.0
         for (before, low), (after, high) in pairwise(rows):
             if after < before:
                 raise self._invalid(None, "goes back in time", "ascending times")
             if after - before <= _MOST_STEP_S:
                 joules += (after - before) * (low + high) / 2
-        return Reading(at_s=rows[-1][0], joules={"wall": joules}, source="csv", scope="wall")
+            else:
+                unseen_s += after - before
+        return Reading(
+            at_s=rows[-1][0],
+            joules={self.scope: joules},
+            unseen_s=unseen_s,
+            source=self.source,
+            scope=self.scope,
+        )
 
     def _rows(self) -> list[tuple[float, float]]:
         lines = self._file.read_text(encoding="utf-8").splitlines()
@@ -204,7 +272,7 @@ class CsvMeter:
                 if number == len(lines):  # being written just now
                     continue
                 raise self._invalid(number, f"is {line[:40]!r}", "time,watts") from None
-            if not (0 <= watts < 1e6) or not (0 < at_s < 1e12):
+            if not (0 <= watts < _MOST_WATTS) or not (0 < at_s < 1e12):
                 raise self._invalid(number, f"is {line[:40]!r}", "Unix seconds, and watts of at least 0")
             rows.append((at_s, watts))
         return rows

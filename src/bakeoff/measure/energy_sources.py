@@ -24,7 +24,7 @@ from bakeoff.measure.energy_counters import (
 
 _EXTRA = "pip install 'bakeoff[energy]'"
 _CANNOT_OPEN = (OSError, ValueError, ImportError, RuntimeError, AttributeError)
-"""What opening somebody's counters can raise; pynvml's and zeus's own errors are RuntimeErrors or Exceptions of theirs."""
+"""What opening somebody's counters can raise; zeus's own errors are RuntimeErrors."""
 
 
 class EnergySource(Record):
@@ -116,4 +116,8 @@ def _nvml(accelerators: Sequence[Accelerator]) -> EnergySource:
         return EnergySource(source="nvml", available=False, reason=f"nvidia-ml-py is not installed: {_EXTRA}")
     if all(found.power_w is None for found in accelerators):
         return EnergySource(source="nvml", available=False, reason="the driver does not tell this GPU's power")
+    try:
+        NvmlMeter().close()
+    except OSError as error:
+        return EnergySource(source="nvml", available=False, reason=f"its counter cannot be read ({error})")
     return EnergySource(source="nvml", available=True, reason="the GPU's board, by its own counter")

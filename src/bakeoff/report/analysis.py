@@ -98,6 +98,7 @@ def print_analysis(document: Mapping[str, Any], console: Console) -> None:
         decision = section["decision"]
         parts += [title(f"{printable(name)}: {_headline(decision, document['eps'])}"), _models(section["models"])]
     parts += bullets("A race on these scores", _replay_lines(document["replay"], len(document["models"])))
+    parts += bullets("Taken from other harnesses", _taken_lines(document))
     parts += bullets("Note", [printable(note) for note in document["notes"]])
     told = document["decision"]["reasons"]
     shown = [*told[:_MOST_REASONS], f"and {len(told) - _MOST_REASONS} more" if len(told) > _MOST_REASONS else ""]
@@ -150,6 +151,25 @@ def _differences(document: Mapping[str, Any]) -> list[Any]:
         made.add_row(*cells(printable(rival), f"{difference:.2f}", between, p))
     more = f" (the nearest {_MOST_PAIRS} of {len(pairs)})" if len(pairs) > _MOST_PAIRS else ""
     return [title(f"Behind {printable(leader)}, on the same briefs{more}"), made]
+
+
+def _taken_lines(document: Mapping[str, Any]) -> list[str]:
+    """Return what was taken of each file, and what was not."""
+    lines = []
+    for one in document.get("taken", ()):
+        said = f"{one['file']} ({one['harness']}): {one['metric']} of {', '.join(one['models'])}; {plural(one['scored'], 'answer')}"
+        if one["unscored"]:
+            said += f", {one['unscored']} without a score: missing"
+        if one["errors"]:
+            rule = "missing" if one["errors_are"] == "missing" else f"counted as {document['bounds'][0]:g}"
+            said += f", {plural(one['errors'], 'error')}: {rule}"
+        if one["other_metrics"]:
+            said += f"; --metric has others: {', '.join(one['other_metrics'])}"
+        lines += [printable(said), *map(printable, one["notes"])]
+    if lines:
+        low, high = document["bounds"]
+        lines.append(f"scores are taken to be from {low:g} to {high:g}")
+    return lines
 
 
 def _replay_lines(replay: Mapping[str, Any] | None, models: int) -> list[str]:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from bakeoff.core.plain import printable
 from bakeoff.core.records import Estimate
-from bakeoff.cost.answer import MOST_BUSY, TOKEN_RATIO, Answer, Costed, CostedCandidate
+from bakeoff.cost.answer import MOST_BUSY, Answer, Costed, CostedCandidate
 from bakeoff.cost.assumptions import Assumption
 from bakeoff.report.layout import bullets, cells, table, title
 
@@ -81,7 +81,11 @@ def _answer(costed: Costed, found: Answer | None) -> dict[str, Any]:
         "saving_percent": found.saving_percent,
         "annual_saving": found.annual_saving.model_dump(mode="json"),
         "break_even_per_day": found.break_even_per_day,
-        "capacity": {"busy_share": found.busy_share, "one_machine_is_enough": found.one_machine_is_enough},
+        "capacity": {
+            "busy_share": found.busy_share,
+            "one_machine_is_enough": found.one_machine_is_enough,
+            "break_even_busy_share": found.break_even_busy_share,
+        },
         "co2_g": found.co2_g,
         "accepted": found.accepted,
         "assumptions": [_assumption(each, found) for each in found.assumptions],
@@ -120,7 +124,7 @@ def cost_lines(costed: Costed, width: int) -> Iterator[RenderableType]:
         looked = f", looked up for {price.date}" if price.date else ""
         yield Text(printable(f"Against {where}: {rates} ({price.catalogue}{looked})."))
     else:
-        yield Text(f"Against a flat price of {_money(costed.flat)} a text.")
+        yield Text(f"Against a flat price of {money(costed.flat)} a text.")
     made = table("candidate", "usable", "a piece here", "in the cloud", "so it is", "even from")
     for each in costed.candidates:
         name = each.candidate or "these numbers"
@@ -145,10 +149,10 @@ def _row(found: Answer) -> tuple[str, ...]:
     even = found.break_even_per_day
     return (
         f"{found.accepted:.0%}",
-        _money(found.local.total),
-        "-" if found.cloud.estimate is None else _money(found.cloud.estimate),
+        money(found.local.total),
+        "-" if found.cloud.estimate is None else money(found.cloud.estimate),
         _compared(found),
-        even if isinstance(even, str) else f"{even:,.0f} a day",
+        even if isinstance(even, str) else f"{even:,.0f} a day" if even else "the first",
     )
 
 
@@ -177,8 +181,8 @@ def _span(estimate: Estimate) -> str:
     if estimate.estimate is None:
         return "-"
     if estimate.low is None or estimate.high is None:
-        return _money(estimate.estimate)
-    return f"{_money(estimate.estimate)} [{_money(estimate.low)}, {_money(estimate.high)}]"
+        return money(estimate.estimate)
+    return f"{money(estimate.estimate)} [{money(estimate.low)}, {money(estimate.high)}]"
 
 
 def _negated(estimate: Estimate) -> Estimate:
@@ -186,10 +190,10 @@ def _negated(estimate: Estimate) -> Estimate:
     return estimate.model_copy(update={"estimate": centre, "low": low, "high": high})
 
 
-def _money(value: float) -> str:
+def money(value: float) -> str:
     """Return dollars to three digits that count, never as a power of ten.
 
-    >>> _money(0.000002315833), _money(0.0015), _money(12.5), _money(-446.09), _money(0)
+    >>> money(0.000002315833), money(0.0015), money(12.5), money(-446.09), money(0)
     ('$0.00000232', '$0.0015', '$12.50', '-$446.09', '$0')
     """
     if value == 0:
@@ -220,15 +224,26 @@ def _tornado(found: Answer) -> RenderableType:
 
 
 def _notes(found: Answer) -> list[str]:
-    notes = [each.note for each in found.assumptions if each.note and each.note != "stated"]
+    notes = [
+        f"{_NAMES.get(each.name, each.name)}: {each.note}"
+        for each in found.assumptions
+        if each.note and each.note != "stated"
+    ]
     local = found.local
     notes.append(f"{local.energy_j:.4g} J a piece, {_energy_provenance(found)}; a piece is a text that is usable")
-    if local.hardware is None:
+    lacks = {"the machine's price (--hardware-price)": local.hardware, "its idle time (--idle-watts)": local.idle}
+    missing = [name for name, cost in lacks.items() if cost is None]
+    if found.annual_saving.estimate is None:
         notes.append(
             "electricity alone: no volume was stated (--requests-per-day), so neither the machine nor its idle time is in it"
         )
-    elif local.hardware == 0:
-        notes.append("the machine is not charged for: give --hardware-price")
+    elif missing:
+        notes.append(f"not stated, and not in it: {' and '.join(missing)}")
+    if found.break_even_busy_share is not None and found.break_even_busy_share > MOST_BUSY:
+        notes.append(
+            f"one machine cannot break even: writing that many would take {found.break_even_busy_share:.0%} of the day "
+            f"({MOST_BUSY:.0%} at most)"
+        )
     if found.annual_saving.estimate is not None:
         year = found.annual_saving
         loses = found.annual_saving.estimate < 0
@@ -241,11 +256,7 @@ def _notes(found: Answer) -> list[str]:
             f"one machine cannot serve this: it would write {found.busy_share:.0%} of the day ({MOST_BUSY:.0%} at most)"
         )
     if found.saving.briefs:
-        low, high = TOKEN_RATIO
-        notes.append(
-            f"90 % intervals over {found.saving.briefs} families of briefs; the cloud's tokens for a text are taken as "
-            f"{low:g} to {high:g} times the model's own"
-        )
+        notes.append(f"90 % intervals over {found.saving.briefs} families of briefs, and the ranges above")
     if found.co2_g is not None:
         notes.append(f"{found.co2_g:.3g} g of CO2 a piece")
     notes.append(

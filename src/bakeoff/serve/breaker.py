@@ -52,6 +52,7 @@ class Breaker:
         self._probing = False
         self._opened_in_a_row = 0
         self._retry_at = 0.0
+        self._pass = Permit(0, probe=False)
         self.failures = 0
 
     @property
@@ -73,7 +74,7 @@ class Breaker:
     def admit(self, now: float) -> Permit | None:
         """Let a request through, or not. Every permit must come back by `answered`, `failed` or `withdrawn`."""
         if not self._is_open:
-            return Permit(self._epoch, probe=False)
+            return self._pass
         if now < self._retry_at or self._probing:
             return None
         self._probing = True
@@ -88,6 +89,7 @@ class Breaker:
             self._is_open = self._probing = False
             self._opened_in_a_row = 0
             self._epoch += 1
+            self._pass = Permit(self._epoch, probe=False)
 
     def withdrawn(self, permit: Permit) -> None:
         """A request ended without telling anything about the server."""

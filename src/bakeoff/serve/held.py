@@ -125,11 +125,15 @@ class Held:
         return self.rules.load_s if self.load_s is None else self.load_s
 
     @property
+    def idle_unload_s(self) -> float:
+        """After how many idle seconds it is unloaded; infinity for never."""
+        kept = self.external or self.rules.pinned or self.rules.idle_unload_s is None
+        return math.inf if kept else self.rules.idle_unload_s or math.inf
+
+    @property
     def idle_until(self) -> float:
         """When it is unloaded for want of use; infinity where that is never, or it is not idle."""
-        if not self.idle or self.external or self.rules.pinned or self.rules.idle_unload_s is None:
-            return math.inf
-        return self.idle_since + self.rules.idle_unload_s
+        return self.idle_since + self.idle_unload_s if self.idle else math.inf
 
     @property
     def load_due(self) -> float:

@@ -20,7 +20,7 @@ How room is made is `room`'s, what fails too often `breaker`'s.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from bakeoff.serve.breaker import Breaker, Permit
 from bakeoff.serve.effects import Effect, Grant, Refusal, Refuse, Start, Stop, Why
@@ -28,6 +28,9 @@ from bakeoff.serve.held import COMMITTED, Held, Lent, ModelRules, Rules
 from bakeoff.serve.lease import Ending
 from bakeoff.serve.room import Room
 from bakeoff.serve.waiting import Waiter
+
+NOTHING: Sequence[Effect] = ()
+"""Returned where an event led to nothing: not even `wake_at` is another."""
 
 FAULTS: Mapping[Ending, Why] = {"stalled": "stalled", "connection_lost": "connection_lost"}
 """Ends of a request after which its worker is not used again."""
@@ -47,6 +50,7 @@ class Residency:
         self._waiting: dict[int, Held] = {}
         self._effects: list[Effect] = []
         self._closing_until: float | None = None
+        self._settled_at = -math.inf
         self._evicted_credit = 0.0
         for model in models:
             self._add(model)
@@ -70,21 +74,32 @@ class Residency:
         """Whether no worker runs, starts or ends."""
         return all(held.external or held.state == "absent" for held in self)
 
-    def wake_at(self, now: float) -> float:
-        """Return when `tick` is due should nothing happen before; infinity for never."""
-        soonest = math.inf
+    @property
+    def wake_at(self) -> float:
+        """When `tick` is due should nothing happen before; infinity for never. What was due is due until it was looked at."""
+        soonest, looked_at = math.inf, self._settled_at
         for held in self:
-            soonest = min(soonest, held.queue.next_until, held.load_due, held.idle_until)
+            # One that is in use may be idle right after it was looked at, and due so much later.
+            idle_until = looked_at + held.idle_unload_s if held.leases else held.idle_until
+            soonest = min(soonest, held.queue.next_until, held.load_due, idle_until)
             if held.state == "absent" and held.queue:
                 patient_until = held.queue.oldest_since + self.rules.patience_s
-                soonest = min(soonest, patient_until if patient_until > now else math.inf)
-            if held.state == "absent" and held.preloads and held.breaker.state(now) == "open":
+                soonest = min(soonest, patient_until if patient_until > looked_at else math.inf)
+            if held.state == "absent" and held.preloads and held.breaker.state(looked_at) == "open":
                 soonest = min(soonest, held.breaker.retry_at or math.inf)
-        if self._closing_until is not None and self._closing_until > now:
+        if self._closing_until is not None and self._closing_until > looked_at:
             soonest = min(soonest, self._closing_until)
         return soonest
 
-    def arrive(self, now: float, number: int, model: str, until: float) -> list[Effect]:
+    @property
+    def next_need_bytes(self) -> int | None:
+        """The most memory that somebody who waits now is waiting for; None when nobody waits for a load, 0 at the end."""
+        if self._closing_until is not None:
+            return 0
+        waiting = (held.need_bytes for held in self if held.queue and held.state in {"absent", "stopping"})
+        return max(waiting, default=None)
+
+    def arrive(self, now: float, number: int, model: str, until: float) -> Sequence[Effect]:
         """Somebody wants a lease, and waits `until` then. `number` is its own for ever.
 
         Raises:
@@ -107,7 +122,7 @@ class Residency:
         self._waiting[number] = held
         return self._settled(now)
 
-    def withdraw(self, now: float, number: int) -> list[Effect]:
+    def withdraw(self, now: float, number: int) -> Sequence[Effect]:
         """Somebody does not want a lease any more, whether it waits for one or has it; of no effect when neither."""
         held = self._waiting.pop(number, None)
         if held is None:
@@ -118,20 +133,20 @@ class Residency:
             held.breaker.withdrawn(waiter.permit)
         return self._settled(now)
 
-    def fault(self, now: float, number: int, how: Ending) -> list[Effect]:
+    def fault(self, now: float, number: int, how: Ending) -> Sequence[Effect]:
         """A lease is still held, and its worker stalled or lost the connection: that start is never leased again."""
         lent = self._lent.get(number)
         if lent is None or lent.told or how not in FAULTS:
-            return []
+            return NOTHING
         lent.told = True
         self._count_end(lent, how, now)
         return self._settled(now)
 
-    def release(self, now: float, number: int, how: Ending) -> list[Effect]:
+    def release(self, now: float, number: int, how: Ending) -> Sequence[Effect]:
         """A lease comes back; `how` its request ended."""
         lent = self._lent.pop(number, None)
         if lent is None:
-            return []
+            return NOTHING
         held = lent.held
         if not lent.told:
             self._count_end(lent, how, now)
@@ -139,13 +154,15 @@ class Residency:
             held.leases.remove(number)
             held.last_used = held.idle_since = now
             held.lease_s += 0.2 * (now - lent.since - held.lease_s)
-        return self._settled(now)
+        # Nobody waits, no memory comes free: the idle time begins, and `wake_at` has thought of that.
+        quiet = held.state == "ready" and not self._waiting and not self._effects and not held.leaving
+        return NOTHING if quiet else self._settled(now)
 
-    def loaded(self, now: float, model: str, generation: int, peak_bytes: int | None = None) -> list[Effect]:
+    def loaded(self, now: float, model: str, generation: int, peak_bytes: int | None = None) -> Sequence[Effect]:
         """A worker is ready."""
         held = self._current(model, generation)
         if held is None or held.state != "loading":
-            return []
+            return NOTHING
         held.load_s = now - held.since
         held.enter("ready", now)
         held.idle_since = held.last_used = now
@@ -157,14 +174,14 @@ class Residency:
             held.learn_peak(peak_bytes, self.rules.margin)
         return self._settled(now)
 
-    def load_failed(self, now: float, model: str, generation: int, message: str) -> list[Effect]:
+    def load_failed(self, now: float, model: str, generation: int, message: str) -> Sequence[Effect]:
         """A worker did not become ready. Who waited for it is refused: another model may serve them at once."""
         held = self._current(model, generation)
         if held is not None and held.state == "loading":
             self._fail_load(held, message, "load_failed", now)
         return self._settled(now)
 
-    def died(self, now: float, model: str, generation: int, message: str) -> list[Effect]:
+    def died(self, now: float, model: str, generation: int, message: str) -> Sequence[Effect]:
         """A worker that was ready has ended by itself. Who waits goes on waiting, for its next start."""
         held = self._current(model, generation)
         if held is not None and held.state in {"ready", "draining"}:
@@ -174,15 +191,15 @@ class Residency:
             self._blame(held, now, None)
         return self._settled(now)
 
-    def measured(self, now: float, model: str, generation: int, peak_bytes: int) -> list[Effect]:
+    def measured(self, now: float, model: str, generation: int, peak_bytes: int) -> Sequence[Effect]:
         """So much memory has that start of the worker had at its peak, so far."""
         held = self._current(model, generation)
         if held is None or held.state == "absent":
-            return []
+            return NOTHING
         held.learn_peak(peak_bytes, self.rules.margin)
         return self._settled(now)
 
-    def gone(self, now: float, model: str, generation: int) -> list[Effect]:
+    def gone(self, now: float, model: str, generation: int) -> Sequence[Effect]:
         """A stopped worker's process is gone, and its memory was seen to be back."""
         held = self._current(model, generation)
         if held is not None and held.state == "stopping":
@@ -192,14 +209,16 @@ class Residency:
                 del self._models[model]
         return self._settled(now)
 
-    def tick(self, now: float) -> list[Effect]:
+    def tick(self, now: float) -> Sequence[Effect]:
         """Time passed."""
         return self._settled(now)
 
     def configure(
         self, now: float, models: Iterable[ModelRules], rules: Rules, replaced: Iterable[str] = ()
-    ) -> list[Effect]:
+    ) -> Sequence[Effect]:
         """Keep these models by these rules from now on. What is not named leaves, and `replaced` ones are started anew."""
+        if self._closing_until is not None:
+            return self._settled(now)
         self.rules = rules
         told = {model.name: model for model in models}
         for held in list(self):
@@ -211,13 +230,15 @@ class Residency:
                 if rules_of_it.need_bytes != held.rules.need_bytes:
                     held.need_bytes = max(rules_of_it.need_bytes or 0, held.peak_bytes or 0)
                 held.rules = rules_of_it
+                if held.rules.pinned and held.drains_for == "evicted" and held.state == "draining":
+                    self._let_go_on(held, now)
             if held.leaving or held.rules.name in replaced:
                 self._drain(held, now, "removed")
         for added in told.values():
             self._add(added)
         return self._settled(now)
 
-    def close(self, now: float, within_s: float) -> list[Effect]:
+    def close(self, now: float, within_s: float) -> Sequence[Effect]:
         """Refuse whoever waits, let leases end for so many seconds, and then stop every worker."""
         self._closing_until = now + within_s
         for held in self:
@@ -225,15 +246,18 @@ class Residency:
             self._drain(held, now, "closing")
         return self._settled(now)
 
-    def _settled(self, now: float) -> list[Effect]:
+    def _settled(self, now: float) -> Sequence[Effect]:
         """Do whatever may now be done, and return the effects since the last time."""
         for held in self:
             self._end_what_is_due(held, now)
-        self._lend_all(now)
+        # First those for whom a model was loaded; the others only where nobody has waited too long for its memory.
+        self._lend_all(now, gate_alone=True)
         if self._closing_until is None:
             self._deal_out(Room(tuple(self), self.rules, now), now)
+        self._lend_all(now)
         for held in list(self):
             self._end_drained(held, now)
+        self._settled_at = now
         effects, self._effects = self._effects, []
         return effects
 
@@ -274,15 +298,13 @@ class Residency:
         for name in plan.start:
             self._start(self._models[name], now)
         for name in plan.resume:
-            held = self._models[name]
-            held.enter("ready", now)
-            held.yields_to = held.drains_for = None
-        if plan.resume:
-            self._lend_all(now)
+            self._let_go_on(self._models[name], now)
 
-    def _lend_all(self, now: float) -> None:
+    def _lend_all(self, now: float, *, gate_alone: bool = False) -> None:
         for held in self:
             while held.state == "ready" and held.queue and len(held.leases) < held.rules.slots:
+                if gate_alone and not held.gate:
+                    break
                 waiter = held.queue.take_first()
                 held.gate.discard(waiter.number)
                 del self._waiting[waiter.number]
@@ -294,7 +316,8 @@ class Residency:
         held.most_leases = max(held.most_leases, len(held.leases))
         held.last_used = now
         held.counts["granted"] += 1
-        self._credit(held)
+        if self.rules.eviction == "greedy_dual":
+            self._credit(held)
         return Grant(waiter.number, held.rules.name, held.generation)
 
     def _start(self, held: Held, now: float) -> None:
@@ -324,11 +347,15 @@ class Residency:
             held.enter("draining", now)
             held.drains_for, held.yields_to = why, None
 
+    def _let_go_on(self, held: Held, now: float) -> None:
+        held.enter("ready", now)
+        held.yields_to = held.drains_for = None
+
     def _fail_load(self, held: Held, message: str, why: Why, now: float) -> None:
         held.last_error = message
         held.counts["load_failures"] += 1
         self._stop(held, now, why)
-        self._blame(held, now, None)
+        held.breaker.failed(now)
         retry_at = held.breaker.retry_at
         # What the worker said may hold paths: that is for the snapshot and the log, not for whoever asks.
         text = f"{held.rules.name} could not be loaded"
@@ -337,12 +364,12 @@ class Residency:
     def _count_end(self, lent: Lent, how: Ending, now: float) -> None:
         """Tell the breaker how a request ended. What befell a start of the past is counted already, once for all of it."""
         held = lent.held
+        held.counts[f"ended_{how}"] += 1
         if lent.generation != held.generation or (held.state not in {"ready", "draining"}):
             held.breaker.withdrawn(lent.permit)
         elif how == "answered":
             held.breaker.answered(lent.permit)
         elif how in FAULTS or how == "server_error":
-            held.counts[how] += 1
             if how in FAULTS and not held.external:
                 self._stop(held, now, FAULTS[how])
             self._blame(held, now, lent.permit)
@@ -358,7 +385,7 @@ class Residency:
 
     def _refused(
         self, held: Held, number: int, kind: Refusal, message: str, retry_after_s: float | None
-    ) -> list[Effect]:
+    ) -> Sequence[Effect]:
         held.counts[f"refused_{kind}"] += 1
         return [Refuse(number, held.rules.name, kind, message, retry_after_s)]
 

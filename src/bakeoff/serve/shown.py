@@ -7,7 +7,8 @@
         "breaker": {"state", "failures", "retry_after_s", "probing"}}}}
 
 `failed` is an absent model whose breaker is open. Seconds and bytes; null is unknown. `counts` only ever grow: starts,
-loads, load_failures, deaths, granted, refused_KIND for each kind of refusal, and a count for each reason of a stop.
+loads, load_failures, deaths, granted, refused_KIND for each kind of refusal, ended_HOW for each ending of a request, and a
+count for each reason of a stop (`effects.Why`).
 """
 
 from __future__ import annotations

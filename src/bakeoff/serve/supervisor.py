@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import itertools
 import logging
 import math
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +38,7 @@ from bakeoff.serve.lease import (
     Upstream,
 )
 from bakeoff.serve.plan import ServingPlan
-from bakeoff.serve.residency import FAULTS, Residency
+from bakeoff.serve.residency import FAULTS, NOTHING, Residency
 from bakeoff.serve.shown import show
 from bakeoff.serve.worker_life import WorkerLife
 
@@ -201,12 +200,9 @@ class Supervisor:
         self._carry_out(self._machine.release(self._loop.time(), number, how))
 
     def _upstream(self, model: str, generation: int) -> Upstream:
-        if generation == 0:
-            return self._external[model]
-        worker = self._lives[model, generation].worker
-        assert worker is not None  # noqa: S101 - leases are given on loaded ones
-        address = worker.facts.address if worker.facts.address.startswith("http://") else worker.socket
-        return Upstream(model, address, worker.command.name, generation)
+        upstream = self._lives[model, generation].upstream if generation else self._external[model]
+        assert upstream is not None  # noqa: S101 - leases are given on loaded ones
+        return upstream
 
     # What workers' lives tell.
 
@@ -243,7 +239,9 @@ class Supervisor:
 
     # What the machine asks for.
 
-    def _carry_out(self, effects: Iterable[Effect]) -> None:
+    def _carry_out(self, effects: Sequence[Effect]) -> None:
+        if effects is NOTHING:
+            return
         for effect in effects:
             match effect:
                 case Grant(number, model, generation):
@@ -255,9 +253,8 @@ class Supervisor:
                     if not waiter.done():
                         waiter.set_exception(_REFUSALS[kind](message, retry_after_s=retry_after_s))
                 case Start(model, generation, deadline_s):
-                    spare = functools.partial(self._spare, model)
                     command, available = self._commands[model], self._world.available
-                    life = WorkerLife(command, generation, self._logs, available, spare)
+                    life = WorkerLife(command, generation, self._logs, available, lambda: self._machine.next_need_bytes)
                     self._lives[model, generation] = life
                     self._spawn(life.live(deadline_s, self))
                 case Stop(model, generation, grace_s, why):
@@ -271,7 +268,7 @@ class Supervisor:
 
     def _set_timer(self) -> None:
         """Have the machine woken when it wants to be. One that rings too early does no harm, and is cheaper than a new one."""
-        wake_at = self._machine.wake_at(self._loop.time())
+        wake_at = self._machine.wake_at
         if self._timer is not None:
             if self._timer.when() <= wake_at and not self._timer.cancelled():
                 return
@@ -281,13 +278,6 @@ class Supervisor:
     def _wake(self) -> None:
         self._timer = None
         self._carry_out(self._machine.tick(self._loop.time()))
-
-    def _spare(self, model: str) -> int | None:
-        """Return how many bytes the budget has left when that model is gone."""
-        budget = self._machine.rules.budget_bytes
-        if budget is None or model not in self._machine:
-            return None
-        return budget - self._machine.committed_bytes + self._machine[model].held_bytes
 
     def _note_peak(self, life: WorkerLife) -> None:
         if life.peak_bytes is not None:

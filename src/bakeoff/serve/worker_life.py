@@ -21,6 +21,7 @@ from bakeoff.engines.deadlines import Deadlines
 from bakeoff.engines.local import BUILT_IN
 from bakeoff.engines.process import Worker, WorkerCommand, start_worker
 from bakeoff.machine.process_memory import read_process_memory
+from bakeoff.serve.lease import Upstream
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Told(Protocol):
 
 
 class WorkerLife:
-    """One start. `available` tells the machine's free memory in bytes, `spare` how much of it should be free by the budget.
+    """One start. `available` tells the machine's free memory in bytes, `needed` what is waited for (None: nothing).
 
     `peak_bytes` is the most memory that it was seen to have, None while nothing was.
     """
@@ -60,16 +61,17 @@ class WorkerLife:
         generation: int,
         logs: Path,
         available: Callable[[], int | None],
-        spare: Callable[[], int | None],
+        needed: Callable[[], int | None],
     ) -> None:
         self.command = command
         self.generation = generation
         self.worker: Worker | None = None
         self.peak_bytes: int | None = None
         self.memory_late = False
+        self.upstream: Upstream | None = None
         self._logs = logs
         self._available = available
-        self._spare = spare
+        self._needed = needed
         self._pid: int | None = None
         self._grace_s = 0.0
         self._stopped = asyncio.Event()
@@ -84,6 +86,7 @@ class WorkerLife:
         try:
             await self._until_stopped(self._load(deadline_s, told))
             if self.worker is not None and not self._stopped.is_set():
+                self.upstream = _upstream_of(self.worker, self.generation)
                 told.loaded(self)
                 await self._until_stopped(self.worker.wait())
                 if not self._stopped.is_set():
@@ -154,24 +157,35 @@ class WorkerLife:
         return next((peak for peak in peaks if isinstance(peak, int)), None)
 
     async def _end(self) -> None:
-        before = await asyncio.to_thread(self._available)
         if self._grace_s > 0:  # else it may not answer
             await self.measure()
-        memory = read_process_memory(self._pid) if self._pid is not None else None
+        before, held_bytes = await asyncio.to_thread(self._available), self._held_now()
         if self.worker is not None:
             await self.worker.stop(self._grace_s)
-        if before is not None:
-            await self._see_memory_back(before + int(_SHARE_BACK * (memory.anonymous_bytes if memory else 0)))
+        if before is not None and held_bytes:
+            await self._see_memory_back(before + int(_SHARE_BACK * held_bytes))
+
+    def _held_now(self) -> int:
+        """Return how many bytes will come back when it ends: none where it has ended already."""
+        if self.worker is None or not self.worker.alive:
+            return 0
+        memory = read_process_memory(self.worker.pid)
+        return (self.peak_bytes or 0) if memory is None else memory.anonymous_bytes
 
     async def _see_memory_back(self, enough: int) -> None:
-        """Wait until so much is free, or as much as the budget still has to give: others use the machine too."""
+        """Wait until so much is free, or as much as somebody waits for: others use the machine too."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(MEMORY_WITHIN_S):
                 while True:
                     free = await asyncio.to_thread(self._available)
-                    spare = self._spare()
-                    if free is None or free >= enough or (spare is not None and free >= spare):
+                    needed = self._needed()
+                    if free is None or free >= enough or (needed is not None and free >= needed):
                         return
                     await asyncio.sleep(_POLL_S)
         self.memory_late = True
         log.warning("%s ended, and its memory was not seen to be back within %g s", self.command.name, MEMORY_WITHIN_S)
+
+
+def _upstream_of(worker: Worker, generation: int) -> Upstream:
+    name, address = worker.command.name, worker.facts.address
+    return Upstream(name, address if address.startswith("http://") else worker.socket, name, generation)

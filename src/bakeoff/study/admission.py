@@ -15,6 +15,7 @@ from bakeoff.catalog.fit import Load, Need, predict
 from bakeoff.catalog.fit_subject import subject_of_files
 from bakeoff.core.errors import DoesNotFit
 from bakeoff.core.spec import Candidate, content_hash
+from bakeoff.core.units import bytes_text
 from bakeoff.machine.budget import Budget
 from bakeoff.measure.memory import summarise_loads
 from bakeoff.store.db import Store
@@ -24,7 +25,6 @@ _ASSUMED_TOKENS = 2048
 """Tokens that a row is expected to take at most; briefs and texts of this kind stay far below."""
 _MOST_ROWS = 16
 """What a worker runs at a time."""
-_GIB = 1 << 30
 
 
 class Budgets(NamedTuple):
@@ -65,10 +65,11 @@ def check_fit(
         totals[where] = totals.get(where, 0) + need.high
         if budget.value is not None and need.high > budget.value:
             raise DoesNotFit(
-                f"{candidate.id} may need {need.high / _GIB:.1f} GiB (expected {need.estimate / _GIB:.1f}: weights "
-                f"{need.weights_bytes / _GIB:.1f}, KV cache {need.kv_bytes / _GIB:.1f}, scratch {need.graph_bytes / _GIB:.1f}, "
-                f"runtime {need.runtime_bytes / _GIB:.1f}; {need.load_peak_bytes / _GIB:.1f} while it loads), and the budget is "
-                f"{budget.value / _GIB:.1f} GiB ({budget.source})",
+                f"{candidate.id} may need {bytes_text(need.high)} (expected {bytes_text(need.estimate)}: weights "
+                f"{bytes_text(need.weights_bytes)}, KV cache {bytes_text(need.kv_bytes)}, scratch "
+                f"{bytes_text(need.graph_bytes)}, runtime {bytes_text(need.runtime_bytes)}; "
+                f"{bytes_text(need.load_peak_bytes)} while it loads), and the budget is {bytes_text(budget.value)} "
+                f"({budget.source})",
                 "see: bakeoff fit; leave it out, free memory, or set BAKEOFF_MEMORY_BUDGET if you know better",
             )
     together = all(

@@ -12,9 +12,10 @@ from bakeoff.catalog.engine_memory import Where
 from bakeoff.catalog.fit import ContextTooLong, Load, predict
 from bakeoff.catalog.fit_subject import Subject, Weights, subject_of_facts
 from bakeoff.catalog.found import Found, SourceName, Told
-from bakeoff.catalog.hub import add_sizes, list_hub, list_variants
+from bakeoff.catalog.hub import add_sizes, ask_card, list_hub, list_variants
 from bakeoff.catalog.local_files import list_cache, list_folder, list_registry
 from bakeoff.catalog.local_servers import list_lm_studio, list_ollama
+from bakeoff.catalog.model_card import Card, inherited_licences
 from bakeoff.core.errors import MissingDependency
 from bakeoff.core.units import bytes_text
 from bakeoff.study.admission import Budgets
@@ -55,8 +56,17 @@ def search(asked: Search, budgets: Budgets, seen: Sequence[Observation], variant
     budget = budgets.of("accelerator" if budgets.accelerator is not None else "cpu")
     text = f"the budget is {bytes_text(budget.value)} ({budget.source})"
 
+    cards: dict[str, Card | None] = {model.name: Card(model.licence, model.base_models) for model in found}
+
+    def ask(name: str) -> Card | None:
+        if name not in cards:
+            cards[name] = ask_card(name, asked.hub) if "hub" in asked.sources else None
+        return cards[name]
+
     def look(model: Found) -> tuple[Found, Fit | None]:
         complete = add_sizes(model, asked.hub) if model.source == "hub" and not model.facts else model
+        inherited = inherited_licences(model.base_models, ask)
+        complete = complete.model_copy(update={"base_licences": inherited})
         return complete, _fit(complete, asked.criteria, budgets, seen)
 
     discovery = sort_out(found, asked.criteria, look, text)

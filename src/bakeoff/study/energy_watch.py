@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from bakeoff.core.clock import Clock
+from bakeoff.core.clock import Clock, SystemClock
 from bakeoff.core.errors import BakeoffError
 from bakeoff.measure.energy import (
     EnergySample,
@@ -17,6 +17,7 @@ from bakeoff.measure.energy import (
     Reading,
     energy_between,
     summarise_energy,
+    unread_window,
 )
 from bakeoff.measure.energy_counters import Meter
 from bakeoff.store.db import Store
@@ -43,9 +44,11 @@ def read_energy(plan: Plan, store: Store) -> dict[str, EnergySummary]:
 class EnergyWatch:
     """Watches one meter; `keep` is handed every window."""
 
-    def __init__(self, meter: Meter | None, keep: Callable[[EnergyWindow], None]) -> None:
+    def __init__(self, meter: Meter | None, keep: Callable[[EnergyWindow], None], clock: Clock | None = None) -> None:
         self._meter = meter
         self._keep = keep
+        self._clock = clock or SystemClock()
+        self._begun_s = 0.0
         self._idle_w: float | None = None
         self._begun: Reading | None = None
 
@@ -56,26 +59,29 @@ class EnergyWatch:
 
     async def watch_idle(self, clock: Clock) -> None:
         """Measure what the machine draws while nothing runs; takes `IDLE_S` seconds where there is a meter, none else."""
-        before = self._read()
+        before, begun_s = self._read(), clock.monotonic_s()
         if before is None:
             return
         await clock.sleep(IDLE_S)
         after = self._read()
         if after is not None:
-            sample = energy_between(before, after)
+            sample = energy_between(before, after, passed_s=clock.monotonic_s() - begun_s)
             self._idle_w = sample.gross_j / sample.seconds if sample.quality != "invalid" else None
 
     def begin(self) -> None:
         """A candidate begins to write."""
-        self._begun = self._read()
+        self._begun, self._begun_s = self._read(), self._clock.monotonic_s()
 
     def end(self, candidate: str, texts: int, tokens: int | None) -> None:
         """It has written so many texts, of so many tokens together (None: not told)."""
         begun, self._begun = self._begun, None
-        after = self._read() if begun is not None else None
-        if begun is None or after is None or not texts or after.at_s <= begun.at_s:
+        if self._meter is None or not texts:
             return
-        sample: EnergySample = energy_between(begun, after, self._idle_w)
+        after = self._read() if begun is not None else None
+        passed_s = self._clock.monotonic_s() - self._begun_s
+        sample: EnergySample = unread_window(self._meter.source, self._meter.scope, passed_s)
+        if begun is not None and after is not None:
+            sample = energy_between(begun, after, self._idle_w, passed_s)
         self._keep(EnergyWindow(candidate=candidate, texts=texts, tokens=tokens, sample=sample))
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bakeoff.catalog.architecture import MOST_LAYERS
 from bakeoff.catalog.fit_subject import Subject, subject_of_facts, subject_of_files
 from bakeoff.catalog.references import resolve, split_engine
 from bakeoff.catalog.registry import find_entry
@@ -75,10 +76,17 @@ def _check_sizes(file: Path, found: Facts) -> None:
         for field in _SIZES
         if facts.get(field) is not None and not (type(facts[field]) is int and 0 < facts[field] < 1 << 60)
     ]
+    problems += [
+        Problem(str(file), None, f"{name}.{field}".lstrip("."), "is out of reach", f"at most {MOST_LAYERS} layers")
+        for name, facts in found.items()
+        for field in _LAYERS
+        if type(facts.get(field)) is int and facts[field] > MOST_LAYERS
+    ]
     if problems:
         raise InvalidFile(tuple(problems))
 
 
+_LAYERS = ("num_hidden_layers", "num_decoder_layers", "n_layer", "n_layers", "num_layers")
 _SIZES = (
     "num_hidden_layers",
     "num_decoder_layers",

@@ -14,6 +14,7 @@ from bakeoff.core.spec import Candidate, Record, content_hash
 from bakeoff.decide.labelling import Written
 from bakeoff.score.brief import BriefChecks
 from bakeoff.score.judge import (
+    SAMPLES,
     VERSION,
     Message,
     both_orders,
@@ -75,7 +76,8 @@ def questions_for(
 
 
 def _question(judge: Candidate, kind: Kind, texts: Sequence[Written], messages: Sequence[Message]) -> Question:
-    key = content_hash([VERSION, judge.digest, [dict(message) for message in messages]])
+    asked: list[object] = [VERSION, judge.digest, [dict(message) for message in messages]]
+    key = content_hash([*asked, SAMPLES] if kind == "grades" else asked)
     return Question(key, kind, texts[0].brief, tuple(text.trial for text in texts), tuple(messages))
 
 
@@ -232,6 +234,23 @@ def judged_before(plan: Plan, store: Store, texts: Sequence[Written]) -> dict[st
     return {
         judge.judge.id: read_judged(questions_for(judge.judge, judge.kinds, texts, checks), store)[0] for judge in known
     }
+
+
+def judgements_before(
+    plan: Plan, store: Store, texts: Sequence[Written]
+) -> Iterator[tuple[str, list[tuple[Question, Judgement]]]]:
+    """Yield each judge that was ever asked about a run, with its stored answers.
+
+    Raises:
+        StoreError: the store refuses.
+    """
+    known = [KnownJudge.model_validate_json(record) for record in store.judges(plan.run_id)]
+    checks = checks_by_brief(plan)
+    for judge in known:
+        questions = questions_for(judge.judge, judge.kinds, texts, checks)
+        answers = store.judgements([question.key for question in questions])
+        said = [(one, Judgement.model_validate_json(answers[one.key])) for one in questions if one.key in answers]
+        yield judge.judge.id, said
 
 
 def checks_by_brief(plan: Plan) -> dict[str, BriefChecks]:

@@ -24,6 +24,10 @@ from bakeoff.study.plan import Plan
 
 DEFAULT_CLOUD = "gpt-4o-mini"
 _MILLION = 1e6
+_TOKEN_RATIO = (0.8, 1.25)
+"""A provider's tokens for the same text over the model's own, each having a tokenizer of its own; assumed."""
+_YEARS = (4.0, 3.0, 6.0)
+"""How long a machine is used: value, low, high; assumed."""
 
 
 class Terms(Record):
@@ -41,10 +45,10 @@ class Terms(Record):
     requests_per_day: float | None = None
     idle_watts: float | None = None
     hardware_price: float | None = None
-    years: float = 4.0
-    residual: float = 0.0
-    attribution: float = 1.0
-    maintenance: float = 0.0
+    years: float | None = None
+    residual: float | None = None
+    attribution: float | None = None
+    maintenance: float | None = None
     accepted: float | None = None
     cloud_accepted: float | None = None
 
@@ -82,11 +86,10 @@ def calculate(terms: Terms, watts: float, busy_s: float) -> Costed:
         _stated("cloud_text", flat, "USD"),
         *_volume(terms),
     ]
-    price = CloudPrice(
-        model="flat price", provider=None, input_per_million=0, output_per_million=0, catalogue="stated", date=""
-    )
+    stated += [] if terms.idle_watts is None else [_stated("idle_watts", terms.idle_watts, "W")]
+    stated += [] if terms.accepted is None else [_stated("accepted", terms.accepted, "share")]
     found = answer(values, stated, co2_per_kwh=terms.co2_per_kwh)
-    return Costed(price=price, flat=flat, candidates=(CostedCandidate(candidate=None, answer=found),))
+    return Costed(price=_FLAT, flat=flat, candidates=(CostedCandidate(candidate=None, answer=found),))
 
 
 def cost_of_run(plan: Plan, work: Sequence[Work], choice: str | None, terms: Terms) -> Costed:
@@ -120,22 +123,66 @@ def _candidate(plan: Plan, work: Work, terms: Terms, tokens: TokenPrices, flat: 
     watts = assumed_watts(work.device, plan.machine.system)
     tariff = _tariff(terms)
     power = _power(terms, watts, work.energy)
-    plain = _values(terms, power.value, 0.0, tariff.value, 0.0)
-    stated = [power, tariff, *_volume(terms)]
+    idle = _idle(terms, work.energy)
+    plain = replace(
+        _values(terms, power.value, 0.0, tariff.value, 0.0), idle_watts=None if idle is None else idle.value
+    )
+    stated = [power, tariff, *_volume(terms), *([] if idle is None else [idle])]
+    stated += [_ratio()] if flat is None else [_stated("cloud_text", flat, "USD")]
+    fixed = {"cloud_text": flat, "accepted": terms.accepted}
+    known = {name: value for name, value in fixed.items() if value is not None}
 
-    def ask(sample: Sample, seed: int) -> Answer:
-        values = _fixed(means_of(sample, tokens, plain), terms, flat)
-        ways = (sample, tokens) if flat is None and terms.accepted is None else (None, None)
-        return answer(values, stated, sample=ways[0], prices=ways[1], co2_per_kwh=terms.co2_per_kwh, seed=seed)
+    def ask(sample: Sample) -> Answer | None:
+        if terms.accepted is None and not any(sample.accepted):
+            return None
+        values = replace(means_of(sample, tokens, plain), **known)
+        usable = _usable(terms, values.accepted, sum(sample.texts))
+        return answer(
+            values,
+            [*stated, usable],
+            sample=sample,
+            prices=tokens,
+            fixed=known,
+            co2_per_kwh=terms.co2_per_kwh,
+            seed=plan.seed,
+        )
 
-    by_type = {kind: ask(sample, plan.seed) for kind, sample in work.by_content_type.items()}
-    return CostedCandidate(candidate=work.candidate, answer=ask(work.sample, plan.seed), by_content_type=by_type)
+    found = ask(work.sample)
+    if found is None:
+        missing = f"none of its {sum(work.sample.texts)} texts was usable: {_SUPPOSE}"
+        return CostedCandidate(candidate=work.candidate, answer=None, missing=missing)
+    by_type = {kind: ask(sample) for kind, sample in work.by_content_type.items()}
+    return CostedCandidate(candidate=work.candidate, answer=found, by_content_type=by_type)
 
 
-def _fixed(values: Values, terms: Terms, flat: float | None) -> Values:
-    """Return the values with what somebody stated in place of what was measured."""
-    changed = values if flat is None else replace(values, cloud_text=flat)
-    return changed if terms.accepted is None else replace(changed, accepted=terms.accepted)
+_SUPPOSE = "what a usable one costs is not known (suppose a share:  --accepted 0.5)"
+
+
+def _usable(terms: Terms, share: float, texts: int) -> Assumption:
+    if terms.accepted is not None:
+        return _stated("accepted", terms.accepted, "share")
+    note = f"the publishable share of {texts} texts"
+    return Assumption(
+        name="accepted", value=share, low=share, high=share, unit="share", provenance="measured", note=note
+    )
+
+
+def _ratio() -> Assumption:
+    low, high = _TOKEN_RATIO
+    note = "the cloud's tokens for a text over the model's own: tokenizers differ"
+    return Assumption(name="token_ratio", value=1.0, low=low, high=high, unit="x", provenance="assumed", note=note)
+
+
+def _idle(terms: Terms, drawn: EnergySummary) -> Assumption | None:
+    """Return what the machine draws while it writes nothing: stated, or measured before the run; None where neither."""
+    if terms.idle_watts is not None:
+        return _stated("idle_watts", terms.idle_watts, "W")
+    if drawn.idle_w is None or terms.requests_per_day is None:
+        return None
+    value = max(0.0, drawn.idle_w)
+    source: Provenance = "derived" if drawn.quality == "estimated" else "measured"
+    note = f"{drawn.source}, scope {drawn.scope}, before anything was loaded"
+    return Assumption(name="idle_watts", value=value, low=value, high=value, unit="W", provenance=source, note=note)
 
 
 def _values(terms: Terms, watts: float, busy_s: float, tariff: float, cloud_text: float) -> Values:
@@ -147,16 +194,23 @@ def _values(terms: Terms, watts: float, busy_s: float, tariff: float, cloud_text
         accepted=terms.accepted or 1.0,
         cloud_accepted=terms.cloud_accepted or 1.0,
         pieces_per_day=terms.requests_per_day,
-        idle_watts=terms.idle_watts or 0.0,
-        hardware_price=terms.hardware_price or 0.0,
-        residual=terms.residual,
-        years=terms.years,
-        attribution=terms.attribution,
-        maintenance_per_year=terms.maintenance,
+        idle_watts=terms.idle_watts,
+        hardware_price=terms.hardware_price,
+        residual=terms.residual or 0.0,
+        years=terms.years or _YEARS[0],
+        attribution=terms.attribution or 1.0,
+        maintenance_per_year=terms.maintenance or 0.0,
     )
 
 
+_FLAT = CloudPrice(
+    model="flat price", provider=None, input_per_million=0, output_per_million=0, catalogue="stated", date=""
+)
+
+
 def _price(terms: Terms) -> CloudPrice:
+    if terms.cloud_per_request is not None:
+        return _FLAT
     if terms.price_in is not None and terms.price_out is not None:
         return CloudPrice(
             model="your price",
@@ -217,12 +271,10 @@ def _volume(terms: Terms) -> list[Assumption]:
     found = []
     if terms.requests_per_day is not None:
         found.append(_stated("pieces_per_day", terms.requests_per_day, "pieces/day"))
-    if terms.idle_watts is not None:
-        found.append(_stated("idle_watts", terms.idle_watts, "W"))
     if terms.hardware_price is not None:
-        found.append(_stated("hardware_price", terms.hardware_price, "USD"))
-        found.append(_stated("years", terms.years, "years"))
-        found.append(_stated("attribution", terms.attribution, "share"))
+        found += [_stated("hardware_price", terms.hardware_price, "USD"), *_use(terms)]
+    if terms.maintenance is not None:
+        found.append(_stated("maintenance_per_year", terms.maintenance, "USD"))
     accepted = terms.cloud_accepted
     note = "" if accepted is not None else "every text of the cloud is usable, to its advantage; give --cloud-accepted"
     value = accepted or 1.0
@@ -238,6 +290,34 @@ def _volume(terms: Terms) -> list[Assumption]:
         )
     )
     return found
+
+
+def _use(terms: Terms) -> list[Assumption]:
+    """Return how long the machine is used, for how much of it this pays, and what is left: what nobody stated is assumed."""
+    value, low, high = _YEARS
+    years = Assumption(
+        name="years",
+        value=value,
+        low=low,
+        high=high,
+        unit="years",
+        provenance="assumed",
+        note="how long the machine is used; give --years",
+    )
+    whole = Assumption(
+        name="attribution",
+        value=1.0,
+        low=1.0,
+        high=1.0,
+        unit="share",
+        provenance="assumed",
+        note="the whole machine is charged to this; give --attribution",
+    )
+    found = [
+        years if terms.years is None else _stated("years", terms.years, "years"),
+        whole if terms.attribution is None else _stated("attribution", terms.attribution, "share"),
+    ]
+    return found if terms.residual is None else [*found, _stated("residual", terms.residual, "USD")]
 
 
 def _stated(name: str, value: float, unit: str) -> Assumption:

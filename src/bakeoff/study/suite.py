@@ -12,7 +12,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from bakeoff.core.errors import InvalidFile, Problem, UsageError
 from bakeoff.core.plain import printable
@@ -97,6 +105,27 @@ class Brief(Record):
         return self.cluster or self.id
 
 
+class Tracking(Record):
+    """Where a run is exported when it is over; `to` is None where nobody asked. `requests_per_day` are usable texts.
+
+    `against` is the cloud model whose price is compared.
+    """
+
+    to: Literal["mlflow"] | None = None
+    uri: Text | None = None
+    experiment: Name | None = None
+    requests_per_day: Annotated[float, Field(gt=0, strict=True)] | None = None
+    against: Text | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_name(cls, value: Any) -> Any:
+        """`tracking: mlflow` says it all, and whoever says where means it, too."""
+        if isinstance(value, str):
+            return {"to": value}
+        return {"to": "mlflow", **value} if isinstance(value, dict) and value else value
+
+
 class Suite(Record):
     """A checked suite. `eps` (points of 10) is the difference that does not matter; `weights` go by content type."""
 
@@ -113,7 +142,7 @@ class Suite(Record):
     eps: Points = Field(default=0.3, gt=0, lt=10)
     threshold: Points | None = Field(default=None, ge=0, le=10)
     system_prompt: Text | None = None
-    tracking: dict[str, str] = Field(default_factory=dict)
+    tracking: Tracking = Tracking()
     scorers: list[ScorerName] = Field(default_factory=list)
     briefs: list[Brief] = Field(min_length=1)
 

@@ -1,0 +1,270 @@
+"""How many replicas hold a stated load at a stated latency, by simulation from measured service times. Pure.
+
+The model: requests arrive at random (Poisson) at a steady rate; each goes to the least busy replica, and waits in one queue
+where all are full. A replica writes up to `slots` texts at a time, and n of them slow each other down: each runs at
+1 / (1 + s (n - 1)) of the speed that it has alone (contention, Gunther's universal scalability law without coherency). A
+text's work is what it took alone: its time to the first token, and its tokens at the time per token that was measured.
+
+What it does not know: bursts beyond a Poisson's, prompts longer than those of the run, loading and eviction, heat. A replica
+is a machine like the one that was measured: a second worker on the same machine shares its memory bandwidth and is none.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.core.spec import Record
+
+ARRIVALS = 5_000
+WARM_UP = 1_000
+"""Arrivals that are simulated, and how many of the first are not counted: a queue needs time to be what it will be."""
+DRAWS = 3
+"""Simulations with different arrivals; percentiles are medians over them."""
+MOST_REPLICAS = 512
+OVERLOAD = 0.98
+"""Share of its capacity from which on a system counts as overloaded: its queue would take hours to show its length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What was measured of one worker.
+
+    `first_token_s` and `per_token_s` are those of a text written alone, `tokens` are the lengths of the run's texts,
+    `tokens_per_s` is the throughput with `slots` texts in flight.
+    """
+
+    first_token_s: float
+    per_token_s: float
+    tokens: tuple[int, ...]
+    tokens_per_s: float
+    slots: int
+
+    @property
+    def alone_s(self) -> NDArray[np.float64]:
+        """Seconds that each text takes alone, shape (texts,)."""
+        return self.first_token_s + self.per_token_s * np.asarray(self.tokens, dtype=np.float64)
+
+    @property
+    def contention(self) -> float:
+        """How much each text beside one slows it down: 0 not at all, 1 as if they took turns.
+
+        From the gain G = throughput together over throughput alone: slots / (1 + s (slots - 1)) = G.
+        """
+        if self.slots == 1:
+            return 0.0
+        alone = float(np.sum(self.tokens) / self.alone_s.sum())
+        gain = min(self.tokens_per_s / alone, float(self.slots))
+        return max(0.0, (self.slots / gain - 1.0) / (self.slots - 1.0))
+
+    @property
+    def most_per_s(self) -> float:
+        """Texts a second that one replica writes at most, always full."""
+        return self.slots / (1.0 + self.contention * (self.slots - 1.0)) / float(self.alone_s.mean())
+
+
+class Outcome(Record):
+    """What a load meets. Seconds; `utilisation` is the share of the capacity that is used, latencies include waiting."""
+
+    replicas: int
+    rate_per_s: float
+    utilisation: float
+    overloaded: bool
+    latency_p50_s: float | None
+    latency_p95_s: float | None
+    wait_p95_s: float | None
+
+
+class CapacityPlan(Record):
+    """The answer. `replicas` is None where no number of them holds the target, since one text alone takes longer.
+
+    `replicas_low` and `replicas_high` come from the interval of the measured throughput, and are None where it has none, as
+    are `one_replica_low` and `one_replica_high`. `one_replica_per_s` is the highest rate that one replica holds at the target.
+    """
+
+    rate_per_s: float
+    target_p95_s: float
+    alone_p95_s: float
+    replicas: int | None
+    replicas_low: int | None
+    replicas_high: int | None
+    one_replica_per_s: float
+    one_replica_low: float | None
+    one_replica_high: float | None
+    outcomes: tuple[Outcome, ...]
+
+
+def simulate(service: Service, rate_per_s: float, replicas: int, seed: int = 0) -> Outcome:
+    """Return what a steady load meets; medians over a few simulations.
+
+    Raises:
+        ValueError: a rate or a number of replicas that is not above 0.
+    """
+    if not rate_per_s > 0 or replicas < 1:
+        raise ValueError(f"need a rate above 0 and at least one replica: {rate_per_s}, {replicas}")
+    utilisation = rate_per_s / (service.most_per_s * replicas)
+    if utilisation >= OVERLOAD:
+        return Outcome(
+            replicas=replicas,
+            rate_per_s=rate_per_s,
+            utilisation=utilisation,
+            overloaded=True,
+            latency_p50_s=None,
+            latency_p95_s=None,
+            wait_p95_s=None,
+        )
+    found = np.median([_percentiles(service, rate_per_s, replicas, seed + draw) for draw in range(DRAWS)], axis=0)
+    return Outcome(
+        replicas=replicas,
+        rate_per_s=rate_per_s,
+        utilisation=utilisation,
+        overloaded=False,
+        latency_p50_s=float(found[0]),
+        latency_p95_s=float(found[1]),
+        wait_p95_s=float(found[2]),
+    )
+
+
+def plan_capacity(
+    service: Service, rate_per_s: float, target_p95_s: float, throughput: tuple[float, float] | None, seed: int = 0
+) -> CapacityPlan:
+    """Return how many replicas hold a rate at a target of the 95th percentile of latency, and what one of them holds.
+
+    `throughput` is the interval of `service.tokens_per_s`, None where nobody knows one.
+
+    Raises:
+        ValueError: a rate or a target that is not above 0.
+    """
+    if not (target_p95_s > 0 and rate_per_s > 0):
+        raise ValueError(f"the load and the latency target must be above 0: {rate_per_s}, {target_p95_s}")
+    slow, fast = (None, None) if throughput is None else (_with_throughput(service, limit) for limit in throughput)
+    replicas = _fewest(service, rate_per_s, target_p95_s, seed)
+    around = [] if replicas is None else sorted({1, max(1, replicas - 1), replicas, replicas + 1})
+    return CapacityPlan(
+        rate_per_s=rate_per_s,
+        target_p95_s=target_p95_s,
+        alone_p95_s=float(np.percentile(service.alone_s, 95)),
+        replicas=replicas,
+        replicas_low=None if fast is None else _fewest(fast, rate_per_s, target_p95_s, seed),
+        replicas_high=None if slow is None else _fewest(slow, rate_per_s, target_p95_s, seed),
+        one_replica_per_s=_highest_rate(service, target_p95_s, seed),
+        one_replica_low=None if slow is None else _highest_rate(slow, target_p95_s, seed),
+        one_replica_high=None if fast is None else _highest_rate(fast, target_p95_s, seed),
+        outcomes=tuple(simulate(service, rate_per_s, count, seed) for count in around),
+    )
+
+
+def _with_throughput(service: Service, tokens_per_s: float) -> Service:
+    return Service(service.first_token_s, service.per_token_s, service.tokens, tokens_per_s, service.slots)
+
+
+def _holds(service: Service, rate_per_s: float, replicas: int, target_p95_s: float, seed: int) -> bool:
+    met = simulate(service, rate_per_s, replicas, seed)
+    return met.latency_p95_s is not None and met.latency_p95_s <= target_p95_s
+
+
+def _fewest(service: Service, rate_per_s: float, target_p95_s: float, seed: int) -> int | None:
+    """Return the fewest replicas that hold the target; more never hold less, so that halving finds it."""
+    if float(np.percentile(service.alone_s, 95)) > target_p95_s:
+        return None
+    high = max(1, int(np.ceil(rate_per_s / (service.most_per_s * OVERLOAD))))
+    while not _holds(service, rate_per_s, high, target_p95_s, seed):
+        if high >= MOST_REPLICAS:
+            return None
+        high = min(MOST_REPLICAS, 2 * high)
+    low = 1
+    while low < high:
+        middle = (low + high) // 2
+        if _holds(service, rate_per_s, middle, target_p95_s, seed):
+            high = middle
+        else:
+            low = middle + 1
+    return high
+
+
+def _highest_rate(service: Service, target_p95_s: float, seed: int) -> float:
+    """Return the highest rate that one replica holds at the target, to 2 %; 0 where it holds none."""
+    low, high = 0.0, service.most_per_s
+    if float(np.percentile(service.alone_s, 95)) > target_p95_s:
+        return 0.0
+    while high - low > 0.02 * service.most_per_s:
+        middle = (low + high) / 2.0
+        if _holds(service, middle, 1, target_p95_s, seed):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@dataclass(slots=True)
+class _Replica:
+    """Texts in flight share its speed: `done` counts the seconds of work that each of them has had since the start."""
+
+    at_s: float = 0.0
+    done: float = 0.0
+    ends: list[tuple[float, int]] = field(default_factory=list)
+
+    def speed(self, contention: float) -> float:
+        return 1.0 / (1.0 + contention * (len(self.ends) - 1))
+
+    def pass_to(self, at_s: float, contention: float) -> None:
+        if self.ends:
+            self.done += (at_s - self.at_s) * self.speed(contention)
+        self.at_s = at_s
+
+    def next_end_s(self, contention: float) -> float:
+        if not self.ends:
+            return float("inf")
+        return self.at_s + (self.ends[0][0] - self.done) / self.speed(contention)
+
+
+def _percentiles(service: Service, rate_per_s: float, replicas: int, seed: int) -> tuple[float, float, float]:
+    """Return latency p50 and p95, and the wait's p95, of one simulation."""
+    rng = np.random.default_rng([seed, 20261127])
+    arrivals = np.cumsum(rng.exponential(1.0 / rate_per_s, ARRIVALS))
+    work = rng.choice(service.alone_s, ARRIVALS)
+    started, ended = _run(arrivals, work, replicas, service.slots, service.contention)
+    latency, wait = (ended - arrivals)[WARM_UP:], (started - arrivals)[WARM_UP:]
+    return float(np.percentile(latency, 50)), float(np.percentile(latency, 95)), float(np.percentile(wait, 95))
+
+
+def _run(
+    arrivals: NDArray[np.float64], work: NDArray[np.float64], replicas: int, slots: int, contention: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return when each request began to be worked on, and when it was done."""
+    pool = [_Replica() for _ in range(replicas)]
+    started, ended = np.zeros(len(arrivals)), np.zeros(len(arrivals))
+    waiting: deque[int] = deque()
+    soonest = [(float("inf"), number) for number in range(replicas)]
+
+    def begin(request: int, number: int, at_s: float) -> None:
+        replica = pool[number]
+        replica.pass_to(at_s, contention)
+        heapq.heappush(replica.ends, (replica.done + float(work[request]), request))
+        started[request] = at_s
+        soonest[number] = (replica.next_end_s(contention), number)
+
+    def end_next(at_s: float, number: int) -> None:
+        replica = pool[number]
+        replica.pass_to(at_s, contention)
+        _, request = heapq.heappop(replica.ends)
+        ended[request] = at_s
+        soonest[number] = (replica.next_end_s(contention), number)
+        if waiting:
+            begin(waiting.popleft(), number, at_s)
+
+    for request, at_s in enumerate(arrivals):
+        while (coming := min(soonest))[0] <= at_s:
+            end_next(*coming)
+        number = min(range(replicas), key=lambda each: len(pool[each].ends))
+        if len(pool[number].ends) < slots:
+            begin(request, number, float(at_s))
+        else:
+            waiting.append(request)
+    while (coming := min(soonest))[0] < float("inf"):
+        end_next(*coming)
+    return started, ended

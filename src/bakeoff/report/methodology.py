@@ -1,0 +1,264 @@
+"""What basic testing would have concluded, as `bakeoff.methods/1` and for people: one figure, one table, one paragraph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bakeoff.core.plain import printable
+from bakeoff.decide.methodology import FIGURE_SIZE, By, Figure, FigureRow, Methodology, Rule
+from bakeoff.decide.wording import plural, points
+from bakeoff.report.layout import Prose, bullets, cells, title
+
+_NARROWEST_AXIS = 20
+_LABEL = 26
+_ROOM = 20
+"""Columns that a line of the figure needs beside label and axis."""
+_WIDE = 76
+"""From so many columns on the table has the smallest samples too."""
+_SIZES = (3, 5, 15)
+_GRADED: dict[By, str] = {"heuristic": "keywords", "score": "score"}
+
+
+def methods_document(found: Methodology, run_id: str | None) -> dict[str, Any]:
+    """Return the document of schema `bakeoff.methods/1`; shares are between 0 and 1, the rest is in points of the score."""
+    return {
+        "schema": "bakeoff.methods/1",
+        "run_id": run_id,
+        **found.model_dump(mode="json"),
+        "text": paragraph(found),
+        "notes": notes(found),
+    }
+
+
+def print_methods(found: Methodology, console: Console) -> None:
+    """Print the page: what it rests on, the figure, the table, and the paragraph last."""
+    parts: list[RenderableType] = [
+        Text(
+            f"{found.draws:,} samples of each size, drawn from {plural(found.texts, 'text')} for each of "
+            f"{plural(len(found.candidates), 'candidate')} ({plural(found.families, 'family', 'families')} of briefs)",
+            style="dim",
+        ),
+        *_figure(found.figure, console.width),
+        title("What basic testing would have said"),
+        _table(found, console.width),
+        *bullets("Note", [printable(note) for note in notes(found)]),
+        title("In words"),
+        Prose(printable(paragraph(found))),
+    ]
+    console.print(Group(*parts))
+
+
+def _figure(figure: Figure, width: int) -> list[RenderableType]:
+    """Return a line a candidate for the samples' means, and one below it for what the whole run says."""
+    label = min(_LABEL, max(len(row.candidate) for row in figure.rows), max(12, width - _ROOM - _NARROWEST_AXIS))
+    axis = max(_NARROWEST_AXIS, width - label - _ROOM)
+    graded = "graded by keywords" if figure.by == "heuristic" else "by the same score"
+    lines: list[RenderableType] = [
+        title(f"Means of {figure.n} texts, {graded}, and (below) the whole run's score"),
+    ]
+    for row in figure.rows:
+        lines.append(
+            Text(f"{_cut(row.candidate, label):<{label}} {_samples(row, figure, axis)} wins {_share(row.named)}")
+        )
+        lines.append(Text(f"{'':<{label}} {_whole(row, figure, axis)} {_number(row.run.estimate)}", style="bold"))
+    low, high = f"{figure.axis_low:g}", f"{figure.axis_high:g}"
+    lines.append(Text(f"{'':<{label}} {low}{high:>{axis - len(low)}}", style="dim"))
+    lines.append(Prose("├─┤ 95 % of the samples' means, ═ half of them; ┝━┥ the run's 95 % interval", style="dim"))
+    return lines
+
+
+def _cut(name: str, width: int) -> str:
+    name = printable(name)
+    return name if len(name) <= width else f"…{name[len(name) - width + 1 :]}"
+
+
+def _samples(row: FigureRow, figure: Figure, axis: int) -> str:
+    line = [" "] * axis
+    low, lower, middle, upper, high = (
+        _place(value, figure, axis) for value in (row.low, row.lower, row.median, row.upper, row.high)
+    )
+    line[low : high + 1] = "─" * (high - low + 1)
+    line[lower : upper + 1] = "═" * (upper - lower + 1)
+    line[low], line[high], line[middle] = "├", "┤", "●"
+    return "".join(line)
+
+
+def _whole(row: FigureRow, figure: Figure, axis: int) -> str:
+    line = [" "] * axis
+    if row.run.estimate is None or row.run.low is None or row.run.high is None:
+        return "".join(line)
+    low, middle, high = (_place(value, figure, axis) for value in (row.run.low, row.run.estimate, row.run.high))
+    line[low : high + 1] = "━" * (high - low + 1)
+    line[low], line[high], line[middle] = "┝", "┥", "◆"
+    return "".join(line)
+
+
+def _place(value: float, figure: Figure, axis: int) -> int:
+    share = (value - figure.axis_low) / (figure.axis_high - figure.axis_low)
+    return round(min(max(share, 0.0), 1.0) * (axis - 1))
+
+
+def _table(found: Methodology, width: int) -> RenderableType:
+    """Return a column a rule, by who grades and by size, and a line a finding."""
+    sizes = _SIZES if width >= _WIDE else _SIZES[1:]
+    rules = [rule for by in _GRADED for n in sizes if (rule := found.rule(n, by)) is not None]
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
+    made.add_column("texts a candidate, by grader", overflow="fold")
+    for rule in rules:
+        graded = _GRADED[rule.by] if rule.n == sizes[0] else ""
+        made.add_column(f"{graded}\n{rule.n}", justify="right", no_wrap=True)
+    for label, values in _findings(found, rules):
+        made.add_row(*cells(label, *values))
+    return made
+
+
+def _findings(found: Methodology, rules: Sequence[Rule]) -> Iterable[tuple[str, list[str]]]:
+    """Yield each line of the table."""
+    right = found.rigorous.right
+    yield (
+        "names another than the run" if right else "names one; the run, nobody",
+        _all(rules, "names_wrong"),
+    )
+    if found.rigorous.ruled_out:
+        yield "  one that the run ruled out", _all(rules, "names_ruled_out")
+    yield "tie: nobody is ahead of all", _all(rules, "tie")
+    yield "the picked one looks better by", ["-" if r.too_good is None else f"{r.too_good:.1f}" for r in rules]
+    yield "95 % of means are off by up to", [f"±{_reach(rule):.1f}" for rule in rules]
+    yield "±1.96 sd/√n holds the truth", [_percent(_covers(rule, "z")) for rule in rules]
+    yield "±t sd/√n holds the truth", [_percent(_covers(rule, "t")) for rule in rules]
+    tests = {"unpaired, 1.96": "unpaired", "unpaired, t": "unpaired_t", "paired, t": "paired"}
+    yield "equal pairs called different by", [""] * len(rules)
+    for label, name in tests.items():
+        yield f"  {label}", [_percent(getattr(rule.pairs, f"false_{name}")) for rule in rules]
+    yield "real pairs called different by", [""] * len(rules)
+    for label, name in tests.items():
+        yield f"  {label}", [_percent(getattr(rule.pairs, name)) for rule in rules]
+
+
+def _all(rules: Sequence[Rule], name: str) -> list[str]:
+    return [_percent(getattr(rule, name)) for rule in rules]
+
+
+def notes(found: Methodology) -> list[str]:
+    """Return what a reader must know of the numbers."""
+    said = [
+        f"the truth is the mean over the {plural(found.families, 'family', 'families')} that all wrote, an estimate itself"
+    ]
+    if found.left_out:
+        said.append(f"left out, as they wrote too few of the same briefs: {', '.join(found.left_out)}")
+    if all(rule.by == "score" for rule in found.rules):
+        said.append("there is no other scorer's value beside these scores: the samples are graded by the score itself")
+    return said
+
+
+def paragraph(found: Methodology) -> str:
+    """Return the whole finding in plain words."""
+    by: By = "heuristic" if found.rule(FIGURE_SIZE, "heuristic") is not None else "score"
+    few, more = found.rule(FIGURE_SIZE, by), found.rule(15, by)
+    honest = found.rule(FIGURE_SIZE, "score")
+    if few is None or more is None or honest is None:
+        raise ValueError("the sizes of the samples are not those that are told")
+    parts = [
+        _naming(found, few),
+        _reasons(few, honest),
+        _intervals(few, more),
+        _tests(few, more),
+        _baseline(found, more),
+    ]
+    return " ".join(parts)
+
+
+def _naming(found: Methodology, few: Rule) -> str:
+    graded = "graded by keywords as at a glance" if few.by == "heuristic" else "graded by the same score"
+    rigorous = found.rigorous
+    often = sorted(few.candidates, key=lambda spread: -spread.named)
+    told = ", ".join(f"{spread.candidate} in {_share(spread.named)}" for spread in often[:3])
+    told += f"; nobody alone in {_share(few.tie)}" if few.tie else ""
+    if not rigorous.right:
+        said = f"{few.n} texts a candidate, {graded}, name a winner in {_share(few.names_wrong)} of samples ({told})"
+        return f"{said}; the whole run shows none."
+    whole = rigorous.choice if rigorous.outcome == "winner" else ", ".join(sorted(rigorous.right))
+    said = f"The whole run names {whole}. {few.n} texts a candidate, {graded}, name another in {_share(few.names_wrong)} of samples"
+    loser = f", one that the run shows to be worse in {_share(few.names_ruled_out)}" if rigorous.ruled_out else ""
+    return f"{said}{loser} ({told})."
+
+
+def _reasons(few: Rule, honest: Rule) -> str:
+    said = [
+        f"A candidate's mean of {few.n} is within ±{_reach(few):.1f} points of its own truth in 95 % of samples, and not off on average"
+    ]
+    if few.too_good is not None:
+        said.append(
+            f"the one that is picked looks {points(few.too_good)} points better than it is, because it was picked"
+        )
+    if few.by == "heuristic":
+        said.append(f"keywords stand {few.off_score:+.1f} points beside the score, however many texts there are")
+        if few.best_by_all is not None and few.best_by_all != honest.best_by_all:
+            said.append(
+                f"over all texts they put {few.best_by_all} first, and the score {honest.best_by_all or 'nobody'}"
+            )
+    return f"{'; '.join(said)}."
+
+
+def _intervals(few: Rule, more: Rule) -> str:
+    said = (
+        f"The interval mean ± 1.96 sd/√n holds the true mean in {_share(_covers(few, 'z'))} of samples of {few.n} and "
+        f"{_share(_covers(more, 'z'))} of {more.n}, where 95 % is claimed; with t in place of 1.96, in "
+        f"{_share(_covers(few, 't'))} and {_share(_covers(more, 't'))}"
+    )
+    widthless = sum(spread.no_width for spread in few.candidates) / len(few.candidates)
+    none = (
+        f"; in {_share(widthless)} of samples of {few.n} all texts have one grade, and it has no width"
+        if widthless > 0.005
+        else ""
+    )
+    return f"{said}{none}."
+
+
+def _tests(few: Rule, more: Rule) -> str:
+    a, b = few.pairs, more.pairs
+    return (
+        f"Of pairs made equal, the unpaired test calls {_share(a.false_unpaired)} different with {few.n} texts and "
+        f"{_share(b.false_unpaired)} with {more.n}, the paired one {_share(a.false_paired)} and {_share(b.false_paired)}; of the "
+        f"pairs as they are, {_share(a.unpaired)} and {_share(b.unpaired)} against {_share(a.paired)} and {_share(b.paired)}."
+    )
+
+
+def _baseline(found: Methodology, more: Rule) -> str:
+    differs = sum(spread.differs_z for spread in more.candidates) / len(more.candidates)
+    return (
+        f"Against a fixed baseline of {found.baseline:g}, {more.n} texts differ significantly in {_share(differs)} of samples: "
+        "that is no comparison of candidates."
+    )
+
+
+def _covers(rule: Rule, kind: str) -> float:
+    """Return how often an interval holds the truth, averaged over candidates."""
+    covered = [spread.covers_z if kind == "z" else spread.covers_t for spread in rule.candidates]
+    return sum(covered) / len(covered)
+
+
+def _reach(rule: Rule) -> float:
+    """Return half the width of what 95 % of the samples' means take in, averaged over candidates."""
+    return sum((spread.high - spread.low) / 2 for spread in rule.candidates) / len(rule.candidates)
+
+
+def _share(share: float) -> str:
+    """Return a share as people read it: `under 1 %` and `over 99 %` where it is neither none nor all."""
+    if 0 < share < 0.005:
+        return "<1 %"
+    return ">99 %" if 0.995 < share < 1 else f"{100 * share:.0f} %"
+
+
+def _percent(share: float) -> str:
+    return _share(share).replace(" ", "")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"

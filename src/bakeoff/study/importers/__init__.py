@@ -1,0 +1,1 @@
+"""Results of other harnesses, read as scores by model and brief."""

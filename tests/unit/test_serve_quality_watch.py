@@ -1,0 +1,85 @@
+"""Quality in production: graded as the run's own texts were, held against their lower bound, told when it really drops."""
+
+import random
+
+import pytest
+
+from bakeoff.decide.live_reference import LiveGrade, LiveReference, live_references
+from bakeoff.score.live import grade_answer
+from bakeoff.serve.quality_watch import QualityWatch
+
+
+def reference(low=0.8, measure="publishable", content_type="tweet"):
+    return LiveReference(
+        candidate="small", content_type=content_type, measure=measure, mean=0.9, low=low, texts=40, families=20
+    )
+
+
+def watching(*references, share=1.0, expected=1000.0, seed=1):
+    return QualityWatch(references, share, random.Random(seed).random, expected)
+
+
+def test_a_reference_is_the_lower_bound_of_family_means():
+    texts = [LiveGrade("small", "tweet", f"f{i % 10}", {"publishable": float(i % 10 > 0)}) for i in range(40)]
+    (found,) = live_references(texts)
+    assert found.mean == pytest.approx(0.9)
+    assert found.families == 10
+    assert found.texts == 40
+    assert 0.5 < found.low < 0.9
+    more = [LiveGrade("small", "tweet", f"f{i}", {"publishable": float(i % 10 > 0)}) for i in range(200)]
+    assert live_references(more)[0].low > found.low
+
+
+def test_few_families_are_no_reference():
+    assert live_references([LiveGrade("small", "tweet", f"f{i % 4}", {"score": 1.0}) for i in range(100)]) == []
+
+
+def test_it_asks_for_the_stated_share_and_only_where_it_has_a_reference():
+    watch = watching(reference(), share=0.2)
+    assert 150 < sum(watch.wants("small", "tweet") for _ in range(1000)) < 250
+    assert not any(watch.wants("small", "business_email") for _ in range(100))
+    assert not any(watch.wants("large", "tweet") for _ in range(100))
+    assert not any(watching(reference(), share=0.0).wants("small", "tweet") for _ in range(100))
+
+
+def test_a_drop_is_told_once_with_what_was_and_what_is():
+    watch = watching(reference(), reference(measure="score"))
+    told = [drop for _ in range(200) for drop in watch.take("small", "tweet", {"publishable": 0.0, "score": 0.9})]
+    (drop,) = told
+    assert drop.stream.measure == "publishable"
+    assert drop.recent == 0.0
+    assert drop.reference.mean == 0.9
+    dropped = {line["measure"]: line["dropped"] for line in watch.snapshot()}
+    assert dropped == {"publishable": True, "score": False}
+    watch.reset()
+    assert not any(line["dropped"] for line in watch.snapshot())
+
+
+def test_as_good_as_before_is_not_told():
+    watch = watching(reference(), expected=10_000)
+    rng = random.Random(5)
+    assert not any(watch.take("small", "tweet", {"publishable": float(rng.random() < 0.9)}) for _ in range(3000))
+
+
+def test_what_is_not_watched_is_counted_by_gate_and_nothing_else():
+    watch = watching(reference())
+    assert watch.take("large", "tweet", {"publishable": 0.0}, ["refusal"]) == []
+    assert watch.gates == {("large", "tweet", "refusal"): 1}
+
+
+def test_live_grades_are_those_of_the_score_command():
+    good = "Kiln Cafe opens its doors on 3 May. Come and try our first batch of cardamom buns!"
+    fine = grade_answer("Write a tweet: Kiln Cafe opens on 3 May.", "tweet", good, "stop")
+    assert fine.grades["publishable"] == 1.0
+    assert fine.gates == ()
+    assert fine.grades["score"] > 0.6
+    refused = grade_answer(
+        "Write a tweet: Kiln Cafe opens.", "tweet", "I'm sorry, but I cannot help with that.", "stop"
+    )
+    assert refused.grades["publishable"] == 0.0
+    assert "refusal" in refused.gates
+
+
+def test_a_share_out_of_range_is_refused():
+    with pytest.raises(ValueError, match="share"):
+        watching(reference(), share=1.5)
