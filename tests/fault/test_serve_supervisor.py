@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from bakeoff.engines.client import EndpointClient
 from bakeoff.engines.deadlines import Deadlines
 from bakeoff.serve.keeping import Keeping, ModelKeeping
 from bakeoff.serve.lease import BreakerOpen, LoadFailed, LoadTooLong, QueueFull, Stopping
+from bakeoff.serve.leftovers import end_leftovers, keep_list, process_start
 from bakeoff.serve.supervisor import Supervisor, World
 from misbehaving import Misbehaving
 from serving_plans import MIB, bundled, fakes, plan_of, served
@@ -425,6 +427,7 @@ import asyncio, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from bakeoff.serve.keeping import Keeping
+from bakeoff.serve.leftovers import end_leftovers, keep_list, process_start
 from bakeoff.serve.supervisor import Supervisor
 from serving_plans import fakes, plan_of, served
 
@@ -453,3 +456,41 @@ def test_whatever_ends_the_process_no_worker_outlives_it(tmp_path, number):
         with contextlib.suppress(subprocess.TimeoutExpired):
             program.communicate(timeout=20)
         wait_until(lambda: not workers_of(marker), "all workers are gone", deadline_s=2.0)
+
+
+def test_a_stopped_worker_that_cannot_see_its_gateway_die_is_ended_by_the_next_one(tmp_path, a_and_b):
+    marker = tmp_path / "marker"
+    started = [sys.executable, "-c", PROGRAM, str(Path(__file__).parents[1]), str(marker)]
+    with subprocess.Popen(started, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        assert program.stdout.readline() == "up\n", program.stderr.read()
+        workers = [found.pid for found in workers_of(marker) if found.pid != program.pid]
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        program.kill()
+    assert len(workers) == 2
+    assert all(psutil.pid_exists(pid) for pid in workers)
+
+    async def next_one():
+        async with Supervisor(a_and_b, Keeping(), marker, commands=fakes(a=[], b=[])) as supervisor:
+            wait_until(lambda: not workers_of(marker), "the workers left behind are gone", deadline_s=5.0)
+            assert await ask(supervisor, "a")
+            assert len(list(marker.glob("workers-*.json"))) == 1
+        assert not list(marker.glob("workers-*.json"))
+
+    run(next_one())
+
+
+def test_workers_of_a_gateway_that_lives_and_pids_that_are_others_by_now_are_left_alone(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True) as other:
+        keep_list(tmp_path, [other.pid])
+        assert end_leftovers(tmp_path) == []  # this process lives
+        told = json.loads((tmp_path / f"workers-{os.getpid()}.json").read_text())
+        told["workers"][str(other.pid)] = "1"
+        (tmp_path / "workers-999999999.json").write_text(json.dumps(told))
+        (tmp_path / "workers-none.json").write_text("[")
+        assert end_leftovers(tmp_path) == []
+        assert other.poll() is None
+        told["workers"][str(other.pid)] = process_start(other.pid)
+        (tmp_path / "workers-999999999.json").write_text(json.dumps(told))
+        assert end_leftovers(tmp_path) == [other.pid]
+        assert other.wait(5) == -signal.SIGKILL
