@@ -298,7 +298,10 @@ class Supervisor:
         while True:
             await asyncio.sleep(MEASURE_EVERY_S)
             for life in list(self._lives.values()):
-                known = life.peak_bytes or 0
+                known, model = life.peak_bytes or 0, life.command.name
+                ready = life.upstream is not None and model in self._machine
+                if known and ready and not self._machine[model].leases:
+                    continue  # nobody uses it: it has no more than before
                 if (await life.measure() or 0) > known:
                     self._note_peak(life)
 
