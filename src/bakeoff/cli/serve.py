@@ -17,10 +17,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from bakeoff.cli.serving_plan import Served
     from bakeoff.machine.budget import Budget
     from bakeoff.serve.plan import ServedRoute, ServingPlan
     from bakeoff.serve.settings import ServeSettings
+    from bakeoff.store.db import RunRow, Store
+    from bakeoff.study.plan import Plan
 
 KEY_VARIABLE = "BAKEOFF_API_KEY"
 PLAN_SCHEMA = "bakeoff.serving_plan/1"
@@ -82,20 +86,9 @@ class Wanted(NamedTuple):
 
 
 def _print_plan(wanted: Wanted) -> None:
-    from bakeoff.cli.serving_plan import UnservedModels
-    from bakeoff.core.errors import InvalidFile
-    from bakeoff.serve.settings_file import problem_at
-
-    settings = _settings(wanted.config)
-    try:
-        served = _make_plan(wanted, settings)
-        _check_kept(settings, served)
-    except UnservedModels as error:
-        if wanted.config is None:
-            raise
-        file = wanted.config
-        found = (problem_at(file, path, f"{name!r} is not served", error.hint) for path, name in error.named)
-        raise InvalidFile(tuple(found)) from None
+    """Print the plan. What answers requests is not imported: while this works, the gateway imports it."""
+    file = wanted.config
+    served = _make_plan(wanted, None, {}) if file is None else _configured_plan(wanted, file)
     document = {
         "schema": PLAN_SCHEMA,
         "plan": served.plan.model_dump(mode="json"),
@@ -105,33 +98,59 @@ def _print_plan(wanted: Wanted) -> None:
     click.echo(json.dumps(document, ensure_ascii=False))
 
 
-def _check_kept(settings: ServeSettings, served: Served) -> None:
+def _configured_plan(wanted: Wanted, file: Path) -> Served:
+    """Return the plan under the settings of a file.
+
+    Raises:
+        InvalidFile: they name models that are not served.
+    """
     from bakeoff.cli.serving_plan import UnservedModels
+    from bakeoff.core.errors import InvalidFile
+    from bakeoff.serve.settings_file import problem_at, read_settings
 
-    names = [model.id for model in served.plan.models]
-    unknown = tuple((("keeping", "models", name), name) for name in settings.keeping.models if name not in names)
-    if unknown:
-        raise UnservedModels(unknown, names)
+    settings = read_settings(file)
+    try:
+        served = _make_plan(wanted, settings.keeping.budget_bytes, settings.routes)
+        names = [model.id for model in served.plan.models]
+        unknown = tuple((("keeping", "models", name), name) for name in settings.keeping.models if name not in names)
+        error = UnservedModels(unknown, names)
+    except UnservedModels as raised:
+        error = raised
+    if error.named:
+        found = (problem_at(file, path, f"{name!r} is not served", error.hint) for path, name in error.named)
+        raise InvalidFile(tuple(found))
+    return served
 
 
-def _make_plan(wanted: Wanted, settings: ServeSettings) -> Served:
+def _make_plan(wanted: Wanted, budget_bytes: int | None, routes: Mapping[str, Sequence[str]]) -> Served:
     from bakeoff.cli.fit import machine_budgets, past_loads
     from bakeoff.cli.serving_plan import find_run, make_served_candidates, plan_of_models, plan_of_run
     from bakeoff.cli.workspace import open_store
-    from bakeoff.study.execute import load_plan
 
-    written = settings.keeping.budget_bytes
-    budget = str(written) if wanted.budget is None and written is not None else wanted.budget
+    budget = str(budget_bytes) if wanted.budget is None and budget_bytes is not None else wanted.budget
     budgets, seen = machine_budgets(budget), past_loads()
     if wanted.models is not None:
         named = [part.strip() for part in wanted.models.split(",") if part.strip()]
-        return plan_of_models(make_served_candidates(_known(named)), budgets, seen, settings.routes)
+        return plan_of_models(make_served_candidates(_known(named)), budgets, seen, routes)
     store = open_store()
     try:
         row = find_run(store, wanted.run_id)
-        return plan_of_run(row, load_plan(store, row.run_id), budgets, seen, settings.routes)
+        return plan_of_run(row, _read_plan(store, row), budgets, seen, routes)
     finally:
         store.close()
+
+
+def _read_plan(store: Store, row: RunRow) -> Plan:
+    from pydantic import ValidationError
+
+    from bakeoff.study.plan import Plan
+
+    try:
+        return Plan.model_validate(row.plan)
+    except ValidationError:
+        from bakeoff.study.execute import load_plan  # imports much, and says what is wrong
+
+        return load_plan(store, row.run_id)
 
 
 def _known(names: list[str]) -> list[str]:
