@@ -53,9 +53,9 @@ def serve(
     as_json: bool,
     print_plan: bool,
 ) -> int:
-    """Serve what won: one OpenAI-compatible URL that sends each kind of content to the model that earned it.
+    """Serve what won: one OpenAI-compatible URL over the models of a run.
 
-    The key that clients must show, if any, is in the environment variable BAKEOFF_API_KEY. Ctrl-C ends it.
+    Each kind of content goes to the model that earned it; the next of its route stands in where that one fails. The key that clients must show, if any, is in the environment variable BAKEOFF_API_KEY. Ctrl-C ends it.
     """
     if run_id is not None and models is not None:
         raise click.UsageError("--models serves models without a run: leave out --run, or --models")
