@@ -145,6 +145,10 @@ class Held:
         """How long a load may take: as the rules say, or five times what one was seen to take."""
         return max(self.rules.load_deadline_s, 5 * (self.load_s or 0))
 
+    def patient_until(self, patience_s: float) -> float:
+        """When its oldest waiter loses patience. Asked wherever that matters: rounding must not make one instant two."""
+        return self.queue.oldest_since + patience_s
+
     def enter(self, state: State, now: float) -> None:
         """Change the state."""
         self.state, self.since = state, now

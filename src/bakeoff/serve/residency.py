@@ -83,7 +83,7 @@ class Residency:
             idle_until = looked_at + held.idle_unload_s if held.leases else held.idle_until
             soonest = min(soonest, held.queue.next_until, held.load_due, idle_until)
             if held.state == "absent" and held.queue:
-                patient_until = held.queue.oldest_since + self.rules.patience_s
+                patient_until = held.patient_until(self.rules.patience_s)
                 soonest = min(soonest, patient_until if patient_until > looked_at else math.inf)
             if held.state == "absent" and held.preloads and held.breaker.state(looked_at) == "open":
                 soonest = min(soonest, held.breaker.retry_at or math.inf)
