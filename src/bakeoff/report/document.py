@@ -19,7 +19,7 @@ from bakeoff.measure.energy import EnergySummary
 from bakeoff.report.answers import anything_measured, count_answers
 from bakeoff.report.energy import energy_and_cost
 from bakeoff.report.ranking import rank_candidates
-from bakeoff.score.validity import ALL_BUSINESS, VALIDITY, sentence_of, validity_lines
+from bakeoff.report.worth import worth_fields
 
 SCHEMA = "bakeoff.run/1"
 
@@ -83,8 +83,7 @@ def build_document(facts: RunFacts, candidates: Sequence[Candidate], conclusion:
             content_type: _json(route) | {"confirmed": _confirmed(analysis, content_type, route)}
             for content_type, route in conclusion.routes.items()
         },
-        "validity": validity_lines(list(analysis.by_content_type)),
-        "validity_text": sentence_of(VALIDITY[ALL_BUSINESS]),
+        **worth_fields(list(analysis.by_content_type)),
         "events": [_json(event) for event in conclusion.events],
         "weights": facts.weights,
         "notes": list(analysis.notes),

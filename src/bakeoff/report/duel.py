@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
@@ -11,6 +13,7 @@ from bakeoff.core.records import Comparison
 from bakeoff.decide.duel import Difference, Duel
 from bakeoff.decide.wording import p_in_words, points, points_between, sample_in_words
 from bakeoff.report.layout import Prose, bullets, cells, table, title
+from bakeoff.report.worth import WORTH, worth_by_type, worth_fields, worth_sentence
 
 _WIDEST, _NARROWEST = 37, 15
 _BESIDE = 47
@@ -18,7 +21,9 @@ _BESIDE = 47
 _BAR = 30
 
 
-def print_duel(found: Duel, own: Comparison | None, *, raced: bool, console: Console) -> None:
+def print_duel(
+    found: Duel, own: Comparison | None, content_types: Sequence[str], *, raced: bool, console: Console
+) -> None:
     """Print the page; `own` is what the run says of the pair, with its correction for all pairs and for looking early."""
     a, b = printable(found.a), printable(found.b)
     parts: list[RenderableType] = [
@@ -33,6 +38,7 @@ def print_duel(found: Duel, own: Comparison | None, *, raced: bool, console: Con
         which = "the briefs that counted for both in the race over everything; what was written beside it is left out"
         note = "these intervals are for a fixed number of briefs; `bakeoff show` has those that allow for the race"
         parts += bullets("Note", [which, note])
+    parts += bullets(WORTH, [worth_sentence(), *worth_by_type(worth_fields(content_types)["validity"])])
     console.print(Group(*parts))
 
 

@@ -24,6 +24,7 @@ from bakeoff.report.layout import Prose, bullets, cells, ranked, table, title
 from bakeoff.report.names import short_names
 from bakeoff.report.race import confirmed_lines, race_lines
 from bakeoff.report.speed import speed_and_memory
+from bakeoff.report.worth import WORTH, worth_by_type
 
 _CONFIRMED = "*"
 _NOTHING = 1e-6
@@ -225,26 +226,14 @@ def _remarks(document: dict[str, Any], labels: dict[str, str]) -> Iterable[Rende
         if candidate["gates"]
     ]
     yield from bullets("Gated texts (not publishable), by reason", gates)
-    yield from bullets("What the score is worth", [document["validity_text"], *_worth_lines(document)])
+    yield from bullets(WORTH, [document["validity_text"], *_worth_lines(document)])
     yield from bullets("What your labels say", document.get("labels_text", ()))
     yield from bullets("Note", document["notes"])
 
 
 def _worth_lines(document: dict[str, Any]) -> Iterable[str]:
     """Yield what is known of the score for each content type, and of what it is made."""
-    known, unknown = [], []
-    for line in document["validity"][:-1]:
-        agreement = line["agreement"]
-        if agreement["estimate"] is None:
-            unknown.append(line["content_type"])
-            continue
-        low, high = round(100 * agreement["low"]), round(100 * agreement["high"])
-        share, longer = round(100 * agreement["estimate"]), round(100 * line["baseline_longer_wins"])
-        known.append(f"{line['content_type']} {share} % [{low}, {high}] of {line['pairs']} (longer: {longer} %)")
-    if known:
-        yield f"by content type: {'; '.join(known)}"
-    if unknown:
-        yield f"never measured for: {', '.join(unknown)}"
+    yield from worth_by_type(document["validity"])
     weights = document.get("weights") or {}
     for mixture in dict.fromkeys(tuple(found.items()) for found in weights.values()):
         types = [name for name, found in weights.items() if tuple(found.items()) == mixture]
