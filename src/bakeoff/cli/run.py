@@ -367,7 +367,7 @@ def _interrupted(plan: Plan, store: Store, errors: Console) -> int:
     store.set_state(plan.run_id, "interrupted")
     done = len(store.finished_trials(plan.run_id))
     errors.print(
-        f"Interrupted. {done} texts are stored. Go on with:  bakeoff run --resume {plan.run_id}",
+        f"Interrupted. {done} texts are stored. Go on with:\n  bakeoff run --resume {plan.run_id}",
         highlight=False,
         markup=False,
         soft_wrap=True,

@@ -29,6 +29,14 @@ _MAX_KEY_SHOWN = 60
 
 _TAG = "tag:yaml.org,2002:"
 _BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_HINTS = {
+    "\\t": "spaces for indentation, not tabs",
+    "mapping values are not allowed": 'quotes around a value that has a colon in it, as in prompt: "Write: a tweet"',
+    "expected <block end>": "lines of one list or one brief indented alike, and quotes around a value with odd characters",
+    "could not find expected ':'": "a colon and a space after each field's name",
+    "found unexpected end of stream": "every quote and bracket closed",
+}
+"""What a parser's words most often mean."""
 _NUMBER = r"(?:0|[1-9][0-9]*)"
 
 
@@ -128,8 +136,7 @@ def read_yaml(text: str, file: str) -> LinedData:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         wrong = " ".join(part for part in (error.context, error.problem) if part) or "not YAML"
-        tab = "\\t" in wrong
-        expected = "spaces for indentation, not tabs" if tab else "well-formed YAML"
+        expected = next((hint for sign, hint in _HINTS.items() if sign in wrong), "well-formed YAML")
         result.problems.append(Problem(file, mark.line + 1 if mark else None, "", one_line(wrong, 200), expected))
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1

@@ -1,0 +1,70 @@
+"""Makes the pictures of the documentation from a run: the report at desktop and phone width, and MLflow's compare view.
+
+    python docs/screenshots.py [RUN]      # in a workspace with a finished run, exported by `bakeoff export RUN --to mlflow`
+
+Needs `pip install playwright` and Debian's chromium (or BAKEOFF_CHROMIUM).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import quote
+
+from playwright.sync_api import Browser, sync_playwright
+
+IMAGES = Path(__file__).parent / "images"
+BAKEOFF = (sys.executable, "-m", "bakeoff")
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync")
+REPORTS = (("report-desktop", 1280, 1500, "light"), ("report-dark", 1280, 1500, "dark"), ("report-phone", 390, 844, "light"))
+
+
+def shoot_report(browser: Browser, run: str) -> None:
+    """Write the first screens of a run's report."""
+    with tempfile.TemporaryDirectory() as folder:
+        page_file = Path(folder) / "report.html"
+        subprocess.run([*BAKEOFF, "report", run, "-o", str(page_file)], check=True, stdout=subprocess.DEVNULL)
+        for name, width, height, scheme in REPORTS:
+            page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+            page.goto(page_file.as_uri())
+            page.screenshot(path=IMAGES / f"{name}.png")
+            page.close()
+
+
+def shoot_mlflow(browser: Browser) -> None:
+    """Write MLflow's comparison of all runs that this workspace exported."""
+    with subprocess.Popen([*BAKEOFF, "dashboard", "--port", "5055", "--no-open"], stdout=subprocess.PIPE, text=True) as served:
+        try:
+            url = next(found[0] for line in served.stdout or () if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
+            page = browser.new_page(viewport={"width": 1500, "height": 1000})
+            answer = page.request.post(f"{url}/api/2.0/mlflow/experiments/search", data={"max_results": 100})
+            experiments = [each["experiment_id"] for each in answer.json()["experiments"] if each["name"] != "Default"]
+            found = page.request.post(f"{url}/api/2.0/mlflow/runs/search", data={"experiment_ids": experiments})
+            runs = [each["info"]["run_id"] for each in found.json()["runs"]]
+            query = f"runs={quote(json.dumps(runs))}&experiments={quote(json.dumps(experiments))}"
+            page.goto(f"{url}/#/compare-runs?{query}")
+            page.wait_for_load_state("networkidle")
+            page.screenshot(path=IMAGES / "mlflow-compare.png")
+            page.close()
+        finally:
+            served.terminate()
+
+
+def main() -> None:
+    """Make all pictures."""
+    IMAGES.mkdir(exist_ok=True)
+    chromium = os.environ.get("BAKEOFF_CHROMIUM", "/usr/bin/chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        shoot_report(browser, sys.argv[1] if len(sys.argv) > 1 else "latest")
+        shoot_mlflow(browser)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
