@@ -86,6 +86,6 @@ def test_the_printed_next_steps_are_commands_that_exist(space, document):
     assert shown.returncode == 0, shown.stderr
     for name in NAMES:
         assert name in shown.stdout
-    serve = next(step for step in document["decision"]["next"] if "bakeoff worker" in step)
-    assert space.call("worker", "--help").returncode == 0
-    assert serve.split()[2] in NAMES
+    serve = next(step for step in document["decision"]["next"] if "bakeoff serve" in step)
+    assert serve.split()[2:4] == ["--run", document["run_id"]]
+    assert space.call("serve", "--run", document["run_id"], "--print-plan").returncode == 0

@@ -105,7 +105,7 @@ def _baseline(plan: Plan) -> str | None:
 def next_steps(plan: Plan, candidate_id: str | None) -> tuple[str, ...]:
     """Return commands that make sense after this run; every one of them works as printed."""
     steps = []
-    if candidate_id is not None and plan.candidate(candidate_id).model.is_ours_to_run:
-        steps.append(f"bakeoff worker {candidate_id} --port 8080    serves it as an OpenAI-compatible URL")
+    if candidate_id is not None and plan.candidate(candidate_id).model.source != "recorded":
+        steps.append(f"bakeoff serve --run {plan.run_id}    serves these routes at one OpenAI-compatible URL")
     steps.append(f"bakeoff show {plan.run_id} --texts BRIEF    reads what each candidate wrote for a brief")
     return tuple(steps)

@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fit": ("bakeoff.cli.fit:fit", "Say whether models fit into memory here, and with how long a context."),
     "doctor": ("bakeoff.cli.doctor:doctor", "Say what this machine is, and which engines work here, or why not."),
     "convert": ("bakeoff.cli.convert:convert", "Make a GGUF file, or a folder for MLX, of a model folder."),
+    "serve": ("bakeoff.cli.serve:serve", "Serve what won: one OpenAI-compatible URL over the models of a run."),
     "worker": ("bakeoff.cli.worker:worker", "Serve one model as an OpenAI-compatible URL."),
 }
 

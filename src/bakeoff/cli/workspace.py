@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bakeoff.store.db import Store
+if TYPE_CHECKING:
+    from bakeoff.store.db import Store
 
 
 def workspace_folder() -> Path:
@@ -20,5 +22,7 @@ def open_store() -> Store:
     Raises:
         StoreError: it cannot be opened.
     """
+    from bakeoff.store.db import Store  # SQLAlchemy: not for those who only ask where the workspace is
+
     url = os.environ.get("BAKEOFF_STORE")
     return Store(url) if url else Store.open_folder(workspace_folder())

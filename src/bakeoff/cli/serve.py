@@ -1,0 +1,326 @@
+"""`bakeoff serve`: one OpenAI-compatible URL over the models that a run chose.
+
+The gateway lives long and stays small, so that what reads the store and the models' files works in a process of its own
+(`--print-plan`, this command again), beside the gateway's start, and ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+if TYPE_CHECKING:
+    from bakeoff.cli.serving_plan import Served
+    from bakeoff.machine.budget import Budget
+    from bakeoff.serve.plan import ServedRoute, ServingPlan
+    from bakeoff.serve.settings import ServeSettings
+
+KEY_VARIABLE = "BAKEOFF_API_KEY"
+PLAN_SCHEMA = "bakeoff.serving_plan/1"
+READY_SCHEMA = "bakeoff.serve/1"
+
+
+@click.command()
+@click.option(
+    "--run", "run_id", metavar="RUN", help="The run whose routes are served (default: the newest with a decision)."
+)
+@click.option(
+    "--models", metavar="A,B", help="Serve these models, without a run: the first serves, the others stand in."
+)
+@click.option("--host", metavar="H", help="Listen on this address (default: 127.0.0.1).")
+@click.option("--port", type=click.IntRange(0, 65535), metavar="P", help="Listen on this port; 0: any (default: 8080).")
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Settings in TOML: docs/serving.md.")
+@click.option("--budget", metavar="BYTES", help="Memory for models, such as 8000000000 or 16GiB (default: measured).")
+@click.option("--allow-anyone", is_flag=True, help=f"Listen beyond this machine without a key in {KEY_VARIABLE}.")
+@click.option("--json", "as_json", is_flag=True, help="Say where it listens as one JSON document on stdout.")
+@click.option("--print-plan", is_flag=True, help="Print what would be served as one JSON document, and end.")
+def serve(
+    run_id: str | None,
+    models: str | None,
+    host: str | None,
+    port: int | None,
+    config: Path | None,
+    budget: str | None,
+    *,
+    allow_anyone: bool,
+    as_json: bool,
+    print_plan: bool,
+) -> int:
+    """Serve what won: one OpenAI-compatible URL that sends each kind of content to the model that earned it.
+
+    The key that clients must show, if any, is in the environment variable BAKEOFF_API_KEY. Ctrl-C ends it.
+    """
+    if run_id is not None and models is not None:
+        raise click.UsageError("--models serves models without a run: leave out --run, or --models")
+    wanted = Wanted(run_id, models, config, budget)
+    if print_plan:
+        _print_plan(wanted)
+        return 0
+    settings = None if config is None else _settings(config)  # what is wrong with it is said once, and first
+    return asyncio.run(_serve(wanted, settings, host, port, allow_anyone=allow_anyone, as_json=as_json))
+
+
+class Wanted(NamedTuple):
+    """What is to be served, as it was asked for."""
+
+    run_id: str | None
+    models: str | None
+    config: Path | None
+    budget: str | None
+
+    def arguments(self) -> list[str]:
+        """Return the options that say it again."""
+        told = {"--run": self.run_id, "--models": self.models, "--config": self.config, "--budget": self.budget}
+        return [part for flag, value in told.items() if value is not None for part in (flag, str(value))]
+
+
+def _print_plan(wanted: Wanted) -> None:
+    from bakeoff.cli.serving_plan import UnservedModels
+    from bakeoff.core.errors import InvalidFile
+    from bakeoff.serve.settings_file import problem_at
+
+    settings = _settings(wanted.config)
+    try:
+        served = _make_plan(wanted, settings)
+        _check_kept(settings, served)
+    except UnservedModels as error:
+        if wanted.config is None:
+            raise
+        file = wanted.config
+        found = (problem_at(file, path, f"{name!r} is not served", error.hint) for path, name in error.named)
+        raise InvalidFile(tuple(found)) from None
+    document = {
+        "schema": PLAN_SCHEMA,
+        "plan": served.plan.model_dump(mode="json"),
+        "budget": served.budget.model_dump(mode="json"),
+        "notes": list(served.notes),
+    }
+    click.echo(json.dumps(document, ensure_ascii=False))
+
+
+def _check_kept(settings: ServeSettings, served: Served) -> None:
+    from bakeoff.cli.serving_plan import UnservedModels
+
+    names = [model.id for model in served.plan.models]
+    unknown = tuple((("keeping", "models", name), name) for name in settings.keeping.models if name not in names)
+    if unknown:
+        raise UnservedModels(unknown, names)
+
+
+def _make_plan(wanted: Wanted, settings: ServeSettings) -> Served:
+    from bakeoff.cli.fit import machine_budgets, past_loads
+    from bakeoff.cli.serving_plan import find_run, make_served_candidates, plan_of_models, plan_of_run
+    from bakeoff.cli.workspace import open_store
+    from bakeoff.study.execute import load_plan
+
+    written = settings.keeping.budget_bytes
+    budget = str(written) if wanted.budget is None and written is not None else wanted.budget
+    budgets, seen = machine_budgets(budget), past_loads()
+    if wanted.models is not None:
+        named = [part.strip() for part in wanted.models.split(",") if part.strip()]
+        return plan_of_models(make_served_candidates(_known(named)), budgets, seen, settings.routes)
+    store = open_store()
+    try:
+        row = find_run(store, wanted.run_id)
+        return plan_of_run(row, load_plan(store, row.run_id), budgets, seen, settings.routes)
+    finally:
+        store.close()
+
+
+def _known(names: list[str]) -> list[str]:
+    from bakeoff.catalog.registry import load_registry
+    from bakeoff.cli.workspace import workspace_folder
+
+    own = load_registry(workspace_folder())
+    return [own[name].reference or name if name in own else name for name in names]
+
+
+def _settings(config: Path | None) -> ServeSettings:
+    from bakeoff.serve.settings import ServeSettings
+    from bakeoff.serve.settings_file import read_settings
+
+    return ServeSettings() if config is None else read_settings(config)
+
+
+async def _serve(
+    wanted: Wanted,
+    settings: ServeSettings | None,
+    host: str | None,
+    port: int | None,
+    *,
+    allow_anyone: bool,
+    as_json: bool,
+) -> int:
+    planning = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bakeoff", "serve", "--print-plan", *wanted.arguments(), stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        # Imported while the plan is made.
+        from bakeoff.serve.server import listen
+
+        settings = settings or _settings(None)
+        changed = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+        settings = settings.model_copy(update={"server": settings.server.model_copy(update=changed)})
+        keys = _keys(settings)
+        if keys.clients is None and not allow_anyone:
+            _refuse_strangers(settings.server.host)
+        with listen(settings.server.host, settings.server.port) as listener:
+            said, _ = await planning.communicate()
+            if planning.returncode != 0:
+                return planning.returncode or 1  # it has said why, on the same stderr
+            return await _run(_Document.read(said), settings, keys, listener, as_json=as_json)
+    finally:
+        if planning.returncode is None:
+            planning.kill()
+            await planning.wait()
+
+
+class _Document(NamedTuple):
+    """What `--print-plan` printed."""
+
+    plan: ServingPlan
+    budget: Budget
+    notes: tuple[str, ...]
+
+    @classmethod
+    def read(cls, said: bytes) -> _Document:
+        from bakeoff.machine.budget import Budget
+        from bakeoff.serve.plan import ServingPlan
+
+        value = json.loads(said)
+        return cls(
+            ServingPlan.model_validate(value["plan"]), Budget.model_validate(value["budget"]), tuple(value["notes"])
+        )
+
+
+def _keys(settings: ServeSettings) -> Any:
+    """Return the keys in the environment.
+
+    Raises:
+        UsageError: one that no header could hold. It is not quoted.
+    """
+    from bakeoff.serve.app import Keys
+
+    embeddings = None if settings.embeddings is None else _key(settings.embeddings.key_env)
+    return Keys(_key(KEY_VARIABLE), embeddings)
+
+
+def _key(variable: str) -> str | None:
+    from bakeoff.core.errors import UsageError
+
+    key = os.environ.get(variable, "").strip()  # a file's last line feed comes with it
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError(f"{variable} holds characters that no key has", "set it to the key alone, on one line")
+    return key or None
+
+
+def _refuse_strangers(host: str) -> None:
+    import ipaddress
+
+    from bakeoff.core.errors import UsageError
+
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = host == "localhost"
+    if not local:
+        raise UsageError(
+            f"--host {host} lets other machines in, and no key is set",
+            f"set one in {KEY_VARIABLE}; or say --allow-anyone, if everybody who reaches this machine may use it",
+        )
+
+
+async def _run(document: _Document, settings: ServeSettings, keys: Any, listener: Any, *, as_json: bool) -> int:
+    from bakeoff.cli.workspace import workspace_folder
+    from bakeoff.core.clock import SystemClock
+    from bakeoff.serve.app import Gateway
+    from bakeoff.serve.server import GatewayServer, base_url
+    from bakeoff.serve.supervisor import Supervisor
+
+    plan = document.plan
+    keeping = settings.keeping.model_copy(update={"budget_bytes": document.budget.value})
+    logs = workspace_folder() / "serve" / "logs"
+    async with Supervisor(plan, keeping, logs, api_key=_key("OPENAI_API_KEY")) as supervisor:
+        gateway = Gateway(plan, supervisor, settings, SystemClock(), keys)
+        url = base_url(listener)
+
+        def announce() -> None:
+            if as_json:
+                click.echo(json.dumps(_ready_document(url, document)), nl=True)
+                sys.stdout.flush()
+            else:
+                click.echo("\n".join(ready_lines(url, document, has_key=keys.clients is not None)))
+
+        server = GatewayServer(gateway, settings.server, announce)
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            await gateway.close()
+    return 0
+
+
+def _ready_document(url: str, document: _Document) -> dict[str, Any]:
+    plan = document.plan
+    return {
+        "schema": READY_SCHEMA,
+        "url": f"{url}/v1",
+        "pid": os.getpid(),
+        "run_id": plan.run_id,
+        "routes": {name: route.model_dump(mode="json") for name, route in plan.routes.items()},
+        "general": plan.general.model_dump(mode="json"),
+        "models": [model.id for model in plan.models],
+        "budget_bytes": document.budget.model_dump(mode="json"),
+        "notes": list(document.notes),
+    }
+
+
+_SURE = {
+    "winner": "beats all others",
+    "best_within_eps": "none is better",
+    "no_clear_winner": "leads, undecided",
+    "insufficient_data": "too few briefs",
+    "none_qualified": "none qualified",
+}
+_WIDTH = 28
+_EXAMPLE = "Write a tweet: our shop opens on 14 March."
+
+
+def ready_lines(url: str, document: _Document, *, has_key: bool) -> list[str]:
+    """Return what a person reads when the gateway is ready; 80 columns, unless names are long."""
+    from bakeoff.core.plain import printable
+    from bakeoff.core.units import bytes_text
+
+    plan = document.plan
+    source = "no run stands behind it" if plan.run_id is None else f"run {plan.run_id}, suite {plan.suite or '-'}"
+    lines = [f"bakeoff serves at {url}/v1  ({source})", ""]
+    lines.append(f"  {'model in requests':<{_WIDTH}}{'served by':<{_WIDTH}}why")
+    rows = {f"bakeoff/{name}": route for name, route in plan.routes.items()} | {"anything else": plan.general}
+    lines += [
+        f"  {name:<{_WIDTH}}{route.candidate:<{_WIDTH - 1}} {_why(route)}".rstrip() for name, route in rows.items()
+    ]
+    lines += ["", "  bakeoff/auto finds the kind of text itself; a candidate's own name gets that candidate."]
+    budget = document.budget
+    lines.append(
+        f"  Models load when they are first asked for; together within {bytes_text(budget.value)} ({budget.source})."
+    )
+    lines += [f"Note: {note}" for note in document.notes]
+    request = json.dumps({"model": "bakeoff/auto", "messages": [{"role": "user", "content": _EXAMPLE}]})
+    key = f' -H "authorization: Bearer ${KEY_VARIABLE}"' if has_key else ""
+    lines += ["", "Try:", f"  curl -i {url}/v1/chat/completions{key} \\", "    -H 'content-type: application/json' \\"]
+    lines += [f"    -d '{request}'", f"Status page: {url}/    Ctrl-C ends it."]
+    return [printable(line) for line in lines]
+
+
+def _why(route: ServedRoute) -> str:
+    evidence = route.evidence
+    score = "" if evidence is None or evidence.estimate is None else f"{evidence.estimate:.1f}"
+    if score and evidence is not None and evidence.low is not None:
+        score += f" [{evidence.low:.1f}, {evidence.high:.1f}]"
+    sure = route.reasons[0] if route.outcome is None and route.reasons else _SURE.get(str(route.outcome), "")
+    return ", ".join(part for part in (score, sure) if part)

@@ -1,0 +1,296 @@
+"""What `bakeoff serve` serves: from a stored run, or from models that are named, each checked to be there and to fit.
+
+Nothing is served as measured that is not what was measured: a model whose files have changed since the run is left out, with a
+note, and the next one of the route serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bakeoff.core.errors import BakeoffError, UsageError
+from bakeoff.core.records import Estimate, Outcome
+from bakeoff.core.spec import Candidate, Sampling
+from bakeoff.core.units import bytes_text
+from bakeoff.serve.plan import ServedModel, ServedRoute, ServingPlan
+from bakeoff.serve.router import GENERAL
+
+if TYPE_CHECKING:
+    from bakeoff.catalog.calibration import Observation
+    from bakeoff.catalog.fit import Need
+    from bakeoff.machine.budget import Budget
+    from bakeoff.store.db import RunRow, Store
+    from bakeoff.study.admission import Budgets
+    from bakeoff.study.plan import Plan
+
+_DEFAULT_ROWS = 8
+"""Texts at a time that a model without a run is expected to write."""
+
+Routes = Mapping[str, Sequence[str]]
+
+
+class Served(NamedTuple):
+    """A plan to serve, the budget that its models must share, and what is to be said of how it came about."""
+
+    plan: ServingPlan
+    budget: Budget
+    notes: tuple[str, ...]
+
+
+class UnservedModels(UsageError):
+    """Settings for models that are not served: where each is named, and its name."""
+
+    def __init__(self, named: Sequence[tuple[tuple[str, ...], str]], served: Sequence[str]) -> None:
+        said = "\n".join(f"{'.'.join(path)}: {name!r} is not served" for path, name in named)
+        super().__init__(said, f"served: {', '.join(served)}")
+        self.named = tuple(named)
+
+
+def find_run(store: Store, wanted: str | None) -> RunRow:
+    """Return a run with a result: the one that is named, or the newest.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if wanted not in {None, "latest"}:
+        row = store.run(str(wanted))
+        if row is None:
+            known = ", ".join(found.run_id for found in store.runs()[:5])
+            raise UsageError(
+                f"there is no run {wanted!r} in this workspace", f"runs: {known}" if known else "no runs yet"
+            )
+        if row.result is None:
+            raise UsageError(f"run {row.run_id} has no result yet", f"go on with: bakeoff run --resume {row.run_id}")
+        return row
+    runs = store.runs()
+    for found in runs:
+        if found.state == "done" and found.outcome is not None and (row := store.run(found.run_id)) is not None:
+            return row
+    without = "make one with: bakeoff run; or name models: bakeoff serve --models bundled:generalist"
+    if runs:
+        raise UsageError(
+            f"no run of this workspace is finished; the newest is {runs[0].run_id} ({runs[0].state})",
+            f"go on with: bakeoff run --resume {runs[0].run_id}; or name models with --models",
+        )
+    raise UsageError("there is no run in this workspace", without)
+
+
+def plan_of_run(row: RunRow, plan: Plan, budgets: Budgets, seen: Sequence[Observation], routes: Routes) -> Served:
+    """Return what a finished run earned, with the `routes` of the user's own above it.
+
+    Raises:
+        UsageError: nothing was measured, or no model of it can be served.
+    """
+    document = row.result
+    if document.get("measured") is False:
+        raise UsageError(f"run {row.run_id} measured nothing: no model answered", "serve another run, or name --models")
+    told = {found["id"]: found for found in document["candidates"]}
+    usable, notes = _usable(plan.candidates, budgets, plan.concurrency, seen)
+    models = tuple(_measured(candidate, need, told[candidate.id]) for candidate, need in usable if candidate.id in told)
+    if not models:
+        raise UsageError(
+            f"no model of run {row.run_id} can be served:\n" + "\n".join(notes), "run again, or name --models"
+        )
+    names = [model.id for model in models]
+    general = _general(document, told, names)
+    made = {name: _route(name, found, told, names, general) for name, found in document["routes"].items()}
+    served = ServingPlan(run_id=row.run_id, suite=row.suite, models=models, routes=_kept(made), general=general)
+    return Served(
+        _overridden(served, routes, told), _shared(budgets, [model.candidate for model in models]), tuple(notes)
+    )
+
+
+def plan_of_models(
+    candidates: Sequence[Candidate], budgets: Budgets, seen: Sequence[Observation], routes: Routes
+) -> Served:
+    """Return a plan over models that no run stands behind: the first serves, the others stand in.
+
+    Raises:
+        UsageError: one of them cannot be served.
+    """
+    usable, notes = _usable(candidates, budgets, _DEFAULT_ROWS, seen)
+    if notes:
+        raise UsageError("\n".join(notes), "name other models, or give them more memory with --budget")
+    models = tuple(
+        ServedModel(
+            candidate=candidate,
+            need_bytes=None if need is None else need.estimate,
+            need_high_bytes=None if need is None else need.high,
+        )
+        for candidate, need in usable
+    )
+    names = [model.id for model in models]
+    general = ServedRoute(candidate=names[0], fallbacks=tuple(names[1:]), reasons=("it was named first",))
+    served = ServingPlan(run_id=None, models=models, general=general)
+    return Served(_overridden(served, routes, {}), _shared(budgets, candidates), ())
+
+
+def make_served_candidates(references: Sequence[str]) -> tuple[Candidate, ...]:
+    """Return candidates of references.
+
+    Raises:
+        UsageError: with every one that cannot be run.
+    """
+    from bakeoff.study.preflight import make_candidates
+
+    return make_candidates(references, Sampling())
+
+
+def _usable(
+    candidates: Sequence[Candidate], budgets: Budgets, rows: int, seen: Sequence[Observation]
+) -> tuple[list[tuple[Candidate, Need | None]], list[str]]:
+    """Return those that can be served with what each needs, and a note for each other one."""
+    from bakeoff.machine.budget import Budget
+    from bakeoff.study.admission import Budgets, check_fit, expected_place
+
+    unbounded = Budget(value=None, source="not asked for here")
+    places = Budgets(unbounded, None if budgets.accelerator is None else unbounded)
+    found: list[tuple[Candidate, Need | None]] = []
+    notes = []
+    for candidate in candidates:
+        try:
+            _check_servable(candidate)
+            need = check_fit([candidate], places, rows, seen).needs.get(candidate.id)
+        except BakeoffError as error:
+            notes.append(f"{candidate.id} is not served: {error.message.partition(chr(10))[0]}")
+            continue
+        budget = budgets.of(expected_place(candidate, budgets)).value
+        if need is not None and budget is not None and need.high > budget:
+            most = f"it may need {bytes_text(need.high)}, and the budget is {bytes_text(budget)}"
+            notes.append(f"{candidate.id} is not served: {most}")
+            continue
+        found.append((candidate, need))
+    return found, notes
+
+
+def _check_servable(candidate: Candidate) -> None:
+    """Make sure that a candidate is there, unchanged, and that something runs it.
+
+    Raises:
+        BakeoffError: it is not.
+    """
+    from bakeoff.catalog.references import look_again
+    from bakeoff.engines.local import require_engine
+
+    if candidate.model.source == "recorded":
+        raise UsageError("it is a file of recorded texts, which answers nothing new")
+    if candidate.model.is_ours_to_run:
+        require_engine(candidate.engine)
+        if look_again(candidate.model).digest != candidate.model.digest:
+            raise UsageError("its files have changed since they were measured")
+
+
+def _measured(candidate: Candidate, need: Need | None, told: Mapping[str, Any]) -> ServedModel:
+    return ServedModel(
+        candidate=candidate,
+        need_bytes=None if need is None else need.estimate,
+        need_high_bytes=None if need is None else need.high,
+        peak_memory_bytes=told["peak_memory_bytes"],
+        load_s=told["load_s"],
+        ttft_s=(told["ttft_s"] or {}).get("p50"),
+        tokens_per_s=told["tokens_per_s"],
+        tokens_per_s_low=told["tokens_per_s_low"],
+        tokens_per_s_high=told["tokens_per_s_high"],
+        tokens_per_s_concurrency=told["tokens_per_s_concurrency"],
+        quality=_estimate(told["quality"]),
+    )
+
+
+def _general(document: Mapping[str, Any], told: Mapping[str, Any], names: Sequence[str]) -> ServedRoute:
+    """Return who serves what no route is for: the choice, or the leader, or the best mean of those that can be served."""
+    decision = document["decision"]
+    first = [decision["choice"] or decision.get("leader"), *decision["equivalent"]]
+    publishable = [name for name in names if told[name]["publishable_rate"]["estimate"] != 0]
+    ranked = sorted(publishable or names, key=lambda name: -(_mean(told[name]["quality"])))
+    order = [name for name in dict.fromkeys([*first, *ranked]) if name in names]
+    missing = [f"{first[0]} cannot be served" for _ in (0,) if first[0] is not None and first[0] not in names]
+    return ServedRoute(
+        candidate=order[0],
+        fallbacks=tuple(order[1:]),
+        outcome=decision["outcome"],
+        evidence=_estimate(told[order[0]]["quality"]),
+        reasons=(*missing, *decision["reasons"]),
+    )
+
+
+def _mean(quality: Mapping[str, Any]) -> float:
+    return -1.0 if quality["estimate"] is None else float(quality["estimate"])
+
+
+def _route(
+    content_type: str,
+    found: Mapping[str, Any],
+    told: Mapping[str, Any],
+    names: Sequence[str],
+    general: ServedRoute,
+) -> ServedRoute:
+    """Return a route with those who can be served; where none of its own can, the general ones stand in."""
+    earned = [name for name in (found["candidate"], *found["fallbacks"]) if name is not None]
+    order = [name for name in earned if name in names] or list(general.order)
+    reasons = list(found["reasons"])
+    if found["candidate"] is None:
+        reasons.append(f"{order[0]} serves: no candidate qualified for this content type")
+    elif order[0] != found["candidate"]:
+        reasons.append(f"{order[0]} serves: {found['candidate']} cannot be served")
+    return ServedRoute(
+        candidate=order[0],
+        fallbacks=tuple(order[1:]),
+        outcome=found["outcome"],
+        evidence=_estimate(
+            found["evidence"] if order[0] == found["candidate"] else _of_type(told, order[0], content_type)
+        ),
+        reasons=tuple(reasons),
+    )
+
+
+def _of_type(told: Mapping[str, Any], name: str, content_type: str) -> Mapping[str, Any] | None:
+    by_type = told.get(name, {}).get("by_content_type", {})
+    found: Mapping[str, Any] | None = by_type.get(content_type)
+    return found
+
+
+def _kept(routes: Mapping[str, ServedRoute]) -> dict[str, ServedRoute]:
+    """Return the routes but for one that a suite's own content type would give the general one's name."""
+    return {name: route for name, route in routes.items() if name != GENERAL}
+
+
+def _overridden(plan: ServingPlan, routes: Routes, told: Mapping[str, Any]) -> ServingPlan:
+    """Return the plan with routes of the user's own, which no run decided.
+
+    Raises:
+        UnservedModels: a route names a model that is not served.
+    """
+    names = [model.id for model in plan.models]
+    unknown = tuple((("routes", route), name) for route, order in routes.items() for name in order if name not in names)
+    if unknown:
+        raise UnservedModels(unknown, names)
+    own = {name: _own(name, order, told) for name, order in routes.items()}
+    general = own.pop(GENERAL, plan.general)
+    return plan.model_copy(update={"routes": {**plan.routes, **own}, "general": general})
+
+
+def _own(name: str, order: Sequence[str], told: Mapping[str, Any]) -> ServedRoute:
+    first, *rest = dict.fromkeys(order)
+    known = told.get(first, {}).get("quality") if name == GENERAL else _of_type(told, first, name)
+    outcome: Outcome | None = None
+    return ServedRoute(
+        candidate=first,
+        fallbacks=tuple(rest),
+        outcome=outcome,
+        evidence=_estimate(known),
+        reasons=("set in the settings, whatever a run says",),
+    )
+
+
+def _estimate(value: Mapping[str, Any] | None) -> Estimate | None:
+    return None if value is None else Estimate.model_validate(value)
+
+
+def _shared(budgets: Budgets, candidates: Sequence[Candidate]) -> Budget:
+    """Return the one budget that all workers share: the smaller one, where some are on a card and some are not."""
+    from bakeoff.study.admission import expected_place
+
+    places = {expected_place(candidate, budgets) for candidate in candidates if candidate.model.is_ours_to_run}
+    held = [budgets.of(place) for place in places] or [budgets.host]
+    return min(held, key=lambda budget: float("inf") if budget.value is None else budget.value)

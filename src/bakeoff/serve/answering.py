@@ -1,0 +1,294 @@
+"""One completion, from the request's body to its last byte: route, lease, exchange, fallback.
+
+| what happens                                           | a stream not begun, or no stream        | a stream begun        |
+|--------------------------------------------------------|-----------------------------------------|-----------------------|
+| the route's model cannot be had, breaks, stalls        | the next model of the route is asked    | error event, the end  |
+| no model of the route is left                          | 502 or 503 with Retry-After             | error event, the end  |
+| the model's queue is full                              | 429 with Retry-After                    | error event, the end  |
+| the model's server says that the request is wrong      | its own status and error                | -                     |
+| the client hangs up, in whichever state                | the lease is withdrawn, the exchange closed, the worker stops                   |
+
+A stream is begun when the first piece of the answer goes to the client: what a server says before (a role, comments) is held
+back until then. A candidate that the client names itself has no fallback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from bakeoff.core.clock import Clock
+from bakeoff.engines.deadlines import Deadlines
+from bakeoff.engines.openai_protocol import as_event
+from bakeoff.serve.api_errors import QUEUE_FULL, RETRY_AFTER_S, GatewayError, as_refusal
+from bakeoff.serve.assembly import as_chunk, assemble
+from bakeoff.serve.evidence import EvidenceHeaders
+from bakeoff.serve.intake import Intake, read_completion
+from bakeoff.serve.lease import Ending, Leasing, Refused
+from bakeoff.serve.metrics import GatewayMetrics, Happened
+from bakeoff.serve.outlet import ClientGone, Outlet, hang_up
+from bakeoff.serve.plan import ServingPlan
+from bakeoff.serve.router import Chosen, NoSuchModel, Router
+from bakeoff.serve.settings import WaitingSettings
+from bakeoff.serve.upstream import Asked, Exchange, Pools, RequestRefused, UpstreamFailed, exchange, scaled
+
+log = logging.getLogger(__name__)
+
+_DONE = b"data: [DONE]\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """All that answers are made with. One for a gateway."""
+
+    plan: ServingPlan
+    router: Router
+    leasing: Leasing
+    pools: Pools
+    metrics: GatewayMetrics
+    evidence: EvidenceHeaders
+    waiting: WaitingSettings
+    clock: Clock
+    write_s: float
+
+
+@dataclass(slots=True)
+class Call:
+    """One request under way."""
+
+    asked: Asked
+    chosen: Chosen
+    outlet: Outlet
+    happened: Happened
+    failures: list[GatewayError] = field(default_factory=list)
+
+
+class CompletionEndpoint:
+    """`/v1/chat/completions` or `/v1/completions`, as an ASGI application; `path` is what follows `/v1/`."""
+
+    def __init__(self, service: Service, intake: Intake, path: str) -> None:
+        self._service = service
+        self._intake = intake
+        self._path = path
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request (ASGI)."""
+        begun = self._service.clock.monotonic_s()
+        body, size = await read_completion(self._intake, receive, chat=self._path == "chat/completions")
+        try:
+            chosen = self._service.router.choose(body)
+        except NoSuchModel as error:
+            raise GatewayError(404, str(error), param="model", code="model_not_found") from None
+        streams = bool(body.get("stream"))
+        outlet = Outlet(send, (), streams=streams, write_s=self._service.write_s)
+        happened = Happened(self._path, chosen.route, chosen.order[0], begun)
+        call = Call(self._asked(body, size, streams=streams), chosen, outlet, happened)
+        await self._watched(call, receive)
+
+    def _asked(self, body: dict[str, Any], size: int, *, streams: bool) -> Asked:
+        waiting = self._service.waiting
+        usual = Deadlines(first_token_s=waiting.first_token_s, stall_s=waiting.stall_s, total_s=waiting.total_s)
+        return Asked(self._path, body, scaled(usual, size, waiting.first_token_per_1000_s), streams)
+
+    async def _watched(self, call: Call, receive: Receive) -> None:
+        """Answer, unless the client hangs up before the end; then everything is left at once."""
+        task = asyncio.current_task()
+        gone = False
+
+        async def watch() -> None:
+            nonlocal gone
+            await hang_up(receive)
+            if task is not None and not call.outlet.finished:
+                gone = True
+                task.cancel()
+
+        watcher = asyncio.create_task(watch())
+        self._service.metrics.begin()
+        try:
+            await self._answer(call)
+        except asyncio.CancelledError:
+            if not gone or task is None:
+                await self._take_leave(call)
+                raise
+            task.uncancel()
+        except ClientGone:
+            gone = True
+        finally:
+            watcher.cancel()
+            await call.outlet.stop_comments()
+            if gone:
+                call.happened.outcome = "cancelled"
+            self._service.metrics.note(call.happened, self._service.clock.monotonic_s())
+
+    async def _take_leave(self, call: Call) -> None:
+        """The gateway ends before the answer does."""
+        call.happened.fail("gateway_stopping", "broken" if call.outlet.opened else "refused")
+        if not call.outlet.finished:
+            with contextlib.suppress(ClientGone):
+                stopping = GatewayError(503, "the gateway ends", code="gateway_stopping", retry_after_s=RETRY_AFTER_S)
+                await call.outlet.error(stopping)
+
+    async def _answer(self, call: Call) -> None:
+        call.outlet.comment_every(self._service.waiting.comment_every_s)
+        for model in call.chosen.order:
+            call.happened.model = model
+            try:
+                await self._try(call, model)
+            except GatewayError as error:
+                call.failures.append(error)
+                log.warning("%s on route %s: %s", model, call.chosen.route, error)
+                if error.code == QUEUE_FULL:  # another model would only be loaded to be overrun, too
+                    break
+            else:
+                if model != call.chosen.order[0]:
+                    self._service.metrics.note_fallback(call.chosen.route, model)
+                return
+        await self._give_up(call)
+
+    async def _give_up(self, call: Call) -> None:
+        """No model of the route answers: say why the last one did not."""
+        error = call.failures[-1]
+        call.happened.fail(error.code, "refused" if error.status in {429, 503} else "failed")
+        await call.outlet.error(error, self._service.evidence.of_route(call.chosen))
+
+    async def _try(self, call: Call, model: str) -> None:
+        """Answer with one model, to the end.
+
+        Raises:
+            GatewayError: it gave nothing, and the client has seen nothing of it: another may be asked.
+        """
+        try:
+            async with self._service.leasing.lease(model, self._service.waiting.model_s) as lease:
+                call.happened.leased_s = self._service.clock.monotonic_s()
+                ending: Ending = "cancelled"
+                try:
+                    async with exchange(
+                        self._service.pools, lease.upstream, self._for_model(call.asked, model)
+                    ) as answer:
+                        ending = await self._serve(call, model, answer)
+                except RequestRefused as refused:
+                    ending = "client_error"
+                    await self._refuse(call, model, refused)
+                except UpstreamFailed as failed:
+                    ending = failed.ending
+                    raise _as_error(failed) from failed
+                except ClientGone:
+                    ending = "cancelled"
+                    raise
+                finally:
+                    lease.ended(ending)
+        except Refused as refused:
+            raise as_refusal(refused, model) from refused
+
+    def _for_model(self, asked: Asked, model: str) -> Asked:
+        """Return the request with what a candidate was measured with, where the client says nothing else."""
+        if self._service.plan.run_id is None:
+            return asked
+        sampling = self._service.plan.model(model).candidate.sampling
+        usual: dict[str, Any] = {"temperature": sampling.temperature, "top_p": sampling.top_p}
+        if sampling.top_k is not None:
+            usual["top_k"] = sampling.top_k
+        if sampling.stop:
+            usual["stop"] = list(sampling.stop)
+        missing = {name: value for name, value in usual.items() if asked.body.get(name) is None}
+        return Asked(asked.path, {**asked.body, **missing}, asked.deadlines, asked.streams) if missing else asked
+
+    async def _serve(self, call: Call, model: str, answer: Exchange) -> Ending:
+        """Pass an answer on.
+
+        Raises:
+            UpstreamFailed: it broke, and the client has seen nothing of it.
+        """
+        held = await answer.begin()
+        call.happened.first_token_s = self._service.clock.monotonic_s()
+        headers = self._service.evidence.of(call.chosen, model)
+        if call.asked.streams:
+            return await self._stream(call, answer, held, headers)
+        async for _ in answer.pieces() if answer.whole is None else _nothing():
+            pass
+        body = self._whole(answer, chat=call.asked.chat)
+        call.happened.count(answer.relay)
+        await call.outlet.whole(body, headers)
+        call.happened.outcome = "answered"
+        return "answered"
+
+    def _whole(self, answer: Exchange, *, chat: bool) -> bytes:
+        if answer.whole is not None:
+            answer.relay.usage = _read_whole(answer).get("usage") or {}
+            return answer.whole
+        try:
+            return json.dumps(assemble(answer.relay.kept, chat=chat)).encode()
+        except ValueError as error:
+            raise answer.failed(f"sent a stream that is no completion: {error}") from error
+
+    async def _stream(self, call: Call, answer: Exchange, held: bytes, headers: Any) -> Ending:
+        outlet = call.outlet
+        if answer.whole is not None:
+            whole = _read_whole(answer)
+            held = as_event(as_chunk(whole, chat=call.asked.chat)) + _DONE
+            answer.relay.usage = whole.get("usage") or {}
+        await outlet.begin_stream(headers)
+        try:
+            await outlet.write(held)
+            if answer.whole is None:
+                async for piece in answer.pieces():
+                    await outlet.write(piece)
+                if not answer.relay.done:  # clients wait for it, and the answer is complete
+                    await outlet.write(_DONE)
+            call.happened.count(answer.relay)
+            await outlet.end_stream()
+        except UpstreamFailed as failed:
+            call.happened.fail("upstream_failed", "broken")
+            log.warning("on route %s, in the middle of an answer: %s", call.chosen.route, failed.message)
+            await outlet.error(_as_error(failed))
+            return failed.ending
+        call.happened.outcome = "answered"
+        return "answered"
+
+    async def _refuse(self, call: Call, model: str, refused: RequestRefused) -> None:
+        """Pass on what the model's server says of a wrong request."""
+        call.happened.fail("invalid_request", "client_error")
+        headers = self._service.evidence.of(call.chosen, model)
+        await call.outlet.stop_comments()
+        if call.outlet.opened:
+            error = json.loads(refused.body)
+            await call.outlet.end_stream(as_event(error))
+        else:
+            await call.outlet.whole(refused.body, headers, refused.status)
+
+
+async def _nothing() -> Any:
+    return
+    yield
+
+
+def _read_whole(answer: Exchange) -> Mapping[str, Any]:
+    """Return an answer that came in one piece.
+
+    Raises:
+        UpstreamFailed: it is no completion.
+    """
+    try:
+        value = json.loads(answer.whole or b"")
+    except (ValueError, RecursionError):
+        value = None
+    choices = value.get("choices") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or value.get("error") or not isinstance(choices, list) or not choices:
+        raise answer.failed("sent something that is no completion")
+    if not all(isinstance(choice, dict) for choice in choices):
+        raise answer.failed("sent a choice that is no object")
+    return value
+
+
+def _as_error(failed: UpstreamFailed) -> GatewayError:
+    after = RETRY_AFTER_S if failed.retry_after_s is None else failed.retry_after_s
+    if failed.busy:
+        return GatewayError(429, failed.message, code="upstream_busy", retry_after_s=after)
+    return GatewayError(502, failed.message, code="upstream_failed", retry_after_s=after)

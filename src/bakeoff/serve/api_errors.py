@@ -1,0 +1,66 @@
+"""How a client learns that it gets no answer: OpenAI's error object, with no path, address or key in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from starlette.responses import Response
+
+from bakeoff.engines.openai_protocol import ApiError
+from bakeoff.serve.lease import BreakerOpen, LoadFailed, LoadTooLong, QueueFull, Refused, Stopping
+
+QUEUE_FULL = "queue_full"
+RETRY_AFTER_S = 5
+"""Said where nobody knows better."""
+
+_REFUSALS: Mapping[type[Refused], tuple[int, str, str]] = {
+    QueueFull: (429, QUEUE_FULL, "as many requests wait for {model} as may"),
+    LoadTooLong: (503, "model_loading", "{model} was not ready in time"),
+    BreakerOpen: (503, "model_resting", "{model} failed too often, and is left alone for a while"),
+    LoadFailed: (503, "model_not_loaded", "{model} could not be loaded"),
+    Stopping: (503, "gateway_stopping", "the gateway ends"),
+}
+
+
+class GatewayError(ApiError):
+    """An error of the gateway itself; `retry_after_s` is said in the header, in whole seconds."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+        super().__init__(status, message, param=param, code=code, kind=kinds.get(status))
+        self.code = code or ""
+        self.retry_after_s = retry_after_s
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that belong to it."""
+        # What is left of a body that was not read to its end must not pass for the next request.
+        closing = {"connection": "close"} if self.status in {408, 413} else {}
+        if self.retry_after_s is None:
+            return closing
+        return {**closing, "retry-after": str(max(1, round(self.retry_after_s)))}
+
+
+def as_refusal(error: Refused, model: str) -> GatewayError:
+    """Return how a client learns that no lease can be had."""
+    status, code, said = _REFUSALS.get(type(error), (503, "model_not_available", "{model} cannot be had now"))
+    after = RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
+    return GatewayError(status, said.format(model=model), code=code, retry_after_s=after)
+
+
+def error_response(error: ApiError, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the response that says it."""
+    own = error.headers if isinstance(error, GatewayError) else {}
+    if error.status == 401:
+        own = {**own, "www-authenticate": "Bearer"}
+    body = json.dumps(error.body).encode()
+    return Response(body, error.status, {**(headers or {}), **own}, media_type="application/json")

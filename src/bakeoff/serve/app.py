@@ -1,0 +1,175 @@
+"""The gateway's HTTP surface: OpenAI's endpoints over a plan, and what tells of the gateway itself.
+
+| path                                | answers                                                                     |
+|-------------------------------------|-----------------------------------------------------------------------------|
+| POST /v1/chat/completions           | `answering`                                                                 |
+| POST /v1/completions                | `answering`                                                                 |
+| POST /v1/embeddings                 | what the configured endpoint answers, or 404                                |
+| GET  /v1/models, /v1/models/NAME    | routes and candidates, each with its evidence and state                     |
+| GET  /health                        | 200 while this process answers                                              |
+| GET  /ready                         | 200 while requests are taken, 503 once the gateway ends                     |
+| GET  /metrics                       | Prometheus                                                                  |
+| GET  /                              | the status page                                                             |
+
+All else is an error in OpenAI's shape.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from bakeoff.core.clock import Clock
+from bakeoff.core.plain import printable
+from bakeoff.engines.openai_protocol import ApiError
+from bakeoff.serve.answering import CompletionEndpoint, Service
+from bakeoff.serve.api_errors import GatewayError, error_response
+from bakeoff.serve.classifier import Classifier
+from bakeoff.serve.door import Door
+from bakeoff.serve.embeddings import EmbeddingsEndpoint
+from bakeoff.serve.evidence import EvidenceHeaders
+from bakeoff.serve.intake import Intake
+from bakeoff.serve.lease import Leasing
+from bakeoff.serve.listing import find_model, list_models
+from bakeoff.serve.metrics import GatewayMetrics
+from bakeoff.serve.outlet import ClientGone
+from bakeoff.serve.page import PAGE_HEADERS, status_page
+from bakeoff.serve.plan import ServingPlan
+from bakeoff.serve.router import Router
+from bakeoff.serve.settings import ServeSettings
+from bakeoff.serve.upstream import Pools
+
+log = logging.getLogger(__name__)
+
+_CLIENT_GONE = 499
+"""nginx's number for it; nobody is left to read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Secrets, from the environment: what clients must show, and what the endpoint for embeddings wants."""
+
+    clients: str | None = None
+    embeddings: str | None = None
+
+
+class Gateway:
+    """One gateway over a plan and whoever gives the leases. `asgi` is the application; `close` it in the end."""
+
+    def __init__(
+        self, plan: ServingPlan, leasing: Leasing, settings: ServeSettings, clock: Clock, keys: Keys | None = None
+    ) -> None:
+        self._plan = plan
+        self._leasing = leasing
+        self._started = int(clock.now().timestamp())
+        self.metrics = GatewayMetrics()
+        self.metrics.watch(leasing)
+        self._pools = Pools()
+        server, keys = settings.server, keys or Keys()
+        intake = Intake(server.max_body_bytes, server.body_s)
+        self._embeddings = EmbeddingsEndpoint(settings.embeddings, keys.embeddings, intake, settings.waiting.total_s)
+        service = Service(
+            plan=plan,
+            router=Router(plan, Classifier.load()),
+            leasing=leasing,
+            pools=self._pools,
+            metrics=self.metrics,
+            evidence=EvidenceHeaders(plan),
+            waiting=settings.waiting,
+            clock=clock,
+            write_s=server.write_s,
+        )
+        self._door = Door(
+            self._routes(service, intake), (server.host, *server.allowed_hosts), keys.clients, self.metrics.reject
+        )
+
+    @property
+    def asgi(self) -> ASGIApp:
+        """The ASGI application."""
+        return self._door
+
+    def stop_taking(self) -> None:
+        """Take no further requests on connections that are open; those under way go on."""
+        self._door.closed = True
+
+    async def close(self) -> None:
+        """Close every connection to upstreams."""
+        await self._pools.close()
+        await self._embeddings.close()
+
+    def _routes(self, service: Service, intake: Intake) -> Starlette:
+        return Starlette(
+            routes=[
+                Route(
+                    "/v1/chat/completions", CompletionEndpoint(service, intake, "chat/completions"), methods=["POST"]
+                ),
+                Route("/v1/completions", CompletionEndpoint(service, intake, "completions"), methods=["POST"]),
+                Route("/v1/embeddings", self._embeddings, methods=["POST"]),
+                Route("/v1/models", self._models),
+                Route("/v1/models/{name:path}", self._model),
+                Route("/health", self._health),
+                Route("/ready", self._ready),
+                Route("/metrics", self._metrics),
+                Route("/", self._page),
+            ],
+            exception_handlers={
+                ApiError: self._api_error,
+                ClientGone: _client_gone,
+                404: _http_error,
+                405: _http_error,
+                500: _internal_error,
+            },
+        )
+
+    async def _models(self, _request: Request) -> Response:
+        return JSONResponse(list_models(self._plan, self._leasing.snapshot(), self._started))
+
+    async def _model(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        found = find_model(list_models(self._plan, self._leasing.snapshot(), self._started), name)
+        if found is None:
+            shown = printable(name[:80])
+            raise GatewayError(404, f"the model {shown!r} does not exist here", param="model", code="model_not_found")
+        return JSONResponse(found)
+
+    async def _health(self, _request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def _ready(self, _request: Request) -> Response:
+        if self._door.closed:
+            return JSONResponse({"status": "ending"}, 503)
+        return JSONResponse({"status": "ready", "run": self._plan.run_id})
+
+    async def _metrics(self, _request: Request) -> Response:
+        return Response(self.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def _page(self, request: Request) -> Response:
+        address = f"{request.url.scheme}://{request.url.netloc}"
+        return HTMLResponse(status_page(self._plan, self._leasing.snapshot(), address), headers=PAGE_HEADERS)
+
+    async def _api_error(self, _request: Request, error: Exception) -> Response:
+        if not isinstance(error, ApiError):
+            raise error
+        self.metrics.reject(str(error.body["error"]["code"]))
+        return error_response(error)
+
+
+async def _client_gone(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=_CLIENT_GONE)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = int(getattr(error, "status_code", 404))
+    message = f"there is no {request.method} {printable(request.url.path[:200])} here"
+    return error_response(ApiError(status, message, code="unknown_url"))
+
+
+async def _internal_error(_request: Request, error: Exception) -> Response:
+    log.error("a request failed by a fault of the gateway", exc_info=error)
+    return error_response(ApiError(500, "the gateway failed; its log says how", code="internal_error"))

@@ -1,0 +1,187 @@
+"""The gateway's connections: uvicorn with deadlines that it has not, and an end that lets answers finish.
+
+uvicorn gives a client as long as it likes to send the head of a request (its issue 157), and an ASGI application is only asked
+once the head is complete: so the deadline is in the protocol class. What is no HTTP is answered in OpenAI's shape, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import signal
+import socket
+from collections.abc import Callable, Generator
+from typing import Any
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from bakeoff.core.errors import UsageError
+from bakeoff.engines.openai_protocol import ApiError
+from bakeoff.serve.app import Gateway
+from bakeoff.serve.settings import ServerSettings
+
+KEEP_ALIVE_S = 75
+"""Longer than clients keep an idle connection, so that none is closed just as a request is sent on it."""
+BACKLOG = 512
+_CANCEL_S = 1.0
+
+
+class PatientProtocol(H11Protocol):
+    """HTTP/1.1 with a deadline for a request's head; made for a gateway's settings by `protocol_for`."""
+
+    head_s = 10.0
+    most = 1000
+    _due: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, unless there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > self.most:
+            self._end(503, "too many connections are open", "too_many_connections")
+            return
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of a request."""
+        if self._due is None and self.conn.their_state is h11.IDLE:
+            self._await_head()
+        try:
+            super().data_received(data)
+        except UnicodeDecodeError:  # a path that is no ASCII
+            self._end(400, "the request's target is not ASCII", "invalid_http")
+        if self.conn.their_state is not h11.IDLE:
+            self._stop_waiting()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        """Say that this is no HTTP."""
+        self._end(400, msg, "invalid_http")
+
+    def _await_head(self) -> None:
+        self._stop_waiting()
+        self._due = self.loop.call_later(
+            self.head_s, self._end, 408, "the request's head did not come in time", "request_timeout"
+        )
+
+    def _stop_waiting(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+
+    def _end(self, status: int, message: str, code: str) -> None:
+        """Say what is wrong, where the protocol still allows it, and close the connection."""
+        self._stop_waiting()
+        if self.transport.is_closing():
+            return
+        body = json.dumps(ApiError(status, message, code=code).body).encode()
+        headers = [("content-type", "application/json"), ("content-length", str(len(body))), ("connection", "close")]
+        with contextlib.suppress(h11.LocalProtocolError):
+            for event in (h11.Response(status_code=status, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+
+def protocol_for(settings: ServerSettings) -> type[PatientProtocol]:
+    """Return the protocol class for these settings."""
+    return type("Protocol", (PatientProtocol,), {"head_s": settings.head_s, "most": settings.max_connections})
+
+
+class GatewayServer(uvicorn.Server):
+    """uvicorn over a gateway. `announce` is called once it listens; `stop` begins its end."""
+
+    def __init__(self, gateway: Gateway, settings: ServerSettings, announce: Callable[[], None]) -> None:
+        config = uvicorn.Config(
+            gateway.asgi,
+            http=protocol_for(settings),
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            ws="none",
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=max(1, round(settings.drain_s)),
+            backlog=BACKLOG,
+        )
+        super().__init__(config)
+        self._gateway = gateway
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets)
+        self._announce()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """SIGTERM and SIGINT begin the end; the second one is impatient."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    def stop(self) -> None:
+        """Take no more requests, and end when those under way have; at once when called again."""
+        self._gateway.stop_taking()
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End: see `stop`."""
+        await super().shutdown(sockets)
+        tasks: set[asyncio.Task[Any]] = set(self.server_state.tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:  # their last words reach the clients
+            await asyncio.wait(tasks, timeout=_CANCEL_S)
+
+
+_LISTEN_HINTS = {
+    errno.EADDRINUSE: "another program listens there: take another port (--port 0 takes any that is free), or stop it",
+    errno.EACCES: "ports below 1024 need rights: take another port",
+    errno.EADDRNOTAVAIL: "no network interface of this machine has that address: leave --host out for 127.0.0.1",
+}
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there.
+
+    Raises:
+        UsageError: the address is taken, not ours, or none.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (socket.gaierror, UnicodeError) as error:
+        raise UsageError(f"--host {host}: no such address ({error})", "leave it out for 127.0.0.1") from None
+    family, _, _, _, address = found[0]
+    # asyncio looks for TCP by its number before it switches Nagle's algorithm off, which cost 40 ms a first token.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        hint = _LISTEN_HINTS.get(error.errno or 0, "")
+        raise UsageError(f"cannot listen on {host}:{port}: {error.strerror or error}", hint) from error
+    return listener
+
+
+def base_url(listener: socket.socket) -> str:
+    """Return where it listens, as a client writes it."""
+    host, port = listener.getsockname()[:2]
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - where it listens, which is not where it is to be found
+        host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104 - as above
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,65 @@
+"""What a gateway may be told: where it listens, what it takes, how long it waits, how models are kept, who serves what."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from bakeoff.core.spec import Record
+from bakeoff.serve.keeping import Keeping
+
+Seconds = Annotated[float, Field(gt=0, le=86_400, strict=True)]
+Name = Annotated[str, Field(min_length=1, strict=True)]
+
+DEFAULT_PORT = 8080
+
+
+class ServerSettings(Record):
+    """Where it listens, and what a connection may do. `allowed_hosts` are further names for the Host header.
+
+    Seconds: for a request's head, for its body, for one write to a client, for what is under way when the gateway ends.
+    """
+
+    host: Name = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535, strict=True)] = DEFAULT_PORT
+    allowed_hosts: tuple[Name, ...] = ()
+    max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30, strict=True)] = 8 * 2**20
+    max_connections: Annotated[int, Field(ge=1, le=100_000, strict=True)] = 1000
+    head_s: Seconds = 10.0
+    body_s: Seconds = 60.0
+    write_s: Seconds = 60.0
+    drain_s: Annotated[float, Field(ge=0, le=86_400, strict=True)] = 30.0
+
+
+class WaitingSettings(Record):
+    """How long a request waits, in seconds: for a model that is ready, for a first token, for a further one, for all of it.
+
+    The first token of a request of n characters is due after `first_token_s` + n / 1000 x `first_token_per_1000_s`. A stream
+    that waits is sent a comment after `comment_every_s`, and again.
+    """
+
+    model_s: Seconds = 300.0
+    comment_every_s: Seconds = 3.0
+    first_token_s: Seconds = 60.0
+    first_token_per_1000_s: Annotated[float, Field(ge=0, le=3600, strict=True)] = 5.0
+    stall_s: Seconds = 30.0
+    total_s: Seconds = 1800.0
+
+
+class EmbeddingsSettings(Record):
+    """Where requests for embeddings go: a base URL (`http://host/v1`). The key is in the environment variable `key_env`."""
+
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^/@]+(/[^@]*)?$", strict=True)]
+    model: Name | None = None
+    key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", strict=True)] = "OPENAI_API_KEY"
+
+
+class ServeSettings(Record):
+    """All of it. `routes` override those of the run: a content type (or `general`) and its models, first to last."""
+
+    server: ServerSettings = ServerSettings()
+    waiting: WaitingSettings = WaitingSettings()
+    keeping: Keeping = Keeping()
+    embeddings: EmbeddingsSettings | None = None
+    routes: dict[str, Annotated[tuple[Name, ...], Field(min_length=1)]] = Field(default_factory=dict)
