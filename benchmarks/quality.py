@@ -8,7 +8,8 @@ Read from its folder `quality/`, none of it ours to ship; what is absent is skip
     human-pairs-*.jsonl         pairs of texts and which one people preferred: prompt, a, b, label (a | b | tie), content_type,
                                 business, source. PandaLM's test set (Apache-2.0), LLMBar (MIT), a part of MT-Bench (by LLMBar).
     quality-*.jsonl             good texts and broken ones of the same brief: id, content_type, brief, text, kind, severity,
-                                counterpart (the id of the good one). Without it, the repository's own battery is used.
+                                counterpart (the id of the good one); source, language and finish_reason where they matter.
+                                The repository's own two batteries, of the same form, are used as well.
     alpaca-system-level.csv     not used: its texts are not there, so that no score can be computed again.
 
 Every scorer sees the same pairs in the same run. Ties in the label are left out, ties in a score count one half. Intervals are
@@ -37,7 +38,8 @@ from bakeoff.score.keyword_heuristic import keyword_heuristic
 from bakeoff.score.norms import NORMS, canonical_content_type
 from bakeoff.stats.preference import preference_agreement
 
-OWN_BATTERY = Path(__file__).parent.parent / "tests" / "data" / "score" / "battery.jsonl"
+OWN = Path(__file__).parent.parent / "tests" / "data" / "score"
+OWN_BATTERIES = ("battery.jsonl", "defects.jsonl")
 Row = dict[str, Any]
 PairScorer = Callable[[BriefChecks, str], float]
 
@@ -139,12 +141,17 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
+def battery_checks(row: Row) -> BriefChecks:
+    """The brief of a row, as far as the row tells it."""
+    return make_checks(row["brief"], row["content_type"], source=row.get("source"), language=row.get("language", "en"))
+
+
 def report_battery(report: Report, name: str, rows: Sequence[Row]) -> None:
     """How often the good text stands above its broken twin, by kind of defect, and what the gates do to good texts."""
     bad = [row for row in rows if row.get("counterpart")]
     good = [row for row in rows if not row.get("counterpart")]
     results = {
-        row["id"]: score_text(row["text"], "stop", make_checks(row["brief"], row["content_type"])) for row in rows
+        row["id"]: score_text(row["text"], row.get("finish_reason", "stop"), battery_checks(row)) for row in rows
     }
     report.say("", f"**{name}**: {len(good)} good texts, {len(bad)} broken ones", "")
     report.say(
@@ -153,14 +160,19 @@ def report_battery(report: Report, name: str, rows: Sequence[Row]) -> None:
     for scorer, score in SCORERS.items():
         if score is only_gates:
             continue
-        value = {row["id"]: score(make_checks(row["brief"], row["content_type"]), row["text"]) for row in rows}
+        value = {row["id"]: score(battery_checks(row), row["text"]) for row in rows}
+        if score is composite:  # it is told how the generation ended
+            value = {name: result.value for name, result in results.items()}
         won = {row["id"]: value[row["counterpart"]] - value[row["id"]] for row in bad}
         parts = [[row for row in bad if row.get("severity") == kind] for kind in ("mechanical", "semantic")]
         shares = [f"{sum(won[row['id']] > 0 for row in part)} of {len(part)}" for part in (bad, *parts)]
         gap = "-" if score in (longer, at_random) else f"{sum(gap >= 2 for gap in won.values())} of {len(bad)}"
         report.say(f"| {scorer} | {' | '.join(shares)} | {gap} |")
+    mechanical = [row for row in bad if row.get("severity") == "mechanical"]
+    stopped = sum(not results[row["id"]].publishable for row in mechanical)
+    report.say("", f"Mechanical defects gated: {stopped} of {len(mechanical)}")
     gated = [row["id"] for row in good if not results[row["id"]].publishable]
-    report.say("", f"Good texts gated: {len(gated)} of {len(good)} {gated or ''}".rstrip())
+    report.say(f"Good texts gated: {len(gated)} of {len(good)} {gated or ''}".rstrip())
     missed = [
         f"{row['kind']} ({results[row['id']].value:.1f} against {results[row['counterpart']].value:.1f})"
         for row in bad
@@ -210,10 +222,10 @@ def main() -> int:
     for path in batteries:
         report.say("", f"## {path.name}: broken texts")
         report_battery(report, path.name, read_lines(path))
-    report.say("", "## The repository's own battery")
-    own = read_lines(OWN_BATTERY)
-    report_battery(report, "tests/data/score/battery.jsonl", own)
-    report_speed(report, own)
+    report.say("", "## The repository's own batteries")
+    for name in OWN_BATTERIES:
+        report_battery(report, f"tests/data/score/{name}", read_lines(OWN / name))
+    report_speed(report, read_lines(OWN / OWN_BATTERIES[0]))
     if arguments.out is not None:
         arguments.out.write_text("\n".join(report.lines) + "\n", encoding="utf-8")
     return 0

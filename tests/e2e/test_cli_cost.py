@@ -104,6 +104,11 @@ def test_a_model_none_of_whose_texts_is_usable(workspace: InsideWorkspace) -> No
     told = {each["name"]: each for each in document["assumptions"]}
     assert (told["accepted"]["value"], told["accepted"]["provenance"]) == (0.5, "reported")
     assert told["token_ratio"]["provenance"] == "assumed"
+    flat = one_document(
+        workspace.call("cost", "latest", "--accepted", "0.5", "--cloud-per-request", "0.001", "--json").stdout
+    )
+    check_cost_document(flat)
+    assert (flat["cloud"]["cost"], flat["cloud"]["catalogue"], flat["cloud"]["date"]) == (0.001, "stated", None)
 
 
 def test_prices_of_ones_own_and_countries(workspace: InsideWorkspace) -> None:

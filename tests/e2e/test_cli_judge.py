@@ -34,6 +34,8 @@ class StubJudge:
         self.verdict = verdict
         self.logprobs = logprobs
         self.asked: list[str] = []
+        self.warmth: list[tuple[float, int]] = []
+        self.grade: Callable[[int], str] = lambda _seed: "4"
         self.status = 200
         stub = self
 
@@ -70,10 +72,11 @@ class StubJudge:
         assert "stream" not in body
         user = body["messages"][1]["content"]  # type: ignore[index]
         self.asked.append(user)
+        self.warmth.append((body["temperature"], body["seed"]))  # type: ignore[arg-type]
         fence = re.search(r"^=====\[.*$", user, re.MULTILINE)
         assert fence is not None
         blocks = [block.strip() for block in user.split(fence.group())]
-        said = self.verdict(blocks[-4], blocks[-2]) if "Text B" in user else "4"
+        said = self.verdict(blocks[-4], blocks[-2]) if "Text B" in user else self.grade(body["seed"])  # type: ignore[arg-type]
         choice: dict[str, object] = {
             "index": 0,
             "finish_reason": "stop",
@@ -146,6 +149,23 @@ def test_grades_are_on_the_scale_of_the_dimensions(space: InsideWorkspace, stub:
     (one,) = judged(space, stub.reference, "--briefs", "5", "--ask", "grades")["judges"]  # type: ignore[misc]
     assert {found["judge_quality"]["estimate"] for found in one["candidates"]} == {7.5}
     assert {found["win_rate"]["estimate"] for found in one["candidates"]} == {None}
+
+
+@pytest.mark.parametrize("stub", [(by_length, False)], indirect=True)
+def test_without_probabilities_a_grade_is_the_mean_of_drawn_answers(space: InsideWorkspace, stub: StubJudge) -> None:
+    stub.grade = lambda seed: "3" if seed % 2 else "5"
+    arguments = (stub.reference, "--briefs", "2", "--ask", "grades", "--concurrency", "1")
+    (one,) = judged(space, *arguments)["judges"]  # type: ignore[misc]
+    assert stub.warmth == [(0.0, 0), *[(0.7, seed) for seed in range(1, 6)] * 4]
+    assert one["asked"] == 4
+    assert {found["judge_quality"]["estimate"] for found in one["candidates"]} == {(3.8 - 1) * 2.5}
+    assert (one["prompt_tokens"], one["completion_tokens"]) == (2100, 21)  # the one that found no probabilities, too
+    judged(space, *arguments)
+    assert len(stub.asked) == 21
+
+    stub.grade = lambda seed: "4" if seed < 4 else "I would rather not say"
+    (other,) = judged(space, stub.reference, "--briefs", "5", "--ask", "grades")["judges"]  # type: ignore[misc]
+    assert other["without_answer"] == 6
 
 
 def test_labels_say_what_a_judge_is_worth(space: InsideWorkspace, stub: StubJudge) -> None:

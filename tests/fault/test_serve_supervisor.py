@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -18,8 +19,10 @@ from bakeoff.core.errors import EndpointError, UsageError
 from bakeoff.core.spec import Sampling
 from bakeoff.engines.client import EndpointClient
 from bakeoff.engines.deadlines import Deadlines
+from bakeoff.serve import keeping
 from bakeoff.serve.keeping import Keeping, ModelKeeping
 from bakeoff.serve.lease import BreakerOpen, LoadFailed, LoadTooLong, QueueFull, Stopping
+from bakeoff.serve.leftovers import end_leftovers, keep_list, process_start
 from bakeoff.serve.supervisor import Supervisor, World
 from misbehaving import Misbehaving
 from serving_plans import MIB, bundled, fakes, plan_of, served
@@ -69,16 +72,17 @@ def test_two_models_that_do_not_fit_together_take_turns(tmp_path, a_and_b):
     learned = []
 
     async def live():
-        keeping = Keeping(budget_bytes=300 * MIB, slots=4)
+        settings = Keeping(budget_bytes=300 * MIB, slots=4)
         commands = fakes(a=["--hold-mb", "60"], b=["--hold-mb", "50"])
         async with Supervisor(
-            a_and_b, keeping, tmp_path, commands=commands, world=World(learned=learned.append)
+            a_and_b, settings, tmp_path, commands=commands, world=World(learned=learned.append)
         ) as supervisor:
             assert await ask(supervisor, "a")
             assert list(supervisor.pids()) == ["a"]
             assert await ask(supervisor, "b")
             assert list(supervisor.pids()) == ["b"]
             assert state(supervisor, "a")["counts"]["evicted"] == 1
+            json.dumps(supervisor.snapshot(), allow_nan=False)
             pids = [*supervisor.pids().values()]
         assert not any(psutil.pid_exists(pid) for pid in pids)
 
@@ -143,8 +147,8 @@ def test_a_stopped_worker_stalls_is_killed_and_replaced(tmp_path, a_and_b):
 def test_a_crash_loop_at_the_start_opens_the_breaker_and_starts_no_more(tmp_path, knobs):
     async def live():
         plan = plan_of(served("a", 100), served("b", 100))
-        keeping = Keeping(breaker_failures=2, first_open_s=60, budget_bytes=1000 * MIB)
-        async with Supervisor(plan, keeping, tmp_path, commands=fakes(a=knobs, b=[])) as supervisor:
+        settings = Keeping(breaker_failures=2, first_open_s=60, budget_bytes=1000 * MIB)
+        async with Supervisor(plan, settings, tmp_path, commands=fakes(a=knobs, b=[])) as supervisor:
             for _ in range(2):
                 with pytest.raises(LoadFailed, match=r"^a could not be loaded$"):
                     await ask(supervisor, "a")
@@ -195,9 +199,9 @@ def test_a_hundred_clients_over_two_models_beyond_the_budget_are_all_served(tmp_
 
     async def live():
         nonlocal peak
-        keeping = Keeping(budget_bytes=300 * MIB, slots=8, queue=100, patience_s=5)
+        settings = Keeping(budget_bytes=300 * MIB, slots=8, queue=100, patience_s=5)
         commands = fakes(a=["--hold-mb", "60", "--delay-s", "0.002"], b=["--hold-mb", "50", "--delay-s", "0.002"])
-        async with Supervisor(a_and_b, keeping, tmp_path, commands=commands) as supervisor:
+        async with Supervisor(a_and_b, settings, tmp_path, commands=commands) as supervisor:
 
             async def client(number):
                 model = "ab"[number % 2]
@@ -221,9 +225,9 @@ def test_a_hundred_clients_over_two_models_beyond_the_budget_are_all_served(tmp_
 
 def test_one_request_is_served_though_another_model_is_saturated(tmp_path, a_and_b):
     async def live():
-        keeping = Keeping(budget_bytes=300 * MIB, slots=4, patience_s=1.0)
+        settings = Keeping(budget_bytes=300 * MIB, slots=4, patience_s=1.0)
         commands = fakes(a=["--delay-s", "0.01"], b=[])
-        async with Supervisor(a_and_b, keeping, tmp_path, commands=commands) as supervisor:
+        async with Supervisor(a_and_b, settings, tmp_path, commands=commands) as supervisor:
             await ask(supervisor, "a")
             over = asyncio.Event()
 
@@ -247,9 +251,9 @@ def test_one_request_is_served_though_another_model_is_saturated(tmp_path, a_and
 
 def test_requests_that_leave_leave_nothing_behind_wherever_they_are(tmp_path, a_and_b):
     async def live():
-        keeping = Keeping(budget_bytes=300 * MIB, slots=1, queue=4, abandoned_load="stop")
+        settings = Keeping(budget_bytes=300 * MIB, slots=1, queue=4, abandoned_load="stop")
         commands = fakes(a=["--load-s", "1.5", "--tokens", "500", "--delay-s", "0.02"], b=[])
-        async with Supervisor(a_and_b, keeping, tmp_path, commands=commands) as supervisor:
+        async with Supervisor(a_and_b, settings, tmp_path, commands=commands) as supervisor:
             loading = [asyncio.create_task(ask(supervisor, "a")) for _ in range(3)]
             await until(lambda: state(supervisor, "a")["waiting"] == 3)
             await cancelled(loading)  # nobody waits any more: the load is stopped
@@ -283,10 +287,24 @@ async def cancelled(tasks):
         assert isinstance(result, asyncio.CancelledError)
 
 
+def test_a_load_that_never_ends_is_killed_at_its_deadline(tmp_path, monkeypatch):
+    monkeypatch.setattr(keeping, "START_S", 1.0)
+
+    async def live():
+        commands = fakes(a=["--no-ready"])
+        async with Supervisor(plan_of(served("a", 1)), Keeping(), tmp_path, commands=commands) as supervisor:
+            with pytest.raises(LoadFailed, match="a could not be loaded"):
+                await ask(supervisor, "a")
+            assert state(supervisor, "a")["counts"]["load_overdue"] == 1
+            await until(lambda: workers_of("--no-ready") == [])
+
+    run(live())
+
+
 def test_a_full_queue_and_a_long_load_say_when_to_come_again(tmp_path, a_and_b):
     async def live():
-        keeping = Keeping(slots=1, queue=1)
-        async with Supervisor(a_and_b, keeping, tmp_path, commands=fakes(a=["--load-s", "30"], b=[])) as supervisor:
+        settings = Keeping(slots=1, queue=1)
+        async with Supervisor(a_and_b, settings, tmp_path, commands=fakes(a=["--load-s", "30"], b=[])) as supervisor:
             waiting = [asyncio.create_task(lease_for(supervisor, "a", 1.0)) for _ in range(2)]
             await until(lambda: state(supervisor, "a")["waiting"] == 2)
             with pytest.raises(QueueFull) as caught:
@@ -307,8 +325,8 @@ async def lease_for(supervisor, model, wait_s):
 
 def test_an_idle_model_is_unloaded_and_comes_back(tmp_path, a_and_b):
     async def live():
-        keeping = Keeping(models={"a": ModelKeeping(idle_unload_s=0.3)})
-        async with Supervisor(a_and_b, keeping, tmp_path, commands=fakes(a=[], b=[])) as supervisor:
+        settings = Keeping(models={"a": ModelKeeping(idle_unload_s=0.3)})
+        async with Supervisor(a_and_b, settings, tmp_path, commands=fakes(a=[], b=[])) as supervisor:
             for generation in (1, 2):
                 assert (await lease_for(supervisor, "a", WAIT_S)).generation == generation
                 await until(lambda: state(supervisor, "a")["state"] == "absent", within_s=20)
@@ -375,8 +393,8 @@ def test_settings_change_while_it_serves(tmp_path, a_and_b):
 def test_an_endpoint_of_others_has_a_breaker_and_no_process(tmp_path):
     async def live(server):
         plan = plan_of(served("far", source="endpoint", location=server.url, engine="openai", remote="m"))
-        keeping = Keeping(breaker_failures=2, first_open_s=0.5)
-        async with Supervisor(plan, keeping, tmp_path, api_key="secret") as supervisor:
+        settings = Keeping(breaker_failures=2, first_open_s=0.5)
+        async with Supervisor(plan, settings, tmp_path, api_key="secret") as supervisor:
             upstream = await lease_for(supervisor, "far", 1.0)
             assert (upstream.address, upstream.served_name, upstream.generation) == (server.url, "m", 0)
             assert upstream.api_key == "secret"
@@ -425,6 +443,7 @@ import asyncio, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from bakeoff.serve.keeping import Keeping
+from bakeoff.serve.leftovers import end_leftovers, keep_list, process_start
 from bakeoff.serve.supervisor import Supervisor
 from serving_plans import fakes, plan_of, served
 
@@ -442,7 +461,7 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_whatever_ends_the_process_no_worker_outlives_it(tmp_path, number):
     marker = tmp_path / "marker"
     started = [sys.executable, "-c", PROGRAM, str(Path(__file__).parents[1]), str(marker)]
@@ -453,3 +472,41 @@ def test_whatever_ends_the_process_no_worker_outlives_it(tmp_path, number):
         with contextlib.suppress(subprocess.TimeoutExpired):
             program.communicate(timeout=20)
         wait_until(lambda: not workers_of(marker), "all workers are gone", deadline_s=2.0)
+
+
+def test_a_stopped_worker_that_cannot_see_its_gateway_die_is_ended_by_the_next_one(tmp_path, a_and_b):
+    marker = tmp_path / "marker"
+    started = [sys.executable, "-c", PROGRAM, str(Path(__file__).parents[1]), str(marker)]
+    with subprocess.Popen(started, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        assert program.stdout.readline() == "up\n", program.stderr.read()
+        workers = [found.pid for found in workers_of(marker) if found.pid != program.pid]
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        program.kill()
+    assert len(workers) == 2
+    assert all(psutil.pid_exists(pid) for pid in workers)
+
+    async def next_one():
+        async with Supervisor(a_and_b, Keeping(), marker, commands=fakes(a=[], b=[])) as supervisor:
+            wait_until(lambda: not workers_of(marker), "the workers left behind are gone", deadline_s=5.0)
+            assert await ask(supervisor, "a")
+            assert len(list(marker.glob("workers-*.json"))) == 1
+        assert not list(marker.glob("workers-*.json"))
+
+    run(next_one())
+
+
+def test_workers_of_a_gateway_that_lives_and_pids_that_are_others_by_now_are_left_alone(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True) as other:
+        keep_list(tmp_path, [other.pid])
+        assert end_leftovers(tmp_path) == []  # this process lives
+        told = json.loads((tmp_path / f"workers-{os.getpid()}.json").read_text())
+        told["workers"][str(other.pid)] = "1"
+        (tmp_path / "workers-999999999.json").write_text(json.dumps(told))
+        (tmp_path / "workers-none.json").write_text("[")
+        assert end_leftovers(tmp_path) == []
+        assert other.poll() is None
+        told["workers"][str(other.pid)] = process_start(other.pid)
+        (tmp_path / "workers-999999999.json").write_text(json.dumps(told))
+        assert end_leftovers(tmp_path) == [other.pid]
+        assert other.wait(5) == -signal.SIGKILL

@@ -6,25 +6,52 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bakeoff.decide.conclusion import Conclusion
     from bakeoff.store.db import Store
     from bakeoff.study.plan import Plan
     from bakeoff.study.suite import Suite
 
 
 def finish(plan: Plan, store: Store) -> dict[str, Any]:
-    """Conclude a complete run, store its result, write `report.txt` and `result.json` into its folder.
+    """Conclude a complete run, store its result, write `report.html`, `report.txt` and `result.json` into its folder.
 
     Raises:
         BakeoffError: a generation is missing, or the store or the run's folder refuses.
     """
+    from bakeoff.cli.page import write_page
     from bakeoff.cli.workspace import workspace_folder
-    from bakeoff.core.errors import EndpointGone, StoreError
-    from bakeoff.report.document import RunFacts, build_document
+    from bakeoff.core.errors import StoreError
     from bakeoff.report.text import as_text
     from bakeoff.study.conclude import conclude
     from bakeoff.study.runner import run_folder
 
     conclusion = conclude(plan, store, complete=True)
+    document = document_of(plan, store, conclusion)
+    store.set_state(plan.run_id, "done", result=document)
+    folder = run_folder(workspace_folder(), plan.run_id)
+    try:
+        (folder / "report.txt").write_text(as_text(document), encoding="utf-8")
+        (folder / "result.json").write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
+        write_page(plan, store, document, conclusion.generations, conclusion.scores, folder / "report.html")
+    except OSError as error:
+        raise StoreError(
+            f"the result is stored, and cannot be written to {folder}: {error.strerror}",
+            f"free the disk, then: bakeoff show {plan.run_id}",
+        ) from None
+    return document
+
+
+def document_of(plan: Plan, store: Store, conclusion: Conclusion) -> dict[str, Any]:
+    """Return the `bakeoff.run/1` document of a run, finished or not.
+
+    Raises:
+        StoreError: the store refuses.
+    """
+    from bakeoff.cli.workspace import workspace_folder
+    from bakeoff.core.errors import EndpointGone
+    from bakeoff.report.document import RunFacts, build_document
+    from bakeoff.study.runner import run_folder
+
     steps = next_steps(plan, conclusion.decision.choice or conclusion.decision.leader)
     if any(generation.error_kind == EndpointGone.kind for generation in conclusion.generations):
         again = f"bakeoff run --resume {plan.run_id}    asks for the missing texts, once their endpoint answers again"
@@ -32,7 +59,6 @@ def finish(plan: Plan, store: Store) -> dict[str, Any]:
     conclusion = conclusion.model_copy(
         update={"decision": conclusion.decision.model_copy(update={"next": (*conclusion.decision.next, *steps)})}
     )
-    folder = run_folder(workspace_folder(), plan.run_id)
     briefs = plan.briefs()
     facts = RunFacts(
         run_id=plan.run_id,
@@ -49,21 +75,12 @@ def finish(plan: Plan, store: Store) -> dict[str, Any]:
         machine=plan.machine.model_dump(mode="json"),
         budget=plan.budget.model_dump(mode="json"),
         elapsed_s=store.elapsed_s(plan.run_id),
-        report=str(folder / "report.txt"),
+        report=str(run_folder(workspace_folder(), plan.run_id) / "report.html"),
         version=plan.version,
         weights=_weights(plan),
     )
     document = build_document(facts, plan.candidates, conclusion)
     document["notes"] += [*_selection_note(plan, document), *suite_notes(plan.suite)]
-    store.set_state(plan.run_id, "done", result=document)
-    try:
-        (folder / "report.txt").write_text(as_text(document), encoding="utf-8")
-        (folder / "result.json").write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
-    except OSError as error:
-        raise StoreError(
-            f"the result is stored, and cannot be written to {folder}: {error.strerror}",
-            f"free the disk, then: bakeoff show {plan.run_id}",
-        ) from None
     return document
 
 

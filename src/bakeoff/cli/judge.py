@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from bakeoff.decide.labelling import Written
     from bakeoff.store.db import Store
     from bakeoff.study.asking import Kind
-    from bakeoff.study.judging import Judged
     from bakeoff.study.plan import Plan
     from bakeoff.study.writers import EndpointWriter
 
@@ -59,6 +58,7 @@ def judge(
     """
     from rich.console import Console
 
+    from bakeoff.cli.judged import judges_found
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.spec import Sampling
     from bakeoff.report.judges import judges_document, print_judges
@@ -84,7 +84,7 @@ def judge(
             if open_questions[one.id] and not interrupted:
                 interrupted = not _ask_all(one, plan, store, open_questions[one.id], concurrency, errors)
         judged = {one.id: read_judged(asked[one.id], store)[0] for one in judges}
-        document = _document(plan, store, texts, judges, judged)
+        document = judges_found(plan, store, texts, judges, judged)
     finally:
         store.close()
     if as_json:
@@ -194,47 +194,3 @@ async def _probe(name: str, writer: EndpointWriter) -> None:
         await probe_endpoints({name: writer})
     finally:
         await writer.close()
-
-
-def _document(
-    plan: Plan, store: Store, texts: list[Written], judges: tuple[Candidate, ...], judged: dict[str, Judged]
-) -> dict[str, Any]:
-    from bakeoff.decide.judged import judged_candidates, jury, jury_agreement
-    from bakeoff.decide.labelling import Label
-    from bakeoff.score.judge import family_of
-    from bakeoff.study.judge_cost import judge_cost
-    from bakeoff.study.judging import preferences_of
-    from bakeoff.study.labelling import label_report
-
-    by_name = {one.id: one for one in judges}
-    families = {brief.id: brief.family for brief in plan.suite.briefs}
-    labels = [Label.model_validate_json(record) for record in store.labels(plan.run_id)]
-    together = jury([found.pairs for found in judged.values()], [found.grades for found in judged.values()])
-    preferences = {name: preferences_of(found, texts) for name, found in judged.items()}
-    entries = {name: (found.pairs, found.grades) for name, found in judged.items()}
-    if len(judged) > 1:
-        entries["jury"] = together
-        preferences["jury"] = {pair: verdict - 0.5 for pair, verdict in together[0].items()}
-    report = label_report(plan, store, texts, labels, preferences)
-    agreements = {line.scorer: line for line in report.agreements if line.content_type is None}
-    own = {family_of(candidate.model.reference) for candidate in plan.candidates}
-    return {
-        "briefs": len({text.brief for text in texts}),
-        "labels": report.labels,
-        "judges": [
-            {
-                "judge": name,
-                "candidates": judged_candidates(texts, families, pairs, grades),
-                "counts": judged[name]._asdict() if name in judged else None,
-                "cost": judge_cost(by_name[name], judged[name]) if name in judged else None,
-                "agreement": agreements.get(name),
-            }
-            for name, (pairs, grades) in entries.items()
-        ],
-        "jury_alpha": jury_agreement([found.pairs for found in judged.values()]) if len(judged) > 1 else None,
-        "warnings": [
-            f"{one.id} is of the same family as a candidate ({family_of(one.model.reference)}): models prefer their own kind"
-            for one in judges
-            if family_of(one.model.reference) in own
-        ],
-    }

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("bakeoff.cli.run:run", "Run a bake-off: candidates write your briefs; ends with the decision."),
     "runs": ("bakeoff.cli.runs:runs", "List the runs of this workspace, newest first."),
     "show": ("bakeoff.cli.runs:show", "Show the result of a run again."),
+    "report": ("bakeoff.cli.report:report", "Write a run as one HTML page: the decision, the evidence, the texts."),
     "label": (
         "bakeoff.cli.label:label",
         "Grade pairs of texts yourself, blind; see how far the scores agree with you.",

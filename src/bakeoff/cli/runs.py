@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from bakeoff.store.db import RunSummary, Store
-    from bakeoff.study.plan import Plan
 
 
 @click.command()
@@ -74,6 +73,7 @@ def show(run_id: str, *, as_json: bool, texts: str | None) -> None:
     """
     from rich.console import Console
 
+    from bakeoff.cli.labelled import labelled
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.errors import UsageError
     from bakeoff.report.text import print_document
@@ -88,34 +88,13 @@ def show(run_id: str, *, as_json: bool, texts: str | None) -> None:
         row = store.run(plan.run_id)
         if row is None or row.result is None:
             raise UsageError(f"run {plan.run_id} has no result yet", f"go on with: bakeoff run --resume {plan.run_id}")
-        document = row.result | _labelled(plan, store, row.result)
+        document = row.result | labelled(plan, store, row.result)
         if as_json:
             click.echo(json.dumps(document, ensure_ascii=False))
         else:
             print_document(document, Console())
     finally:
         store.close()
-
-
-def _labelled(plan: Plan, store: Store, document: dict[str, Any]) -> dict[str, Any]:
-    """Return what labels that came after the run add to its document; nothing where there are none."""
-    from bakeoff.decide.labelling import Label
-    from bakeoff.report.labels import labels_document, validity_sentence
-    from bakeoff.report.ranking import rank_candidates
-    from bakeoff.study.judging import judged_before, preferences_of
-    from bakeoff.study.labelling import label_report, read_written
-
-    labels = [Label.model_validate_json(record) for record in store.labels(plan.run_id)]
-    if not labels:
-        return {}
-    texts = read_written(plan, store)
-    preferences = {name: preferences_of(found, texts) for name, found in judged_before(plan, store, texts).items()}
-    found = label_report(plan, store, texts, labels, preferences)
-    return {
-        "labels": labels_document(plan.run_id, found),
-        "labels_text": [validity_sentence(line) for line in found.agreements if line.content_type is None],
-        "ranked_by": rank_candidates(document, found),
-    }
 
 
 def _show_texts(store: Store, run_id: str, brief_id: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import Any
 
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 """Emoji families and several scripts are written with them; they move nothing."""
@@ -35,6 +36,15 @@ def printable(text: str) -> str:
         character if _is_harmless(character) else "\N{REPLACEMENT CHARACTER}"
         for character in text.replace("\r\n", "\n")
     )
+
+
+def printable_values(value: Any) -> Any:
+    """Return a JSON value with all its strings printable, keys too: what a server says of itself ends up in documents."""
+    if isinstance(value, dict):
+        return {printable(name): printable_values(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [printable_values(item) for item in value]
+    return printable(value) if isinstance(value, str) else value
 
 
 def _is_harmless(character: str) -> bool:

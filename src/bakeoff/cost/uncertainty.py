@@ -55,19 +55,23 @@ class Spread(NamedTuple):
     annual_saving: Estimate
 
 
-def means_of(sample: Sample, prices: TokenPrices, values: Values, chosen: NDArray[np.int64] | None = None) -> Values:
-    """Return `values` with what the sample tells put in; `chosen` are the families drawn, all of them where None.
+def means_of(sample: Sample, prices: TokenPrices, values: Values) -> Values:
+    """Return `values` with what the sample tells put in. Where no text was usable, half a text is taken to have been."""
+    return _with_means(_table(sample), prices, values)
 
-    Where no text was usable, half a text is taken to have been.
-    """
-    rows = np.arange(len(sample.texts)) if chosen is None else chosen
-    weights = np.asarray(sample.texts, dtype=float)[rows]
-    busy, prompt, completion, accepted = (
-        float(np.average(np.asarray(column, dtype=float)[rows], weights=weights))
-        for column in (sample.busy_s, sample.prompt_tokens, sample.completion_tokens, sample.accepted)
-    )
+
+def _table(sample: Sample) -> NDArray[np.float64]:
+    """Return what is averaged, a row each, times the weight of each family, and these weights as the last row: `(5, families)`."""
+    weights = np.asarray(sample.texts, dtype=float)
+    columns = np.asarray((sample.busy_s, sample.prompt_tokens, sample.completion_tokens, sample.accepted), dtype=float)
+    return np.vstack([columns * weights, weights])
+
+
+def _with_means(table: NDArray[np.float64], prices: TokenPrices, values: Values) -> Values:
+    sums = table.sum(axis=1)
+    busy, prompt, completion, accepted = (float(mean) for mean in sums[:-1] / sums[-1])
     cloud_text = prompt * prices.prompt + completion * prices.completion
-    return replace(values, busy_s=busy, cloud_text=cloud_text, accepted=max(_LEAST_TEXTS / weights.sum(), accepted))
+    return replace(values, busy_s=busy, cloud_text=cloud_text, accepted=max(_LEAST_TEXTS / float(sums[-1]), accepted))
 
 
 def spread(
@@ -82,11 +86,12 @@ def spread(
     """Return 90 % intervals around `values`; `fixed` are fields that somebody stated in place of what the sample tells."""
     generator = np.random.default_rng(seed)
     drawn = np.empty((DRAWS, 3))
+    table = None if sample is None else _table(sample)
     for row in range(DRAWS):
         told = values
-        if sample is not None and prices is not None:
-            chosen = generator.integers(0, len(sample.texts), len(sample.texts))
-            told = replace(means_of(sample, prices, values, chosen), **(fixed or {}))
+        if table is not None and prices is not None:
+            chosen = generator.integers(0, len(table[0]), len(table[0]))
+            told = replace(_with_means(table[:, chosen], prices, values), **(fixed or {}))
         changes = {each.name: _draw(generator, each) for each in assumptions if each.low < each.high}
         told = replace(told, **changes)
         here, there = local_cost(told).total, cloud_cost(told)

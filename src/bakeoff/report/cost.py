@@ -124,7 +124,7 @@ def cost_lines(costed: Costed, width: int) -> Iterator[RenderableType]:
         looked = f", looked up for {price.date}" if price.date else ""
         yield Text(printable(f"Against {where}: {rates} ({price.catalogue}{looked})."))
     else:
-        yield Text(f"Against a flat price of {_money(costed.flat)} a text.")
+        yield Text(f"Against a flat price of {money(costed.flat)} a text.")
     made = table("candidate", "usable", "a piece here", "in the cloud", "so it is", "even from")
     for each in costed.candidates:
         name = each.candidate or "these numbers"
@@ -149,8 +149,8 @@ def _row(found: Answer) -> tuple[str, ...]:
     even = found.break_even_per_day
     return (
         f"{found.accepted:.0%}",
-        _money(found.local.total),
-        "-" if found.cloud.estimate is None else _money(found.cloud.estimate),
+        money(found.local.total),
+        "-" if found.cloud.estimate is None else money(found.cloud.estimate),
         _compared(found),
         even if isinstance(even, str) else f"{even:,.0f} a day" if even else "the first",
     )
@@ -181,8 +181,8 @@ def _span(estimate: Estimate) -> str:
     if estimate.estimate is None:
         return "-"
     if estimate.low is None or estimate.high is None:
-        return _money(estimate.estimate)
-    return f"{_money(estimate.estimate)} [{_money(estimate.low)}, {_money(estimate.high)}]"
+        return money(estimate.estimate)
+    return f"{money(estimate.estimate)} [{money(estimate.low)}, {money(estimate.high)}]"
 
 
 def _negated(estimate: Estimate) -> Estimate:
@@ -190,10 +190,10 @@ def _negated(estimate: Estimate) -> Estimate:
     return estimate.model_copy(update={"estimate": centre, "low": low, "high": high})
 
 
-def _money(value: float) -> str:
+def money(value: float) -> str:
     """Return dollars to three digits that count, never as a power of ten.
 
-    >>> _money(0.000002315833), _money(0.0015), _money(12.5), _money(-446.09), _money(0)
+    >>> money(0.000002315833), money(0.0015), money(12.5), money(-446.09), money(0)
     ('$0.00000232', '$0.0015', '$12.50', '-$446.09', '$0')
     """
     if value == 0:
@@ -224,7 +224,11 @@ def _tornado(found: Answer) -> RenderableType:
 
 
 def _notes(found: Answer) -> list[str]:
-    notes = [each.note for each in found.assumptions if each.note and each.note != "stated"]
+    notes = [
+        f"{_NAMES.get(each.name, each.name)}: {each.note}"
+        for each in found.assumptions
+        if each.note and each.note != "stated"
+    ]
     local = found.local
     notes.append(f"{local.energy_j:.4g} J a piece, {_energy_provenance(found)}; a piece is a text that is usable")
     lacks = {"the machine's price (--hardware-price)": local.hardware, "its idle time (--idle-watts)": local.idle}

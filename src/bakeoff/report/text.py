@@ -15,24 +15,17 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from bakeoff.core.plain import printable
+from bakeoff.core.plain import printable_values
 from bakeoff.core.units import percent_text, seconds_text
 from bakeoff.decide.wording import plural
 from bakeoff.report.answers import fault_lines, was_given_up
+from bakeoff.report.headline import alone_qualifies, headline
 from bakeoff.report.layout import bullets, cells, ranked, table, title
+from bakeoff.report.names import short_names
 from bakeoff.report.race import confirmed_lines, race_lines
 from bakeoff.report.speed import speed_and_memory
 
 _CONFIRMED = "*"
-_HEADLINES = {
-    "winner": "Run {choice}: it beats every other candidate.",
-    "best_within_eps": "Run {choice}: no other is better by more than {eps:g} points.",
-    "no_clear_winner": "No clear winner. {leader} leads, and that is not enough to choose it.",
-    "insufficient_data": "Too few briefs to decide anything.",
-    "none_qualified": "No candidate qualified.",
-}
-_LABEL = 24
-_ENDPOINT = re.compile(r"openai:(?P<model>.+)@https?://(?P<host>[^/]+)(/v1/?)?")
 _NOTHING = 1e-6
 _MOVED = "*"
 _GONE = "†"
@@ -47,7 +40,7 @@ _SURE = {
 
 def render(document: dict[str, Any]) -> RenderableType:
     """Return the whole last screen for a `bakeoff.run/1` document: details first, the decision where the eye ends."""
-    document = _harmless(document)
+    document = printable_values(document)
     labels = _labels(document)
     parts: list[RenderableType] = [_heading(document)]
     parts += [title("Quality: 0 to 10, with 95 % intervals"), _quality(document, labels)]
@@ -69,15 +62,6 @@ def render(document: dict[str, Any]) -> RenderableType:
         *_ending(document),
     ]
     return Group(*parts)
-
-
-def _harmless(value: Any) -> Any:
-    """Return a JSON value with all its strings fit for a terminal: what a server says of itself ends up in events."""
-    if isinstance(value, dict):
-        return {printable(name): _harmless(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_harmless(item) for item in value]
-    return printable(value) if isinstance(value, str) else value
 
 
 def print_document(document: dict[str, Any], console: Console) -> None:
@@ -107,35 +91,11 @@ def _heading(document: dict[str, Any]) -> Text:
 
 def _decision(document: dict[str, Any]) -> Panel:
     decision = document["decision"]
-    alone = decision["outcome"] == "winner" and len(document["candidates"]) == 1
-    level = _level_with(decision.get("leader"), document["comparisons"])
-    headline = (
-        "Nothing was measured: no model answered."
-        if document.get("measured") is False
-        else "Run {choice}: it was compared with no other."
-        if alone
-        else "Run {choice}: no other candidate qualified."
-        if _alone_qualifies(decision)
-        else "No clear winner: {leader} and {level} are level."
-        if level and decision["outcome"] == "no_clear_winner"
-        else _HEADLINES[decision["outcome"]]
-    ).format(level=", ".join(level), choice=decision["choice"], leader=decision.get("leader"), eps=document["eps"])
     reasons = Table.grid(padding=(0, 1))
     for reason in decision["reasons"]:
         reasons.add_row("•", Text(reason))
-    lines = Group(Text(headline, style="bold"), reasons)
+    lines = Group(Text(headline(document), style="bold"), reasons)
     return Panel(lines, title="Decision", title_align="left", border_style="green" if decision["choice"] else "yellow")
-
-
-def _alone_qualifies(decision: dict[str, Any]) -> bool:
-    """Whether a decision or a route fell on the one candidate that qualified."""
-    return decision["outcome"] == "winner" and any(" alone qualifies; " in reason for reason in decision["reasons"])
-
-
-def _level_with(leader: str | None, comparisons: Sequence[dict[str, Any]]) -> list[str]:
-    """Return those whose mean is the leader's: to lead by nothing is not to lead."""
-    pairs = [pair for pair in comparisons if leader in {pair["a"], pair["b"]} and pair["difference"] is not None]
-    return [pair["b"] if pair["a"] == leader else pair["a"] for pair in pairs if abs(pair["difference"]) < _NOTHING]
 
 
 def _routes(document: dict[str, Any], labels: dict[str, str]) -> Table:
@@ -155,7 +115,7 @@ def _routes(document: dict[str, Any], labels: dict[str, str]) -> Table:
 
 
 def _how_sure(route: dict[str, Any], document: dict[str, Any]) -> str:
-    if _alone_qualifies(route):
+    if alone_qualifies(route):
         return "no other"
     if _as_overall(route, document):
         return "as overall"
@@ -340,28 +300,16 @@ def _times(name: str, estimate: float, low: float | None, high: float | None, wi
 
 
 def _labels(document: dict[str, Any]) -> dict[str, str]:
-    """Return a short name for each candidate where that is still unique: `MODEL@HOST` of an endpoint, the end of a path.
+    """Return a short name for each candidate.
 
     One whose device left some operators to the CPU is marked, wherever its numbers stand, and one that was given up.
     """
     ids = [candidate["id"] for candidate in document["candidates"]]
-    short = {name: _shortened(name) for name in ids}
-    unique = short if len(set(short.values())) == len(ids) else {name: name for name in ids}
     marks = {
         candidate["id"]: f"{_MOVED if candidate.get('fallbacks') else ''}{_GONE if was_given_up(candidate) else ''}"
         for candidate in document["candidates"]
     }
-    return {name: f"{label}{marks[name]}" for name, label in unique.items()}
-
-
-def _shortened(name: str) -> str:
-    if len(name) <= _LABEL:
-        return name
-    endpoint = _ENDPOINT.fullmatch(name)
-    if endpoint is None:
-        return f"…{name[-_LABEL + 1 :]}"
-    brief = f"{endpoint['model']}@{endpoint['host']}"
-    return brief if len(brief) <= _LABEL else f"{brief[: _LABEL - 1]}…"
+    return {name: f"{label}{marks[name]}" for name, label in short_names(ids).items()}
 
 
 def _number(value: float | None) -> str:

@@ -47,7 +47,8 @@ class BriefChecks(Record):
 
     `must_include` holds one tuple per fact, of alternatives any of which counts; `source` is the text that a
     source-grounded brief works on (numbers and wording may come from it); `language` is an ISO 639-1 code. `norms`
-    default to those of the content type. A plain string among `must_include` stands for its only alternative.
+    default to those of the content type. A plain string among `must_include` stands for its only alternative, one in the place of a
+    list for its only entry.
     """
 
     prompt: str
@@ -72,9 +73,16 @@ class BriefChecks(Record):
     @field_validator("must_include", mode="before")
     @classmethod
     def _one_or_several(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return ((value,),)
         if not isinstance(value, list | tuple):
             return value
         return tuple((item,) if isinstance(item, str) else item for item in value)
+
+    @field_validator("must_not_include", "parts", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
     @field_validator("must_include")
     @classmethod

@@ -24,17 +24,17 @@ class _Telltale:
 
 _REFUSALS = (
     _Telltale(
-        ("as a ai", "as an ai", "as a artificial", "as an artificial", "as a large", "as an large"),
-        r"\bas an? (?:ai|artificial intelligence|large)(?: language)?(?: model| assistant)?\b[, ]{1,2}(?:i|my)\b",
+        (" ai", " artificial intelligence", " large"),
+        r"\bas an? (?:responsible |ethical |helpful )?(?:ai|artificial intelligence|large)(?: language)?(?: model| assistant)?\b[, ]{1,2}(?:i|my)\b",
     ),
     _Telltale(
         ("an ai", "a ai", " artificial intelligence", " large"),
         r"\bi(?:'m| am) (?:just |only )?an? (?:ai|artificial intelligence|large)(?: language)? (?:model|assistant)\b",
     ),
     _Telltale(
-        ("sorry", "afraid"),
+        ("sorry", "afraid", "apologi"),
         (
-            r"\bi(?:'m| am) (?:sorry|afraid)[^.\n]{0,60}\bi (?:cannot|can't|can not|am unable to|am not able to|won't) "
+            r"\bi(?:(?:'m| am) (?:sorry|afraid)| apologi[sz]e)[^.\n]{0,60}\bi (?:cannot|can't|can not|am unable to|am not able to|won't) "
             r"(?:assist|help|fulfil|fulfill|comply|complete|write|create|generate|provide|do that|produce)\b"
         ),
     ),
@@ -47,11 +47,27 @@ _REFUSALS = (
         r"\bi (?:cannot|can't|can not|am unable to|am not able to|won't) (?:fulfil|fulfill|complete|comply with|carry out) (?:that|this|your|the) (?:request|task|instruction|prompt)",
     ),
     _Telltale(
-        ("i cannot ", "i can't ", "i can not ", "i am unable ", "i am not able "),
-        rf"^\s{{0,20}}i (?:cannot|can't|can not|am unable to|am not able to) (?:write|create|generate|draft|produce|compose) (?:an? |the |this |that |your )?(?:{_KIND} )?{_THING}\b",
+        ("i cannot ", "i can't ", "i can not ", "i am unable ", "i am not able ", "i'm unable ", "i'm not able "),
+        rf"^\W{{0,20}}(?:unfortunately|regrettably|sorry)?,? ?i(?: cannot| can't| can not|(?:'m| am) (?:unable|not able) to) (?:write|create|generate|draft|produce|compose|provide) (?:an? |the |this |that |your )?(?:{_KIND} )?{_THING}\b",
     ),
 )
 
+# The same in other languages, at the very start: a mail begins with a subject or a greeting, and may well regret something below it.
+_REFUSALS_ELSEWHERE = re.compile(
+    r"^\W{0,10}(?:"
+    r"(?:es tut mir leid|tut mir leid|entschuldigung|leider)[^.\n]{0,60}\b(?:ich (?:kann|darf)|(?:kann|darf) ich)\b[^.\n]{0,90}\bnicht\b[^.\n]{0,40}\b(?:schreiben|helfen|erstellen|erfüllen|verfassen|beantworten|nachkommen)"
+    r"|(?:je suis (?:vraiment )?désolée?|désolée?|malheureusement)[^.\n]{0,60}\bje ne (?:peux|suis)[^.\n]{0,40}\b(?:aider|rédiger|écrire|répondre|créer|fournir)"
+    r"|(?:lo siento|lamentablemente|lo lamento)[^.\n]{0,60}\bno puedo (?:ayudar|escribir|crear|redactar|generar|proporcionar|cumplir)"
+    r"|(?:mi dispiace|purtroppo)[^.\n]{0,60}\bnon posso (?:aiutar|scrivere|creare|fornire|soddisfare|generare)"
+    r"|(?:sorry|het spijt me|helaas)[^.\n]{0,60}\b(?:ik kan|kan ik)\b[^.\n]{0,60}\bniet\b[^.\n]{0,40}\b(?:schrijven|helpen|maken|voldoen)"
+    r"|(?:desculpe|sinto muito|lamento|infelizmente)[^.\n]{0,60}\bnão (?:posso|consigo) (?:ajudar|escrever|criar|fornecer|atender|gerar)"
+    r")|\b(?:als (?:ein )?(?:ki|sprachmodell|künstliche intelligenz)(?:-\w{1,30})?,? (?:kann|habe|bin|darf) ich"
+    r"|en tant qu(?:e |')(?:modèle de langage|ia|intelligence artificielle|assistant)[^.\n]{0,20}\bje"
+    r"|como (?:un |una |um |uma )?(?:modelo de lenguaje|modelo de linguagem|ia|inteligencia artificial|inteligência artificial),? (?:no|não) (?:tengo|puedo|tenho|posso)"
+    r"|(?:in quanto|come) (?:modello linguistico|ia|intelligenza artificiale),? non (?:ho|posso)"
+    r"|als (?:ai|taalmodel|kunstmatige intelligentie)(?:-\w{1,30})?,? (?:kan|heb|ben) ik)\b",
+    re.IGNORECASE,
+)
 _OPENINGS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -60,6 +76,12 @@ _OPENINGS = tuple(
         rf"(?:here(?:'s| is| are)|below is|the following is|this is) (?:an?|the|your|my|one|some) (?:{_KIND} ){{0,4}}{_THING}\b[^.\n]{{0,120}}:$",
         rf"(?:here(?:'s| is| are)|below is) (?:an?|the|your|my) (?:{_KIND} ){{0,4}}{_THING}\b[^.\n]{{0,80}}\b(?:you requested|you asked for|for your review|based on your|as requested)\b",
         r"(?:the )?(?:prompt|brief|instructions?|task|user request) ?:",
+        r"(?:(?:gerne|natürlich|selbstverständlich|klar|sicher)[!,. ]{1,3})?hier (?:ist|sind|kommt) (?:der|die|das|ein|eine|dein|deine|ihr|ihre|mein) (?:[\w-]{1,20} ){0,3}(?:e-?mail|mail|beitrag|post|text|tweet|entwurf|version|artikel|nachricht|vorschlag)\b[^.\n]{0,60}:$",
+        r"(?:(?:bien sûr|certainement|avec plaisir|d'accord) ?[!,. ]{1,3})?voici (?:le|la|l'|un|une|votre|mon) ?(?:[\w'-]{1,20} ){0,3}(?:courriel|e-?mail|texte|post|publication|tweet|article|message|version|proposition)\b[^.\n]{0,60}:$",
+        r"(?:¡?(?:claro|por supuesto|desde luego|con gusto)[!,. ]{1,3})?(?:aquí (?:está|tienes|tiene|va)|a continuación) [^.\n]{0,40}(?:correo|e-?mail|texto|publicación|tweet|tuit|artículo|mensaje|versión)\b[^.\n]{0,60}:$",
+        r"(?:(?:certo|certamente|volentieri)[!,. ]{1,3})?ecco (?:il|la|l'|un|una|un') ?(?:[\w'-]{1,20} ){0,3}(?:e-?mail|testo|post|tweet|articolo|messaggio|versione|bozza)\b[^.\n]{0,60}:$",
+        r"(?:(?:natuurlijk|zeker|graag)[!,. ]{1,3})?hier (?:is|zijn) (?:de|het|een|je|uw) (?:[\w-]{1,20} ){0,3}(?:e-?mail|mail|tekst|post|bericht|tweet|artikel|versie)\b[^.\n]{0,60}:$",
+        r"(?:(?:claro|com certeza|certamente)[!,. ]{1,3})?(?:aqui está|segue) (?:o|a|um|uma) (?:[\w-]{1,20} ){0,3}(?:e-?mail|texto|publicação|post|tweet|artigo|mensagem|versão)\b[^.\n]{0,60}:$",
     )
 )
 _CLOSINGS = tuple(
@@ -69,7 +91,7 @@ _CLOSINGS = tuple(
         r"\((?:approximately |about |approx\. )?\d{1,4} (?:words|characters)\)$",
         rf"(?:please )?(?:let me know|feel free)[^.\n]{{0,60}}\b(?:adjust|revise|tweak|modify|customi[sz]e|edit|personali[sz]e) (?:this|the) (?:{_KIND} )?{_THING}\b",
         r"let me know if (?:you(?:'d| would) like|you want|you need) (?:me to|any (?:changes|edits|revisions|adjustments)|another version)\b",
-        rf"(?:note|disclaimer): (?:this|the above|i|please (?:replace|adjust|customi[sz]e)) ?(?:{_THING}|have|has|used|text)?\b[^.\n]{{0,80}}\b(?:prompt|brief|word limit|character limit|placeholder|placeholders|requirements|you requested)\b",
+        rf"(?:note|disclaimer): (?:this|the above|i|please (?:replace|adjust|customi[sz]e)) ?(?:{_THING}|have|has|used|text)?\b[^.\n]{{0,80}}\b(?:prompt|brief|word limit|character limit|placeholder|placeholders|requirements|you requested|as requested|as you asked|as instructed)\b",
         rf"(?:i hope|hope) this (?:{_THING} )?(?:helps|meets your (?:needs|requirements|expectations))",
         r"would you like me to (?:adjust|revise|change|make|write|add|shorten|create)\b",
     )
@@ -83,6 +105,30 @@ _ROLE_TOKEN = re.compile(
     r"<\|[a-z_]{2,30}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>|</?(?:think|thinking|assistant|answer)>|<(?:pad|unk|eos|bos)>",
     re.IGNORECASE,
 )
+_REGRETS = (
+    "leid",
+    "entschuldigung",
+    "leider",
+    "désol",
+    "malheureusement",
+    "lo siento",
+    "lament",
+    "dispiace",
+    "purtroppo",
+    "sorry",
+    "spijt",
+    "helaas",
+    "desculpe",
+    "sinto",
+    "infelizmente",
+    "als ",
+    "en tant",
+    "como ",
+    "in quanto",
+    "come ",
+)
+_QUOTED = re.compile(r"[\"“„«][^\"“”„«»]{1,400}[\"”“»]|^ {0,3}>.*$|`[^`\n]{1,400}`", re.MULTILINE)
+_ENOUGH_AROUND_QUOTE = 12
 _JUDGE = (
     _Telltale(
         ("ignore ", "disregard ", "forget ", "override "),
@@ -115,12 +161,30 @@ _JUDGE = (
         ("evaluator", "judge", "grader"),
         r"\bas an? (?:evaluator|judge|grader)[, ]{1,2}(?:you|i)\b",
     ),
+    _Telltale(
+        ("evaluator", "judge", "grader", "rater"),
+        r"\b(?:evaluator|judge|grader|rater)s? ?[:,–-] {0,2}(?:please )?(?:pick|choose|select|prefer|give|rate|award|score|mark|rank)\b",
+    ),
 )
 
 
-def find_refusal(text: Text) -> str | None:
-    """Return the words by which an assistant refuses, looked for in the first 600 characters; None if it does not."""
-    return _first(_REFUSALS, _plain(text.raw[:600]))
+def find_refusal(text: Text, prompt: str = "") -> str | None:
+    """Return the words by which an assistant refuses, looked for in the first 600 characters; None if it does not.
+
+    A refusal that is quoted in a text of other words, or that the prompt itself speaks of, is a subject and no refusal.
+    """
+    elsewhere = (
+        _REFUSALS_ELSEWHERE.search(_plain(text.raw[:600]))
+        if any(map(text.raw[:600].lower().__contains__, _REGRETS))
+        else None
+    )
+    if elsewhere is not None:
+        return elsewhere.group()[:160]
+    span = _first(_REFUSALS, _plain(text.raw[:600]))
+    if span is None or _first(_REFUSALS, _plain(prompt)) is not None:
+        return None
+    rest = _QUOTED.sub(" ", _plain(text.raw[:600]))
+    return span if len(rest.split()) < _ENOUGH_AROUND_QUOTE else _first(_REFUSALS, rest)
 
 
 def find_meta_chatter(text: Text, content_type: str) -> tuple[str, str] | None:

@@ -2,9 +2,9 @@
 
 Facts weigh two thirds and instructions (limits and parts) one third, where the brief states both. A forbidden text
 costs 3 points; a number that neither brief nor source gives costs 0.5, or 2 when it makes a claim (money, percent, a
-multiple, a thousand or more), 5 at most; a date that the brief does not give, where it gives dates, costs 6, and so does a statement
-that the text turns around. Facts that had to be read off the prompt count generously: seven in ten are
-enough. Wording is checked, meaning is not: most contradictions go unseen.
+multiple, a thousand or more), 5 at most; a date that the brief does not give, where it gives dates, costs 6, and so does what contradicts the
+brief: a statement turned around, another number of the same thing, another name in its place. Facts that had to be read off the
+prompt count generously: seven in ten are nearly enough. Wording is checked, meaning is not: a contradiction in other words goes unseen.
 """
 
 from __future__ import annotations
@@ -24,12 +24,17 @@ from bakeoff.score.facts import (
     numbers_in,
     prompt_facts,
 )
-from bakeoff.score.parts import missing_parts
-from bakeoff.score.polarity import turned_around
+from bakeoff.score.figures import misplaced_figures
+from bakeoff.score.names import wrong_names
+from bakeoff.score.opposites import opposites_of
+from bakeoff.score.parts import SIGN_OFF, missing_parts
+from bakeoff.score.polarity import negated_otherwise, turned_around
 from bakeoff.score.text import EMAIL, HASHTAG, Text, is_list_item, without_links
 
 _FACT_SHARE = 2 / 3
 _GUESSED_ENOUGH = 0.7
+_GUESSED_MISS = 0.3
+_SIGNATURE_LINE = 12
 _WRONG_COST = 6.0
 _WRONG_MOST = 8.0
 _CLAIM_BEFORE = re.compile(r"[$€£¥]\s?$")
@@ -76,7 +81,7 @@ def brief_compliance(text: Text, checks: BriefChecks, facts: FactCheck) -> Dimen
         return Dimension(value=None, evidence=("the brief states nothing to check",))
     evidence: list[str] = []
     kept = 1 - (len(broken) + len(absent)) / instructions if instructions else None
-    recall = facts.recall if facts.declared or facts.recall is None else min(1.0, facts.recall / _GUESSED_ENOUGH)
+    recall = facts.recall if facts.declared or facts.recall is None else _of_guesses(facts)
     if recall is not None and kept is not None:
         value = 10 * (_FACT_SHARE * recall + (1 - _FACT_SHARE) * kept)
     else:
@@ -100,13 +105,38 @@ def brief_compliance(text: Text, checks: BriefChecks, facts: FactCheck) -> Dimen
     if dates:
         value -= min(_WRONG_MOST, _WRONG_COST * len(dates))
         evidence.append(f"dates that the brief does not give: {', '.join(dates[:3])}")
-    if turned := turned_around(text.raw, checks.prompt):
+    if turned := contradictions(text, checks):
         value -= min(_WRONG_MOST, _WRONG_COST * len(turned))
         evidence.append(f"the other way round than the brief has it: {', '.join(turned[:3])}")
     if claims or others:
         value -= min(5.0, 2.0 * len(claims) + 0.5 * len(others))
         evidence.append(f"numbers that the brief does not give: {', '.join((claims + others)[:5])}")
     return Dimension(value=round(max(0.0, value), 3), evidence=tuple(evidence))
+
+
+def contradictions(text: Text, checks: BriefChecks) -> tuple[str, ...]:
+    """Return what the text says against the brief, in its own words: turned around, misplaced figures, other names. English only."""
+    if checks.language != "en":
+        return ()
+    return tuple(
+        dict.fromkeys(
+            (
+                *turned_around(text.raw, checks.prompt),
+                *negated_otherwise(text.no_code, checks.prompt),
+                *opposites_of(text.no_code, checks.prompt),
+                *misplaced_figures(text.no_links, checks.prompt, checks.source or ""),
+                *wrong_names(text, checks),
+            )
+        )
+    )
+
+
+def _of_guesses(facts: FactCheck) -> float:
+    """Recall of guessed facts, of which each may be beside the point: one is given, and seven in ten are nearly enough."""
+    recall = 1.0 - len(facts.missing) / facts.total
+    if recall >= _GUESSED_ENOUGH:
+        return 1.0 - _GUESSED_MISS * (1.0 - recall) / (1.0 - _GUESSED_ENOUGH)
+    return (1.0 - _GUESSED_MISS) * recall / _GUESSED_ENOUGH
 
 
 def _dates_out_of_thin_air(text: Text, checks: BriefChecks) -> tuple[str, ...]:
@@ -125,7 +155,7 @@ def invented_numbers(text: Text, checks: BriefChecks) -> tuple[tuple[str, ...], 
     known = known_numbers(checks.prompt, checks.source or "", *(text for fact in checks.must_include for text in fact))
     claims: dict[str, None] = {}
     others: dict[str, None] = {}
-    for line in text.no_code.splitlines():
+    for line in _before_signature(text):
         bare = without_links(line)
         bare = HASHTAG.sub(" ", bare) if "#" in bare else bare
         bare = EMAIL.sub(" ", bare) if "@" in bare else bare
@@ -146,6 +176,15 @@ def invented_numbers(text: Text, checks: BriefChecks) -> tuple[tuple[str, ...], 
                 continue
             (claims if is_claim or largest >= 1000 else others).setdefault(numeral)
     return tuple(claims), tuple(others)
+
+
+def _before_signature(text: Text) -> list[str]:
+    """The lines outside code, without those below a sign-off: telephone and registration numbers are no claims."""
+    lines = text.no_code.splitlines()
+    for at in range(len(lines) - 1, max(-1, len(lines) - 12), -1):
+        if SIGN_OFF.match(lines[at].strip()):
+            return lines[:at] + [line for line in lines[at:] if len(line.split()) > _SIGNATURE_LINE]
+    return lines
 
 
 def _is_label(line: str, numeral: str, before: str, after: str, start: int) -> bool:

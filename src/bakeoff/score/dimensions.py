@@ -164,7 +164,7 @@ def language_quality(text: Text, checks: BriefChecks) -> Dimension:
     There is no spelling dictionary behind this: well-shaped misspellings pass.
     """
     if not text.words:
-        return Dimension(value=0.0, evidence=("no words",))
+        return Dimension(value=None if text.code_blocks else 0.0, evidence=("no words",))
     ledger = _Ledger()
     share = duplicate_ngram_share(text.words) if len(text.words) >= 20 else 0.0
     ledger.deduct(min(4.0, 30 * (share - 0.04)), f"{share:.0%} of four-word runs are repeated")

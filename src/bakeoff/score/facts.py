@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from bakeoff.score.text import URL
@@ -92,7 +92,7 @@ def contains_fact(alternatives: Iterable[str], normalised: str) -> bool:
     return any(_occurs(fact, normalised) for fact in alternatives)
 
 
-_BOUNDED_NUMERAL = re.compile(r"(?<!\d)(?<!\d[.,:])\d+(?!\w|[.,:]\d)")
+_BOUNDED_NUMERAL = re.compile(r"(?<!\d)(?<!\d[.,:])\d+(?:(?=s\b)|(?!\w|[.,:]\d))")
 
 
 def _occurs(fact: str, normalised: str) -> bool:
@@ -136,7 +136,7 @@ def _bounded(wanted: str, suffix: str) -> str:
     """A pattern for `wanted` that neither starts nor ends inside a word or number."""
     first, last = wanted[0], wanted[-1]
     left = r"(?<!\d)(?<!\d[.,:])" if first.isdigit() else r"(?<!\w)" if first.isalnum() else ""
-    right = r"(?![\w]|[.,:]\d)" if last.isdigit() else rf"{suffix}(?!\w)" if last.isalpha() else ""
+    right = r"(?:(?=s\b)|(?![\w]|[.,:]\d))" if last.isdigit() else rf"{suffix}(?!\w)" if last.isalpha() else ""
     return f"{left}{_spaced(wanted)}{right}"
 
 
@@ -190,7 +190,7 @@ def known_numbers(*texts: str) -> set[float]:
             # In the prompt "2.4" may be a version and "24/7" two numbers: each part is known as well.
             known |= {float(part) for part in re.split(r"[.,:]", match.group())}
         for word in _WORD.findall(lowered):
-            known |= _word_values(word)
+            known |= word_values(word)
         known |= _hours_in(lowered)
     return known
 
@@ -201,7 +201,8 @@ def _hours_in(lowered: str) -> set[float]:
     return after_noon | {float(int(hour) - 12) for hour in _CLOCK_HOUR.findall(lowered) if 13 <= int(hour) <= 24}
 
 
-def _word_values(word: str) -> set[float]:
+def word_values(word: str) -> set[float]:
+    """Return the value of a number word (`twenty-five`), as a set; empty for any other word."""
     head, _, tail = word.partition("-")
     if head in _NUMBER_VALUES:
         return {float(_NUMBER_VALUES[head])}
@@ -214,7 +215,7 @@ def _word_values(word: str) -> set[float]:
 _TICKED = re.compile(r"`([^`\n]{2,200})`")
 _QUOTED = re.compile(r"(?<!\w)['\"“‘]([A-Z0-9][^'\"“”‘’\n]{2,80})['\"”’](?!\w)")
 _COUNTED = re.compile(
-    r"[ -]?(?:-? ?(?:to|and|-|–) ?\d{1,5} )?(?:words?|characters?|hashtags?|emojis?|sentences?|paragraphs?|bullets?|bullet points?|lines?|steps?|tweets?|options|versions)\b",
+    r"[ -]?(?:-? ?(?:to|and|-|–) ?\d{1,5} )?(?:words?|characters?|hashtags?|emojis?|sentences?|paragraphs?|bullets?|bullet points?|lines?|steps?|tweets?|options|versions|things|reasons|ways|tips|lessons|ideas|examples|questions)\b",
     re.IGNORECASE,
 )
 _GLUED = re.compile(r"[A-Za-z]{1,6}\b")
@@ -284,11 +285,23 @@ def prompt_facts(prompt: str) -> tuple[tuple[str, ...], ...]:
             glued = _GLUED.match(bare, end)
             fact = numeral + (glued.group() if glued is not None else "")
             found.setdefault(fact, (fact,))
+    for name in _names_of(bare):
+        found.setdefault(name, (name, *(word for word in name.split() if len(word) > 3)))
+    return tuple(found.values())
+
+
+@lru_cache(maxsize=256)
+def names_in(text: str) -> tuple[str, ...]:
+    """Return what looks like a name inside sentences: runs of capitalised words, each once; code, links and quotations left out."""
+    bare = URL.sub(" ", _QUOTED.sub(" ", _TICKED.sub(" ", text)))
+    return tuple(dict.fromkeys(part for name in _names_of(bare) for part in name.split(" and ")))
+
+
+def _names_of(bare: str) -> Iterator[str]:
     for match in _NAME.finditer(bare):
         words = match.group(1).replace("’s", "").replace("'s", "").split()
         if words and words[0].casefold() not in _NOT_NAMES:
-            found.setdefault(" ".join(words), (" ".join(words), *(word for word in words if len(word) > 3)))
-    return tuple(found.values())
+            yield " ".join(words)
 
 
 def _without_variable(command: str) -> tuple[str, ...]:

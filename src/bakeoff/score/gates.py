@@ -16,9 +16,15 @@ from bakeoff.score.chatter import find_judge_injection, find_meta_chatter, find_
 from bakeoff.score.facts import contains_fact, normalise, prompt_facts
 from bakeoff.score.garbage import find_garbage, find_hidden
 from bakeoff.score.kind import find_other_kind
-from bakeoff.score.language import FUNCTION_WORDS, detect_other_language, other_script_share
+from bakeoff.score.language import (
+    FUNCTION_WORDS,
+    LANGUAGE_NAMES,
+    detect_other_language,
+    english_share,
+    other_script_share,
+)
 from bakeoff.score.norms import weighted_length
-from bakeoff.score.repetition import duplicate_ngram_share, duplicate_sentences, immediate_loop
+from bakeoff.score.repetition import duplicate_ngram_share, duplicate_sentences, immediate_loop, is_listing
 from bakeoff.score.text import WORD, Text, parsed
 from bakeoff.score.truncation import find_truncation
 
@@ -62,12 +68,18 @@ _LATIN = frozenset(
         "af",
     ]
 )
-_SQUARE = re.compile(r"(?<!!)\[(?!\s?[xX]?\s?\])([A-Za-z][A-Za-z0-9'’ /_.-]{1,48})\](?![(\[:])")
+_OTHER_SCRIPT = frozenset(str.split("ja zh ko ru uk bg mk el ar fa he hi th ka hy bn ta"))
+_SQUARE = re.compile(r"(?<!!)\[(?!\s?[xX]?\s?\])([^\W\d_][\w'’ /.-]{1,48})\](?![(\[:])")
 _CURLY = re.compile(r"\{\{ ?([^{}\n]{1,60}) ?\}\}|(?<![{$\w])\{([a-z][a-z_ ]{1,40})\}(?!\})")
 _ANGLE = re.compile(
     r"<((?:your|insert|the|company|client|customer|recipient|sender|product|brand|date|time|name|link|url|price|phone|address|city|title|location|amount)"
     r"[a-z _-]{0,40})>",
     re.IGNORECASE,
+)
+_GAP_WORDS = frozenset(
+    str.split(
+        "name company client customer recipient sender product brand date time link url price phone address city title location amount number"
+    )
 )
 _INSTRUCTION_START = re.compile(
     r"(?:please )?(?:write|draft|compose|create|mention|include|keep it|use at most|end with|make it|tweet for|ad copy for|say that|do not mention|no hashtags|facts:|steps:)\b"
@@ -180,13 +192,16 @@ def run_gates(text: Text, finish_reason: str, checks: BriefChecks) -> tuple[Gate
     return tuple(hits)
 
 
-def _refusal(text: Text, _finish: str, _checks: BriefChecks) -> Finding | None:
-    span = find_refusal(text)
+def _refusal(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
+    span = find_refusal(text, checks.prompt)
     return ("an assistant refuses", span) if span is not None else None
 
 
 def _meta_chatter(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
     return find_meta_chatter(text, checks.content_type)
+
+
+_ECHO_OF_ALL = 0.7
 
 
 def _prompt_echo(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
@@ -203,10 +218,18 @@ def _prompt_echo(text: Text, _finish: str, checks: BriefChecks) -> Finding | Non
     start = list(prompt.words[:7])
     if len(start) == 7 and _INSTRUCTION_START.match(" ".join(start)) and list(text.words[:7]) == start:
         return "starts with the words of the brief", " ".join(start)
+    if _gives_back(text.words, prompt.words):
+        return "the brief is given back nearly whole", " ".join(prompt.words)[:160]
     share, instructed = _echo_share(text.words, prompt.words)
     if share > 0.4 and instructed:
         return f"{share:.0%} of the words are runs of six from the brief, instructions among them", text.raw[:120]
     return None
+
+
+def _gives_back(words: tuple[str, ...], prompt: tuple[str, ...]) -> bool:
+    """Whether the brief stands in the text from its first word on: what was asked for ("Memo: ..."), and not its facts alone."""
+    part = prompt[: max(12, round(_ECHO_OF_ALL * len(prompt)))]
+    return len(part) >= 12 and f" {' '.join(part)} " in f" {' '.join(words)} "
 
 
 def _echo_share(words: tuple[str, ...], prompt: tuple[str, ...]) -> tuple[float, bool]:
@@ -223,12 +246,17 @@ def _echo_share(words: tuple[str, ...], prompt: tuple[str, ...]) -> tuple[float,
     return (sum(covered) / len(words) if words else 0.0), instructed >= 2
 
 
+_REPEATS = 0.25
+# Rows of a table and questions of a list begin alike, and none of them is said twice.
+_LIST_REPEATS = 0.5
+
+
 def _repetition(text: Text, _finish: str, _checks: BriefChecks) -> Finding | None:
     words = text.words
     loop = immediate_loop(words)
     if loop is not None:
         return "a phrase stands three times in a row", loop[:120]
-    if len(words) >= 40 and (share := duplicate_ngram_share(words)) > 0.25:
+    if len(words) >= 40 and (share := duplicate_ngram_share(words)) > (_LIST_REPEATS if is_listing(text) else _REPEATS):
         return f"{share:.0%} of four-word runs are repeated", " ".join(words[:12])
     if len(text.sentences) >= 4:
         share, sentence = duplicate_sentences(text)
@@ -259,8 +287,14 @@ def _platform_limit(text: Text, _finish: str, checks: BriefChecks) -> Finding | 
 
 def _wrong_language(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
     other = detect_other_language(text.words, checks.language)
-    if other is not None:
+    if other is not None and LANGUAGE_NAMES[other] not in checks.prompt.casefold():
         return f"function words of {other}, asked for {checks.language}", " ".join(text.words[:12])
+    if checks.language not in FUNCTION_WORDS and (share := english_share(text.words)) >= 0.3:
+        return f"{share:.0%} of the words are English function words, asked for {checks.language}", " ".join(
+            text.words[:12]
+        )
+    if checks.language in _OTHER_SCRIPT and len(text.prose) >= 20 and (share := other_script_share(text.prose)) < 0.2:
+        return f"{1 - share:.0%} of the letters are Latin, asked for {checks.language}", text.prose[:60]
     if checks.language in _LATIN and len(text.prose) >= 20 and (share := other_script_share(text.prose)) > 0.4:
         return f"{share:.0%} of the letters are not Latin, asked for {checks.language}", text.prose[:60]
     return None
@@ -275,7 +309,12 @@ def _placeholder(text: Text, _finish: str, checks: BriefChecks) -> Finding | Non
     wanted = f"{checks.prompt}\n{checks.source or ''}".casefold()
     patterns = (_SQUARE,) if checks.content_type == "technical_doc" else (_SQUARE, _CURLY, _ANGLE)
     gaps = [match.group() for pattern in patterns for match in pattern.finditer(text.no_code)]
-    gaps = [gap for gap in gaps if gap.casefold() not in wanted and (" " in gap or gap[1:2].isupper() or gap[0] != "[")]
+    gaps = [
+        gap
+        for gap in gaps
+        if gap.casefold() not in wanted
+        and (" " in gap or gap[1:2].isupper() or gap[0] != "[" or gap[1:-1] in _GAP_WORDS)
+    ]
     gaps = [
         gap for gap in gaps if gap.strip("[]").lower() not in {"note", "warning", "tip", "important", "caution", "sic"}
     ]
@@ -285,6 +324,9 @@ def _placeholder(text: Text, _finish: str, checks: BriefChecks) -> Finding | Non
     if checks.must_include or (len(set(gaps)) >= 2 and len(prompt_facts(checks.prompt)) >= 2):
         return "a gap where the brief gives the value", ", ".join(dict.fromkeys(gaps))[:120]
     return None
+
+
+_SAY_ANEW = re.compile(r"rewrit|rephras|paraphras|simplif|translat|own words|plain|child|beginner", re.IGNORECASE)
 
 
 def _off_topic(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
@@ -300,8 +342,11 @@ def _off_topic(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
         if len(word) > 3 and word not in _TOPIC_STOP
     }
     shared = topic & {_stem(word) for word in text.words}
-    if len(topic) < 6 or len(shared) > max(1, 0.06 * len(topic)):
+    rewrites = checks.source is not None and _SAY_ANEW.search(checks.prompt) is not None
+    if len(topic) < 6 or len(shared) > (0 if rewrites else max(1, 0.06 * len(topic))):
         return None
+    if not checks.must_include and len(topic) < 12 and len(prompt_facts(checks.prompt)) < 4:
+        return None  # a request in a few general words can be answered in others
     if (
         not checks.must_include
         and len(shared) == 1

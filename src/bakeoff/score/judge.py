@@ -23,6 +23,9 @@ LEAST_MASS = 0.8
 """Of probability on valid answers; below it a judge did not understand the question, and its grade says nothing."""
 
 TOP_LOGPROBS = 20
+SAMPLES = 5
+"""Answers drawn for a grade where there are no probabilities; with fewer than `LEAST_MASS` of them valid, there is no grade."""
+
 _GRADES = ("1", "2", "3", "4", "5")
 _FIRST, _SECOND, _TIE = "a", "b", "t"
 _VERDICTS: Mapping[str, float] = {_FIRST: 1.0, _SECOND: 0.0, _TIE: 0.5}
@@ -99,6 +102,17 @@ def read_grade(answer: str, logprobs: Mapping[str, float] | None = None) -> Verd
         return Verdict(sum(int(grade) * mass for grade, mass in masses.items()) / total, total)
     found = set(re.findall(r"(?<![\d.,/])([1-5])(?![\d])(?![.,]\d)(?:\s*(?:/|out of)\s*5)?", answer.strip()))
     return Verdict(float(found.pop()) if len(found) == 1 else None, None)
+
+
+def sampled_grade(drawn: Sequence[Verdict]) -> Verdict:
+    """Return the mean of several drawn grades; `mass` is the share of answers that were valid, and as little as for probabilities will do.
+
+    >>> sampled_grade([Verdict(4.0, None), Verdict(3.0, None), Verdict(4.0, None), Verdict(5.0, None), Verdict(None, None)])
+    Verdict(value=4.0, mass=0.8)
+    """
+    given = [verdict.value for verdict in drawn if verdict.value is not None]
+    share = len(given) / len(drawn) if drawn else 0.0
+    return Verdict(sum(given) / len(given) if given and share >= LEAST_MASS else None, share)
 
 
 def read_preference(answer: str, logprobs: Mapping[str, float] | None = None) -> Verdict:

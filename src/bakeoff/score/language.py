@@ -34,6 +34,18 @@ FUNCTION_WORDS: Mapping[str, frozenset[str]] = MappingProxyType(
     }
 )
 
+LANGUAGE_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "en": "english",
+        "de": "german",
+        "fr": "french",
+        "es": "spanish",
+        "it": "italian",
+        "nl": "dutch",
+        "pt": "portuguese",
+    }
+)
+
 _DETERMINERS = frozenset(["a", "an", "the", "my", "our", "your", "their", "its", "every"])
 # What never follows a determiner in English prose, adjectival participles and nouns left out on purpose.
 _NEVER_AFTER = frozenset(
@@ -107,6 +119,11 @@ def detect_other_language(words: Sequence[str], expected: str) -> str | None:
     if best == expected or shares[best] < 0.2 or ours > 0.12 or shares[best] < 2.5 * ours:
         return None
     return best
+
+
+def english_share(words: Sequence[str]) -> float:
+    """Return the share of English function words, 0 for fewer than 15 words."""
+    return sum(map(FUNCTION_WORDS["en"].__contains__, words)) / len(words) if len(words) >= 15 else 0.0
 
 
 def other_script_share(text: str) -> float:

@@ -40,7 +40,7 @@ _NAME = re.compile(
     r"(?<![\w'’.-])([A-Z][a-zà-öø-ÿ'’]{1,30}(?:-[A-Z][a-zà-öø-ÿ]{1,30})?(?: [A-Z][a-zà-öø-ÿ'’]{1,30}){0,2})"
 )
 _SENDER = re.compile(
-    r"(?:\bfrom|[Ss]ign(?: it| off)?(?: as| with)?|[Ss]igned(?: by| as)?|[Ss]ender(?: is|:)?|[Oo]n behalf of|\bI am|\bI'm|[Mm]y name is|\bby) "
+    r"(?:\b[Ff]rom|[Ss]ign(?: it| off)?(?: as| with)?|[Ss]igned(?: by| as)?|[Ss]ender(?: is|:)?|[Oo]n behalf of|\bI am|\bI'm|[Mm]y name is|\bby) "
     r"((?:[A-Z][\w'’-]{1,30} ?){1,3})"
 )
 _NOT_A_PERSON = frozenset(
@@ -90,6 +90,9 @@ _NOT_A_PERSON = frozenset(
         "hi",
     ]
 )
+
+
+_TITLES = frozenset({"Mr", "Ms", "Mrs", "Miss", "Dr", "Prof", "Sir", "Madam"})
 
 
 def missing_parts(wanted: tuple[str, ...], text: Text, checks: BriefChecks) -> tuple[str, ...]:
@@ -176,6 +179,26 @@ def _names(text: str) -> set[str]:
 def _sender_names(checks: BriefChecks) -> set[str]:
     found = {word.rstrip(".,") for match in _SENDER.finditer(checks.prompt) for word in match.group(1).split()}
     return {word for word in found if word.casefold() not in _NOT_A_PERSON}  # "by Friday" is no sender
+
+
+def addressed_names(text: Text) -> set[str]:
+    """Return the names in the greeting, empty where there is none."""
+    line = _greeting_line(text)
+    return _names(GREETING.sub(" ", line, count=1)) - _TITLES if line is not None and "[" not in line else set()
+
+
+def signed_names(text: Text) -> set[str]:
+    """Return the names below the sign-off, empty where there is none."""
+    if not any(SIGN_OFF.match(line) for line in text.lines[-8:]):
+        return set()
+    signed = " \n ".join(line[:200] for line in closing_lines(text)[:1])
+    return set() if "[" in signed else _names(signed)
+
+
+def brief_parties(checks: BriefChecks) -> tuple[set[str], set[str]]:
+    """Return the words of the sender's name, as far as the brief gives it, and those of all other names in the brief."""
+    senders = _sender_names(checks)
+    return senders, _names(checks.prompt) - senders
 
 
 def _recipient(text: Text, checks: BriefChecks) -> bool:

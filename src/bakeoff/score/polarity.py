@@ -1,18 +1,53 @@
 """Statements of the brief that the text turns around: "cannot be restored" in the one, "can be restored" in the other.
 
-Wording, no meaning: only an auxiliary verb with a negation in the brief, and the same word behind the same auxiliary without one
-in the text, where the text says it nowhere with its negation. Imperatives ("do not mention ..") are instructions, and left out.
+Wording, no meaning, in English. Three ways of saying the opposite are known: the same auxiliary without its negation, the same word
+with a negation where the brief has none (or the other way about), and a word of opposite sense (`opposites`). Where the text says
+it both ways, nothing is held against it. Imperatives ("do not mention ..") are instructions, and left out.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
+
+from bakeoff.score.language import FUNCTION_WORDS
 
 _AUXILIARY = r"(?:can|could|will|would|is|are|was|were)"
 _NOT = r"(?: ?not|n[’']t| no longer| never)"
 _NEGATED = re.compile(rf"\b(?P<verb>{_AUXILIARY}|ca|wo){_NOT} (?P<be>be )?(?P<word>[a-z]{{4,}})", re.IGNORECASE)
 _WHOLE = {"ca": "can", "wo": "will"}
+
+_TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)?|[.,;:!?()\n–—]")
+_ENDS = frozenset(".!?\n")
+_BREAKS = frozenset(".,;:!?()\n–—") | {"but", "because", "so", "although", "while", "which"}
+_CUES = frozenset(
+    str.split(
+        "not no never without cannot can't don't doesn't didn't won't isn't aren't wasn't weren't nor neither none nothing nobody"
+    )
+)
+_CONDITIONS = frozenset(str.split("when if until unless whether where once before after"))
+_NOUN_CUES = frozenset(
+    str.split("no without nor neither none nothing nobody")
+)  # "the draft without the soil section" denies no soil
+# Words that deny without a "not": where one stands in the sentence, nothing is said about it.
+_SOFT_CUES = frozenset(
+    str.split(
+        "zero instead rather skip forget avoid avoids exclude excludes excluding excluded stop stops ditch lack lacks hardly goodbye "
+        "unless nowhere few little less rid optional wouldn't couldn't shouldn't haven't hasn't hadn't unnecessary"
+    )
+)
+_NO_NEGATION = frozenset(
+    str.split("only more less fewer later sooner longer earlier just least matter doubt wonder one")
+)
+_FREE = re.compile(r"-free\b|\bfree (?:of|from)\b")  # "nut-free", "free of nuts"; "free delivery" denies nothing
+_REACH = 4
+_COMMON = FUNCTION_WORDS["en"] | frozenset(
+    str.split(
+        "make made making take takes want wants like come comes good great best better well much many another even ever other same thing things "
+        "time times really still know knows going goes word words line lines hashtag hashtags emoji emojis jargon call action mention write writes draft include use used tone way ways anything something someone anyone everything"
+    )
+)
 
 
 def turned_around(text: str, prompt: str) -> tuple[str, ...]:
@@ -41,3 +76,102 @@ def _statements(prompt: str) -> tuple[tuple[re.Pattern[str], re.Pattern[str]], .
         negated = re.compile(rf"(?:\bnot|n[’']t|\bno longer|\bnever|\bcannot) (?:\w+ )?(?:be )?{word}\b", re.IGNORECASE)
         patterns[verb, be, word] = (said, negated)
     return tuple(patterns.values())
+
+
+class _Uses(NamedTuple):
+    """How a text uses its words, by stem: with a negation before them, right behind one, without any in the sentence; and their company."""
+
+    negated: dict[str, str]
+    at_once: dict[str, frozenset[str]]
+    plain: dict[str, frozenset[str]]
+    hedged: frozenset[str]
+
+
+def negated_otherwise(text: str, prompt: str) -> tuple[str, ...]:
+    """Return words that the brief negates and the text does not, or the other way about, as the text or brief has them.
+
+    >>> negated_otherwise("Just walk in, booking required.", "Classes with no booking required.")
+    ('booking', 'required')
+    >>> negated_otherwise("Shoes are not included.", "Classes, shoes included.")
+    ('not included',)
+    """
+    asked = _uses(prompt, of_brief=True)
+    said = _uses(text, of_brief=False)
+    found: dict[str, None] = {}
+    for stem, word in asked.negated.items():
+        if stem in said.plain and stem not in said.negated.keys() | said.hedged | asked.plain.keys() | asked.hedged:
+            found.setdefault(word)
+    for stem, company in said.at_once.items():
+        unsure = stem in asked.negated or stem in asked.hedged or stem in said.plain
+        if not unsure and company & asked.plain.get(stem, frozenset()):
+            found.setdefault(f"not {said.negated.get(stem, stem)}")
+    return tuple(found)
+
+
+def stem_of(word: str) -> str:
+    """Return what words of one family share, roughly: no plural s, five letters."""
+    return word.removesuffix("s")[:5] if len(word) > 3 else word
+
+
+@lru_cache(maxsize=256)
+def _uses(text: str, *, of_brief: bool) -> _Uses:
+    negated: dict[str, str] = {}
+    at_once: dict[str, frozenset[str]] = {}
+    plain: dict[str, set[str]] = {}
+    hedged: set[str] = set()
+    for sentence in _sentences(text):
+        words = [token for token in sentence if token not in _BREAKS]
+        stems = frozenset(stem_of(word) for word in words if _carries(word))
+        cued = not _CUES.isdisjoint(words) or not _SOFT_CUES.isdisjoint(words)
+        reach, since, cue = 0, 0, ""
+        for index, token in enumerate(sentence):
+            if token in _BREAKS:
+                reach = 0
+            elif token in _CUES and _denies(sentence, index, of_brief):
+                reach, since, cue = _REACH, 0, token
+            elif _carries(token):
+                stem = stem_of(token)
+                if reach > 0:
+                    negated.setdefault(stem, token)
+                    if since == 0 and cue not in _NOUN_CUES:
+                        at_once.setdefault(stem, stems - {stem})
+                elif _is_hedged(sentence, index) if of_brief else cued:
+                    hedged.add(stem)
+                else:
+                    plain.setdefault(stem, set()).update(stems - {stem})
+                since += 1
+            reach -= token not in _BREAKS and token not in _CUES
+    return _Uses(negated, at_once, {stem: frozenset(company) for stem, company in plain.items()}, frozenset(hedged))
+
+
+def _sentences(text: str) -> list[list[str]]:
+    found: list[list[str]] = [[]]
+    for token in _TOKEN.findall(_FREE.sub(" without ", text.replace("’", "'").lower())):
+        if token in _ENDS:
+            found.append([])
+        else:
+            found[-1].append(token)
+    return [sentence for sentence in found if sentence]
+
+
+def _is_hedged(sentence: list[str], index: int) -> bool:
+    """Whether a negation stands between the breaks around a word, or a condition before it."""
+    start = next((at + 1 for at in range(index, -1, -1) if sentence[at] in _BREAKS), 0)
+    end = next((at for at in range(index, len(sentence)) if sentence[at] in _BREAKS), len(sentence))
+    clause = sentence[start:end]
+    return not (_CUES | _SOFT_CUES).isdisjoint(clause) or not _CONDITIONS.isdisjoint(clause[: index - start])
+
+
+def _denies(sentence: list[str], index: int, of_brief: bool) -> bool:
+    """Whether a negation denies what follows: not "no more than", nor, in a brief, the instruction "do not mention"."""
+    if index + 1 < len(sentence) and sentence[index + 1] in _NO_NEGATION:
+        return False
+    if not of_brief:
+        return True
+    start = index - 1 if sentence[index] == "not" and index and sentence[index - 1] == "do" else index
+    told = sentence[index] in {"don't", "never"} or start < index
+    return not (told and (start == 0 or sentence[start - 1] in _BREAKS or sentence[start - 1] in {"and", "please"}))
+
+
+def _carries(word: str) -> bool:
+    return len(word) >= 3 and word.isalpha() and word not in _COMMON

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from operator import eq
 
-from bakeoff.score.text import Text
+from bakeoff.score.text import Text, is_list_item
 
 
 def duplicate_ngram_share(words: Sequence[str], size: int = 4) -> float:
@@ -38,3 +38,11 @@ def immediate_loop(words: Sequence[str]) -> str | None:
             if run >= needed and any(not word.isdigit() for word in words[index - period + 1 : index + 1]):
                 return " ".join(words[index - period + 1 : index + 1])
     return None
+
+
+def is_listing(text: Text) -> bool:
+    """Whether most lines are items of a list or rows of a table, and hardly any of them stands there twice."""
+    lines = text.lines
+    items = [line for line in lines if line.startswith("|") or is_list_item(line)]
+    bare = {line.lstrip("0123456789.)-*• ").casefold() for line in items}
+    return len(items) >= 3 and len(items) >= 0.5 * len(lines) and len(bare) >= 0.9 * len(items)

@@ -23,6 +23,8 @@ URL = re.compile(
 EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}")
 HASHTAG = re.compile(r"(?<![\w&/#])#(?=[\w]{0,100}[^\W\d_])\w{1,100}")
 _SPLIT = re.compile(r"(?<=[.!?…])[\"'”’»)\]*_]{0,4}\s+|(?<=[。！？])")
+# Scripts without spaces: about two characters a word.
+_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]+")
 _MAY_LINK = re.compile(r"://|\.\w")
 _ABBREVIATIONS = frozenset(
     [
@@ -132,8 +134,14 @@ class Text:
 
     @cached_property
     def word_count(self) -> int:
-        """Runs of non-space that hold a letter or digit, in the whole text: how people and word processors count."""
-        return sum(1 for token in self.raw.split() if token.isalnum() or any(map(str.isalnum, token)))
+        """Runs of non-space that hold a letter or digit, in the whole text: how people and word processors count.
+
+        Of Chinese, Japanese and Thai, which have no spaces, two characters are taken for a word.
+        """
+        spaced = sum(1 for token in self.raw.split() if token.isalnum() or any(map(str.isalnum, token)))
+        if self.raw.isascii():
+            return spaced
+        return spaced + sum(len(run) // 2 - 1 for run in _UNSPACED.findall(self.raw) if len(run) > 3)
 
     @cached_property
     def words(self) -> tuple[str, ...]:

@@ -127,8 +127,13 @@ def _stops_in_a_sentence(text: Text, content_type: str) -> bool:
     if not text.sentences:
         return False
     minimum = _WEAK_MINIMUM_WORDS.get(content_type, 8)
+    behind = len(text.sentences) >= 4 and line.endswith(text.sentences[-1]) and len(line) > len(text.sentences[-1]) + 20
+    if behind:  # behind other sentences of its paragraph, it is no slogan and no signature
+        minimum = 4
     if len(WORD.findall(text.sentences[-1])) < minimum:
         return False
-    before = [sentence for sentence in text.sentences[:-1] if len(WORD.findall(sentence)) >= 5]
+    before = [
+        sentence for sentence in text.sentences[:-1] if len(WORD.findall(sentence)) >= 5 and sentence != text.lines[0]
+    ]
     ended = sum(re.search(r"[.!?…:][\"'”’)*_]{0,3}$", sentence) is not None for sentence in before)
-    return len(before) >= 2 and ended >= 0.8 * len(before)
+    return len(before) >= (1 if behind else 2) and ended >= 0.8 * len(before)

@@ -37,6 +37,7 @@ from bakeoff.serve.lease import (
     Stopping,
     Upstream,
 )
+from bakeoff.serve.leftovers import end_leftovers, keep_list
 from bakeoff.serve.plan import ServingPlan
 from bakeoff.serve.residency import FAULTS, NOTHING, Residency
 from bakeoff.serve.shown import show
@@ -113,8 +114,9 @@ class Supervisor:
         self._rested = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        """Begin: load what is to be preloaded."""
+        """Begin: end what an earlier process left, load what is to be preloaded."""
         self._loop = asyncio.get_running_loop()
+        await asyncio.to_thread(end_leftovers, self._logs)
         self._spawn(self._measure_for_ever())
         self._carry_out(self._machine.tick(self._loop.time()))
         return self
@@ -206,6 +208,10 @@ class Supervisor:
 
     # What workers' lives tell.
 
+    def spawned(self, _life: WorkerLife) -> None:
+        """A worker's process runs."""
+        keep_list(self._logs, self._running_pids())
+
     def loaded(self, life: WorkerLife) -> None:
         """A worker answers."""
         now, model = self._loop.time(), life.command.name
@@ -235,6 +241,7 @@ class Supervisor:
             held_bytes = self._machine[model].admitted_bytes
             learned(Footprint(model, life.generation, predicted, held_bytes, life.peak_bytes))
         del self._lives[model, life.generation]
+        keep_list(self._logs, self._running_pids())
         self._carry_out(self._machine.gone(self._loop.time(), model, life.generation))
 
     # What the machine asks for.
@@ -279,6 +286,9 @@ class Supervisor:
         self._timer = None
         self._carry_out(self._machine.tick(self._loop.time()))
 
+    def _running_pids(self) -> list[int]:
+        return [life.pid for life in self._lives.values() if life.pid is not None]
+
     def _note_peak(self, life: WorkerLife) -> None:
         if life.peak_bytes is not None:
             now, model = self._loop.time(), life.command.name
@@ -288,7 +298,10 @@ class Supervisor:
         while True:
             await asyncio.sleep(MEASURE_EVERY_S)
             for life in list(self._lives.values()):
-                known = life.peak_bytes or 0
+                known, model = life.peak_bytes or 0, life.command.name
+                ready = life.upstream is not None and model in self._machine
+                if known and ready and not self._machine[model].leases:
+                    continue  # nobody uses it: it has no more than before
                 if (await life.measure() or 0) > known:
                     self._note_peak(life)
 

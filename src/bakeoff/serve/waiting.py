@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ class Queue:
 
     def __init__(self) -> None:
         self._waiters: dict[int, Waiter] = {}
+        self._soonest = math.inf
 
     def __len__(self) -> int:
         return len(self._waiters)
@@ -33,15 +35,16 @@ class Queue:
     @property
     def oldest_since(self) -> float:
         """When the first of them came; infinity when nobody waits."""
-        return next(iter(self)).since if self._waiters else float("inf")
+        return next(iter(self)).since if self._waiters else math.inf
 
     @property
     def next_until(self) -> float:
-        """When the first of them gives up; infinity when nobody waits."""
-        return min((waiter.until for waiter in self), default=float("inf"))
+        """When to look for overdue ones: never later than the first of them gives up; infinity when nobody waits."""
+        return self._soonest if self._waiters else math.inf
 
     def add(self, waiter: Waiter) -> None:
         """Put a waiter at the end."""
+        self._soonest = min(self._soonest, waiter.until) if self._waiters else waiter.until
         self._waiters[waiter.number] = waiter
 
     def take_first(self) -> Waiter:
@@ -54,11 +57,12 @@ class Queue:
 
     def take_overdue(self, now: float) -> list[Waiter]:
         """Take those whose time is over."""
-        if not self._waiters:
+        if not self._waiters or now < self._soonest:
             return []
         overdue = [waiter for waiter in self if waiter.until <= now]
         for waiter in overdue:
             del self._waiters[waiter.number]
+        self._soonest = min((waiter.until for waiter in self), default=math.inf)
         return overdue
 
     def take_all(self) -> list[Waiter]:

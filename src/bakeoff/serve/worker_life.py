@@ -1,6 +1,6 @@
 """One start of a model's worker, from its process to its memory being back. Decides nothing; tells what happens.
 
-It tells `loaded` or `load_failed`, perhaps `died`, and, after `stop`, always and last `gone`. Ready means that it has
+It tells `spawned`, `loaded` or `load_failed`, perhaps `died`, and, after `stop`, always and last `gone`. Ready means that it has
 answered a real request of one token over its socket. Gone means that the process is reaped, its group killed, and the
 system was seen to have the memory again (or `MEMORY_WITHIN_S` seconds have passed, which `memory_late` tells).
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -35,6 +36,9 @@ _GREETING = ({"role": "user", "content": "Hello"},)
 
 class Told(Protocol):
     """Who hears what becomes of a worker."""
+
+    def spawned(self, life: WorkerLife) -> None:
+        """Its process runs."""
 
     def loaded(self, life: WorkerLife) -> None:
         """It answers."""
@@ -72,7 +76,7 @@ class WorkerLife:
         self._logs = logs
         self._available = available
         self._needed = needed
-        self._pid: int | None = None
+        self.pid: int | None = None
         self._grace_s = 0.0
         self._stopped = asyncio.Event()
 
@@ -102,7 +106,7 @@ class WorkerLife:
         if engine is not None and engine.command:  # a launcher's memory is not that of its server
             return None
         on_cpu = self.worker is None or self.worker.facts.device in {"cpu", "none"}
-        memory = read_process_memory(self._pid) if self._pid is not None and on_cpu else None
+        memory = read_process_memory(self.pid) if self.pid is not None and on_cpu else None
         seen = memory.peak_bytes if memory is not None else await self._ask_peak()
         if seen:
             self.peak_bytes = max(seen, self.peak_bytes or 0)
@@ -110,7 +114,9 @@ class WorkerLife:
 
     async def _load(self, deadline_s: float, told: Told) -> None:
         try:
-            self.worker = await start_worker(self.command, self._logs, deadline_s, self._note_pid)
+            self.worker = await start_worker(
+                self.command, self._logs, deadline_s, functools.partial(self._note_pid, told)
+            )
             await self._greet(self.worker, deadline_s)
         except BakeoffError as error:
             if self.worker is not None:
@@ -119,8 +125,9 @@ class WorkerLife:
             told.load_failed(self, error.message)
         await self.measure()
 
-    def _note_pid(self, pid: int) -> None:
-        self._pid = pid
+    def _note_pid(self, told: Told, pid: int) -> None:
+        self.pid = pid
+        told.spawned(self)
 
     async def _greet(self, worker: Worker, deadline_s: float) -> None:
         """Have one token generated, as a request would.

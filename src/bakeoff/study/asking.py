@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from bakeoff.catalog.references import folder_spec, resolve
 from bakeoff.core.errors import UnknownModel
 from bakeoff.core.spec import Candidate, Record, Sampling
+from bakeoff.engines.reading import Completion
 from bakeoff.engines.reward import RewardModel, open_reward_model
-from bakeoff.score.judge import TOP_LOGPROBS, Message, read_grade, read_preference
+from bakeoff.score.judge import (
+    SAMPLES,
+    TOP_LOGPROBS,
+    Message,
+    Verdict,
+    read_grade,
+    read_preference,
+    sampled_grade,
+)
 from bakeoff.study.writers import Judging, make_judge
 
 Kind = Literal["pairs", "grades", "rewards"]
@@ -65,26 +75,54 @@ class Asking(Protocol):
 
 
 class ModelJudge:
-    """A model that writes its verdict."""
+    """A model that writes its verdict.
+
+    A grade is read off the probabilities of its first token; of a server that gives none, it is the mean of several answers that
+    are drawn, since its likeliest answer alone is a digit of five.
+    """
 
     def __init__(self, writer: Judging) -> None:
         self._writer = writer
+        self._gives_none = False
         self.open, self.close = writer.open, writer.close
 
     async def answer(self, question: Question) -> Judgement:
         """Ask in words, and read the answer."""
+        if question.kind == "grades" and self._gives_none:
+            return await self._drawn(question, ())
         answer = await self._writer.judge(question.messages, TOP_LOGPROBS)
+        if question.kind == "grades" and answer.first_logprobs is None:
+            self._gives_none = True
+            return await self._drawn(question, (answer,))
         read = read_grade if question.kind == "grades" else read_preference
-        verdict = read(answer.text, answer.first_logprobs)
-        timings = answer.timings
-        return Judgement(
-            value=verdict.value,
-            mass=verdict.mass,
-            answer=answer.text[:200],
-            prompt_tokens=timings.prompt_tokens,
-            completion_tokens=timings.completion_tokens,
-            latency_s=timings.latency_s,
-        )
+        return _judgement(read(answer.text, answer.first_logprobs), (answer,), answer.text)
+
+    async def _drawn(self, question: Question, paid: tuple[Completion, ...]) -> Judgement:
+        """Grade by several answers; `paid` came before and count towards the cost only."""
+        drawn = [await self._writer.judge(question.messages, TOP_LOGPROBS, draw) for draw in range(1, SAMPLES + 1)]
+        verdict = sampled_grade([read_grade(answer.text) for answer in drawn])
+        return _judgement(verdict, (*paid, *drawn), " | ".join(answer.text.strip() for answer in drawn))
+
+
+def _judgement(verdict: Verdict, answers: Sequence[Completion], said: str) -> Judgement:
+    """What came of a question, with the tokens and the time of all its answers."""
+    timings = [answer.timings for answer in answers]
+    return Judgement(
+        value=verdict.value,
+        mass=verdict.mass,
+        answer=said[:200],
+        prompt_tokens=_sum([each.prompt_tokens for each in timings]),
+        completion_tokens=_sum([each.completion_tokens for each in timings]),
+        latency_s=_sum([each.latency_s for each in timings]),
+    )
+
+
+_Number = TypeVar("_Number", int, float)
+
+
+def _sum(counted: Sequence[_Number | None]) -> _Number | None:
+    known = [number for number in counted if number is not None]
+    return sum(known[1:], start=known[0]) if known and len(known) == len(counted) else None
 
 
 class RewardJudge:

@@ -14,6 +14,7 @@ from bakeoff.core.spec import Candidate, Record, content_hash
 from bakeoff.decide.labelling import Written
 from bakeoff.score.brief import BriefChecks
 from bakeoff.score.judge import (
+    SAMPLES,
     VERSION,
     Message,
     both_orders,
@@ -75,7 +76,8 @@ def questions_for(
 
 
 def _question(judge: Candidate, kind: Kind, texts: Sequence[Written], messages: Sequence[Message]) -> Question:
-    key = content_hash([VERSION, judge.digest, [dict(message) for message in messages]])
+    asked: list[object] = [VERSION, judge.digest, [dict(message) for message in messages]]
+    key = content_hash([*asked, SAMPLES] if kind == "grades" else asked)
     return Question(key, kind, texts[0].brief, tuple(text.trial for text in texts), tuple(messages))
 
 

@@ -88,11 +88,8 @@ def calculate(terms: Terms, watts: float, busy_s: float) -> Costed:
     ]
     stated += [] if terms.idle_watts is None else [_stated("idle_watts", terms.idle_watts, "W")]
     stated += [] if terms.accepted is None else [_stated("accepted", terms.accepted, "share")]
-    price = CloudPrice(
-        model="flat price", provider=None, input_per_million=0, output_per_million=0, catalogue="stated", date=""
-    )
     found = answer(values, stated, co2_per_kwh=terms.co2_per_kwh)
-    return Costed(price=price, flat=flat, candidates=(CostedCandidate(candidate=None, answer=found),))
+    return Costed(price=_FLAT, flat=flat, candidates=(CostedCandidate(candidate=None, answer=found),))
 
 
 def cost_of_run(plan: Plan, work: Sequence[Work], choice: str | None, terms: Terms) -> Costed:
@@ -206,7 +203,14 @@ def _values(terms: Terms, watts: float, busy_s: float, tariff: float, cloud_text
     )
 
 
+_FLAT = CloudPrice(
+    model="flat price", provider=None, input_per_million=0, output_per_million=0, catalogue="stated", date=""
+)
+
+
 def _price(terms: Terms) -> CloudPrice:
+    if terms.cloud_per_request is not None:
+        return _FLAT
     if terms.price_in is not None and terms.price_out is not None:
         return CloudPrice(
             model="your price",

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from bakeoff.core.errors import EndpointError, TextMissing, UsageError, WorkerDied
 from bakeoff.core.records import Generation, Timings, WorkerLoad
-from bakeoff.core.spec import Candidate
+from bakeoff.core.spec import Candidate, Sampling
 from bakeoff.engines.client import EndpointClient
 from bakeoff.engines.deadlines import Deadlines
 from bakeoff.engines.local import find_engine
@@ -26,6 +26,8 @@ from bakeoff.measure.page_cache import cached_share, drop_from_cache, model_file
 from bakeoff.study.plan import Trial
 
 _REAP_WITHIN_S = 2.0
+DRAWN_AT = 0.7
+"""Temperature at which answers of a judge are drawn, where it is asked several times."""
 Message = Mapping[str, str]
 
 
@@ -72,8 +74,10 @@ class Judging(Protocol):
         """Make ready; as `Writer.open`."""
         ...
 
-    async def judge(self, messages: Sequence[Message], top_logprobs: int) -> Completion:
-        """Return the answer, with the log-probabilities of its first token where the server gives them.
+    async def judge(self, messages: Sequence[Message], top_logprobs: int, draw: int | None = None) -> Completion:
+        """Return the likeliest answer, with the log-probabilities of its first token where the server gives them.
+
+        With `draw` it is a random one, another for each number.
 
         Raises:
             WorkerDied: the process behind it is gone.
@@ -171,11 +175,13 @@ class WorkerWriter:
             generation = await _ask(client, self._candidate, trial, messages, concurrency, first_token_s)
         return generation.model_copy(update={"device": worker.facts.device, "dtype": worker.facts.dtype})
 
-    async def judge(self, messages: Sequence[Message], top_logprobs: int) -> Completion:
+    async def judge(self, messages: Sequence[Message], top_logprobs: int, draw: int | None = None) -> Completion:
         """Have it judge; see `Judging`."""
         worker, client = self._running()
         async with self._watching(worker):
-            return await client.generate(messages, self._candidate.sampling, 0, top_logprobs=top_logprobs)
+            return await client.generate(
+                messages, _judging(self._candidate, draw), draw or 0, top_logprobs=top_logprobs
+            )
 
     def _running(self) -> tuple[Worker, EndpointClient]:
         if self._worker is None or self._client is None:
@@ -261,11 +267,13 @@ class EndpointWriter:
         assert self._client is not None  # noqa: S101 - opened above
         return await _ask(self._client, self._candidate, trial, messages, concurrency, first_token_s)
 
-    async def judge(self, messages: Sequence[Message], top_logprobs: int) -> Completion:
+    async def judge(self, messages: Sequence[Message], top_logprobs: int, draw: int | None = None) -> Completion:
         """Have it judge; see `Judging`."""
         await self.open()
         assert self._client is not None  # noqa: S101 - opened above
-        return await self._client.generate(messages, self._candidate.sampling, 0, top_logprobs=top_logprobs)
+        return await self._client.generate(
+            messages, _judging(self._candidate, draw), draw or 0, top_logprobs=top_logprobs
+        )
 
     async def measure(self) -> None:
         """Nothing is known of its memory."""
@@ -322,6 +330,11 @@ class RecordedWriter:
     async def close(self) -> None:
         """Forget the texts."""
         self._texts = None
+
+
+def _judging(judge: Candidate, draw: int | None) -> Sampling:
+    warmth = judge.sampling.temperature if draw is None else DRAWN_AT
+    return judge.sampling.model_copy(update={"temperature": warmth})
 
 
 async def _ask(

@@ -1,0 +1,191 @@
+"""The page of a run: its facts gathered from the store, and the file written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from bakeoff.core.outlines import GenerationOutline, ScoreOutline
+    from bakeoff.core.records import Generation
+    from bakeoff.report.page.facts import BriefText, CostBasis, Origin, PageFacts, RunCost
+    from bakeoff.store.db import Store
+    from bakeoff.study.costing import Work
+    from bakeoff.study.plan import Plan
+
+
+def write_page(
+    plan: Plan,
+    store: Store,
+    document: Mapping[str, Any],
+    generations: Sequence[GenerationOutline],
+    scores: Iterable[ScoreOutline],
+    target: Path,
+) -> Path:
+    """Write the page of a run to `target`, replacing what is there.
+
+    Raises:
+        OSError: it cannot be written.
+        StoreError: the store refuses.
+    """
+    from bakeoff.report.page.assembly import render_report
+
+    html = render_report(page_facts(plan, store, document, generations, scores))
+    # Under another name first: who looks at the file meanwhile sees the old page, never half of one.
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    written = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(html)
+        umask = os.umask(0)
+        os.umask(umask)
+        written.chmod(0o666 & ~umask)
+        written.replace(target)
+    except BaseException:
+        written.unlink()
+        raise
+    return target
+
+
+def page_facts(
+    plan: Plan,
+    store: Store,
+    document: Mapping[str, Any],
+    generations: Sequence[GenerationOutline],
+    scores: Iterable[ScoreOutline],
+) -> PageFacts:
+    """Return what the page is made from.
+
+    Raises:
+        StoreError: the store refuses.
+    """
+    from bakeoff.cli.judged import judges_before
+    from bakeoff.report.page.facts import PageFacts
+
+    def read_texts(briefs: Collection[str]) -> Iterator[Generation]:
+        for batch in store.generation_batches(plan.run_id):
+            yield from (generation for generation in batch if generation.brief in briefs)
+
+    cost, no_cost = _cost(plan, store, document["decision"]["choice"])
+    return PageFacts(
+        document=document,
+        origin=_origin(plan, store),
+        briefs=_briefs(plan),
+        generations=generations,
+        scores={score.trial: score for score in scores},
+        read_texts=read_texts,
+        cost=cost,
+        no_cost=no_cost,
+        judges=judges_before(plan, store),
+    )
+
+
+def _briefs(plan: Plan) -> dict[str, BriefText]:
+    from bakeoff.report.page.facts import BriefText
+
+    held_back = set(plan.held_back)
+    return {
+        brief.id: BriefText(
+            id=brief.id,
+            content_type=brief.content_type,
+            family=brief.family,
+            prompt=brief.prompt,
+            source=brief.source,
+            must_include=tuple((fact,) if isinstance(fact, str) else tuple(fact) for fact in brief.must_include),
+            held_back=brief.id in held_back,
+        )
+        for brief in (*plan.briefs(), *plan.held_back_briefs())
+    }
+
+
+def _origin(plan: Plan, store: Store) -> Origin:
+    from bakeoff.report.page.facts import Origin
+
+    row = store.run(plan.run_id)
+    loads = store.loads(plan.run_id)
+    return Origin(
+        state="unknown" if row is None else row.state,
+        started=next((found.started for found in store.runs() if found.run_id == plan.run_id), ""),
+        command=_command(plan),
+        sampling=plan.suite.sampling.model_dump(mode="json"),
+        replicates=plan.suite.replicates,
+        threshold=plan.suite.threshold,
+        held_back=len(plan.held_back),
+        engines={load.candidate: load.engine_version for load in loads},
+    )
+
+
+def _command(plan: Plan) -> str:
+    """Return the command that makes such a run again, on the same suite and models."""
+    references = list(dict.fromkeys(candidate.model.reference for candidate in plan.candidates))
+    parts = ["bakeoff", "run", plan.suite_file, "--models", ",".join(references), "--seed", str(plan.seed)]
+    if plan.mode == "fixed":
+        parts += ["--fixed-n", str(len(plan.brief_ids))]
+    if plan.evidence == "strict":
+        parts.append("--strict")
+    parts += ["--concurrency", str(plan.concurrency)]
+    if plan.endpoint_concurrency is not None:
+        parts += ["--concurrency-per-endpoint", str(plan.endpoint_concurrency)]
+    devices = list(dict.fromkeys(candidate.device for candidate in plan.candidates if candidate.device))
+    if devices:
+        parts += ["--device", ",".join(devices)]
+    if any(candidate.allow_fallback for candidate in plan.candidates):
+        parts.append("--allow-fallback")
+    if plan.scorer_files:
+        parts.append("--allow-code")
+    return shlex.join(parts)
+
+
+def _cost(plan: Plan, store: Store, choice: str | None) -> tuple[RunCost | None, str]:
+    """Return what texts cost for terms that nobody has stated, or why nothing is known."""
+    from bakeoff.core.errors import UsageError
+    from bakeoff.cost.tariffs import ASSUMED_TARIFF
+    from bakeoff.report.page.facts import RunCost
+    from bakeoff.study.costing import read_work
+    from bakeoff.study.pricing import Terms, cost_of_run
+
+    work = [found._replace(by_content_type={}) for found in read_work(plan, store)]
+    try:
+        costed = cost_of_run(plan, work, choice, Terms())
+    except UsageError as error:
+        return None, error.message
+    tariff, low, high = ASSUMED_TARIFF
+    missing = {found.candidate: found.missing for found in costed.candidates}
+    bases = tuple(_basis(found, missing.get(found.candidate) or "", plan) for found in work)
+    return RunCost(
+        bases=bases, costed=costed, tariff=tariff, tariff_low=low, tariff_high=high, tariff_provenance="assumed"
+    ), ""
+
+
+def _basis(work: Work, missing: str, plan: Plan) -> CostBasis:
+    from bakeoff.cost.arithmetic import Values
+    from bakeoff.cost.uncertainty import TokenPrices, means_of
+    from bakeoff.cost.watts import assumed_watts
+    from bakeoff.report.page.facts import CostBasis
+
+    if missing or work.sample is None:
+        return CostBasis(candidate=work.candidate, missing=missing or work.missing)
+    nothing = Values(busy_s=0.0, watts=0.0, tariff=0.0, cloud_text=0.0)
+    # With one token in or out at a price of one, the price of a text is how many tokens it has.
+    read = means_of(work.sample, TokenPrices(prompt=1.0, completion=0.0), nothing)
+    written = means_of(work.sample, TokenPrices(prompt=0.0, completion=1.0), nothing)
+    drawn, assumed = work.energy, assumed_watts(work.device, plan.machine.system)
+    measured = drawn.watts is not None
+    watts = drawn.watts if drawn.watts is not None else assumed.value
+    return CostBasis(
+        candidate=work.candidate,
+        busy_s=read.busy_s,
+        prompt_tokens=read.cloud_text,
+        completion_tokens=written.cloud_text,
+        accepted=read.accepted,
+        watts=watts,
+        watts_low=watts if measured else assumed.low,
+        watts_high=watts if measured else assumed.high,
+        watts_provenance=("derived" if drawn.quality == "estimated" else "measured") if measured else "assumed",
+        watts_note=f"{drawn.source}, scope {drawn.scope}" if measured else assumed.note,
+    )

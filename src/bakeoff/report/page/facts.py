@@ -1,0 +1,84 @@
+"""What the page is made from: the result document, and what it leaves out - briefs, texts, single scores, bases of cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+
+from bakeoff.core.outlines import GenerationOutline, ScoreOutline
+from bakeoff.core.records import Generation, Provenance
+from bakeoff.core.spec import Record
+from bakeoff.cost.answer import Costed
+
+
+class BriefText(Record):
+    """A brief as its readers see it. `held_back` briefs had no part in choosing."""
+
+    id: str
+    content_type: str
+    family: str
+    prompt: str
+    source: str | None = None
+    must_include: tuple[tuple[str, ...], ...] = ()
+    held_back: bool = False
+
+
+class CostBasis(Record):
+    """What one candidate's mean text took: seconds of the machine, tokens, and the share of its texts that is usable.
+
+    `missing` says what nobody knows where there is no cost. `watts` come with their range and where they are from.
+    """
+
+    candidate: str
+    missing: str = ""
+    busy_s: float = 0.0
+    prompt_tokens: float = 0.0
+    completion_tokens: float = 0.0
+    accepted: float = 1.0
+    watts: float = 0.0
+    watts_low: float = 0.0
+    watts_high: float = 0.0
+    watts_provenance: Provenance = "assumed"
+    watts_note: str = ""
+
+
+class RunCost(Record):
+    """All candidates' bases, and the answer for terms that nobody has edited yet. Money in US dollars."""
+
+    bases: tuple[CostBasis, ...]
+    costed: Costed
+    tariff: float
+    tariff_low: float
+    tariff_high: float
+    tariff_provenance: Provenance
+
+
+class Origin(Record):
+    """How the run was made, so that it can be made again."""
+
+    state: str
+    started: str
+    command: str
+    sampling: dict[str, Any]
+    replicates: int
+    threshold: float | None = None
+    held_back: int = 0
+    engines: dict[str, str] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PageFacts:
+    """Everything on the page. `scores` go by trial; `read_texts` reads the generations of some briefs, by their ids."""
+
+    document: Mapping[str, Any]
+    origin: Origin
+    briefs: Mapping[str, BriefText]
+    generations: Sequence[GenerationOutline]
+    scores: Mapping[str, ScoreOutline]
+    read_texts: Callable[[Collection[str]], Iterable[Generation]]
+    cost: RunCost | None = None
+    no_cost: str = ""
+    judges: Mapping[str, Any] | None = None

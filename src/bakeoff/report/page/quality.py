@@ -1,0 +1,249 @@
+"""The charts of quality: who scores what, by how much the leader leads, and both for each content type."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from markupsafe import Markup
+
+from bakeoff.decide.wording import p_in_words, plural
+from bakeoff.report.page.facts import PageFacts
+from bakeoff.report.page.forest import Row, Tone, forest
+from bakeoff.report.page.scale import Scale, fit_scale
+from bakeoff.report.page.story import Lead, leads_of, signed, type_name
+from bakeoff.report.page.svg import Caption
+
+_QUALITY = Scale(0.0, 10.0)
+_LEAST_REACH = 1.0
+GLANCE = 6
+"""How many candidates are drawn beside the headline."""
+
+
+def tone_of(candidate: str, document: Mapping[str, Any]) -> Tone:
+    """Return how a candidate is drawn: the choice, the leader where nobody was chosen, who is out of the race."""
+    decision = document["decision"]
+    if candidate == decision["choice"]:
+        return "choice"
+    if candidate == decision.get("leader") and decision["choice"] is None:
+        return "leader"
+    race = document.get("race")
+    gone = {out["candidate"] for out in race["overall"]["eliminations"]} if race else set()
+    return "out" if candidate in gone else "plain"
+
+
+def family_means(facts: PageFacts) -> dict[str, dict[bool, list[float]]]:
+    """Return, for each candidate, the mean score of every family of briefs; those held back apart, under True.
+
+    A failed text counts 0, as everywhere; replicates are averaged first, then the briefs of a family.
+    """
+    by_brief: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for made in facts.generations:
+        score = facts.scores.get(made.trial)
+        if made.failed or score is not None:
+            by_brief[made.candidate, made.brief].append(0.0 if score is None else score.value)
+    families: dict[tuple[str, bool, str], list[float]] = defaultdict(list)
+    for (candidate, brief), values in by_brief.items():
+        known = facts.briefs.get(brief)
+        if known is not None:
+            families[candidate, known.held_back, known.family].append(fmean(values))
+    found: dict[str, dict[bool, list[float]]] = defaultdict(lambda: {False: [], True: []})
+    for (candidate, held_back, _), values in families.items():
+        found[candidate][held_back].append(fmean(values))
+    return found
+
+
+def quality_chart(facts: PageFacts, ranked: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Markup:
+    """Return the forest plot of all candidates."""
+    means = family_means(facts)
+    rows = []
+    for one in ranked:
+        quality, confirmed = one["quality"], bool(one.get("confirmed"))
+        chosen_by = (one.get("quality_in_selection") or {}).get("estimate")
+        rows.append(
+            Row(
+                name=names[one["id"]],
+                estimate=quality["estimate"],
+                low=quality["low"],
+                high=quality["high"],
+                value=interval_words(quality),
+                tone=tone_of(one["id"], facts.document),
+                points=means[one["id"]][confirmed] if one["id"] in means else (),
+                also=chosen_by if confirmed else None,
+                note="" if chosen_by is None else f"on the briefs that chose it: {chosen_by:.2f}",
+            )
+        )
+    said = "; ".join(f"{row.name} {row.value}" for row in rows)
+    return forest(
+        Caption(
+            "forest",
+            "Score of each candidate with its 95 % interval",
+            f"A row for each candidate on a scale from 0 to 10. {said}.",
+        ),
+        rows,
+        _QUALITY,
+        threshold=facts.origin.threshold,
+    )
+
+
+def glance_chart(document: Mapping[str, Any], order: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Markup:
+    """Return the first few candidates' scores, small, for beside the headline."""
+    rows = [
+        Row(
+            name=names[one["id"]],
+            estimate=one["quality"]["estimate"],
+            low=one["quality"]["low"],
+            high=one["quality"]["high"],
+            value="no score" if one["quality"]["estimate"] is None else f"{one['quality']['estimate']:.1f}",
+            tone=tone_of(one["id"], document),
+        )
+        for one in order[:GLANCE]
+    ]
+    said = "; ".join(f"{row.name} {row.value}" for row in rows)
+    return forest(
+        Caption("glance", "Scores at a glance", f"With 95 % intervals, from 0 to 10: {said}."),
+        rows,
+        _QUALITY,
+        small=True,
+    )
+
+
+def interval_words(estimate: Mapping[str, Any]) -> str:
+    """Return `6.64 [5.45, 7.48]`; `no score` where there is none.
+
+    >>> interval_words({"estimate": 6.637, "low": 5.45, "high": 7.48}), interval_words({"estimate": None})
+    ('6.64 [5.45, 7.48]', 'no score')
+    """
+    if estimate["estimate"] is None:
+        return "no score"
+    if estimate["low"] is None:
+        return f"{estimate['estimate']:.2f}"
+    return f"{estimate['estimate']:.2f} [{estimate['low']:.2f}, {estimate['high']:.2f}]"
+
+
+def difference_chart(document: Mapping[str, Any], names: Mapping[str, str]) -> Markup | None:
+    """Return the paired differences from the leader, None where there is no pair."""
+    leader = document["decision"]["choice"] or document["decision"].get("leader")
+    leads = leads_of(leader, document["comparisons"])
+    if not leads:
+        return None
+    rows = [
+        Row(
+            name=names[lead.behind],
+            estimate=lead.difference,
+            low=lead.low,
+            high=lead.high,
+            value=lead_words(lead),
+            tone="sure" if lead.low is not None and lead.low > 0 else "plain",
+        )
+        for lead in leads
+    ]
+    eps = document["eps"]
+    ends = [end for row in rows for end in (row.estimate, row.low, row.high) if end is not None]
+    scale = fit_scale([*ends, eps * 1.5, -eps * 1.5, _LEAST_REACH, -_LEAST_REACH / 2], log=False)
+    said = "; ".join(f"over {row.name} {row.value}" for row in rows)
+    return forest(
+        Caption(
+            "differences",
+            f"Lead of {names[str(leader)]} over each other candidate, in points",
+            f"Paired on the same briefs; the band from {-eps:g} to {eps:g} makes no difference. {said}.",
+        ),
+        rows,
+        scale,
+        band=(-eps, eps),
+        ends=("← the other is better", "the leader is better →"),
+    )
+
+
+def lead_words(lead: Lead) -> str:
+    """Return a lead with its interval."""
+    if lead.low is None or lead.high is None:
+        return signed(lead.difference, 2)
+    low, high = (f"{end:+.2f}".replace("-", "−") for end in (lead.low, lead.high))
+    return f"{signed(lead.difference, 2)} [{low}, {high}]"
+
+
+def evidence_words(pair: Mapping[str, Any]) -> str:
+    """Return the corrected evidence of a comparison: Holm's p, or the race's e-value.
+
+    >>> evidence_words({"e_value": 308.1, "p_adjusted": None}), evidence_words({"e_value": None, "p_adjusted": 0.003})
+    ('e = 308', 'p = 0.003 (Holm)')
+    """
+    if pair["e_value"] is not None:
+        value = pair["e_value"]
+        return "e < 0.01" if value < 0.01 else f"e = {value:.3g}" if value < 1e6 else "e > 1,000,000"
+    if pair["p_adjusted"] is not None:
+        return f"{p_in_words(pair['p_adjusted'])} (Holm)"
+    return "too few families for a test"
+
+
+def verdict_words(lead: Lead, document: Mapping[str, Any]) -> str:
+    """Return what a comparison shows. A test that is corrected for all pairs decides, where there is one."""
+    pair, eps = lead.pair, document["eps"]
+    if lead.low is None or lead.high is None:
+        return "nothing shown yet"
+    p = pair["p_adjusted"]
+    race = document.get("race")
+    outs = {(out["candidate"], out["by"]) for out in race["overall"]["eliminations"]} if race else set()
+    surely = (p is not None and p <= 0.05) or (lead.behind, lead.ahead) in outs or (race is not None and lead.low > 0)
+    if surely and lead.low > 0:
+        return "shown to be behind"
+    if surely and lead.high < 0:
+        return "shown to be ahead"
+    if lead.behind in _within(document) or lead.low > -eps:
+        return f"ahead by {eps:g} at most, if at all"
+    return "not told apart"
+
+
+def _within(document: Mapping[str, Any]) -> set[str]:
+    """Return whom the decision calls no better than the choice by more than eps."""
+    decision = document["decision"]
+    if decision["outcome"] != "best_within_eps":
+        return set()
+    return {found["id"] for found in document["candidates"]} - {decision["choice"]}
+
+
+def type_chart(
+    content_type: str, document: Mapping[str, Any], ranked: Sequence[Mapping[str, Any]], names: Mapping[str, str]
+) -> Markup:
+    """Return the small forest plot of one content type; the route's candidate stands out."""
+    route = document["routes"][content_type]
+    rows = []
+    for one in ranked:
+        estimate = one["by_content_type"].get(content_type)
+        if estimate is None:
+            continue
+        chosen = one["id"] == route["candidate"]
+        shown = route["evidence"] if chosen and route["evidence"]["estimate"] is not None else estimate
+        rows.append(
+            Row(
+                name=names[one["id"]],
+                estimate=shown["estimate"],
+                low=shown["low"],
+                high=shown["high"],
+                value=interval_words(shown),
+                tone="choice" if chosen else "plain",
+            )
+        )
+    said = "; ".join(f"{row.name} {row.value}" for row in rows)
+    level = next((one["by_content_type"][content_type]["level"] for one in ranked if one["by_content_type"]), 0.95)
+    return forest(
+        Caption(
+            f"type-{list(document['routes']).index(content_type)}",
+            f"{type_name(content_type)}: score of each candidate",
+            f"Intervals at {100 * level:.3g} %. {said}.",
+        ),
+        rows,
+        _QUALITY,
+        small=True,
+    )
+
+
+def sample_words(estimate: Mapping[str, Any]) -> str:
+    """Return on how many briefs an estimate rests."""
+    briefs, families = estimate["briefs"], estimate.get("clusters")
+    if families is None or families == briefs:
+        return plural(briefs, "brief")
+    return f"{plural(briefs, 'brief')} in {plural(families, 'family', 'families')}"

@@ -1,0 +1,176 @@
+"""What happened, in words: key figures, how sure the decision is, what a reader must know first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from bakeoff.core.units import bytes_text, percent_text, seconds_text
+from bakeoff.decide.wording import plural, points, points_between
+from bakeoff.report.page.facts import PageFacts
+
+NAMES = {
+    "linkedin_post": "LinkedIn post",
+    "tweet": "Tweet",
+    "business_email": "Business e-mail",
+    "technical_doc": "Technical document",
+    "marketing_copy": "Marketing copy",
+}
+OUTCOMES = {
+    "winner": "beats all others",
+    "best_within_eps": "none better by more than {eps:g}",
+    "no_clear_winner": "not decided",
+    "insufficient_data": "too few briefs",
+    "none_qualified": "none qualified",
+}
+_PILOT_FAMILIES = 15
+
+
+class KeyFigure(NamedTuple):
+    """One number that a reader should take away, with how sure it is."""
+
+    label: str
+    value: str
+    detail: str
+
+
+class Lead(NamedTuple):
+    """`ahead` minus `behind`, in points; the interval is None where none is known yet."""
+
+    ahead: str
+    behind: str
+    difference: float
+    low: float | None
+    high: float | None
+    pair: Mapping[str, Any]
+
+
+def type_name(content_type: str) -> str:
+    """Return how a content type is called in a heading.
+
+    >>> type_name("tweet"), type_name("press_release")
+    ('Tweet', 'Press release')
+    """
+    return NAMES.get(content_type, content_type.replace("_", " ").strip().capitalize() or content_type)
+
+
+def leads_of(leader: str | None, comparisons: Sequence[Mapping[str, Any]]) -> list[Lead]:
+    """Return the leader's paired differences to all others, the nearest rival first."""
+    found = []
+    for pair in comparisons:
+        if leader not in {pair["a"], pair["b"]} or pair["difference"] is None:
+            continue
+        sign = 1 if pair["a"] == leader else -1
+        ends = (None, None) if pair["low"] is None else tuple(sorted((sign * pair["low"], sign * pair["high"])))
+        other = pair["b"] if sign == 1 else pair["a"]
+        found.append(Lead(str(leader), other, sign * pair["difference"], ends[0], ends[1], pair))
+    return sorted(found, key=lambda lead: lead.difference)
+
+
+def how_sure(document: Mapping[str, Any]) -> str:
+    """Return what stands behind the headline, in one plain sentence."""
+    outcome, eps = document["decision"]["outcome"], document["eps"]
+    raced = document["mode"] == "race"
+    families = document["suite"]["families"]
+    if document.get("measured") is False:
+        return "No answer came from any model, so there is nothing to compare."
+    if len(document["candidates"]) == 1:
+        return "With one candidate there is nobody to compare it with: the figures stand by themselves."
+    sentences = {
+        "winner": f"This is shown, not guessed: after correction for {'looking early and for ' if raced else ''}comparing "
+        "several candidates, the evidence is past the 95 % mark against every other one.",
+        "best_within_eps": f"This is shown at the 95 % mark: others may be level with it or a little better, but by less than "
+        f"{eps:g} of 10 points, which this suite calls no difference.",
+        "no_clear_winner": "The evidence does not separate the best ones. That is a result: a choice between them would be a "
+        "guess, and more briefs are what would settle it.",
+        "insufficient_data": f"{plural(families, 'family', 'families')} of briefs cannot carry any claim about who is better.",
+        "none_qualified": "No candidate's texts are good enough to be used for what was asked.",
+    }
+    return sentences[outcome]
+
+
+def key_figures(document: Mapping[str, Any]) -> list[KeyFigure]:
+    """Return the figures of the chosen candidate, or of the leader."""
+    name = document["decision"]["choice"] or document["decision"].get("leader")
+    one = next((found for found in document["candidates"] if found["id"] == name), None)
+    if one is None:
+        return []
+    quality = one["quality"]
+    figures = []
+    if quality["estimate"] is not None:
+        fresh = " on briefs that did not choose it" if one.get("confirmed") else ""
+        span = "" if quality["low"] is None else f"95 %: {quality['low']:.1f} to {quality['high']:.1f}"
+        figures.append(KeyFigure("Score, 0 to 10", f"{quality['estimate']:.1f}", f"{span}{fresh}"))
+    nearest = next(iter(leads_of(name, document["comparisons"])), None)
+    if nearest is not None:
+        between = (
+            "no interval yet"
+            if nearest.low is None or nearest.high is None
+            else f"95 %: {points_between(nearest.low, nearest.high)}"
+        )
+        figures.append(
+            KeyFigure("Lead over the next", f"{signed(nearest.difference)}", f"{between}, over {nearest.behind}")
+        )
+    rate = one["publishable_rate"]
+    if rate["estimate"] is not None:
+        detail = "" if rate["low"] is None else f"95 %: {100 * rate['low']:.0f} to {100 * rate['high']:.0f} %"
+        figures.append(KeyFigure("Publishable texts", percent_text(round(rate["estimate"], 2)), detail))
+    latency = one["latency_s"]
+    if latency["p50"] is not None:
+        said = "reported" if one["timing_provenance"] == "reported" else "measured alone"
+        figures.append(
+            KeyFigure(
+                "A text takes", seconds_text(latency["p50"]), f"median, {said}; p95 {seconds_text(latency['p95'])}"
+            )
+        )
+    if one["peak_memory_bytes"] is not None:
+        figures.append(KeyFigure("Memory", bytes_text(one["peak_memory_bytes"]), f"peak, on {one['device'] or '?'}"))
+    return figures
+
+
+def warnings(facts: PageFacts) -> list[str]:
+    """Return what limits all that follows; none where nothing does."""
+    document, origin = facts.document, facts.origin
+    found = []
+    if not document["complete"]:
+        found.append(
+            f"This run is not complete ({origin.state}): what follows rests on the briefs that every candidate has finished "
+            f"so far. Go on with: bakeoff run --resume {document['run_id']}"
+        )
+    if document.get("measured") is False:
+        found.append("Nothing was measured: every request failed. The reasons stand below, under failures.")
+    families = document["suite"]["families"]
+    if len(document["candidates"]) > 1 and families < _PILOT_FAMILIES:
+        found.append(
+            f"A pilot: {plural(families, 'family', 'families')} of briefs, where a claim about who is better takes "
+            f"{_PILOT_FAMILIES} at least."
+        )
+    if facts.generations and all(generation.recorded for generation in facts.generations if not generation.failed):
+        found.append(
+            "The texts were recorded earlier: their times, where there are any, are reported and not measured here."
+        )
+    return found
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """Return a difference with its sign; `level` where there is none.
+
+    >>> signed(0.31), signed(-1.25, 2), signed(0.0)
+    ('+0.3', '−1.25', 'level')
+    """
+    if abs(value) < 1e-6:
+        return "level"
+    sign = "+" if value > 0 else "−"
+    return sign + (points(abs(value)) if digits == 1 else f"{abs(value):.{digits}f}")
+
+
+def agreement_sentence(line: Mapping[str, Any]) -> str:
+    """Return what the score is worth for one content type, or that nobody measured it."""
+    agreement = line["agreement"]
+    if agreement["estimate"] is None:
+        return "never measured against people for this content type"
+    return (
+        f"prefers what people preferred in {100 * agreement['estimate']:.0f} % of {plural(line['pairs'], 'pair')} "
+        f"[{100 * agreement['low']:.0f} to {100 * agreement['high']:.0f} %]; the longer text, in "
+        f"{100 * line['baseline_longer_wins']:.0f} %"
+    )

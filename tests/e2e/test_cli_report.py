@@ -1,0 +1,348 @@
+"""`bakeoff report`: what stands on the page, for whom it is readable, and what the command says when it cannot write one."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import random
+import re
+import sys
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bakeoff.core.spec import Candidate
+from bakeoff.study.asking import Judgement
+from bakeoff.study.judging import KnownJudge, checks_by_brief, questions_for
+from bakeoff.study.labelling import read_written
+from bakeoff.study.suite import Brief, load_suite
+from inside import InsideWorkspace
+from made_store import make_plan, make_suite, prose, store_in, write_run
+from recorded_texts import write_texts
+from sample_runs import suite_text
+
+VOID = {"meta", "input", "br", "link", "img", "hr"}
+
+
+class Page(HTMLParser):
+    """Every element of a page with its attributes and ancestors, and the text within each."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[dict[str, Any]] = []
+        self._open: list[dict[str, Any]] = []
+        self.feed(str(html))
+        self.close()
+        for found in self.elements:
+            found["text"] = "".join(found.pop("parts"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        made = {"tag": tag, "within": [found["tag"] for found in self._open], "parts": [], **dict(attrs)}
+        self.elements.append(made)
+        if tag not in VOID:
+            self._open.append(made)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append({"tag": tag, "within": [found["tag"] for found in self._open], "parts": [], **dict(attrs)})
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop()["tag"] != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        for found in self._open:
+            found["parts"].append(data)
+
+    def all(self, *tags: str) -> list[dict[str, Any]]:
+        return [found for found in self.elements if found["tag"] in tags]
+
+
+@pytest.fixture
+def space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> InsideWorkspace:
+    made = InsideWorkspace(tmp_path, monkeypatch, capsys)
+    monkeypatch.setenv("BAKEOFF_HOME", str(made.home))
+    return made
+
+
+def made_page(home: Path, briefs: int = 20, **how: Any) -> str:
+    """The page that the end of a made run wrote; `names` and `fixed_n` go to its plan, the rest to `write_run`."""
+    plan_how = {name: how.pop(name) for name in ("names", "fixed_n") if name in how}
+    plan = make_plan(make_suite(briefs), **plan_how)
+    store = store_in(home)
+    try:
+        write_run(store, plan, **how)
+    finally:
+        store.close()
+    return (home / "runs" / plan.run_id / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workspace of a run of six candidates, 30 families, and no oddness."""
+    home = tmp_path_factory.mktemp("common")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BAKEOFF_HOME", str(home))
+        made_page(home, 60)
+    return home
+
+
+@pytest.fixture(scope="module")
+def html(common: Path) -> str:
+    """Its page."""
+    return (common / "runs" / "20260101-000000-aaaa" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def among(space: InsideWorkspace, common: Path) -> InsideWorkspace:
+    """A place to call the command from, with that run in its workspace."""
+    space.environment["BAKEOFF_HOME"] = str(common)
+    return space
+
+
+def test_the_page_is_whole_and_needs_nothing_else(html: str) -> None:
+    page = Page(html)
+    assert html.startswith("<!doctype html>")
+    for found in page.elements:
+        assert not [name for name in found if name == "style" or name.startswith("on")], found
+        for name in ("src", "href", "action"):
+            assert str(found.get(name, "#")).startswith("#"), found
+    (policy,) = [found["content"] for found in page.all("meta") if found.get("http-equiv") == "Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    run = [found for found in page.all("script") if found.get("type") is None]
+    assert len(run) == 1
+    for kind, content in (("script-src", run[0]["text"]), ("style-src", page.all("style")[0]["text"])):
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{kind} 'sha256-{digest}'" in policy
+    assert not re.search(r"url\((?!data:)", page.all("style")[0]["text"])
+
+
+def test_it_can_be_read_by_everybody(html: str) -> None:
+    page = Page(html)
+    ids = [found["id"] for found in page.elements if "id" in found]
+    assert len(ids) == len(set(ids))
+    assert page.all("html")[0]["lang"] == "en"
+    assert len(page.all("main")) == len(page.all("h1")) == 1
+    assert {"header", "nav", "main", "footer"} <= {found["tag"] for found in page.elements}
+    assert next(found for found in page.all("a"))["href"] == "#main"
+    levels = [int(found["tag"][1]) for found in page.all("h1", "h2", "h3", "h4")]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels)), levels
+    for chart in page.all("svg"):
+        assert chart["role"] == "img"
+        assert set(chart["aria-labelledby"].split()) <= set(ids)
+    labelled = {found["for"] for found in page.all("label") if "for" in found}
+    for control in page.all("input", "select", "button"):
+        named = control.get("aria-label") or control.get("id") in labelled or "label" in control["within"]
+        assert named or control["text"].strip(), control
+    for table in page.all("table"):
+        assert "caption" in [found["tag"] for found in page.elements if "table" in found["within"]]
+        assert table["text"]
+    assert all("scope" in found for found in page.all("th"))
+    for link in page.all("a"):
+        assert link["href"] == "#main" or link["href"][1:] in ids
+    for scroller in [found for found in page.elements if found.get("class") == "scroll"]:
+        assert (scroller["tabindex"], scroller["role"]) == ("0", "region")
+        assert scroller["aria-label"]
+
+
+def test_every_number_of_quality_stands_beside_what_it_is_worth(html: str) -> None:
+    for name in ("decision", "quality", "differences", "routes", "tradeoffs"):
+        section = html[html.index(f'<section id="{name}"') :]
+        assert 'class="worth' in section[: section.index("</section>")], name
+    cards = html.split('<article class="card"')[1:]
+    assert len(cards) == 5
+    assert all("The score here" in card.split("</article>")[0] for card in cards)
+
+
+def test_all_that_was_asked_of_it_is_on_it(html: str) -> None:
+    text = Page(html).all("main")[0]["text"]
+    for said in (
+        "Run mlx+hf:mlx-community/Qwen3-8B-Instruct-4bit: ",
+        "(Holm)",
+        "Time to first token",
+        "Time per output token",
+        "Peak memory",
+        "timeout",
+        "off topic",
+        "assumed",
+        "1,000 usable texts",
+        "Apple M4 Max",
+        "bakeoff run made.yaml --models",
+        "--seed 0 --fixed-n 60",
+        "0.32.1",
+        "bounded-mean",
+    ):
+        assert said in text, said
+    assert re.search(r"seed\s*\d+", text)
+    assert re.search(r"\d+ read, \d+ written", text)
+
+
+def test_six_models_and_120_briefs_stay_under_3_mb(space: InsideWorkspace) -> None:
+    def long(candidate: Candidate, brief: Brief, drawer: random.Random) -> str:
+        return "\n\n".join(prose(candidate, brief, drawer) for _ in range(3))[:2000]
+
+    html = made_page(space.home, 120, write=long)
+    assert html.count('<details class="brief"') == 120
+    assert html.count('<article class="cell') == 720
+    assert len(html.encode()) < 3_000_000
+
+
+def test_a_page_too_large_shows_the_most_telling_briefs_and_says_so(space: InsideWorkspace) -> None:
+    html = made_page(space.home, 160, write=lambda *_: "é" * 3000)
+    shown = html.count('<details class="brief"')
+    assert 50 < shown < 160
+    assert f"Here are {shown} of 160 briefs" in html
+    assert "bakeoff show 20260101-000000-aaaa --texts BRIEF" in html
+    assert len(html.encode()) < 3_000_000
+    assert {found["data-type"] for found in Page(html).elements if found.get("class") == "brief"} == set(
+        re.findall(r'<option value="([a-z_]+)">', html)
+    ) & {"linkedin_post", "tweet", "business_email", "technical_doc", "marketing_copy"}
+
+
+def test_one_candidate_alone(space: InsideWorkspace) -> None:
+    html = made_page(space.home, names=("bundled:alone",))
+    assert "Only bundled:alone ran: there is nobody to compare it with." in html
+    assert 'id="differences"' not in html
+    assert 'id="tradeoffs"' not in html
+
+
+def test_a_run_in_which_nothing_came(space: InsideWorkspace) -> None:
+    html = made_page(space.home, failing=1.0)
+    assert "Nothing was measured: no model answered." in html
+    assert "no answer within 60 s" in html
+    assert "Nobody measured it for any candidate." in html
+    said = Page(html).all("main")[0]["text"]
+    assert not re.search(r"\b(NaN|None|nan|undefined)\b", said)
+
+
+def test_an_unfinished_run_says_so(space: InsideWorkspace) -> None:
+    suite = make_suite(40)
+    store = store_in(space.home)
+    plan = make_plan(suite)
+    write_run(store, plan, most=25, finish=False)
+    store.set_state(plan.run_id, "interrupted")
+    store.close()
+    done = space.call("report", "latest", "-o", "half.html")
+    assert done.returncode == 0, done.stderr
+    html = (space.folder / "half.html").read_text(encoding="utf-8")
+    assert "This run is not complete (interrupted)" in html
+    assert f"bakeoff run --resume {plan.run_id}" in html
+
+
+def test_recorded_texts_have_no_times_of_ours(space: InsideWorkspace) -> None:
+    (space.folder / "suite.yaml").write_text(suite_text(30), encoding="utf-8")
+    kinds = {brief.id: brief.content_type for brief in load_suite(space.folder / "suite.yaml").briefs}
+    write_texts(space.folder / "good.jsonl", kinds)
+    write_texts(space.folder / "poor.jsonl", kinds, good=False)
+    models = "recorded:good.jsonl,recorded:poor.jsonl"
+    done = space.call("run", "suite.yaml", "--models", models, "--race", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    place = Path(document["report"])
+    assert place.name == "report.html"
+    html = place.read_text(encoding="utf-8")
+    assert "The texts were recorded earlier" in html
+    assert "Nobody measured it for any candidate." in html
+    assert "its texts existed before" in html
+    assert 'id="race-section"' in html
+    assert "recorded:good.jsonl: it beats every other candidate" in html
+    assert str(place) in space.call("show", "latest").stdout.replace("\n", "")
+
+
+def test_labels_that_came_later_are_on_the_page(space: InsideWorkspace) -> None:
+    test_recorded_texts_have_no_times_of_ours(space)
+    import subprocess
+
+    subprocess.run(
+        [sys.executable, "-m", "bakeoff", "label", "latest", "--pairs", "12"],
+        input="a\nb\na\nt\nq\n",
+        cwd=space.folder,
+        env=space.environment,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    done = space.call("report", "latest")
+    html = Path(done.stdout.strip()).read_text(encoding="utf-8")
+    assert "4 pairs labelled" in html
+    assert "Your labels" in html
+
+
+def test_judges_and_same_weights_are_on_the_page(space: InsideWorkspace) -> None:
+    suite = make_suite(40)
+    plan = make_plan(suite, ("transformers+bundled:twin", "bundled:twin"))
+    one, other = plan.candidates
+    model = other.model.model_copy(update={"digest": one.model.digest})
+    plan = plan.model_copy(update={"candidates": (one, other.model_copy(update={"model": model}))})
+    store = store_in(space.home)
+    write_run(store, plan)
+    judge = one.model_copy(update={"id": "judge:<b>stern</b>"})
+    questions = questions_for(judge, ("pairs",), read_written(plan, store), checks_by_brief(plan))
+    store.add_judge(plan.run_id, judge.id, KnownJudge(judge=judge, kinds=("pairs",)).model_dump_json())
+    # In both orders it prefers the text of the first candidate.
+    store.add_judgements(
+        {
+            question.key: Judgement(value=float(question.trials[0] in first)).model_dump_json()
+            for first in [{made.trial for made in store.generations(plan.run_id) if made.candidate == one.id}]
+            for question in questions
+        }
+    )
+    store.close()
+    done = space.call("report", "latest")
+    assert done.returncode == 0, done.stderr
+    page = Path(done.stdout.strip()).read_text(encoding="utf-8")
+    people = page[page.index('<section id="people"') :].split("</section>")[0]
+    assert "judge:&lt;b&gt;stern&lt;/b&gt;" in people
+    assert "100 %" in people
+    assert "not validated: you have labelled no pair that it judged" in people
+    assert "prefer their own kind" in people
+    same = page[page.index('<section id="same-weights"') :].split("</section>")[0]
+    assert re.search(r"<td class=\"n\">\d+ of \d+</td>", same)
+    assert "× " in same
+
+
+def test_the_page_is_written_again_anywhere(among: InsideWorkspace, html: str) -> None:
+    done = among.call("report", "latest", "-o", "again.html")
+    assert (done.returncode, done.stdout) == (0, "again.html\n")
+    assert (among.folder / "again.html").read_text(encoding="utf-8") == html
+
+
+def test_what_cannot_be_done_is_told(among: InsideWorkspace) -> None:
+    for where in ("no/such/folder/report.html", "."):
+        done = among.call("report", "latest", "-o", where)
+        assert done.returncode == 2
+        assert "cannot be written" in done.stderr
+        assert "-o FILE" in done.stderr
+    assert list(among.folder.iterdir()) == []  # nothing half written
+    done = among.call("report", "20990101-000000-ffff")
+    assert done.returncode == 2
+    assert "there is no run" in done.stderr
+
+
+def test_a_run_without_a_text(space: InsideWorkspace) -> None:
+    store = store_in(space.home)
+    write_run(store, make_plan(make_suite(10)), most=0, finish=False)
+    store.close()
+    done = space.call("report", "latest")
+    assert done.returncode == 2
+    assert "has no text yet" in done.stderr
+    assert "--resume" in done.stderr
+
+
+def test_open_hands_the_file_to_a_browser(among: InsideWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = among
+    browser = space.folder / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {space.folder}/opened\n', encoding="utf-8")
+    browser.chmod(0o755)
+    monkeypatch.setitem(space.environment, "BROWSER", str(browser))
+    process = super(InsideWorkspace, space).call("report", "latest", "--open")
+    assert process.returncode == 0, process.stderr
+    opened = (space.folder / "opened").read_text().strip()
+    assert opened.startswith("file:///")
+    assert opened.endswith("report.html")
