@@ -182,8 +182,8 @@ def test_metrics_have_the_names_of_opentelemetry(served):
         "gen_ai_client_token_usage_count{",
         "bakeoff_committed_bytes ",
         'bakeoff_model_state{model="mine",state=',
-        'bakeoff_model_breaker{breaker="closed",model="mine"}',
-        'bakeoff_model_events_total{event="starts",model="mine"} 1.0',
+        'bakeoff_breaker_state{model="mine",state="closed"} 1.0',
+        'bakeoff_model_loads_total{model="mine",outcome="ready"} 1.0',
     ):
         assert name in text
 
