@@ -73,7 +73,7 @@ def started(
     process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=log, stderr=log)
     try:
         while True:
-            if process.poll() is not None or perf_counter() - begun > 120:
+            if process.poll() is not None or perf_counter() - begun > 600:
                 log.seek(0)
                 raise SystemExit(f"{name} did not start:\n{log.read().decode()[-2000:]}")
             try:

@@ -42,6 +42,7 @@ OURS = {
     "kv_bytes_per_token_all_layers_full_16bit",
     "full_attention_layers",
     "layer_types",
+    "attention_layers",
 }
 
 

@@ -154,7 +154,7 @@ def test_progress_goes_to_stderr_and_the_result_to_stdout(workspace: InsideWorks
     recorded(workspace.folder)
     ran = workspace.call("run", "suite.yaml", "--models", "recorded:good.jsonl")
     assert ran.returncode == 0
-    assert "6/6 texts" in ran.stderr
+    assert "6 of 6 texts" in ran.stderr
     assert "suite small, 6 briefs x 1 candidate = 6 texts" in ran.stderr
     assert "texts," not in ran.stdout.splitlines()[0]
     assert "Decision" in ran.stdout

@@ -24,7 +24,7 @@ def page(own: Comparison | None) -> str:
         for brief in briefs
     }
     out = io.StringIO()
-    print_duel(duel("ann", "bob", briefs, cells), own, raced=True, console=Console(file=out, width=200))
+    print_duel(duel("ann", "bob", briefs, cells), own, ["tweet"], raced=True, console=Console(file=out, width=200))
     return out.getvalue()
 
 
@@ -36,7 +36,10 @@ def said_by_run(low: float, high: float, p_adjusted: float | None = None) -> Com
 
 @pytest.mark.parametrize("own", [None, said_by_run(0.2, 1.8), said_by_run(0.2, 1.8, 0.01)])
 def test_a_difference_that_the_run_showed_is_claimed(own: Comparison | None) -> None:
-    assert "ann is better than bob" in page(own)
+    text = page(own)
+    assert "ann is better than bob" in text
+    assert "The rule score prefers what people preferred in" in text
+    assert "by content type: tweet 30 % [7, 70] of 5" in text
 
 
 @pytest.mark.parametrize("own", [said_by_run(-0.2, 2.2), said_by_run(0.1, 1.9, 0.2)])

@@ -128,7 +128,7 @@ def test_long_names_leave_room_for_the_numbers(width: int) -> None:
     assert max(len(line) for line in text.splitlines()) <= width
     # No number is folded over two lines: a row of each table holds its name and its score.
     rows = [line for line in text.splitlines() if line.strip().startswith("bundled:baseline")]
-    assert any("4.2" in row and "100 %" in row and row.split()[-2:] == ["0", "0"] for row in rows)
+    assert any("4.2" in row and "100 %" in row and " 0 + 0 of " in row for row in rows)
     assert sum("…" in line and "instruct-float" in line for line in text.splitlines()) >= 2
 
 
@@ -207,7 +207,7 @@ def test_failures_and_gates_are_told_with_their_counts() -> None:
     assert "ann: 4 of 20 texts failed: timeout 3, refused 1" in text
     assert "ann: empty 2" in text
     row = next(line for line in text.splitlines() if line.strip().startswith("ann") and "%" in line)
-    assert row.split()[-1] == "4"
+    assert row.split()[-4:] == ["+", "4", "of", "20"]
 
 
 def test_rendering_changes_nothing_in_the_document() -> None:
@@ -302,3 +302,19 @@ def test_medians_and_rates_have_their_intervals_beside_them() -> None:
     assert re.search(r"ann\s+1,200 ±10 %\s+3\.2 s\s+500 ms\s+-\s*\n", text)
     del shown["candidates"][1]["itl_s"], shown["candidates"][1]["load_cold_s"]  # as an earlier version wrote it
     assert re.search(r"bob\s+-\s+-\s+-\s+-\s*\n", as_text(shown, 100))
+
+
+def test_a_route_s_score_is_marked_where_it_comes_from_other_briefs_than_the_rest() -> None:
+    made = document()
+    first, *rest = made["routes"].values()
+    assert [route["confirmed"] for route in (first, *rest)] == [False] * len(made["routes"])
+    first["confirmed"] = True
+    text = " ".join(as_text(made, 100).split())
+    assert f"{first['evidence']['estimate']:.2f}*" in text
+    assert "the others are of the briefs that chose them, on average a little too good" in text
+
+
+def test_what_each_column_counts_is_said() -> None:
+    text = " ".join(as_text(document(mode="race"), 100).split())
+    assert "means over families of the briefs that counted in the race" in text
+    assert "gated, failed: of all texts that were written for them or beside them" in text

@@ -18,9 +18,10 @@ from bakeoff.study.fixed import run_fixed
 from bakeoff.study.gathering import Gathering, Reloading
 from bakeoff.study.laps import divide, left_over
 from bakeoff.study.plan import Plan, Trial, choose_briefs
-from bakeoff.study.racing import run_race
+from bakeoff.study.racing import counted_briefs, run_race
 from bakeoff.study.retries import Patience
 from bakeoff.study.runner import Runner
+from bakeoff.study.scoring import Scored
 from bakeoff.study.writers import Message
 from sample_runs import make_plan
 
@@ -66,6 +67,7 @@ class Heard:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.left: list[Mapping[str, int]] = []
+        self.out: dict[str, str] = {}
 
     def turn(self, candidate: str) -> None:
         pass
@@ -76,9 +78,10 @@ class Heard:
     def told(self, event: RunEvent) -> None:
         pass
 
-    def standing(self, lines: Sequence[str], left: Mapping[str, int]) -> None:
+    def standing(self, lines: Sequence[str], left: Mapping[str, int], out: Mapping[str, str]) -> None:
         self.lines += lines
         self.left.append(left)
+        self.out |= out
 
 
 @pytest.fixture
@@ -126,6 +129,7 @@ def test_the_silent_one_is_out_and_the_other_confirmed(store: Store, together: b
     assert authors["bob"].written < len(plan.brief_ids) / 3
     assert authors["ann"].written == authors["bob"].written + len(plan.held_back)
     assert any("bob is out" in line for line in heard.lines)
+    assert heard.out["bob"].endswith(": ann is better")
     assert "confirming scores on briefs that had no part in them: ann" in heard.lines[-1]
     assert heard.left[0] == {"ann": len(plan.brief_ids), "bob": len(plan.brief_ids)}
     laps = sum("after" in line and "leads" in line for line in heard.lines) + 2
@@ -181,3 +185,18 @@ def test_without_families_left_over_nobody_is_confirmed(store: Store) -> None:
     assert plan.held_back == ()
     run(plan, store, together=True)
     assert conclude(plan, store, complete=True).analysis.overall.result("ann").in_selection is None
+
+
+def test_what_counts_is_what_the_race_took_and_nothing_beside_it(store: Store) -> None:
+    plan = race_plan()
+    run(plan, store, together=True)
+    scored = Scored.of(plan, store)
+    counted = counted_briefs(plan, scored, ())
+    written = {g.brief for g in scored.generations if g.candidate == "ann"}
+    ann, bob = ({brief.id for brief in counted[name]} for name in ("ann", "bob"))
+    assert set(plan.held_back) <= written
+    assert not ann & set(plan.held_back)
+    assert bob <= ann <= set(plan.brief_ids)
+    assert ann < written
+    fixed = fixed_plan(40, 20)
+    assert {b.id for b in counted_briefs(fixed, scored, ())["ann"]} == set(fixed.brief_ids)

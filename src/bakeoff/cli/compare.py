@@ -27,8 +27,10 @@ def compare(run_id: str, a: str, b: str, *, as_json: bool) -> None:
     from bakeoff.core.records import Comparison
     from bakeoff.decide.duel import duel
     from bakeoff.decide.raced import cells_of
+    from bakeoff.report.worth import worth_fields
     from bakeoff.study.execute import load_plan
-    from bakeoff.study.racing import units_of
+    from bakeoff.study.pulse import GONE
+    from bakeoff.study.racing import counted_briefs
     from bakeoff.study.scoring import Scored
 
     store = open_store()
@@ -39,13 +41,17 @@ def compare(run_id: str, a: str, b: str, *, as_json: bool) -> None:
         if first == second:
             raise UsageError(f"{first} cannot be compared with itself", f"candidates: {', '.join(names)}")
         scored = Scored.of(plan, store)
+        given_up = {event.candidate for event in store.events(plan.run_id) if event.kind == GONE and event.candidate}
         row = store.run(plan.run_id)
         pairs = [] if row is None or row.result is None else row.result["comparisons"]
         own = next((Comparison(**pair) for pair in pairs if {pair["a"], pair["b"]} == {first, second}), None)
     finally:
         store.close()
     cells = cells_of(scored.generations, scored.scores, plan.suite.replicates)
-    found = duel(first, second, units_of(plan.suite.briefs), cells)
+    counted = counted_briefs(plan, scored, given_up)
+    in_both = {brief.id for brief in counted[second]}
+    found = duel(first, second, [brief for brief in counted[first] if brief.id in in_both], cells)
+    types = list(dict.fromkeys(brief.content_type for brief in plan.suite.briefs))
     if as_json:
         document = {
             "schema": "bakeoff.compare/1",
@@ -53,10 +59,11 @@ def compare(run_id: str, a: str, b: str, *, as_json: bool) -> None:
             "mode": plan.mode,
             "run_comparison": None if own is None else own.model_dump(mode="json"),
             **found.model_dump(mode="json"),
+            **worth_fields(types),
         }
         click.echo(json.dumps(document, ensure_ascii=False))
         return
-    _print(found, own, plan.mode)
+    _print(found, own, types, plan.mode)
 
 
 def _find(name: str, names: list[str]) -> str:
@@ -69,9 +76,9 @@ def _find(name: str, names: list[str]) -> str:
     return found[0]
 
 
-def _print(found: Duel, own: Comparison | None, mode: str) -> None:
+def _print(found: Duel, own: Comparison | None, types: list[str], mode: str) -> None:
     from rich.console import Console
 
     from bakeoff.report.duel import print_duel
 
-    print_duel(found, own, raced=mode == "race", console=Console())
+    print_duel(found, own, types, raced=mode == "race", console=Console())

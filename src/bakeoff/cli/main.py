@@ -32,7 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "analyse": ("bakeoff.cli.analyse:analyse", "Give anyone's scores the same statistics and decision."),
     "plan": (
         "bakeoff.cli.plan:plan",
-        "Say how many briefs show which difference, or how many replicas hold which traffic.",
+        "Say how many briefs show a difference, or how many machines hold a load.",
     ),
     "cost": ("bakeoff.cli.cost:cost", "Say what a text costs here, and whether it is worth it against a cloud API."),
     "export": ("bakeoff.cli.export:export", "Write a run for other programs: tables, trackers, servers."),

@@ -54,7 +54,7 @@ def methods(
         return
     from rich.console import Console
 
-    print_methods(found, Console())
+    print_methods(found, Console(), of_run=run_id is not None)
 
 
 def _of_run(run_id: str, draws: int, seed: int) -> tuple[str, Methodology]:

@@ -123,7 +123,7 @@ def _origin(plan: Plan, store: Store) -> Origin:
 def _command(plan: Plan) -> str:
     """Return the command that makes such a run again, on the same suite and models."""
     references = list(dict.fromkeys(candidate.model.reference for candidate in plan.candidates))
-    parts = ["bakeoff", "run", plan.suite_file, "--models", ",".join(references), "--seed", str(plan.seed)]
+    parts = ["bakeoff", "run", _suite_argument(plan), "--models", ",".join(references), "--seed", str(plan.seed)]
     if plan.mode == "fixed":
         parts += ["--fixed-n", str(len(plan.brief_ids))]
     if plan.evidence == "strict":
@@ -139,6 +139,21 @@ def _command(plan: Plan) -> str:
     if plan.scorer_files:
         parts.append("--allow-code")
     return shlex.join(parts)
+
+
+def _suite_argument(plan: Plan) -> str:
+    """Return what names the suite for `bakeoff run`: a built-in one has no file that a user would know of."""
+    from bakeoff.core.errors import UsageError
+    from bakeoff.study.suite import find_suite, load_suite
+
+    name = Path(plan.suite_file).stem
+    if name == plan.suite.name:
+        try:
+            if load_suite(find_suite(name)).hash == plan.suite.hash:
+                return name
+        except UsageError:
+            pass
+    return plan.suite_file
 
 
 def _cost(plan: Plan, store: Store, choice: str | None) -> tuple[RunCost | None, str]:

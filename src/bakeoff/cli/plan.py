@@ -42,7 +42,7 @@ def plan(
     *,
     as_json: bool,
 ) -> None:
-    """Say how many briefs show which difference, or how many replicas hold which traffic.
+    """Say how many briefs show a difference, or how many machines hold a load.
 
     The spread is that of the differences between two models on the same briefs: about 2 to
     3.5 points of ten between real models. Briefs that share a cluster count as one.

@@ -1,4 +1,7 @@
-"""Progress while a run writes: a bar a candidate on a terminal, a line now and then in a pipe or a log."""
+"""Progress while a run writes: a bar a candidate on a terminal, a line now and then in a pipe or a log.
+
+Both say how fast each candidate writes, how long what is left will take at most, and who is out of the race and why.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +10,94 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
+from bakeoff.cli.pace import Pace, roughly
 from bakeoff.core.clock import Clock
 from bakeoff.core.plain import printable
 from bakeoff.core.records import Generation, RunEvent
-from bakeoff.core.units import seconds_text
+
+_LABEL = 24
+_ALL = "all"
+_FIRST_EVERY_S, _LAST_EVERY_S, _SHARE = 5.0, 60.0, 0.05
+"""A log gets a line every 5 s at first, and every minute in a run of hours."""
+
+
+class Tally:
+    """What has come of each candidate, and what is still to come."""
+
+    def __init__(self, totals: Mapping[str, int], done: Mapping[str, int], clock: Clock) -> None:
+        self.total, self.done = dict(totals), dict(done)
+        self.out: dict[str, str] = {}
+        self._failed = dict.fromkeys(totals, 0)
+        self._retries = dict.fromkeys(totals, 0)
+        self._clock = clock
+        self._pace = Pace(totals)
+
+    def turn(self) -> None:
+        """Somebody begins to write."""
+        self._pace.turn(self._clock.monotonic_s())
+
+    def count(self, generation: Generation) -> None:
+        """Count a text."""
+        name = generation.candidate
+        self._pace.finished(name, self._clock.monotonic_s())
+        self.done[name] += 1
+        self.total[name] = max(self.total[name], self.done[name])
+        self._failed[name] += generation.failed
+        self._retries[name] += generation.attempts - 1
+
+    def expect(self, left: Mapping[str, int]) -> None:
+        """Take in how many texts are still to come."""
+        for name, count in left.items():
+            self.total[name] = self.done[name] + count
+
+    def left(self, name: str) -> int:
+        """Return how many texts of a candidate are still to come."""
+        return self.total[name] - self.done[name]
+
+    def rate(self, name: str) -> str:
+        """Return `2.1/s`, or `8 s a text` where it is slow; nothing while it is not known."""
+        pace_s = self._pace.seconds_a_text(name)
+        if pace_s is None:
+            return ""
+        return f"{1 / pace_s:.1f}/s" if 0 < pace_s < 1 else f"{pace_s:.1f} s a text"
+
+    def remaining(self, names: Sequence[str] | None = None) -> str:
+        """Return `up to 6 min left`, for some candidates or all; nothing while it is not known.
+
+        A race ends earlier than it may, and what confirms the best comes on top.
+        """
+        left_s = self._pace.left_s({name: self.left(name) for name in names or self.total if self.left(name) > 0})
+        return "" if left_s is None else f"up to {roughly(left_s)} left"
+
+    def trouble(self, names: Sequence[str]) -> list[str]:
+        """Return how many texts failed and how many requests were made again, where there are any."""
+        failed, retries = (sum(counts[name] for name in names) for counts in (self._failed, self._retries))
+        return [text for count, text in ((failed, f"{failed} failed"), (retries, f"{retries} retries")) if count]
 
 
 class BarProgress:
-    """A bar a candidate, with rate and remaining time; on `console`, which should be a terminal on stderr."""
+    """A bar a candidate, with rate and remaining time, and one for all; on `console`, a terminal on stderr."""
 
-    def __init__(self, console: Console, totals: Mapping[str, int], done: Mapping[str, int]) -> None:
+    def __init__(self, console: Console, totals: Mapping[str, int], done: Mapping[str, int], clock: Clock) -> None:
         self._console = console
+        self._tally = Tally(totals, done, clock)
         self._bars = Progress(
             TextColumn("{task.fields[mark]} {task.description}", markup=False),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}", markup=False),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[status]}", markup=False),
             console=console,
             expand=True,
         )
         self._tasks: dict[str, TaskID] = {
-            name: self._bars.add_task(name, total=total, completed=done[name], mark=" ", rate="", start=False)
+            name: self._bars.add_task(_label(name), total=total, completed=done[name], mark=" ", status="")
             for name, total in totals.items()
         }
-        self._tokens = dict.fromkeys(totals, 0)
-        self._failed = dict.fromkeys(totals, 0)
-        self._retries = dict.fromkeys(totals, 0)
+        texts, written = sum(totals.values()), sum(done.values())
+        several = len(totals) > 1
+        self._all = self._bars.add_task(_ALL, total=texts, completed=written, mark=" ", status="") if several else None
         self._last_lines: Sequence[str] = ()
 
     def __enter__(self) -> Self:
@@ -51,47 +113,60 @@ class BarProgress:
 
     def turn(self, candidate: str) -> None:
         """Mark who writes."""
+        self._tally.turn()
         for name, task in self._tasks.items():
             self._bars.update(task, mark=">" if name == candidate else " ")
-        self._bars.start_task(self._tasks[candidate])
 
     def finished(self, generation: Generation) -> None:
         """Advance one bar."""
-        name = generation.candidate
-        self._tokens[name] += generation.timings.completion_tokens or 0
-        self._failed[name] += generation.failed
-        self._retries[name] += generation.attempts - 1
-        failed = f" {self._failed[name]} failed" if self._failed[name] else ""
-        again = f" {self._retries[name]} retries" if self._retries[name] else ""
-        self._bars.update(self._tasks[name], advance=1, rate=f"{self._tokens[name]:,} tokens{failed}{again}")
+        self._tally.count(generation)
+        self._show(generation.candidate)
 
     def told(self, event: RunEvent) -> None:
         """Print an event above the bars."""
         self._console.print(printable(f"{event.candidate or 'run'}: {event.message}"), markup=False, highlight=False)
 
-    def standing(self, lines: Sequence[str], left: Mapping[str, int]) -> None:
-        """Print above the bars where the race stands; who has less to write has a shorter bar."""
+    def standing(self, lines: Sequence[str], left: Mapping[str, int], out: Mapping[str, str]) -> None:
+        """Print above the bars where the race stands; who has less to write has a shorter bar, who is out says so."""
         self._last_lines = _print_new(self._console, lines, self._last_lines)
-        for name, count in left.items():
-            task = self._tasks[name]
-            self._bars.update(task, total=self._bars.tasks[task].completed + count)
+        self._tally.expect(left)
+        self._tally.out.update(out)
+        for name in self._tasks:
+            self._show(name)
+
+    def _show(self, name: str) -> None:
+        tally = self._tally
+        self._bars.update(
+            self._tasks[name], completed=tally.done[name], total=tally.total[name], status=_status(tally, name)
+        )
+        if self._all is not None:
+            done, total = sum(tally.done.values()), sum(tally.total.values())
+            self._bars.update(self._all, completed=done, total=total, status=tally.remaining())
+
+
+def _label(name: str) -> str:
+    name = printable(name)
+    return name if len(name) <= _LABEL else f"…{name[-_LABEL + 1 :]}"
+
+
+def _status(tally: Tally, name: str) -> str:
+    """Return what stands beside a bar."""
+    if tally.left(name) <= 0:
+        done = printable(tally.out[name]) if name in tally.out else "written"
+        return ", ".join([done, *tally.trouble([name])])
+    remaining = tally.remaining([name]).removesuffix(" left")
+    return ", ".join(part for part in (tally.rate(name), remaining, *tally.trouble([name])) if part)
 
 
 class LineProgress:
-    """A line at most every `every_s` seconds: for pipes and logs."""
+    """A line now and then, of everything and of who writes: for pipes and logs."""
 
-    def __init__(
-        self, console: Console, totals: Mapping[str, int], done: Mapping[str, int], clock: Clock, every_s: float = 5.0
-    ) -> None:
+    def __init__(self, console: Console, totals: Mapping[str, int], done: Mapping[str, int], clock: Clock) -> None:
         self._console = console
-        self._total = sum(totals.values())
-        self._done = sum(done.values())
-        self._new = 0
-        self._failed = 0
-        self._retries = 0
+        self._tally = Tally(totals, done, clock)
         self._clock = clock
-        self._every_s = every_s
         self._begun = self._last = clock.monotonic_s()
+        self._news = False
         self._candidate = ""
         self._last_lines: Sequence[str] = ()
 
@@ -103,43 +178,42 @@ class LineProgress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Say how far it got, if it got anywhere."""
-        if self._new:
+        if self._news:
             self._line()
 
     def turn(self, candidate: str) -> None:
         """Note who writes."""
+        self._tally.turn()
         self._candidate = candidate
 
     def finished(self, generation: Generation) -> None:
         """Count, and print when it is time."""
-        self._done += 1
-        self._new += 1
-        self._failed += generation.failed
-        self._retries += generation.attempts - 1
-        if self._clock.monotonic_s() - self._last >= self._every_s:
+        self._tally.count(generation)
+        self._candidate = generation.candidate
+        self._news = True
+        now_s = self._clock.monotonic_s()
+        pause_s = min(max(_FIRST_EVERY_S, _SHARE * (now_s - self._begun)), _LAST_EVERY_S)
+        if now_s - self._last >= pause_s:
             self._line()
 
     def told(self, event: RunEvent) -> None:
         """Print an event."""
         self._console.print(printable(f"{event.candidate or 'run'}: {event.message}"), markup=False, highlight=False)
 
-    def standing(self, lines: Sequence[str], left: Mapping[str, int]) -> None:
-        """Print where the race stands."""
+    def standing(self, lines: Sequence[str], left: Mapping[str, int], out: Mapping[str, str]) -> None:
+        """Print where the race stands: who is out is in the lines."""
         self._last_lines = _print_new(self._console, lines, self._last_lines)
-        self._total = self._done + sum(left.values())
+        self._tally.expect(left)
+        self._tally.out.update(out)
 
     def _line(self) -> None:
-        now = self._clock.monotonic_s()
-        self._last = now
-        rate = self._new / (now - self._begun) if now > self._begun else 0.0
-        left = f", {seconds_text((self._total - self._done) / rate)} left" if rate and self._done < self._total else ""
-        failed = f", {self._failed} failed" if self._failed else ""
-        again = f", {self._retries} retries" if self._retries else ""
-        self._console.print(
-            f"{self._done}/{self._total} texts, {rate:.1f}/s{left}{failed}{again} ({self._candidate})",
-            markup=False,
-            highlight=False,
-        )
+        tally, name = self._tally, self._candidate
+        self._last, self._news = self._clock.monotonic_s(), False
+        done, total = sum(tally.done.values()), sum(tally.total.values())
+        whole = [f"{done} of {total} texts", tally.remaining(), *tally.trouble(list(tally.total))]
+        own = [f"{printable(name)} {tally.done[name]} of {tally.total[name]}", tally.rate(name)]
+        parts = [", ".join(part for part in said if part) for said in (whole, own)]
+        self._console.print("; ".join(parts if len(tally.total) > 1 else parts[:1]), markup=False, highlight=False)
 
 
 def _print_new(console: Console, lines: Sequence[str], last: Sequence[str]) -> Sequence[str]:

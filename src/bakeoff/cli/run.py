@@ -329,8 +329,8 @@ def _progress(plan: Plan, store: Store, errors: Console) -> AbstractContextManag
     totals = count_unfinished(plan, ())
     left = count_unfinished(plan, store.finished_trials(plan.run_id))
     done = {name: total - left[name] for name, total in totals.items()}
-    if errors.is_terminal and not os.environ.get("CI"):
-        return BarProgress(errors, totals, done)
+    if errors.is_terminal and not errors.is_dumb_terminal and not os.environ.get("CI"):
+        return BarProgress(errors, totals, done, SystemClock())
     return LineProgress(errors, totals, done, SystemClock())
 
 

@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 def runs(*, as_json: bool) -> None:
     """List the runs of this workspace, newest first."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.plain import printable
+    from bakeoff.report.layout import cells, table
 
     store = open_store()
     try:
@@ -34,21 +33,18 @@ def runs(*, as_json: bool) -> None:
         if not rows:
             click.echo("No runs yet. Begin with:  bakeoff run")
             return
-        table = Table(box=None, pad_edge=False)
-        table.add_column("run", no_wrap=True, min_width=20)  # to be copied, so never cut
-        for name in ("suite", "started", "state", "texts", "decision"):
-            table.add_column(name, overflow="fold")
+        made = table("run", "suite", "started", "state", "texts", "decision")
         for row in rows:
-            cells = (
+            listed_as = (
                 row.run_id,
                 row.suite,
-                row.started[:16].replace("T", " "),
+                row.started[5:16].replace("T", " "),  # the year is in the id
                 _state(row),
                 str(row.texts),
                 row.choice or row.outcome or "-",
             )
-            table.add_row(*(Text(printable(cell)) for cell in cells))
-        Console().print(table)
+            made.add_row(*cells(*map(printable, listed_as)))
+        Console().print(made)
     finally:
         store.close()
 

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -287,33 +288,44 @@ _SURE = {
     "insufficient_data": "too few briefs",
     "none_qualified": "none qualified",
 }
-_WIDTH = 28
-_EXAMPLE = "Write a tweet: our shop opens on 14 March."
+_COLUMNS = 80
+_EXAMPLE = "Tweet: our shop opens on 14 March."
 
 
 def ready_lines(url: str, document: _Document, *, has_key: bool) -> list[str]:
-    """Return what a person reads when the gateway is ready; 80 columns, unless names are long."""
+    """Return what a person reads when the gateway is ready; within 80 columns, unless names are long."""
     from bakeoff.core.plain import printable
     from bakeoff.core.units import bytes_text
 
-    plan = document.plan
+    plan, budget = document.plan, document.budget
     source = "no run stands behind it" if plan.run_id is None else f"run {plan.run_id}, suite {plan.suite or '-'}"
-    lines = [f"bakeoff serves at {url}/v1  ({source})", ""]
-    lines.append(f"  {'model in requests':<{_WIDTH}}{'served by':<{_WIDTH}}why")
-    rows = {f"bakeoff/{name}": route for name, route in plan.routes.items()} | {"anything else": plan.general}
-    lines += [
-        f"  {name:<{_WIDTH}}{route.candidate:<{_WIDTH - 1}} {_why(route)}".rstrip() for name, route in rows.items()
+    routes = {f"bakeoff/{name}": route for name, route in plan.routes.items()} | {"anything else": plan.general}
+    rows = [("model in requests", "served by", "why")]
+    rows += [(name, route.candidate, _why(route)) for name, route in routes.items()]
+    first, second = (max(len(row[place]) for row in rows) + 2 for place in (0, 1))
+    table = [f"  {name:<{first}}{served:<{second}}{why}".rstrip() for name, served, why in rows]
+    said = [
+        "bakeoff/auto finds the kind of text itself; a candidate's own name gets that candidate.",
+        f"Models load when they are first asked for, together within {bytes_text(budget.value)} ({budget.source}).",
+        *(f"Note: {note}" for note in document.notes),
     ]
-    lines += ["", "  bakeoff/auto finds the kind of text itself; a candidate's own name gets that candidate."]
-    budget = document.budget
-    lines.append(
-        f"  Models load when they are first asked for; together within {bytes_text(budget.value)} ({budget.source})."
-    )
-    lines += [f"Note: {note}" for note in document.notes]
     request = json.dumps({"model": "bakeoff/auto", "messages": [{"role": "user", "content": _EXAMPLE}]})
     key = f' -H "authorization: Bearer ${KEY_VARIABLE}"' if has_key else ""
-    lines += ["", "Try:", f"  curl -i {url}/v1/chat/completions{key} \\", "    -H 'content-type: application/json' \\"]
-    lines += [f"    -d '{request}'", f"Status page: {url}/    Ctrl-C ends it."]
+    lines = [
+        f"bakeoff serves at {url}/v1",
+        f"({source})",
+        "",
+        *table,
+        "",
+        *(line for text in said for line in wrap(text, _COLUMNS, break_on_hyphens=False, break_long_words=False)),
+        "",
+        "Try:",
+        f"  curl -i {url}/v1/chat/completions{key} \\",
+        "    -H 'content-type: application/json' \\",
+        f"    -d '{request}'",
+        "",
+        f"Status page: {url}/    Ctrl-C ends it.",
+    ]
     return [printable(line) for line in lines]
 
 

@@ -286,3 +286,9 @@ def news_in_words(news: News) -> str:
     where = "" if news.race is OVERALL else f" for {news.race}"
     after = plural(out.round_number, "family", "families")
     return f"{out.model} is out{where} after {after}: {out.by} is better ({_evidence_in_words(out)})"
+
+
+def out_in_words(news: News) -> str:
+    """Return the same for a place that names the candidate already: `out after 18: b is better`."""
+    out = news.elimination
+    return f"out after {out.round_number}: {out.by} is better"

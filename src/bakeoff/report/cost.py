@@ -12,6 +12,7 @@ from bakeoff.core.records import Estimate
 from bakeoff.cost.answer import MOST_BUSY, Answer, Costed, CostedCandidate
 from bakeoff.cost.assumptions import Assumption
 from bakeoff.report.layout import bullets, cells, table, title
+from bakeoff.report.worth import USABLE, worth_sentence
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,6 +30,7 @@ def cost_document(costed: Costed) -> dict[str, Any]:
         "run_id": costed.run_id,
         "currency": "USD",
         "notes": list(costed.notes),
+        "validity_text": None if costed.run_id is None else f"{USABLE[0].upper()}{USABLE[1:]}. {worth_sentence()}",
     }
     document |= {"candidate": first.candidate, **_answer(costed, first.answer)}
     if costed.run_id is not None:
@@ -138,10 +140,11 @@ def cost_lines(costed: Costed, width: int) -> Iterator[RenderableType]:
         "No cost", [printable(f"{each.candidate}: {each.missing}") for each in costed.candidates if each.missing]
     )
     first = next(each for each in costed.candidates if each.answer is not None)
+    of_gates = () if costed.run_id is None else (USABLE,)
     if first.answer is not None:
         yield title(printable(f"What that rests on{f' ({first.candidate})' if first.candidate else ''}"))
         yield _tornado(first.answer)
-        yield from bullets("Note", [printable(note) for note in (*_notes(first.answer), *costed.notes)])
+        yield from bullets("Note", [printable(note) for note in (*_notes(first.answer), *costed.notes, *of_gates)])
     del width
 
 

@@ -11,14 +11,15 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from bakeoff.core.outlines import GenerationOutline, ScoreOutline
+from bakeoff.core.records import Route
 from bakeoff.core.spec import Candidate, Record
-from bakeoff.decide.analysis import CandidateResult
+from bakeoff.decide.analysis import Analysis, CandidateResult
 from bakeoff.decide.conclusion import Conclusion
 from bakeoff.measure.energy import EnergySummary
 from bakeoff.report.answers import anything_measured, count_answers
 from bakeoff.report.energy import energy_and_cost
 from bakeoff.report.ranking import rank_candidates
-from bakeoff.score.validity import ALL_BUSINESS, VALIDITY, sentence_of, validity_lines
+from bakeoff.report.worth import worth_fields
 
 SCHEMA = "bakeoff.run/1"
 
@@ -78,9 +79,11 @@ def build_document(facts: RunFacts, candidates: Sequence[Candidate], conclusion:
         },
         "same_weights": [_json(pair) for pair in conclusion.same_weights],
         "decision": _json(conclusion.decision),
-        "routes": {content_type: _json(route) for content_type, route in conclusion.routes.items()},
-        "validity": validity_lines(list(analysis.by_content_type)),
-        "validity_text": sentence_of(VALIDITY[ALL_BUSINESS]),
+        "routes": {
+            content_type: _json(route) | {"confirmed": _confirmed(analysis, content_type, route)}
+            for content_type, route in conclusion.routes.items()
+        },
+        **worth_fields(list(analysis.by_content_type)),
         "events": [_json(event) for event in conclusion.events],
         "weights": facts.weights,
         "notes": list(analysis.notes),
@@ -149,6 +152,12 @@ def _candidate(candidate: Candidate, conclusion: Conclusion, machine: Mapping[st
             conclusion.energy.get(candidate.id, EnergySummary()),
         ),
     }
+
+
+def _confirmed(analysis: Analysis, content_type: str, route: Route) -> bool:
+    """Whether the score of a route comes from briefs that had no part in choosing it."""
+    shown = route.candidate is not None and content_type in analysis.by_content_type
+    return shown and analysis.by_content_type[content_type].result(str(route.candidate)).in_selection is not None
 
 
 def _counts(overall: CandidateResult) -> dict[str, int]:

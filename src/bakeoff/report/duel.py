@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from bakeoff.core.plain import printable
 from bakeoff.core.records import Comparison
 from bakeoff.decide.duel import Difference, Duel
 from bakeoff.decide.wording import p_in_words, points, points_between, sample_in_words
-from bakeoff.report.layout import bullets, cells, table, title
+from bakeoff.report.layout import Prose, bullets, cells, table, title
+from bakeoff.report.worth import WORTH, worth_by_type, worth_fields, worth_sentence
 
-_WIDTH = 37
+_WIDEST, _NARROWEST = 37, 15
+_BESIDE = 47
+"""Columns that a row of the intervals needs beside its plot."""
 _BAR = 30
 
 
-def print_duel(found: Duel, own: Comparison | None, *, raced: bool, console: Console) -> None:
+def print_duel(
+    found: Duel, own: Comparison | None, content_types: Sequence[str], *, raced: bool, console: Console
+) -> None:
     """Print the page; `own` is what the run says of the pair, with its correction for all pairs and for looking early."""
     a, b = printable(found.a), printable(found.b)
     parts: list[RenderableType] = [
         Text(_verdict(found.overall, a, b, own), style="bold"),
-        *(Text(f"  {line}") for line in _numbers(found, a, b)),
+        *(Padding(Prose(line), (0, 0, 0, 2)) for line in _numbers(found, a, b)),
         title(f"The difference: right of 0 {a} is ahead, left of it {b}"),
-        _intervals(found),
+        _intervals(found, console.width),
         title("Brief by brief"),
         _histogram(found),
     ]
     if raced:
-        note = "the run was a race: these intervals are for a fixed number of briefs; `bakeoff show` has those that allow for it"
-        parts += bullets("Note", [note])
+        which = "the briefs that counted for both in the race over everything; what was written beside it is left out"
+        note = "these intervals are for a fixed number of briefs; `bakeoff show` has those that allow for the race"
+        parts += bullets("Note", [which, note])
+    parts += bullets(WORTH, [worth_sentence(), *worth_by_type(worth_fields(content_types)["validity"])])
     console.print(Group(*parts))
 
 
@@ -70,30 +80,33 @@ def _numbers(found: Duel, a: str, b: str) -> list[str]:
     return lines
 
 
-def _intervals(found: Duel) -> RenderableType:
+def _intervals(found: Duel, width: int) -> RenderableType:
+    wide = min(_WIDEST, max(_NARROWEST, width - _BESIDE)) // 2 * 2 + 1
     rows = [found.overall, *found.by_content_type]
     ends = [abs(end) for row in rows for end in (row.low, row.high) if end is not None]
     reach = max([1.0, *ends])
-    made = table("content type", "families", "difference", f"-{reach:.1f} {' ' * (_WIDTH - 12)} +{reach:.1f}")
+    made = table(
+        "content type", "families", "difference", f"{f'-{reach:.1f}':<{wide // 2}}{f'+{reach:.1f}':>{wide - wide // 2}}"
+    )
     for row in rows:
         said = "-" if row.difference is None else f"{row.difference:+.2f}"
-        made.add_row(*cells(row.content_type or "all", str(row.families), said, _line(row, reach)))
+        made.add_row(*cells(row.content_type or "all", str(row.families), said, _line(row, reach, wide)))
     return made
 
 
-def _line(row: Difference, reach: float) -> str:
+def _line(row: Difference, reach: float, wide: int) -> str:
     if row.difference is None or row.low is None or row.high is None:
         return ""
-    line = [" "] * _WIDTH
-    low, middle, high = (_place(value, reach) for value in (row.low, row.difference, row.high))
+    line = [" "] * wide
+    low, middle, high = (_place(value, reach, wide) for value in (row.low, row.difference, row.high))
     line[low : high + 1] = "─" * (high - low + 1)
-    line[_WIDTH // 2] = "┼" if low <= _WIDTH // 2 <= high else "│"
+    line[wide // 2] = "┼" if low <= wide // 2 <= high else "│"
     line[low], line[high], line[middle] = "├", "┤", "●"
     return "".join(line)
 
 
-def _place(value: float, reach: float) -> int:
-    return round((value + reach) / (2 * reach) * (_WIDTH - 1))
+def _place(value: float, reach: float, wide: int) -> int:
+    return round((value + reach) / (2 * reach) * (wide - 1))
 
 
 def _histogram(found: Duel) -> RenderableType:

@@ -7,19 +7,33 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-_WORDS = {"assumption", "candidate", "content type", "run", "how sure", "model"}
+_ANY_WIDTH = 10_000
+_GLUE = "\u00a0"
+_WORDS = {
+    "assumption",
+    "candidate",
+    "content type",
+    "decision",
+    "how sure",
+    "model",
+    "run",
+    "started",
+    "state",
+    "suite",
+}
 
 
 class Prose:
     """Running text, wrapped so that no percentage loses its sign to the next line; rich breaks at every kind of space."""
 
     def __init__(self, text: str, style: str = "") -> None:
-        self._lines = text.replace(" %", "\u00a0%").split("\n")
+        self._lines = text.replace(" %", f"{_GLUE}%").split("\n")
         self._style = style
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -27,7 +41,7 @@ class Prose:
         del console
         for line in self._lines:
             for part in textwrap.wrap(line, options.max_width, break_on_hyphens=False) or [""]:
-                yield Text(part.replace("\u00a0%", " %"), style=self._style)
+                yield Text(part.replace(_GLUE, " "), style=self._style)
 
 
 def title(text: str) -> Text:
@@ -35,13 +49,36 @@ def title(text: str) -> Text:
     return Text(text, style="bold")
 
 
-def table(*columns: str) -> Table:
+class FittingTable(Table):
+    """A table whose cells are never cut or broken: headings fold first, then it turns into a list, a block a row."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the table, or the list where its cells need more room than there is."""
+        contents = [[text.plain for text in column.cells if isinstance(text, Text)] for column in self.columns]
+        for fold in (False, True):
+            for column, texts in zip(self.columns, contents, strict=True):
+                heading = str(column.header)
+                parts = heading.split() if fold else heading.splitlines()
+                column.min_width = column.max_width = max([*map(cell_len, texts), *map(cell_len, parts), 1])
+            if super().__rich_measure__(console, options.update_width(_ANY_WIDTH)).minimum <= options.max_width:
+                yield from super().__rich_console__(console, options)
+                return
+        yield from self._as_list(contents)
+
+    def _as_list(self, contents: list[list[str]]) -> Iterable[RenderableType]:
+        headings = [str(column.header).replace("\n", " ") for column in self.columns]
+        for name, *values in zip(*contents, strict=True):
+            yield Prose(name)
+            told = [f"{heading} {value}" for heading, value in zip(headings[1:], values, strict=True) if value.strip()]
+            yield Padding(Prose(" · ".join(item.replace(" ", _GLUE) for item in told)), (0, 0, 0, 2))
+
+
+def table(*columns: str) -> FittingTable:
     """Return an empty table; columns of numbers are set to the right."""
-    made = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    made = FittingTable(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
     for name in columns:
         justify: JustifyMethod = "left" if name in _WORDS else "right"
-        # A name that is short already is cut rather than broken into two lines.
-        made.add_column(name, justify=justify, overflow="ellipsis" if name == "run" else "fold", no_wrap=name == "lead")
+        made.add_column(name, justify=justify)
     return made
 
 

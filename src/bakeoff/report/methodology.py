@@ -14,6 +14,7 @@ from bakeoff.core.plain import printable
 from bakeoff.decide.methodology import FIGURE_SIZE, By, Figure, FigureRow, Methodology, Rule
 from bakeoff.decide.wording import plural, points
 from bakeoff.report.layout import Prose, bullets, cells, title
+from bakeoff.report.worth import WORTH, worth_sentence
 
 _NARROWEST_AXIS = 20
 _LABEL = 26
@@ -33,11 +34,12 @@ def methods_document(found: Methodology, run_id: str | None) -> dict[str, Any]:
         **found.model_dump(mode="json"),
         "text": paragraph(found),
         "notes": notes(found),
+        "validity_text": None if run_id is None else worth_sentence(),
     }
 
 
-def print_methods(found: Methodology, console: Console) -> None:
-    """Print the page: what it rests on, the figure, the table, and the paragraph last."""
+def print_methods(found: Methodology, console: Console, *, of_run: bool) -> None:
+    """Print the page: what it rests on, the figure, the table, and the paragraph last; of a run, what its score is worth."""
     parts: list[RenderableType] = [
         Text(
             f"{found.draws:,} samples of each size, drawn from {plural(found.texts, 'text')} for each of "
@@ -48,6 +50,7 @@ def print_methods(found: Methodology, console: Console) -> None:
         title("What basic testing would have said"),
         _table(found, console.width),
         *bullets("Note", [printable(note) for note in notes(found)]),
+        *bullets(WORTH, [worth_sentence()] if of_run else []),
         title("In words"),
         Prose(printable(paragraph(found))),
     ]
@@ -108,7 +111,7 @@ def _table(found: Methodology, width: int) -> RenderableType:
     """Return a column a rule, by who grades and by size, and a line a finding."""
     sizes = _SIZES if width >= _WIDE else _SIZES[1:]
     rules = [rule for by in _GRADED for n in sizes if (rule := found.rule(n, by)) is not None]
-    made = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
     made.add_column("texts a candidate, by grader", overflow="fold")
     for rule in rules:
         graded = _GRADED[rule.by] if rule.n == sizes[0] else ""

@@ -12,8 +12,9 @@ from rich.console import Console
 from bakeoff.core.plain import printable
 from bakeoff.decide.wording import plural, rate_in_words
 from bakeoff.report.layout import bullets, cells, table, title
+from bakeoff.report.worth import WORTH, worth_sentence
 from bakeoff.score.composite import TextScore
-from bakeoff.score.validity import sentence_of, validity_lines, validity_of
+from bakeoff.score.validity import validity_lines, validity_of
 
 SCHEMA = "bakeoff.scores/1"
 _WORST = 5
@@ -35,23 +36,38 @@ def text_entry(name: str, content_type: str, score: TextScore) -> dict[str, Any]
     }
 
 
+class _Total:
+    """Of one content type: how many texts, the sum of their scores, and how many were publishable."""
+
+    __slots__ = ("publishable", "texts", "value")
+
+    def __init__(self) -> None:
+        self.texts, self.value, self.publishable = 0, 0.0, 0
+
+    def add(self, score: TextScore) -> None:
+        """Take one score in."""
+        self.texts += 1
+        self.value += score.value
+        self.publishable += score.publishable
+
+
 class Scoresheet:
     """Counts what is scored, for the end of the document and for the summary; keeps no text."""
 
     def __init__(self) -> None:
         self.errors: list[dict[str, Any]] = []
-        self._types: dict[str, list[tuple[float, bool]]] = {}
+        self._types: dict[str, _Total] = {}
         self._gates: Counter[str] = Counter()
         self._worst: list[tuple[float, str, str]] = []
 
     @property
     def scored(self) -> int:
         """How many texts were scored."""
-        return sum(map(len, self._types.values()))
+        return sum(total.texts for total in self._types.values())
 
     def count(self, name: str, content_type: str, score: TextScore) -> None:
         """Take one score in."""
-        self._types.setdefault(content_type, []).append((score.value, score.publishable))
+        self._types.setdefault(content_type, _Total()).add(score)
         self._gates.update({hit.gate for hit in score.gates})
         why = f" ({', '.join(hit.gate for hit in score.gates)})" if score.gates else ""
         self._worst = sorted([*self._worst, (score.value, name, why)], key=lambda entry: entry[0])[:_WORST]
@@ -72,13 +88,12 @@ class Scoresheet:
         for name, found in self._types.items():
             known = validity_of(name)
             own = known.content_type == name
-            share = sum(passed for _, passed in found) / len(found)
             made.add_row(
                 *cells(
                     printable(name),
-                    str(len(found)),
-                    f"{sum(value for value, _ in found) / len(found):.2f}",
-                    f"{100 * share:.0f} %",
+                    str(found.texts),
+                    f"{found.value / found.texts:.2f}",
+                    f"{100 * found.publishable / found.texts:.0f} %",
                     rate_in_words(known.agreement) if own else "not measured",
                     f"{100 * known.baseline_longer_wins:.0f} %" if own else "-",
                 )
@@ -88,6 +103,6 @@ class Scoresheet:
         for part in (
             *bullets("Not publishable, by reason", [gates] if gates else []),
             *bullets("Lowest", [printable(f"{name}: {value:.1f}{why}") for value, name, why in self._worst]),
-            *bullets("What the score is worth", [sentence_of(validity_of("all_business"))]),
+            *bullets(WORTH, [worth_sentence()]),
         ):
             console.print(part)

@@ -20,10 +20,11 @@ from bakeoff.core.units import percent_text, seconds_text
 from bakeoff.decide.wording import plural
 from bakeoff.report.answers import fault_lines, was_given_up
 from bakeoff.report.headline import alone_qualifies, headline
-from bakeoff.report.layout import bullets, cells, ranked, table, title
+from bakeoff.report.layout import Prose, bullets, cells, ranked, table, title
 from bakeoff.report.names import short_names
 from bakeoff.report.race import confirmed_lines, race_lines
 from bakeoff.report.speed import speed_and_memory
+from bakeoff.report.worth import WORTH, worth_by_type
 
 _CONFIRMED = "*"
 _NOTHING = 1e-6
@@ -48,17 +49,17 @@ def render(document: dict[str, Any]) -> RenderableType:
         parts.append(
             Text(f"Ranked {document['ranked_by']['why']}. The decision below rests on the score.", style="dim")
         )
+    parts.append(Prose(_counted(document), style="dim"))
     if any(candidate.get("confirmed") for candidate in document["candidates"]):
-        other = (
-            "from briefs held back to confirm it: not to be compared with the other rows; leads are on the same briefs"
-        )
-        parts.append(Text(f"{_CONFIRMED} {other}", style="dim"))
+        other = "score and publishable share from briefs held back to confirm them: not to be compared with the other rows; leads are on the same briefs"
+        parts.append(Prose(f"{_CONFIRMED} {other}", style="dim"))
     parts += [*speed_and_memory(document, labels), *_remarks(document, labels)]
     parts += bullets("The race", race_lines(document, labels))
     parts += [*bullets("Confirmed on briefs held back", confirmed_lines(document, labels)), _decision(document)]
     parts += [
         title("Routes: which model for which content type, and its lead over the best other"),
         _routes(document, labels),
+        *_of_routes(document),
         *_ending(document),
     ]
     return Group(*parts)
@@ -106,12 +107,20 @@ def _routes(document: dict[str, Any], labels: dict[str, str]) -> Table:
             *cells(
                 content_type,
                 "-" if route["candidate"] is None else labels[route["candidate"]],
-                _number(route["evidence"]["estimate"]),
+                _number(route["evidence"]["estimate"]) + (_CONFIRMED if route.get("confirmed") else ""),
                 _lead(route["candidate"], document["comparisons_by_content_type"].get(content_type, ()), gone),
                 _how_sure(route, document),
             )
         )
     return made
+
+
+def _of_routes(document: dict[str, Any]) -> Iterable[RenderableType]:
+    """Yield what the marked scores of routes are."""
+    marked = [route.get("confirmed") for route in document["routes"].values()]
+    if any(marked):
+        rest = "" if all(marked) else "; the others are of the briefs that chose them, on average a little too good"
+        yield Prose(f"{_CONFIRMED} of briefs held back{rest}. Leads are on the briefs that both wrote.", style="dim")
 
 
 def _how_sure(route: dict[str, Any], document: dict[str, Any]) -> str:
@@ -164,17 +173,27 @@ def _between(pair: dict[str, Any], sign: int, digits: int) -> str:
 def _quality(document: dict[str, Any], labels: dict[str, str]) -> Table:
     rates = document.get("ranked_by", {}).get("win_rates")
     columns = ("score", "95 %", "publishable")
-    made = table("candidate", *(("preferred", *columns) if rates else (*columns, "gated")), "failed")
+    lost = "failed" if rates else "gated + failed"
+    made = table("candidate", *(("preferred", *columns) if rates else columns), lost)
     for candidate in ranked(document):
         quality = candidate["quality"]
         mark = _CONFIRMED if candidate.get("confirmed") else ""
         publishable = percent_text(candidate["publishable_rate"]["estimate"])
-        score = (_number(quality["estimate"]) + mark, _range(quality), publishable)
-        found = (
-            (percent_text(rates[candidate["id"]]["estimate"]), *score) if rates else (*score, str(candidate["gated"]))
-        )
-        made.add_row(*cells(labels[candidate["id"]], *found, str(candidate["failures"])))
+        found = (_number(quality["estimate"]) + mark, _range(quality), publishable)
+        preferred = (percent_text(rates[candidate["id"]]["estimate"]),) if rates else ()
+        gated = "" if rates else f"{candidate['gated']} + "
+        counts = f"{gated}{candidate['failures']} of {candidate['generations']}"
+        made.add_row(*cells(labels[candidate["id"]], *preferred, *found, counts))
     return made
+
+
+def _counted(document: dict[str, Any]) -> str:
+    """Return what the columns of the table of quality count, which is not the same for all."""
+    which = "the briefs that counted in the race" if document["mode"] == "race" else "the briefs that count"
+    return (
+        f"score, publishable: means over families of {which}, each family the same; gated, failed: "
+        "of all texts that were written for them or beside them"
+    )
 
 
 def _remarks(document: dict[str, Any], labels: dict[str, str]) -> Iterable[RenderableType]:
@@ -207,26 +226,14 @@ def _remarks(document: dict[str, Any], labels: dict[str, str]) -> Iterable[Rende
         if candidate["gates"]
     ]
     yield from bullets("Gated texts (not publishable), by reason", gates)
-    yield from bullets("What the score is worth", [document["validity_text"], *_worth_lines(document)])
+    yield from bullets(WORTH, [document["validity_text"], *_worth_lines(document)])
     yield from bullets("What your labels say", document.get("labels_text", ()))
     yield from bullets("Note", document["notes"])
 
 
 def _worth_lines(document: dict[str, Any]) -> Iterable[str]:
     """Yield what is known of the score for each content type, and of what it is made."""
-    known, unknown = [], []
-    for line in document["validity"][:-1]:
-        agreement = line["agreement"]
-        if agreement["estimate"] is None:
-            unknown.append(line["content_type"])
-            continue
-        low, high = round(100 * agreement["low"]), round(100 * agreement["high"])
-        share, longer = round(100 * agreement["estimate"]), round(100 * line["baseline_longer_wins"])
-        known.append(f"{line['content_type']} {share} % [{low}, {high}] of {line['pairs']} (longer: {longer} %)")
-    if known:
-        yield f"by content type: {'; '.join(known)}"
-    if unknown:
-        yield f"never measured for: {', '.join(unknown)}"
+    yield from worth_by_type(document["validity"])
     weights = document.get("weights") or {}
     for mixture in dict.fromkeys(tuple(found.items()) for found in weights.values()):
         types = [name for name, found in weights.items() if tuple(found.items()) == mixture]

@@ -106,13 +106,18 @@ class CompletionEndpoint:
         task = asyncio.current_task()
         gone = False
 
-        async def watch() -> None:
+        def leave() -> None:
             nonlocal gone
-            await hang_up(receive)
-            if task is not None and not call.outlet.finished:
+            if task is not None and not gone:
                 gone = True
                 task.cancel()
 
+        async def watch() -> None:
+            await hang_up(receive)
+            if not call.outlet.finished:
+                leave()
+
+        call.outlet.on_stuck = leave
         watcher = asyncio.create_task(watch())
         self._service.metrics.begin()
         try:
@@ -127,6 +132,7 @@ class CompletionEndpoint:
         finally:
             watcher.cancel()
             await call.outlet.stop_comments()
+            call.outlet.close()
             if gone:
                 call.happened.outcome = "cancelled"
             self._note(call.happened)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from starlette.types import Message, Receive, Send
 
@@ -28,11 +28,14 @@ LOADING = b": loading\n\n"
 
 
 class ClientGone(Exception):
-    """The client hung up, or does not read."""
+    """The client hung up."""
 
 
 class Outlet:
-    """The client's side of one completion. `general` are the headers that any answer to it has."""
+    """The client's side of one completion. `general` are the headers that any answer to it has.
+
+    `on_stuck` is called when a write takes longer than `write_s`: the client does not read.
+    """
 
     def __init__(self, send: Send, general: Headers, *, streams: bool, write_s: float) -> None:
         self._send = send
@@ -41,13 +44,17 @@ class Outlet:
         self._write_s = write_s
         self._commenting: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self._writing_since: float | None = None
+        self._guard: asyncio.TimerHandle | None = None
+        self.on_stuck: Callable[[], None] | None = None
         self.opened = False
         self.finished = False
 
     def comment_every(self, seconds: float) -> None:
         """Keep a stream alive from `seconds` from now on, until its answer begins."""
         if self._streams and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._begin_comments, seconds)
+            self._timer = self._loop.call_later(seconds, self._begin_comments, seconds)
 
     def _begin_comments(self, seconds: float) -> None:
         self._commenting = asyncio.create_task(self._comment(seconds))
@@ -138,11 +145,29 @@ class Outlet:
         await self._deliver({"type": "http.response.body", "body": data, "more_body": True})
 
     async def _deliver(self, message: Message) -> None:
+        self._writing_since = self._loop.time()
+        if self._guard is None:
+            self._guard = self._loop.call_later(self._write_s, self._look)
         try:
-            async with asyncio.timeout(self._write_s):
-                await self._send(message)
-        except (OSError, TimeoutError) as error:
-            raise ClientGone("the client does not read") from error
+            await self._send(message)
+        except OSError as error:
+            raise ClientGone("the client hung up") from error
+        finally:
+            self._writing_since = None
+
+    def _look(self) -> None:
+        """See whether a write takes too long: one timer for all writes, which are many, and quick."""
+        begun = self._writing_since
+        due = self._loop.time() if begun is None else begun
+        self._guard = self._loop.call_at(due + self._write_s, self._look)
+        if begun is not None and self._loop.time() >= begun + self._write_s and self.on_stuck is not None:
+            self.on_stuck()
+
+    def close(self) -> None:
+        """Watch no further writes: the request is over."""
+        if self._guard is not None:
+            self._guard.cancel()
+            self._guard = None
 
 
 async def hang_up(receive: Receive) -> None:

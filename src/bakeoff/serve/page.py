@@ -25,7 +25,7 @@ _STYLE = (
     "h1{font-size:1.4rem;margin:0}h2{font-size:1.05rem;margin:2rem 0 .3rem}p{margin:.3rem 0}.wide{overflow-x:auto}"
     "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .8rem .3rem 0;vertical-align:top;"
     "border-bottom:1px solid color-mix(in srgb,currentColor 18%,transparent)}th{font-weight:600}"
-    "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}code{font:13px ui-monospace,monospace}"
+    "td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}code{font:13px ui-monospace,monospace}"
     ".dim{opacity:.7}.ready{color:#1a7f37}.failed,.open{color:#c62828}@media(prefers-color-scheme:dark){.ready{color:#5fd07a}"
     ".failed,.open{color:#ff8a80}}"
 )
@@ -55,7 +55,7 @@ def status_page(
     source = "no run: routes as configured" if plan.run_id is None else f"run {plan.run_id}, suite {plan.suite or '-'}"
     routes = {**plan.routes, GENERAL: plan.general}
     names = ("request this model", "served by", "score", "how sure", "stands in")
-    models = ("model", "state", "breaker", "in use", "waiting", "memory", "load", "last error")
+    models = ("model", "state", "breaker", "in use", "waiting", "memory held", "load", "last error")
     budget = snapshot.get("budget_bytes")
     memory = f"{bytes_text(snapshot.get('committed_bytes'))} of {bytes_text(budget) if budget else 'no set budget'} committed"
     body = [

@@ -107,6 +107,7 @@ class GatewayServer(uvicorn.Server):
             access_log=False,
             server_header=False,
             ws="none",
+            proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=max(1, round(settings.drain_s)),
             backlog=BACKLOG,

@@ -139,21 +139,22 @@ class Exchange:
         Raises:
             UpstreamFailed: it does not come.
         """
-        async with self._translated():
-            if self._response.content_type == "application/json":
-                self.whole = await self._watch.to_the_end(self._read_whole)
-                return b""
-        if self._response.content_type == "text/html":
+        kind = self._response.content_type
+        if kind == "text/html":
             raise self.failed("answered with a web page")
         held = b""
-        while not self.relay.pieces and not self.relay.complete:
-            passed, ended = await self._next()
-            self._check()
-            held += passed
-            if ended:
-                break
-            if len(held) > MAX_ERROR_BYTES:
-                raise self.failed("sent much, and none of it an answer")
+        async with _failing(self._upstream, started=True):
+            if kind == "application/json":
+                self.whole = await self._watch.to_the_end(self._read_whole)
+                return b""
+            while not self.relay.pieces and not self.relay.complete:
+                passed, ended = await self._next()
+                self._check()
+                held += passed
+                if ended:
+                    break
+                if len(held) > MAX_ERROR_BYTES:
+                    raise self.failed("sent much, and none of it an answer")
         return held
 
     async def pieces(self) -> AsyncIterator[bytes]:
@@ -162,19 +163,19 @@ class Exchange:
         Raises:
             UpstreamFailed: it breaks off.
         """
-        while not self.relay.done:
-            passed, ended = await self._next()
-            if passed:
-                yield passed
-            self._check()
-            if ended:
-                return
+        async with _failing(self._upstream, started=True):  # one for all reads: it costs more than a read
+            while not self.relay.done:
+                passed, ended = await self._next()
+                if passed:
+                    yield passed
+                self._check()
+                if ended:
+                    return
 
     async def _next(self) -> tuple[bytes, bool]:
         """Return what passes on of the next bytes, and whether the stream has ended."""
         before = self.relay.pieces
-        async with self._translated():
-            chunk = await self._watch.for_token(self._response.content.readany)
+        chunk = await self._watch.for_token(self._response.content.readany)
         if not chunk:
             passed = self.relay.close()
             if self.relay.fault is None and not self.relay.complete:
@@ -203,11 +204,6 @@ class Exchange:
             if len(body) > MAX_WHOLE_BYTES:
                 raise self.failed(f"sent more than {MAX_WHOLE_BYTES} bytes")
         return bytes(body)
-
-    @asynccontextmanager
-    async def _translated(self) -> AsyncIterator[None]:
-        async with _failing(self._upstream, started=True):
-            yield
 
 
 @asynccontextmanager

@@ -43,6 +43,6 @@ async def write_held_back(
             left[name] = sum(trial.key not in finished for trial in trials_for(plan, plan.candidate(name), briefs))
     if any(left.values()):
         names = ", ".join(f"{name} ({len(briefs)})" for name, briefs in wanted.items())
-        progress.standing([f"confirming scores on briefs that had no part in them: {names}"], left)
+        progress.standing([f"confirming scores on briefs that had no part in them: {names}"], left, {})
         blocks = lap_blocks(plan, next_lap(generations), wanted, finished, together=together, loaded=runner.loaded)
         await runner.write(blocks, together=together)

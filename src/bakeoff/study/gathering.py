@@ -12,8 +12,8 @@ from bakeoff.study.runner import Progress
 class RaceProgress(Progress, Protocol):
     """Told of a race, too."""
 
-    def standing(self, lines: Sequence[str], left: Mapping[str, int]) -> None:
-        """Where it stands, and how many texts each candidate may still have to write."""
+    def standing(self, lines: Sequence[str], left: Mapping[str, int], out: Mapping[str, str]) -> None:
+        """Where it stands, how many texts each candidate may still have to write, and who is out since then, and why."""
         ...
 
 
@@ -37,9 +37,9 @@ class Gathering:
         """Pass it on."""
         self._progress.told(event)
 
-    def standing(self, lines: Sequence[str], left: Mapping[str, int]) -> None:
+    def standing(self, lines: Sequence[str], left: Mapping[str, int], out: Mapping[str, str]) -> None:
         """Pass it on."""
-        self._progress.standing(lines, left)
+        self._progress.standing(lines, left, out)
 
     def take(self) -> list[Generation]:
         """Return what came since the last call."""

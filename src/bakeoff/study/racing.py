@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from bakeoff.core.errors import BakeoffError
 from bakeoff.core.outlines import GenerationOutline, outline_generation
 from bakeoff.decide.contest import Cell, Contest, News
-from bakeoff.decide.race_decision import news_in_words, standing_in_words
+from bakeoff.decide.race_decision import news_in_words, out_in_words, standing_in_words
 from bakeoff.decide.raced import cells_of
 from bakeoff.decide.table import BriefUnit
 from bakeoff.store.db import Store
@@ -34,6 +34,19 @@ def units_of(briefs: Sequence[Brief]) -> list[BriefUnit]:
 def race_cells(plan: Plan, scored: Scored) -> dict[tuple[str, str], Cell]:
     """Return the whole cells of what is stored."""
     return cells_of(scored.generations, scored.scores, plan.suite.replicates)
+
+
+def counted_briefs(plan: Plan, scored: Scored, given_up: Collection[str]) -> dict[str, list[BriefUnit]]:
+    """Return the briefs of each candidate that counted: in the race over everything, or all that were planned without one.
+
+    A race's verdict rests on these. More may be written: what was under way, what a content type's own race took, and
+    what confirms a score.
+    """
+    if plan.mode != "race":
+        return {candidate.id: units_of(plan.briefs()) for candidate in plan.candidates}
+    contest = contest_of(plan)
+    contest.advance(race_cells(plan, scored), given_up)
+    return contest.counted_in(None)
 
 
 def gone_outlines(
@@ -104,7 +117,8 @@ def _tell(plan: Plan, contest: Contest, news: Sequence[News], scored: Scored, ga
     lines = [news_in_words(found) for found in news]
     if contest.races[None].briefs:
         lines.append(standing_in_words(contest))
-    gathering.standing(lines, left)
+    out = {found.elimination.model: out_in_words(found) for found in news if found.race is None}
+    gathering.standing(lines, left, out)
 
 
 def _texts_a_family(plan: Plan) -> float:

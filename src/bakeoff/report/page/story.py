@@ -86,7 +86,10 @@ def how_sure(document: Mapping[str, Any]) -> str:
         "insufficient_data": f"{plural(families, 'family', 'families')} of briefs cannot carry any claim about who is better.",
         "none_qualified": "No candidate's texts are good enough to be used for what was asked.",
     }
-    return sentences[outcome]
+    approximate = raced and document["race"]["evidence"] != "strict" and outcome in {"winner", "best_within_eps"}
+    return sentences[outcome] + (
+        " (A race's evidence is approximate, unless it is run with --strict.)" if approximate else ""
+    )
 
 
 def key_figures(document: Mapping[str, Any]) -> list[KeyFigure]:

@@ -1,0 +1,222 @@
+"""What a stored run is served as: the decision's own words, also where nobody won, and who steps in for who cannot be served."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from bakeoff.catalog.references import bundled_folder, folder_spec
+from bakeoff.cli.serving_plan import UnservedModels, find_run, plan_of_models, plan_of_run
+from bakeoff.core.errors import UsageError
+from bakeoff.core.spec import Candidate, ModelSpec, Sampling
+from bakeoff.machine.budget import Budget
+from bakeoff.study.admission import Budgets
+
+WIDE = Budgets(Budget(value=None, source="test"))
+
+
+def quality(mean, briefs=20):
+    return {
+        "estimate": mean,
+        "low": mean - 1,
+        "high": mean + 1,
+        "level": 0.95,
+        "method": "bounded",
+        "briefs": briefs,
+        "clusters": briefs,
+    }
+
+
+def ours(name):
+    return Candidate(
+        id=name, model=folder_spec(bundled_folder() / name, name, name), engine="onnx", sampling=Sampling(top_k=40)
+    )
+
+
+def other(name, source="endpoint"):
+    location = "http://127.0.0.1:9/v1" if source == "endpoint" else "/nowhere.jsonl"
+    spec = ModelSpec(reference=name, name=name, source=source, location=location, digest=name, remote_model=name)
+    return Candidate(id=name, model=spec, engine=source, sampling=Sampling())
+
+
+def told(name, mean, publishable=0.9):
+    return {
+        "id": name,
+        "quality": quality(mean),
+        "by_content_type": {"tweet": quality(mean + 0.5, 7)},
+        "publishable_rate": {"estimate": publishable},
+        "peak_memory_bytes": 1000,
+        "load_s": 0.5,
+        "ttft_s": {"p50": 0.1, "p95": 0.2},
+        "tokens_per_s": 100.0,
+        "tokens_per_s_low": 90.0,
+        "tokens_per_s_high": 110.0,
+        "tokens_per_s_concurrency": 8,
+    }
+
+
+def decision(outcome, choice=None, leader=None, equivalent=()):
+    return {
+        "outcome": outcome,
+        "choice": choice,
+        "leader": leader,
+        "equivalent": list(equivalent),
+        "reasons": ["as told"],
+    }
+
+
+def route(candidate, *fallbacks, outcome="winner"):
+    evidence = quality(7.7, 7)
+    return {
+        "candidate": candidate,
+        "fallbacks": list(fallbacks),
+        "outcome": outcome,
+        "evidence": evidence,
+        "reasons": [],
+    }
+
+
+def served(candidates, means, decided, routes=None, own=None, budgets=WIDE, **document):
+    row = SimpleNamespace(
+        run_id="r1",
+        suite="small",
+        result={
+            "candidates": [told(candidate.id, mean) for candidate, mean in zip(candidates, means, strict=True)],
+            "decision": decided,
+            "routes": routes or {},
+            **document,
+        },
+    )
+    plan = SimpleNamespace(candidates=tuple(candidates), concurrency=4)
+    return plan_of_run(row, plan, budgets, (), own or {})
+
+
+def test_a_winner_serves_with_its_measurements():
+    found = served(
+        [ours("social"), ours("baseline")],
+        [7, 5],
+        decision("winner", "social", "social"),
+        {"tweet": route("social", "baseline")},
+    )
+    plan = found.plan
+    assert (plan.run_id, plan.general.candidate, plan.general.fallbacks) == ("r1", "social", ("baseline",))
+    assert plan.routes["tweet"].evidence.estimate == 7.7
+    model = plan.model("social")
+    assert (model.load_s, model.ttft_s, model.tokens_per_s, model.peak_memory_bytes) == (0.5, 0.1, 100.0, 1000)
+    assert model.need_high_bytes > model.need_bytes > 1e6
+    assert found.notes == ()
+    assert type(plan).model_validate(json.loads(plan.model_dump_json())) == plan
+
+
+@pytest.mark.parametrize("outcome", ["no_clear_winner", "insufficient_data"])
+def test_where_nobody_won_the_leader_serves_and_the_outcome_says_so(outcome):
+    found = served([other("a"), other("b")], [6, 7], decision(outcome, None, "b"))
+    assert (found.plan.general.candidate, found.plan.general.outcome) == ("b", outcome)
+
+
+def test_where_none_qualified_the_best_serves_and_the_outcome_says_so():
+    none = {**route(None, outcome="none_qualified")}
+    found = served([other("a"), other("b")], [6, 7], decision("none_qualified"), {"tweet": none})
+    assert (found.plan.general.candidate, found.plan.general.outcome) == ("b", "none_qualified")
+    tweet = found.plan.routes["tweet"]
+    assert (tweet.candidate, tweet.outcome) == ("b", "none_qualified")
+    assert "no candidate qualified" in tweet.reasons[-1]
+
+
+def test_recorded_texts_answer_nothing_and_the_next_one_serves():
+    candidates = [other("old", "recorded"), other("b")]
+    found = served(candidates, [9, 5], decision("winner", "old", "old"), {"tweet": route("old", "b")})
+    assert [model.id for model in found.plan.models] == ["b"]
+    tweet = found.plan.routes["tweet"]
+    assert tweet.candidate == "b"
+    assert tweet.evidence.estimate == 5.5  # its own in this content type, not the winner's
+    assert "old cannot be served" in tweet.reasons[-1]
+    assert found.plan.general.reasons[0] == "old cannot be served"
+    assert found.notes == ("old is not served: it is a file of recorded texts, which answers nothing new",)
+
+
+def test_a_model_whose_files_changed_or_vanished_is_left_out():
+    changed = ours("social")
+    changed = changed.model_copy(update={"model": changed.model.model_copy(update={"digest": "other"})})
+    gone = ours("technical")
+    gone = gone.model_copy(update={"model": gone.model.model_copy(update={"location": "/nowhere"})})
+    found = served([changed, gone, ours("baseline")], [8, 7, 5], decision("winner", "social", "social"))
+    assert found.plan.general.candidate == "baseline"
+    assert len(found.notes) == 2
+
+
+def test_a_model_larger_than_the_budget_is_left_out():
+    tight = Budgets(Budget(value=1000, source="test"))
+    found = served([ours("social"), other("b")], [8, 7], decision("winner", "social", "social"), budgets=tight)
+    assert found.plan.general.candidate == "b"
+    assert "may need" in found.notes[0]
+    with pytest.raises(UsageError, match="no model of run r1 can be served"):
+        served([ours("social")], [8], decision("winner", "social", "social"), budgets=tight)
+
+
+def test_an_engine_that_is_not_there_leaves_its_model_out():
+    odd = ours("social").model_copy(update={"engine": "nope"})
+    found = served([odd, other("b")], [8, 7], decision("winner", "social", "social"))
+    assert "there is no engine called 'nope'" in found.notes[0]
+
+
+def test_routes_of_the_users_own_are_marked_as_nobodys_decision():
+    own = {"tweet": ["b"], "general": ["b", "a"], "haiku": ["a"]}
+    found = served([other("a"), other("b")], [8, 7], decision("winner", "a", "a"), {"tweet": route("a", "b")}, own)
+    plan = found.plan
+    assert (plan.routes["tweet"].candidate, plan.routes["tweet"].outcome) == ("b", None)
+    assert plan.routes["tweet"].evidence.estimate == 7.5
+    assert plan.routes["haiku"].evidence is None
+    assert plan.general.order == ("b", "a")
+    with pytest.raises(UnservedModels, match=r"routes.tweet: 'c' is not served"):
+        served([other("a")], [8], decision("winner", "a", "a"), own={"tweet": ["c"]})
+
+
+def test_a_run_that_measured_nothing_is_not_served():
+    with pytest.raises(UsageError, match="measured nothing"):
+        served([other("a")], [0], decision("none_qualified"), measured=False)
+
+
+def test_models_without_a_run():
+    found = plan_of_models([ours("social"), other("b")], WIDE, (), {})
+    assert (found.plan.run_id, found.plan.general.order, found.plan.routes) == (None, ("social", "b"), {})
+    assert found.plan.general.outcome is None
+    with pytest.raises(UsageError, match="recorded texts"):
+        plan_of_models([other("old", "recorded")], WIDE, (), {})
+
+
+class Runs:
+    def __init__(self, **states):
+        self._states = states
+
+    def runs(self):
+        return [
+            SimpleNamespace(run_id=name, state=state, outcome="winner" if state == "done" else None)
+            for name, state in self._states.items()
+        ]
+
+    def run(self, name):
+        state = self._states.get(name)
+        result = {"decision": {}} if state == "done" else None
+        return None if state is None else SimpleNamespace(run_id=name, result=result)
+
+
+def test_the_newest_finished_run_is_the_latest_one():
+    assert find_run(Runs(new="interrupted", middle="done", old="done"), None).run_id == "middle"
+    assert find_run(Runs(new="interrupted", middle="done", old="done"), "latest").run_id == "middle"
+    assert find_run(Runs(new="interrupted", old="done"), "old").run_id == "old"
+
+
+@pytest.mark.parametrize(
+    ("runs", "wanted", "said"),
+    [
+        (Runs(), None, "there is no run in this workspace"),
+        (Runs(a="interrupted"), None, "the newest is a"),
+        (Runs(a="running"), "a", "has no result yet"),
+        (Runs(a="done"), "b", "there is no run 'b'"),
+    ],
+)
+def test_without_a_run_the_error_says_what_to_do(runs, wanted, said):
+    with pytest.raises(UsageError, match=said) as error:
+        find_run(runs, wanted)
+    assert error.value.hint
