@@ -21,6 +21,7 @@ from bakeoff.serve.keeping import Keeping
 from bakeoff.serve.plan import ServedModel, ServedRoute, ServingPlan
 from bakeoff.serve.server import GatewayServer, base_url, listen
 from bakeoff.serve.settings import ServerSettings, ServeSettings, WaitingSettings
+from bakeoff.serve.spending import CostTerms
 from bakeoff.serve.supervisor import Supervisor
 from worker_processes import fake_command
 
@@ -131,6 +132,7 @@ async def running(
     server: ServerSettings | None = None,
     keeping: Keeping | None = None,
     keys: Keys | None = None,
+    terms: CostTerms | None = None,
     **more: Any,
 ) -> AsyncIterator[Running]:
     """Run a gateway in this event loop; nothing of it is left afterwards."""
@@ -138,7 +140,7 @@ async def running(
         server=server or ServerSettings(port=0, drain_s=2), waiting=waiting, keeping=keeping or Keeping(), **more
     )
     async with Supervisor(plan, settings.keeping, folder / "logs", commands=commands) as supervisor:
-        gateway = Gateway(plan, supervisor, settings, SystemClock(), keys)
+        gateway = Gateway(plan, supervisor, settings, SystemClock(), keys, terms)
         listener = listen("127.0.0.1", 0)
         ready = asyncio.Event()
         serving = GatewayServer(gateway, settings.server, ready.set)

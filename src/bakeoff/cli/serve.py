@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from bakeoff.machine.budget import Budget
     from bakeoff.serve.plan import ServedRoute, ServingPlan
     from bakeoff.serve.settings import ServeSettings
+    from bakeoff.serve.spending import CostTerms
 
 KEY_VARIABLE = "BAKEOFF_API_KEY"
+WEBHOOK_VARIABLE = "BAKEOFF_ALERT_WEBHOOK"
 PLAN_SCHEMA = "bakeoff.serving_plan/1"
 READY_SCHEMA = "bakeoff.serve/1"
 
@@ -40,6 +42,10 @@ READY_SCHEMA = "bakeoff.serve/1"
 @click.option("--budget", metavar="BYTES", help="Memory for models, such as 8000000000 or 16GiB (default: measured).")
 @click.option("--allow-anyone", is_flag=True, help=f"Listen beyond this machine without a key in {KEY_VARIABLE}.")
 @click.option("--json", "as_json", is_flag=True, help="Say where it listens as one JSON document on stdout.")
+@click.option(
+    "--against", metavar="MODEL", help="A cloud model whose price is held beside the cost, such as gpt-4o-mini."
+)
+@click.option("--print-references", is_flag=True, hidden=True, help="Print the quality of the run's texts, and end.")
 @click.option("--print-plan", is_flag=True, help="Print what would be served as one JSON document, and end.")
 def serve(
     run_id: str | None,
@@ -48,18 +54,26 @@ def serve(
     port: int | None,
     config: Path | None,
     budget: str | None,
+    against: str | None,
     *,
     allow_anyone: bool,
     as_json: bool,
     print_plan: bool,
+    print_references: bool,
 ) -> int:
     """Serve what won: one OpenAI-compatible URL that sends each kind of content to the model that earned it.
 
-    The key that clients must show, if any, is in the environment variable BAKEOFF_API_KEY. Ctrl-C ends it.
+    The key that clients must show, if any, is in the environment variable BAKEOFF_API_KEY; where alerts are
+    posted, in BAKEOFF_ALERT_WEBHOOK. Ctrl-C ends it.
     """
     if run_id is not None and models is not None:
         raise click.UsageError("--models serves models without a run: leave out --run, or --models")
-    wanted = Wanted(run_id, models, config, budget)
+    wanted = Wanted(run_id, models, config, budget, against)
+    if print_references:
+        from bakeoff.cli.serving_watch import references_document
+
+        click.echo(json.dumps(references_document(run_id or "latest"), ensure_ascii=False))
+        return 0
     if print_plan:
         _print_plan(wanted)
         return 0
@@ -74,10 +88,17 @@ class Wanted(NamedTuple):
     models: str | None
     config: Path | None
     budget: str | None
+    against: str | None = None
 
     def arguments(self) -> list[str]:
         """Return the options that say it again."""
-        told = {"--run": self.run_id, "--models": self.models, "--config": self.config, "--budget": self.budget}
+        told = {
+            "--run": self.run_id,
+            "--models": self.models,
+            "--config": self.config,
+            "--budget": self.budget,
+            "--against": self.against,
+        }
         return [part for flag, value in told.items() if value is not None for part in (flag, str(value))]
 
 
@@ -88,7 +109,7 @@ def _print_plan(wanted: Wanted) -> None:
 
     settings = _settings(wanted.config)
     try:
-        served = _make_plan(wanted, settings)
+        served, terms = _make_plan(wanted, settings)
         _check_kept(settings, served)
     except UnservedModels as error:
         if wanted.config is None:
@@ -101,6 +122,7 @@ def _print_plan(wanted: Wanted) -> None:
         "plan": served.plan.model_dump(mode="json"),
         "budget": served.budget.model_dump(mode="json"),
         "notes": list(served.notes),
+        "cost": terms.model_dump(mode="json"),
     }
     click.echo(json.dumps(document, ensure_ascii=False))
 
@@ -114,24 +136,30 @@ def _check_kept(settings: ServeSettings, served: Served) -> None:
         raise UnservedModels(unknown, names)
 
 
-def _make_plan(wanted: Wanted, settings: ServeSettings) -> Served:
+def _make_plan(wanted: Wanted, settings: ServeSettings) -> tuple[Served, CostTerms]:
     from bakeoff.cli.fit import machine_budgets, past_loads
     from bakeoff.cli.serving_plan import find_run, make_served_candidates, plan_of_models, plan_of_run
+    from bakeoff.cli.serving_watch import cost_terms
     from bakeoff.cli.workspace import open_store
     from bakeoff.study.execute import load_plan
 
+    chosen = {} if wanted.against is None else {"against": wanted.against}
+    cost = settings.cost.model_copy(update=chosen)
     written = settings.keeping.budget_bytes
     budget = str(written) if wanted.budget is None and written is not None else wanted.budget
     budgets, seen = machine_budgets(budget), past_loads()
     if wanted.models is not None:
         named = [part.strip() for part in wanted.models.split(",") if part.strip()]
-        return plan_of_models(make_served_candidates(_known(named)), budgets, seen, settings.routes)
+        served = plan_of_models(make_served_candidates(_known(named)), budgets, seen, settings.routes)
+        return served, cost_terms(served.plan, cost, {}, budgets)
     store = open_store()
     try:
         row = find_run(store, wanted.run_id)
-        return plan_of_run(row, load_plan(store, row.run_id), budgets, seen, settings.routes)
+        served = plan_of_run(row, load_plan(store, row.run_id), budgets, seen, settings.routes)
     finally:
         store.close()
+    told = {found["id"]: found for found in row.result["candidates"]}
+    return served, cost_terms(served.plan, cost, told, budgets)
 
 
 def _known(names: list[str]) -> list[str]:
@@ -188,15 +216,20 @@ class _Document(NamedTuple):
     plan: ServingPlan
     budget: Budget
     notes: tuple[str, ...]
+    terms: CostTerms
 
     @classmethod
     def read(cls, said: bytes) -> _Document:
         from bakeoff.machine.budget import Budget
         from bakeoff.serve.plan import ServingPlan
+        from bakeoff.serve.spending import CostTerms
 
         value = json.loads(said)
         return cls(
-            ServingPlan.model_validate(value["plan"]), Budget.model_validate(value["budget"]), tuple(value["notes"])
+            ServingPlan.model_validate(value["plan"]),
+            Budget.model_validate(value["budget"]),
+            tuple(value["notes"]),
+            CostTerms.model_validate(value["cost"]),
         )
 
 
@@ -209,7 +242,21 @@ def _keys(settings: ServeSettings) -> Any:
     from bakeoff.serve.app import Keys
 
     embeddings = None if settings.embeddings is None else _key(settings.embeddings.key_env)
-    return Keys(_key(KEY_VARIABLE), embeddings)
+    return Keys(_key(KEY_VARIABLE), embeddings, _webhook())
+
+
+def _webhook() -> str | None:
+    """Return where alerts go by the environment.
+
+    Raises:
+        UsageError: it is no address. It is not quoted: such addresses are secrets.
+    """
+    from bakeoff.core.errors import UsageError
+
+    url = _key(WEBHOOK_VARIABLE)
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise UsageError(f"{WEBHOOK_VARIABLE} is no address", "set it to an URL: https://...")
+    return url
 
 
 def _key(variable: str) -> str | None:
@@ -238,6 +285,7 @@ def _refuse_strangers(host: str) -> None:
 
 
 async def _run(document: _Document, settings: ServeSettings, keys: Any, listener: Any, *, as_json: bool) -> int:
+    from bakeoff.cli.serving_watch import watch_quality
     from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.clock import SystemClock
     from bakeoff.serve.app import Gateway
@@ -248,10 +296,14 @@ async def _run(document: _Document, settings: ServeSettings, keys: Any, listener
     keeping = settings.keeping.model_copy(update={"budget_bytes": document.budget.value})
     logs = workspace_folder() / "serve" / "logs"
     async with Supervisor(plan, keeping, logs, api_key=_key("OPENAI_API_KEY")) as supervisor:
-        gateway = Gateway(plan, supervisor, settings, SystemClock(), keys)
+        gateway = Gateway(plan, supervisor, settings, SystemClock(), keys, document.terms)
         url = base_url(listener)
 
+        beside: list[asyncio.Task[None]] = []
+
         def announce() -> None:
+            if settings.quality.share > 0:
+                beside.append(asyncio.create_task(watch_quality(gateway.monitor, plan)))
             if as_json:
                 click.echo(json.dumps(_ready_document(url, document)), nl=True)
                 sys.stdout.flush()
@@ -262,6 +314,9 @@ async def _run(document: _Document, settings: ServeSettings, keys: Any, listener
         try:
             await server.serve(sockets=[listener])
         finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await gateway.close()
     return 0
 

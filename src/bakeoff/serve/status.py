@@ -78,7 +78,7 @@ class _Counted:
         return {
             "requests": requests,
             "faults": sum(count for outcome, count in requests.items() if outcome in _FAULTS),
-            "tokens_written": self._sums.get((model, "written"), 0.0),
+            "tokens_written": self._sums.get((model, "output"), 0.0),
             "first_token_sum_s": self._sums.get((model, f"{_FIRST}_sum"), 0.0),
             "first_token_count": self._sums.get((model, f"{_FIRST}_count"), 0.0),
         }
@@ -92,8 +92,8 @@ class _Counted:
                 self.by_fallback[labels["route"]] += int(value) * int(labels["fallback"])
         elif name in {f"{_FIRST}_sum", f"{_FIRST}_count"}:
             self._add(labels[_MODEL], name, value)
-        elif name == "gen_ai_client_token_usage_sum" and labels["gen_ai_token_type"] == "output":
-            self._add(labels[_MODEL], "written", value)
+        elif name == "gen_ai_client_token_usage_sum":
+            self._add(labels[_MODEL], labels["gen_ai_token_type"], value)
         elif name == "bakeoff_open_requests":
             self.open_requests = int(value)
         elif name == "bakeoff_rejected_requests_total":
