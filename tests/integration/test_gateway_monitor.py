@@ -136,12 +136,13 @@ def test_every_metric_of_rules_and_dashboard_is_there_and_counters_begin_at_zero
         plan = make_plan("a", "b", routes={"tweet": ["a", "b"]})
         more = {"keeping": Keeping(budget_bytes=10**9), "quality": QualitySettings(share=1.0)}
         async with running(plan, tmp_path, commands=fakes(a=["--tokens", "1"], b=[]), terms=TERMS, **more) as gateway:
-            gateway.gateway.monitor.quality.refer_to([reference()])
+            gateway.gateway.monitor.quality.refer_to([reference()], ["refusal"])
             before = gateway.metric("bakeoff_requests_total", model="b", route="tweet", fallback="1", outcome="broken")
             never = gateway.metric("bakeoff_model_loads_total", model="b", outcome="failed")
             await gateway.ask("bakeoff/tweet")
             await gateway.ask("bakeoff/tweet", stream=True)
             await gateway.ask("nobody")
+            await gateway.ask("b")
             quality = gateway.gateway.monitor.quality
             await until(lambda: quality.snapshot()["graded"] == 2)
             names = await metric_names(gateway)
@@ -154,7 +155,7 @@ def test_every_metric_of_rules_and_dashboard_is_there_and_counters_begin_at_zero
     wanted = frozenset().union(*(metrics_in(rule.expression) for rule in RULES))
     assert wanted - names == set()
     assert {metric for panel in PANELS for metric in panel.metrics} - names == set()
-    assert status["requests"]["answered"] == 2
+    assert status["requests"]["answered"] == 3
     assert status["models"]["a"]["state"] == "ready"
     assert status["models"]["a"]["tokens_written"] == 2
     assert status["routes"]["tweet"]["answered"] == 2

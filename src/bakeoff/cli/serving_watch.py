@@ -100,6 +100,7 @@ def _cloud(settings: CostSettings) -> CloudPrice | None:
 def references_document(run_id: str) -> dict[str, Any]:
     """Return the quality that a run's texts had, graded as a gateway's answers are."""
     from bakeoff.cli.workspace import open_store
+    from bakeoff.score.gates import GATES
     from bakeoff.study.execute import load_plan
     from bakeoff.study.live_references import read_live_references
 
@@ -108,7 +109,11 @@ def references_document(run_id: str) -> dict[str, Any]:
         found = read_live_references(load_plan(store, run_id), store)
     finally:
         store.close()
-    return {"schema": REFERENCES_SCHEMA, "references": [each.model_dump(mode="json") for each in found]}
+    return {
+        "schema": REFERENCES_SCHEMA,
+        "references": [each.model_dump(mode="json") for each in found],
+        "gates": ["empty", *GATES],
+    }
 
 
 async def watch_quality(monitor: Monitor, plan: ServingPlan) -> None:
@@ -129,8 +134,9 @@ async def watch_quality(monitor: Monitor, plan: ServingPlan) -> None:
             log.warning("the quality of answers is not watched: the run's texts could not be graded (%s)", why)
             return
         served = {model.id for model in plan.models}
-        found = [LiveReference.model_validate(each) for each in json.loads(said)["references"]]
-        monitor.quality.refer_to(each for each in found if each.candidate in served)
+        document = json.loads(said)
+        found = [LiveReference.model_validate(each) for each in document["references"]]
+        monitor.quality.refer_to((each for each in found if each.candidate in served), document["gates"])
     finally:
         if grading.returncode is None:
             grading.kill()

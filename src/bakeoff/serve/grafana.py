@@ -41,6 +41,7 @@ _EACH = "gen_ai_server_time_per_output_token_seconds"
 _WHOLE = "gen_ai_server_request_duration_seconds"
 _MODEL, _REQUESTED = "{{model}}", "{{gen_ai_request_model}}"
 _TOKENS = f'rate(gen_ai_client_token_usage_sum{{gen_ai_token_type="output"}}[{_EVERY}])'
+_STOOD_IN = f'bakeoff_requests_total{{outcome="answered",fallback="1"}}[{_EVERY}]'
 _ANSWERED = f'bakeoff_requests_total{{outcome="answered"}}[{_EVERY}]'
 
 PANELS: tuple[Panel, ...] = (
@@ -62,8 +63,7 @@ PANELS: tuple[Panel, ...] = (
         "percentunit",
         (
             (
-                f'sum by (route) (rate(bakeoff_requests_total{{outcome="answered",fallback="1"}}[{_EVERY}]))'
-                f" / (sum by (route) (rate({_ANSWERED})) > 0)",
+                f"sum by (route) (rate({_STOOD_IN})) / (sum by (route) (rate({_ANSWERED})) > 0)",
                 "{{route}}",
             ),
         ),

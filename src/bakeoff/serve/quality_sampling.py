@@ -49,11 +49,13 @@ class QualitySampling(Collector):
         self._waiting: asyncio.Queue[_Sample] = asyncio.Queue(settings.backlog)
         self._task: asyncio.Task[None] | None = None
         self._graded: Counter[tuple[str, str]] = Counter()
+        self._gates: tuple[str, ...] = ()
         self._left_out: Counter[str] = Counter(backlog=0, unlike=0, failed=0)
 
-    def refer_to(self, references: Iterable[LiveReference]) -> None:
-        """Hold answers against these from now on."""
+    def refer_to(self, references: Iterable[LiveReference], gates: Iterable[str] = ()) -> None:
+        """Hold answers against these from now on; `gates` are all that there are, counted from 0."""
         self._watch = self._make_watch(references)
+        self._gates = tuple(gates)
 
     def begin(self) -> None:
         """Grade from now on, in the running event loop."""
@@ -120,13 +122,15 @@ class QualitySampling(Collector):
         graded = CounterMetricFamily(
             "bakeoff_quality_graded", "Answers that were graded.", labels=("model", "content_type")
         )
-        for model, content_type in dict.fromkeys((each["candidate"], each["content_type"]) for each in streams):
+        watched = dict.fromkeys((each["candidate"], each["content_type"]) for each in streams)
+        for model, content_type in watched:
             graded.add_metric((model, content_type), self._graded[model, content_type])
         yield graded
         gated = CounterMetricFamily(
             "bakeoff_quality_gated", "Graded answers that a gate held back.", labels=("model", "content_type", "gate")
         )
-        for key, count in self._watch.gates.items():
+        zeros = {(*of, gate): 0 for of in watched for gate in self._gates}
+        for key, count in (zeros | self._watch.gates).items():
             gated.add_metric(key, count)
         yield gated
         left_out = CounterMetricFamily("bakeoff_quality_left_out", "Drawn answers not graded.", labels=("reason",))
