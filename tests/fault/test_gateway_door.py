@@ -131,6 +131,14 @@ def test_wrong_requests_name_what_is_wrong(loop, gateway, body, code):
     assert (status, json.loads(answer)["error"]["code"]) == (400, code)
 
 
+@pytest.mark.parametrize("depth", [*range(880, 1000, 5), 2000])
+def test_deep_bodies_are_refused_or_passed_on(loop, gateway, depth):
+    body = b'{"model": "a", "messages": [{"role": "user", "content": "x"}], "y": ' + b"[" * depth + b"]" * depth + b"}"
+    status, _, answer = post(loop, gateway, body)
+    assert status in {200, 400}
+    assert status == 200 or is_error(json.loads(answer))
+
+
 def test_an_unknown_model_is_404_with_what_exists(loop, gateway):
     status, _, answer = post(loop, gateway, json.dumps(request("gpt-9")).encode())
     error = json.loads(answer)["error"]

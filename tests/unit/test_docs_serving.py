@@ -4,11 +4,12 @@ import re
 import tomllib
 from pathlib import Path
 
+from training.content_types.train import THRESHOLD
+
 from bakeoff.serve.evidence import EvidenceHeaders
 from bakeoff.serve.router import Chosen
 from bakeoff.serve.settings import ServerSettings, ServeSettings, WaitingSettings
 from gateways import make_plan
-from training.content_types.train import THRESHOLD
 
 PAGE = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
 EXAMPLE = tomllib.loads(re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL)[1])

@@ -163,7 +163,7 @@ def status(**changes):
             "a-very-long-name-of-a-model-that-somebody-has": model,
         },
         "routes": {"tweet": route, "general": route},
-        "quality": {"streams": [stream]},
+        "quality": {"streams": [stream], "note": "5% of the answers are graded"},
         "alerts": [{"severity": "critical", "summary": "[bold]small[/bold] is left alone"}],
         "cost": {
             "electricity": 0.0012,
@@ -191,11 +191,17 @@ def test_the_view_has_rates_states_and_what_is_wrong_within_80_columns():
     }
     text = shown(now, before)
     assert max(len(line) for line in text.splitlines()) <= 80
-    for part in ("5.0 requests/s", "100", "500 ms", "700.0 MiB / 1.0 GiB", "open", "dropped", "0.50", "assumed"):
+    for part in ("5.0 requests/s", "100", "500 ms", "0.7 / 1.0 GiB", "open", "dropped", "0.50", "assumed"):
         assert part in text
     assert "[red]x[/red]" in text
     assert "\x1b" not in text
     assert "[bold]small[/bold] is left alone" in text
+
+
+def test_it_says_why_quality_is_not_watched():
+    assert "no run to hold" in shown(
+        status(quality={"streams": [], "note": "not watched: no run to hold answers against"})
+    )
 
 
 def test_the_first_look_has_no_rates():

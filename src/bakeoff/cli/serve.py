@@ -61,10 +61,11 @@ def serve(
     print_plan: bool,
     print_references: bool,
 ) -> int:
-    """Serve what won: one OpenAI-compatible URL that sends each kind of content to the model that earned it.
+    """Serve what won: one OpenAI-compatible URL over the models of a run.
 
-    The key that clients must show, if any, is in the environment variable BAKEOFF_API_KEY; where alerts are
-    posted, in BAKEOFF_ALERT_WEBHOOK. Ctrl-C ends it.
+    Each kind of content goes to the model that earned it; the next of its route stands in where that one fails. The key
+    that clients must show, if any, is in the environment variable BAKEOFF_API_KEY, an address that alerts are posted to in
+    BAKEOFF_ALERT_WEBHOOK. Ctrl-C ends it.
     """
     if run_id is not None and models is not None:
         raise click.UsageError("--models serves models without a run: leave out --run, or --models")

@@ -122,6 +122,7 @@ async def watch_quality(monitor: Monitor, plan: ServingPlan) -> None:
 
     if plan.run_id is None:
         return
+    monitor.quality.note = "not watched yet: the run's texts are being graded"
     command = (sys.executable, "-m", "bakeoff", "serve", "--print-references", "--run", plan.run_id)
     grading = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=_MOST_BYTES
@@ -131,6 +132,7 @@ async def watch_quality(monitor: Monitor, plan: ServingPlan) -> None:
         said, complained = await grading.communicate()
         if grading.returncode != 0:
             why = complained.decode(errors="replace").strip().partition("\n")[0]
+            monitor.quality.note = "not watched: the run's texts could not be graded; the log says why"
             log.warning("the quality of answers is not watched: the run's texts could not be graded (%s)", why)
             return
         served = {model.id for model in plan.models}

@@ -27,8 +27,7 @@ def render(now: Status, before: Status | None, passed_s: float, where: str, lost
     parts.append(_alerts(now["alerts"]))
     parts.append(_models(now, before, passed_s))
     parts.append(_routes(now["routes"]))
-    if any(each["grades"] for each in now["quality"]["streams"]):
-        parts.append(_quality(now["quality"]["streams"]))
+    parts.append(_quality(now["quality"]))
     parts.append(_cost(now["cost"]))
     return Group(*parts)
 
@@ -40,9 +39,9 @@ def _head(now: Status, before: Status | None, passed_s: float, where: str) -> Te
     requests = now["requests"]
     faults = sum(requests.get(each, 0) for each in ("broken", "failed", "refused"))
     rate = _rate(sum(requests.values()), None if before is None else sum(before["requests"].values()), passed_s)
-    first = f"{where}  {source}  up {seconds_text(now['uptime_s'])}  memory {memory}"
+    first = f"{where}  {source}"
     second = (
-        f"{rate} requests/s  {now['open_requests']} open  {requests.get('answered', 0)} answered  {faults} failed"
+        f"up {seconds_text(now['uptime_s'])}  models take {memory}\n{rate} requests/s  {now['open_requests']} open  {requests.get('answered', 0)} answered  {faults} failed"
         f"  {requests.get('client_error', 0) + now['rejected']} wrong  {requests.get('cancelled', 0)} cancelled"
     )
     return Text.assemble(_text(first, "bold"), "\n", _text(second))
@@ -60,18 +59,14 @@ def _alerts(alerts: Sequence[Status]) -> RenderableType:
 
 
 def _models(now: Status, before: Status | None, passed_s: float) -> Table:
-    table = _table("model", "state", "breaker", "memory", "use", "wait", "tok/s", "first")
+    table = _table("model", "state", "memory", "use", "wait", "tok/s", "first")
     for name, of in now["models"].items():
         was = None if before is None else before["models"].get(name)
         tokens = _rate(of["tokens_written"], None if was is None else was["tokens_written"], passed_s)
-        breaker = (of.get("breaker") or {}).get("state", "-")
-        need = of.get("need_bytes")
-        held = bytes_text(of["held_bytes"]) if of.get("held_bytes") else "-"
         table.add_row(
             _text(name),
-            _state(of.get("state") or "-"),
-            _state(breaker),
-            _text("elsewhere" if need is None else f"{held} / {bytes_text(need)}"),
+            _state(of),
+            _text(_memory(of.get("held_bytes"), of.get("need_bytes"))),
             _text(of.get("leases", "-")),
             _text(of.get("waiting", "-")),
             _text(tokens),
@@ -101,31 +96,33 @@ def _routes(routes: Mapping[str, Status]) -> Table:
     return table
 
 
-def _quality(streams: Sequence[Status]) -> Table:
+def _quality(quality: Status) -> RenderableType:
+    streams = [each for each in quality["streams"] if each["grades"]]
+    if not streams:
+        return _text(f"quality of answers: {quality['note']}", "dim")
     table = _table("quality of", "in", "by", "graded", "last 100", "in the run", "")
     for each in streams:
-        if each["grades"]:
-            table.add_row(
-                _text(each["candidate"]),
-                _text(each["content_type"]),
-                _text(each["measure"]),
-                _text(each["grades"]),
-                _text(f"{each['recent']:.2f}"),
-                _text(f"{each['reference']:.2f}"),
-                _text("dropped", "bold red") if each["dropped"] else _text("as before", "green"),
-            )
+        table.add_row(
+            _text(each["candidate"]),
+            _text(each["content_type"]),
+            _text(each["measure"]),
+            _text(each["grades"]),
+            _text(f"{each['recent']:.2f}"),
+            _text(f"{each['reference']:.2f}"),
+            _text("dropped", "bold red") if each["dropped"] else _text("no drop", "green"),
+        )
     return table
 
 
 def _cost(cost: Status) -> Text:
     if cost["electricity"] is None:
         return _text("cost so far: not known (no model runs here)", "dim")
-    here = f"cost so far: {cost['electricity']:.6f} USD of electricity here ({cost['provenance']})"
+    here = f"cost so far: {cost['electricity']:.4g} USD of electricity here ({cost['provenance']})"
     if cost["cloud"] is None:
         return _text(f"{here}; no cloud is named (serve --against MODEL)", "dim")
     untold = cost["answers_without_tokens"]
     without = f", but for {untold} answers without token counts" if untold else ""
-    return _text(f"{here}; {cost['cloud']:.6f} USD at {cost['against']}{without}", "dim")
+    return _text(f"{here}; {cost['cloud']:.4g} USD at {cost['against']}{without}", "dim")
 
 
 def _rate(now: float, before: float | None, passed_s: float) -> str:
@@ -139,19 +136,35 @@ def _table(*names: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     numbers = {"use", "wait", "tok/s", "first", "score", "answers", "by a stand-in", "graded", "last 100", "in the run"}
     for place, name in enumerate(names):
-        whole = name in numbers or name in {"state", "breaker", "memory"}
+        whole = name in numbers or name in {"state", "memory"}
         table.add_column(
             name,
             justify="right" if name in numbers else "left",
             no_wrap=whole,
             overflow="fold",
-            min_width=8 if not place else None,
+            min_width=None if place else 12,
         )
     return table
 
 
-def _state(state: str) -> Text:
+def _state(of: Status) -> Text:
+    """Return a model's state, and its breaker's where that is not closed."""
+    breaker = (of.get("breaker") or {}).get("state", "closed")
+    state = Text().append_text(_marked(of.get("state") or "-"))
+    return state if breaker == "closed" else state.append(", ").append_text(_marked(breaker))
+
+
+def _marked(state: str) -> Text:
     return _text(state.replace("_", " "), _STYLES.get(state, ""))
+
+
+def _memory(held: int | None, need: int | None) -> str:
+    """Return what it takes of what it needs, in the unit of the latter; endpoints of others take nothing here."""
+    if need is None:
+        return "elsewhere"
+    number, _, unit = bytes_text(need).partition(" ")
+    size = float(number) / need if need else 0.0
+    return f"{held * size:.1f} / {number} {unit}" if held else f"- / {number} {unit}"
 
 
 def _text(value: object, style: str = "") -> Text:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+from bakeoff.serve.lease import Ending
 
 Refusal = Literal["queue_full", "load_too_long", "breaker_open", "load_failed", "stopping"]
 """Kinds of `lease.Refused`."""
@@ -55,3 +58,9 @@ class Refuse:
 
 
 Effect = Start | Stop | Grant | Refuse
+
+NOTHING: Sequence[Effect] = ()
+"""Returned where an event led to nothing: not even `wake_at` is another."""
+
+FAULTS: Mapping[Ending, Why] = {"stalled": "stalled", "connection_lost": "connection_lost"}
+"""Ends of a request after which its worker is not used again."""

@@ -145,9 +145,17 @@ class Held:
         """How long a load may take: as the rules say, or five times what one was seen to take."""
         return max(self.rules.load_deadline_s, 5 * (self.load_s or 0))
 
+    def patient_until(self, patience_s: float) -> float:
+        """When its oldest waiter loses patience. Asked wherever that matters: rounding must not make one instant two."""
+        return self.queue.oldest_since + patience_s
+
     def enter(self, state: State, now: float) -> None:
         """Change the state."""
         self.state, self.since = state, now
+
+    def earn_credit(self, base: float) -> None:
+        """It was used: GreedyDual-Size's credit; see `eviction`."""
+        self.credit = base + (self.expected_load_s or 1.0) / max(1, self.need_bytes)
 
     def learn_peak(self, peak_bytes: int, margin: float) -> None:
         """Correct the need by a peak of the present start: upwards at once."""
@@ -164,6 +172,17 @@ class Held:
         self.held_bytes = self.most_leases = 0
         self.gate.clear()
         self.yields_to = self.drains_for = None
+
+    def crowded(self) -> tuple[str, float]:
+        """Return what is said where no more may wait, and in how many seconds to come again."""
+        text = f"{len(self.queue)} requests wait for {self.rules.name} already, and no more may"
+        return text, max(1.0, len(self.queue) * self.lease_s / self.rules.slots)
+
+    def waited_in_vain(self, since: float, now: float) -> tuple[str, float | None]:
+        """Return what is said to somebody who has waited since then, and in how many seconds to come again, if known."""
+        text = f"waited {now - since:.0f} s for {self.rules.name}, which is {self.state}"
+        known = self.state == "loading" and self.expected_load_s is not None
+        return text, max(1.0, self.since + (self.expected_load_s or 0) - now) if known else None
 
     def left_alone(self, now: float) -> tuple[str, float]:
         """Return what is said while the breaker lets nobody through, and in how many seconds to come again."""

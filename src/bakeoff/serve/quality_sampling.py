@@ -50,12 +50,19 @@ class QualitySampling(Collector):
         self._task: asyncio.Task[None] | None = None
         self._graded: Counter[tuple[str, str]] = Counter()
         self._gates: tuple[str, ...] = ()
+        self.note = "not watched: there is no run to hold answers against"
         self._left_out: Counter[str] = Counter(backlog=0, unlike=0, failed=0)
 
     def refer_to(self, references: Iterable[LiveReference], gates: Iterable[str] = ()) -> None:
         """Hold answers against these from now on; `gates` are all that there are, counted from 0."""
         self._watch = self._make_watch(references)
         self._gates = tuple(gates)
+        if not self._watch.snapshot():
+            self.note = "not watched: the run has too few briefs of each content type (5 families of them at least)"
+        elif self._settings.share == 0:
+            self.note = "not watched: quality.share is 0"
+        else:
+            self.note = f"{self._settings.share:.0%} of the answers are graded"
 
     def begin(self) -> None:
         """Grade from now on, in the running event loop."""
@@ -83,6 +90,7 @@ class QualitySampling(Collector):
     def snapshot(self) -> dict[str, Any]:
         """Return what is watched, as plain JSON values."""
         return {
+            "note": self.note,
             "share": self._settings.share,
             "graded": self._graded.total(),
             "left_out": dict(self._left_out),

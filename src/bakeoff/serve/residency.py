@@ -20,20 +20,14 @@ How room is made is `room`'s, what fails too often `breaker`'s.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from bakeoff.serve.breaker import Breaker, Permit
-from bakeoff.serve.effects import Effect, Grant, Refusal, Refuse, Start, Stop, Why
-from bakeoff.serve.held import COMMITTED, Held, Lent, ModelRules, Rules
+from bakeoff.serve.effects import FAULTS, NOTHING, Effect, Grant, Refusal, Refuse, Start, Stop, Why
+from bakeoff.serve.held import COMMITTED, Held, Lent, ModelRules, Rules, State
 from bakeoff.serve.lease import Ending
 from bakeoff.serve.room import Room
 from bakeoff.serve.waiting import Waiter
-
-NOTHING: Sequence[Effect] = ()
-"""Returned where an event led to nothing: not even `wake_at` is another."""
-
-FAULTS: Mapping[Ending, Why] = {"stalled": "stalled", "connection_lost": "connection_lost"}
-"""Ends of a request after which its worker is not used again."""
 
 
 class Residency:
@@ -83,7 +77,7 @@ class Residency:
             idle_until = looked_at + held.idle_unload_s if held.leases else held.idle_until
             soonest = min(soonest, held.queue.next_until, held.load_due, idle_until)
             if held.state == "absent" and held.queue:
-                patient_until = held.queue.oldest_since + self.rules.patience_s
+                patient_until = held.patient_until(self.rules.patience_s)
                 soonest = min(soonest, patient_until if patient_until > looked_at else math.inf)
             if held.state == "absent" and held.preloads and held.breaker.state(looked_at) == "open":
                 soonest = min(soonest, held.breaker.retry_at or math.inf)
@@ -110,9 +104,7 @@ class Residency:
             text = "the gateway ends" if self._closing_until is not None else f"{model} is no longer served"
             return self._refused(held, number, "stopping", text, None)
         if held.full:
-            wait_s = max(1.0, len(held.queue) * held.lease_s / held.rules.slots)
-            text = f"{len(held.queue)} requests wait for {model} already, and no more may"
-            return self._refused(held, number, "queue_full", text, wait_s)
+            return self._refused(held, number, "queue_full", *held.crowded())
         permit = held.breaker.admit(now)
         if permit is None:
             return self._refused(held, number, "breaker_open", *held.left_alone(now))
@@ -169,7 +161,7 @@ class Residency:
         held.gate = {waiter.number for waiter in held.queue}
         held.dismissed = False
         held.counts["loads"] += 1
-        self._credit(held)
+        held.earn_credit(self._evicted_credit)
         if peak_bytes is not None:
             held.learn_peak(peak_bytes, self.rules.margin)
         return self._settled(now)
@@ -264,9 +256,7 @@ class Residency:
     def _end_what_is_due(self, held: Held, now: float) -> None:
         for waiter in held.queue.take_overdue(now):
             held.breaker.withdrawn(waiter.permit)
-            wait = f"waited {now - waiter.since:.0f} s for {held.rules.name}, which is {held.state}"
-            left_s = None if held.expected_load_s is None else max(1.0, held.since + held.expected_load_s - now)
-            self._refuse(held, waiter, "load_too_long", wait, left_s if held.state == "loading" else None)
+            self._refuse(held, waiter, "load_too_long", *held.waited_in_vain(waiter.since, now))
         if held.load_due <= now:
             message = f"{held.rules.name} was not ready within {now - held.since:.0f} s"
             self._fail_load(held, message, "load_overdue", now)
@@ -317,7 +307,7 @@ class Residency:
         held.last_used = now
         held.counts["granted"] += 1
         if self.rules.eviction == "greedy_dual":
-            self._credit(held)
+            held.earn_credit(self._evicted_credit)
         return Grant(waiter.number, held.rules.name, held.generation)
 
     def _start(self, held: Held, now: float) -> None:
@@ -404,11 +394,7 @@ class Residency:
         held = self._models.get(model)
         return held if held is not None and held.generation == generation else None
 
-    def _credit(self, held: Held) -> None:
-        held.credit = self._evicted_credit + (held.expected_load_s or 1.0) / max(1, held.need_bytes)
-
     def _add(self, model: ModelRules) -> None:
-        held = Held(model, Breaker(self.rules.breaker, self._chance), need_bytes=model.need_bytes or 0)
-        if held.external:
-            held.state = "ready"
-        self._models[model.name] = held
+        state: State = "ready" if model.need_bytes is None else "absent"
+        breaker = Breaker(self.rules.breaker, self._chance)
+        self._models[model.name] = Held(model, breaker, model.need_bytes or 0, state)

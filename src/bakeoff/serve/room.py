@@ -92,7 +92,7 @@ class Room:
         if short <= 0:  # it comes by itself
             return
         victims = choose_victims(self._idle(), short, self._rules.eviction)
-        if victims is None and self._now - wanting.queue.oldest_since >= self._rules.patience_s:
+        if victims is None and self._now >= wanting.patient_until(self._rules.patience_s):
             victims = choose_victims((*self._idle(), *self._busy()), short, self._rules.eviction)
         self._send_away(victims or (), wanting.rules.name)
 

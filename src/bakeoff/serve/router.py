@@ -60,7 +60,8 @@ class Router:
     @property
     def names(self) -> tuple[str, ...]:
         """Every model name that a request may use, as they are listed."""
-        return (f"{PREFIX}{AUTO}", *(f"{PREFIX}{name}" for name in self._plan.routes), AUTO, *self._named)
+        routes = (f"{PREFIX}{name}" for name in (AUTO, *self._plan.routes, GENERAL))
+        return (*routes, AUTO, *self._named)
 
     def choose(self, body: Mapping[str, Any]) -> Chosen:
         """Return the route of a request.

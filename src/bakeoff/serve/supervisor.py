@@ -24,7 +24,7 @@ from typing import Any, Self
 from bakeoff.core.errors import UsageError
 from bakeoff.engines.process import WorkerCommand
 from bakeoff.machine.detect import available_bytes
-from bakeoff.serve.effects import Effect, Grant, Refuse, Start, Stop
+from bakeoff.serve.effects import FAULTS, NOTHING, Effect, Grant, Refuse, Start, Stop
 from bakeoff.serve.keeping import Keeping, external_upstream, worker_command
 from bakeoff.serve.lease import (
     BreakerOpen,
@@ -39,7 +39,7 @@ from bakeoff.serve.lease import (
 )
 from bakeoff.serve.leftovers import end_leftovers, keep_list
 from bakeoff.serve.plan import ServingPlan
-from bakeoff.serve.residency import FAULTS, NOTHING, Residency
+from bakeoff.serve.residency import Residency
 from bakeoff.serve.shown import show
 from bakeoff.serve.worker_life import WorkerLife
 

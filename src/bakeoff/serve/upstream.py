@@ -229,7 +229,7 @@ async def _post(pools: Pools, upstream: Upstream, asked: Asked, watch: Watch) ->
     base = "http://worker/v1" if isinstance(upstream.address, Path) else upstream.address.rstrip("/")
     while True:
         body = _body_for(pools, upstream, asked)
-        posting = session.post(f"{base}/{asked.path}", data=json.dumps(body).encode(), allow_redirects=False)
+        posting = session.post(f"{base}/{asked.path}", data=_encoded(body), allow_redirects=False)
         async with _failing(upstream, started=False):
             response: aiohttp.ClientResponse = await watch.for_token(partial(_awaited, posting))
         if response.status == 200:
@@ -241,6 +241,14 @@ async def _post(pools: Pools, upstream: Upstream, asked: Asked, watch: Watch) ->
         if asked.streams or "stream_options" not in body or not _names_stream_options(refused):
             raise refused
         pools.note_no_usage_option(upstream.model)
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    try:
+        return json.dumps(body).encode()
+    except RecursionError:  # arrays within arrays, so deep that they could just be read
+        error = {"message": "the body is nested too deeply", "type": "invalid_request_error", "param": None}
+        raise RequestRefused(400, json.dumps({"error": error | {"code": "invalid_json"}}).encode()) from None
 
 
 async def _awaited(posting: Awaitable[aiohttp.ClientResponse]) -> aiohttp.ClientResponse:
