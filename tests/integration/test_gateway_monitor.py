@@ -187,7 +187,7 @@ def test_alerts_reach_a_webhook_fire_on_the_page_and_resolve(tmp_path):
         plan = make_plan("a", routes={"tweet": ["a"]})
         commands = {"a": sick_unless(healthy)}
         async with receiver() as (hook, came), receiver() as (second_hook, second):
-            alerts = AlertSettings(every_s=0.1, webhook=hook)
+            alerts = AlertSettings(every_s=1.0, webhook=hook)
             async with running(plan, tmp_path, commands=commands, keeping=QUICK_BREAKER, alerts=alerts) as gateway:
                 registry = gateway.gateway.metrics.registry
                 watch = AlertWatch(registry, [Webhook(second_hook)], 0.1, SystemClock(), quick)
@@ -215,7 +215,7 @@ def test_alerts_reach_a_webhook_fire_on_the_page_and_resolve(tmp_path):
 def test_a_target_that_does_not_answer_harms_nobody(tmp_path):
     async def go():
         plan = make_plan("a")
-        alerts = AlertSettings(every_s=0.05, webhook="http://127.0.0.1:9/nobody", command=("/no/such/program",))
+        alerts = AlertSettings(every_s=1.0, webhook="http://127.0.0.1:9/nobody", command=("/no/such/program",))
         commands = {"a": sick_unless(tmp_path / "never")}
         async with running(plan, tmp_path, commands=commands, keeping=QUICK_BREAKER, alerts=alerts) as gateway:
             async with asked_again_and_again(gateway, "bakeoff/general"):
@@ -236,7 +236,7 @@ def test_a_drop_of_quality_is_noticed_in_whole_answers_and_in_streams(tmp_path):
             )
             settings = {
                 "quality": QualitySettings(share=1.0),
-                "alerts": AlertSettings(every_s=0.1, webhook=hook),
+                "alerts": AlertSettings(every_s=1.0, webhook=hook),
             }
             async with running(plan, tmp_path, commands=fakes(a=["--tokens", "3"]), **settings) as gateway:
                 far = reference("far").model_copy(update={"content_type": "blurb"})

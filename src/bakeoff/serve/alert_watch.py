@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -54,6 +54,8 @@ class AlertWatch:
         self._told = asyncio.Event()
         self._told.set()
         self._tasks: list[asyncio.Task[None]] = []
+        self._labels: dict[Labels, Labels] = {}
+        self._last: dict[str, Mapping[Labels, float]] = {}
         self._where = ""
 
     @property
@@ -124,12 +126,15 @@ class AlertWatch:
             self._told.set()
 
     def _scrape(self) -> Scrape:
-        values: dict[str, dict[Labels, float]] = {}
+        found: dict[str, dict[Labels, float]] = {}
         for family in self._registry.collect():
             for sample in family.samples:
                 if sample.name in self._wanted:
-                    values.setdefault(sample.name, {})[tuple(sorted(sample.labels.items()))] = float(sample.value)
-        return Scrape(self._clock.monotonic_s(), values)
+                    labels = tuple(sorted(sample.labels.items()))
+                    found.setdefault(sample.name, {})[self._labels.setdefault(labels, labels)] = float(sample.value)
+        # Half an hour of these is kept, in a gateway that is to stay small: what has not changed is kept once.
+        self._last = {name: self._last[name] if self._last.get(name) == now else now for name, now in found.items()}
+        return Scrape(self._clock.monotonic_s(), self._last)
 
     def _date_of(self, at_s: float) -> datetime:
         return self._clock.now() - timedelta(seconds=self._clock.monotonic_s() - at_s)

@@ -70,7 +70,7 @@ class QualitySettings(Record):
 class AlertSettings(Record):
     """How often the rules are looked at, in seconds, and who is told: an URL, a program with its arguments, both or nobody."""
 
-    every_s: Seconds = 15.0
+    every_s: Annotated[float, Field(ge=1, le=86_400, strict=True)] = 15.0
     webhook: Annotated[str, Field(pattern=r"^https?://[^/]+", strict=True)] | None = None
     command: tuple[Name, ...] = ()
 
