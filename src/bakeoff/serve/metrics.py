@@ -152,6 +152,7 @@ class GatewayMetrics:
             ("model", "route", "fallback", "outcome"),
             registry=self.registry,
         )
+        self._over: dict[tuple[str, str, str, str], Counter] = {}
         self._begin_at_zero(plan)
         self._rejected = Counter(
             "bakeoff_rejected_requests",
@@ -173,7 +174,8 @@ class GatewayMetrics:
         for route, order in orders:
             for model in order:
                 for outcome in get_args(Outcome):
-                    self._requests.labels(model, route, "0" if model == order[0] else "1", outcome)
+                    key = (model, route, "0" if model == order[0] else "1", outcome)
+                    self._over[key] = self._requests.labels(*key)
 
     def begin(self) -> None:
         """Count a request that begins; `note` ends it."""
@@ -187,7 +189,9 @@ class GatewayMetrics:
         """Count a request that is over."""
         self._open.dec()
         labels = (_OPERATIONS[happened.path], "bakeoff", happened.model, happened.route, happened.outcome)
-        self._requests.labels(happened.model, happened.route, str(int(happened.stands_in)), happened.outcome).inc()
+        key = (happened.model, happened.route, "1" if happened.stands_in else "0", happened.outcome)
+        counted = self._over.get(key) or self._requests.labels(*key)
+        counted.inc()
         self._observe(self._duration, (*labels, happened.error), now_s - happened.begun_s)
         if happened.leased_s is not None:
             self._observe(self._waited, labels, happened.leased_s - happened.begun_s)
