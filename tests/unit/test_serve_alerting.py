@@ -67,7 +67,10 @@ SCENARIOS = {
     ),
     "BakeoffRefused": (
         [("bakeoff_model_refused_total", {"model": "small", "reason": "queue_full"}, late(steady(1), 30))],
-        [("bakeoff_model_refused_total", {"model": "small", "reason": "queue_full"}, flat(7))],
+        [
+            ("bakeoff_model_refused_total", {"model": "small", "reason": "queue_full"}, flat(7)),
+            ("bakeoff_model_refused_total", {"model": "small", "reason": "breaker_open"}, steady(1)),
+        ],
     ),
     "BakeoffModelsThrash": (
         [

@@ -100,11 +100,10 @@ def _quality(quality: Status) -> RenderableType:
     streams = [each for each in quality["streams"] if each["grades"]]
     if not streams:
         return _text(f"quality of answers: {quality['note']}", "dim")
-    table = _table("quality of", "in", "by", "graded", "last 100", "in the run", "")
+    table = _table("quality of", "by", "graded", "last 100", "in the run", "")
     for each in streams:
         table.add_row(
-            _text(each["candidate"]),
-            _text(each["content_type"]),
+            _text(f"{each['candidate']}, {each['content_type']}"),
             _text(each["measure"]),
             _text(each["grades"]),
             _text(f"{each['recent']:.2f}"),

@@ -39,6 +39,7 @@ class AlertRule:
         }
 
 
+_TOO_MUCH = "queue_full|load_too_long"
 _ANSWERED = {"outcome": "answered"}
 _UNTIL_FIRST = "gen_ai_server_time_to_first_token_seconds"
 
@@ -97,7 +98,9 @@ RULES: tuple[AlertRule, ...] = (
     ),
     AlertRule(
         "BakeoffRefused",
-        Condition(Increase("bakeoff_model_refused_total", _MINUTES_5, by=("model", "reason")), ">=", 3),
+        Condition(
+            Increase("bakeoff_model_refused_total", _MINUTES_5, {"reason": _TOO_MUCH}, by=("model", "reason")), ">=", 3
+        ),
         for_s=0,
         severity="warning",
         summary="{value} requests to {model} were turned away ({reason})",
