@@ -117,7 +117,9 @@ async def load(target: Target, concurrency: int, seconds: float, *, stream: bool
 
     async def one() -> None:
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        while perf_counter() - begun < seconds:
+        once = False  # a slow server gets one answer a connection at least
+        while not once or perf_counter() - begun < seconds:
+            once = True
             asked_at = perf_counter()
             writer.write(request)
             await read_answer(reader, target.name)

@@ -17,20 +17,20 @@ from bakeoff.core.records import Estimate
 from bakeoff.core.spec import Candidate, ModelSpec, Sampling
 from bakeoff.engines.process import WorkerCommand
 from bakeoff.serve.app import Gateway, Keys
+from bakeoff.serve.cost_terms import CostTerms
 from bakeoff.serve.keeping import Keeping
 from bakeoff.serve.plan import ServedModel, ServedRoute, ServingPlan
 from bakeoff.serve.server import GatewayServer, base_url, listen
 from bakeoff.serve.settings import ServerSettings, ServeSettings, WaitingSettings
-from bakeoff.serve.spending import CostTerms
 from bakeoff.serve.supervisor import Supervisor
 from worker_processes import fake_command
 
 QUICK = WaitingSettings(
     model_s=20.0,
     comment_every_s=0.2,
-    first_token_s=0.6,
+    first_token_s=2.0,  # a machine that is busy with other tests must not look silent
     first_token_per_1000_s=0.0,
-    stall_s=0.6,
+    stall_s=2.0,
     total_s=20.0,
 )
 EVIDENCE = Estimate(estimate=7.25, low=6.5, high=8.0, method="bounded", briefs=20, clusters=18)

@@ -25,10 +25,10 @@ from bakeoff.serve.alert_expressions import metrics_in
 from bakeoff.serve.alert_rules import RULES, prometheus_rules
 from bakeoff.serve.alert_targets import Webhook
 from bakeoff.serve.alert_watch import AlertWatch
+from bakeoff.serve.cost_terms import CostTerms, Figure
 from bakeoff.serve.grafana import PANELS, dashboard
 from bakeoff.serve.keeping import Keeping
 from bakeoff.serve.settings import AlertSettings, QualitySettings
-from bakeoff.serve.spending import CostTerms, Figure
 from gateways import fakes, make_model, make_plan, running
 from worker_processes import until
 

@@ -9,9 +9,9 @@ from prometheus_client import CollectorRegistry
 
 from bakeoff.core.clock import SystemClock
 from bakeoff.serve.alert_rules import GATEWAY_DOWN, RULES
+from bakeoff.serve.cost_terms import CostSettings, CostTerms
 from bakeoff.serve.monitor import Monitor
-from bakeoff.serve.settings import CostSettings, ServeSettings
-from bakeoff.serve.spending import CostTerms
+from bakeoff.serve.settings import ServeSettings
 from gateways import make_plan
 
 PAGE = (Path(__file__).parents[2] / "docs" / "serving-monitoring.md").read_text(encoding="utf-8")

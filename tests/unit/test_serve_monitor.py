@@ -15,8 +15,9 @@ from bakeoff.cli.top_view import render
 from bakeoff.core.clock import HandClock
 from bakeoff.cost.prices import CloudPrice
 from bakeoff.serve.busy import BusyTime
+from bakeoff.serve.cost_terms import CostTerms, Figure
 from bakeoff.serve.grafana import PANELS, dashboard
-from bakeoff.serve.spending import CostTerms, Figure, Spending
+from bakeoff.serve.spending import Spending
 
 WITHOUT_PROMTOOL = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="promtool is not installed (Debian's package prometheus)"

@@ -17,11 +17,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from bakeoff.cli.serving_plan import Served
     from bakeoff.machine.budget import Budget
+    from bakeoff.serve.cost_terms import CostSettings, CostTerms
     from bakeoff.serve.plan import ServedRoute, ServingPlan
     from bakeoff.serve.settings import ServeSettings
-    from bakeoff.serve.spending import CostTerms
+    from bakeoff.store.db import RunRow, Store
+    from bakeoff.study.plan import Plan
 
 KEY_VARIABLE = "BAKEOFF_API_KEY"
 WEBHOOK_VARIABLE = "BAKEOFF_ALERT_WEBHOOK"
@@ -63,9 +67,7 @@ def serve(
 ) -> int:
     """Serve what won: one OpenAI-compatible URL over the models of a run.
 
-    Each kind of content goes to the model that earned it; the next of its route stands in where that one fails. The key
-    that clients must show, if any, is in the environment variable BAKEOFF_API_KEY, an address that alerts are posted to in
-    BAKEOFF_ALERT_WEBHOOK. Ctrl-C ends it.
+    Each kind of content goes to the model that earned it; the next of its route stands in where that one fails. The key that clients must show, if any, is in the environment variable BAKEOFF_API_KEY, an address that alerts are posted to in BAKEOFF_ALERT_WEBHOOK. Ctrl-C ends it.
     """
     if run_id is not None and models is not None:
         raise click.UsageError("--models serves models without a run: leave out --run, or --models")
@@ -104,20 +106,12 @@ class Wanted(NamedTuple):
 
 
 def _print_plan(wanted: Wanted) -> None:
-    from bakeoff.cli.serving_plan import UnservedModels
-    from bakeoff.core.errors import InvalidFile
-    from bakeoff.serve.settings_file import problem_at
+    """Print the plan. What answers requests is not imported: while this works, the gateway imports it."""
+    from bakeoff.serve.cost_terms import CostSettings
 
-    settings = _settings(wanted.config)
-    try:
-        served, terms = _make_plan(wanted, settings)
-        _check_kept(settings, served)
-    except UnservedModels as error:
-        if wanted.config is None:
-            raise
-        file = wanted.config
-        found = (problem_at(file, path, f"{name!r} is not served", error.hint) for path, name in error.named)
-        raise InvalidFile(tuple(found)) from None
+    file = wanted.config
+    planned = _make_plan(wanted, None, {}, CostSettings()) if file is None else _configured_plan(wanted, file)
+    served, terms = planned
     document = {
         "schema": PLAN_SCHEMA,
         "plan": served.plan.model_dump(mode="json"),
@@ -128,39 +122,67 @@ def _print_plan(wanted: Wanted) -> None:
     click.echo(json.dumps(document, ensure_ascii=False))
 
 
-def _check_kept(settings: ServeSettings, served: Served) -> None:
+def _configured_plan(wanted: Wanted, file: Path) -> tuple[Served, CostTerms]:
+    """Return the plan under the settings of a file.
+
+    Raises:
+        InvalidFile: they name models that are not served.
+    """
     from bakeoff.cli.serving_plan import UnservedModels
+    from bakeoff.core.errors import InvalidFile
+    from bakeoff.serve.settings_file import problem_at, read_settings
 
-    names = [model.id for model in served.plan.models]
-    unknown = tuple((("keeping", "models", name), name) for name in settings.keeping.models if name not in names)
-    if unknown:
-        raise UnservedModels(unknown, names)
+    settings = read_settings(file)
+    try:
+        served, terms = _make_plan(wanted, settings.keeping.budget_bytes, settings.routes, settings.cost)
+        names = [model.id for model in served.plan.models]
+        unknown = tuple((("keeping", "models", name), name) for name in settings.keeping.models if name not in names)
+        error = UnservedModels(unknown, names)
+    except UnservedModels as raised:
+        error = raised
+    if error.named:
+        found = (problem_at(file, path, f"{name!r} is not served", error.hint) for path, name in error.named)
+        raise InvalidFile(tuple(found))
+    return served, terms
 
 
-def _make_plan(wanted: Wanted, settings: ServeSettings) -> tuple[Served, CostTerms]:
+def _make_plan(
+    wanted: Wanted, budget_bytes: int | None, routes: Mapping[str, Sequence[str]], cost: CostSettings
+) -> tuple[Served, CostTerms]:
     from bakeoff.cli.fit import machine_budgets, past_loads
     from bakeoff.cli.serving_plan import find_run, make_served_candidates, plan_of_models, plan_of_run
     from bakeoff.cli.serving_watch import cost_terms
     from bakeoff.cli.workspace import open_store
-    from bakeoff.study.execute import load_plan
 
-    chosen = {} if wanted.against is None else {"against": wanted.against}
-    cost = settings.cost.model_copy(update=chosen)
-    written = settings.keeping.budget_bytes
-    budget = str(written) if wanted.budget is None and written is not None else wanted.budget
+    if wanted.against is not None:
+        cost = cost.model_copy(update={"against": wanted.against})
+    budget = str(budget_bytes) if wanted.budget is None and budget_bytes is not None else wanted.budget
     budgets, seen = machine_budgets(budget), past_loads()
     if wanted.models is not None:
         named = [part.strip() for part in wanted.models.split(",") if part.strip()]
-        served = plan_of_models(make_served_candidates(_known(named)), budgets, seen, settings.routes)
+        served = plan_of_models(make_served_candidates(_known(named)), budgets, seen, routes)
         return served, cost_terms(served.plan, cost, {}, budgets)
     store = open_store()
     try:
         row = find_run(store, wanted.run_id)
-        served = plan_of_run(row, load_plan(store, row.run_id), budgets, seen, settings.routes)
+        served = plan_of_run(row, _read_plan(store, row), budgets, seen, routes)
     finally:
         store.close()
     told = {found["id"]: found for found in row.result["candidates"]}
     return served, cost_terms(served.plan, cost, told, budgets)
+
+
+def _read_plan(store: Store, row: RunRow) -> Plan:
+    from pydantic import ValidationError
+
+    from bakeoff.study.plan import Plan
+
+    try:
+        return Plan.model_validate(row.plan)
+    except ValidationError:
+        from bakeoff.study.execute import load_plan  # imports much, and says what is wrong
+
+        return load_plan(store, row.run_id)
 
 
 def _known(names: list[str]) -> list[str]:
@@ -222,8 +244,8 @@ class _Document(NamedTuple):
     @classmethod
     def read(cls, said: bytes) -> _Document:
         from bakeoff.machine.budget import Budget
+        from bakeoff.serve.cost_terms import CostTerms
         from bakeoff.serve.plan import ServingPlan
-        from bakeoff.serve.spending import CostTerms
 
         value = json.loads(said)
         return cls(

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bakeoff.cost.prices import CloudPrice
+    from bakeoff.serve.cost_terms import CostSettings, CostTerms, Figure
     from bakeoff.serve.monitor import Monitor
     from bakeoff.serve.plan import ServedModel, ServingPlan
-    from bakeoff.serve.settings import CostSettings
-    from bakeoff.serve.spending import CostTerms, Figure
     from bakeoff.study.admission import Budgets
 
 log = logging.getLogger(__name__)
@@ -38,7 +37,7 @@ def cost_terms(
         UsageError: no price is known for the cloud model that is named.
     """
     from bakeoff.cost.tariffs import ASSUMED_TARIFF
-    from bakeoff.serve.spending import CostTerms, Figure
+    from bakeoff.serve.cost_terms import CostTerms, Figure
 
     if settings.tariff is None:
         tariff = Figure(value=ASSUMED_TARIFF[0], provenance="assumed", note="dollars a kWh, where nobody said")
@@ -66,7 +65,7 @@ def _device(model: ServedModel, told: Mapping[str, Mapping[str, Any]], budgets: 
 
 def _watts(name: str, settings: CostSettings, told: Mapping[str, Mapping[str, Any]], device: str) -> Figure:
     from bakeoff.cost.watts import assumed_watts
-    from bakeoff.serve.spending import Figure
+    from bakeoff.serve.cost_terms import Figure
 
     if settings.watts is not None:
         return Figure(value=settings.watts, provenance="reported", note="from the settings")

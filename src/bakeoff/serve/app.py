@@ -31,6 +31,7 @@ from bakeoff.engines.openai_protocol import ApiError
 from bakeoff.serve.answering import CompletionEndpoint, Service
 from bakeoff.serve.api_errors import GatewayError, error_response
 from bakeoff.serve.classifier import Classifier
+from bakeoff.serve.cost_terms import CostTerms
 from bakeoff.serve.door import Door
 from bakeoff.serve.embeddings import EmbeddingsEndpoint
 from bakeoff.serve.evidence import EvidenceHeaders
@@ -43,7 +44,6 @@ from bakeoff.serve.page import PAGE_HEADERS, status_page
 from bakeoff.serve.plan import ServingPlan
 from bakeoff.serve.router import Router
 from bakeoff.serve.settings import ServeSettings
-from bakeoff.serve.spending import CostTerms
 from bakeoff.serve.upstream import Pools
 
 log = logging.getLogger(__name__)

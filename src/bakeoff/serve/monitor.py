@@ -12,13 +12,14 @@ from starlette.routing import Route
 from bakeoff.core.clock import Clock
 from bakeoff.serve.alert_targets import Command, Target, Webhook
 from bakeoff.serve.alert_watch import AlertWatch
+from bakeoff.serve.cost_terms import CostTerms
 from bakeoff.serve.lease import Leasing
 from bakeoff.serve.metrics import GatewayMetrics
 from bakeoff.serve.model_metrics import ModelMetrics
 from bakeoff.serve.plan import ServingPlan
 from bakeoff.serve.quality_sampling import QualitySampling
 from bakeoff.serve.settings import AlertSettings, ServeSettings
-from bakeoff.serve.spending import CostTerms, Spending
+from bakeoff.serve.spending import Spending
 from bakeoff.serve.status import status_document
 
 

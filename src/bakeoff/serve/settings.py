@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from bakeoff.core.spec import Record
+from bakeoff.serve.cost_terms import CostSettings
 from bakeoff.serve.keeping import Keeping
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, strict=True)]
@@ -73,19 +74,6 @@ class AlertSettings(Record):
     every_s: Annotated[float, Field(ge=1, le=86_400, strict=True)] = 15.0
     webhook: Annotated[str, Field(pattern=r"^https?://[^/]+", strict=True)] | None = None
     command: tuple[Name, ...] = ()
-
-
-class CostSettings(Record):
-    """What costs are worked out from. `against` is a cloud model; its price is looked up, or given in dollars per million tokens.
-
-    `tariff` is dollars a kWh, `watts` what this machine draws while it writes; what nobody states is assumed, and told as such.
-    """
-
-    against: Name | None = None
-    price_in: Annotated[float, Field(ge=0, le=1e9, strict=True)] | None = None
-    price_out: Annotated[float, Field(ge=0, le=1e9, strict=True)] | None = None
-    tariff: Annotated[float, Field(ge=0, le=1e6, strict=True)] | None = None
-    watts: Annotated[float, Field(gt=0, le=1e6, strict=True)] | None = None
 
 
 class ServeSettings(Record):

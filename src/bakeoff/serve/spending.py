@@ -7,36 +7,17 @@ models that run here are counted, on both sides. What nobody knows is None, and 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
-from pydantic import Field
 
 from bakeoff.core.clock import Clock
 from bakeoff.core.records import Provenance
-from bakeoff.core.spec import Record
 from bakeoff.cost.arithmetic import electricity_cost
-from bakeoff.cost.prices import CloudPrice
 from bakeoff.serve.busy import BusyTime
-
-
-class Figure(Record):
-    """A number that something is worked out from, and whose word it is; `note` says it in words."""
-
-    value: float
-    provenance: Provenance
-    note: str = ""
-
-
-class CostTerms(Record):
-    """What costs follow from: watts and device of each model that runs here, dollars a kWh, the cloud's price, if any."""
-
-    watts: Mapping[str, Figure] = Field(default_factory=dict)
-    devices: Mapping[str, str] = Field(default_factory=dict)
-    tariff: Figure | None = None
-    cloud: CloudPrice | None = None
+from bakeoff.serve.cost_terms import CostTerms
 
 
 class Spending(Collector):
