@@ -11,7 +11,6 @@ import json
 import os
 import sys
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -19,10 +18,9 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from bakeoff.cli.planned import Planned
     from bakeoff.cli.serving_plan import Served
-    from bakeoff.machine.budget import Budget
     from bakeoff.serve.cost_terms import CostSettings, CostTerms
-    from bakeoff.serve.plan import ServedRoute, ServingPlan
     from bakeoff.serve.settings import ServeSettings
     from bakeoff.store.db import RunRow, Store
     from bakeoff.study.plan import Plan
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 KEY_VARIABLE = "BAKEOFF_API_KEY"
 WEBHOOK_VARIABLE = "BAKEOFF_ALERT_WEBHOOK"
 PLAN_SCHEMA = "bakeoff.serving_plan/1"
-READY_SCHEMA = "bakeoff.serve/1"
 
 
 @click.command()
@@ -214,6 +211,7 @@ async def _serve(
     )
     try:
         # Imported while the plan is made.
+        from bakeoff.cli.planned import Planned
         from bakeoff.serve.server import listen
 
         settings = settings or _settings(None)
@@ -226,34 +224,11 @@ async def _serve(
             said, _ = await planning.communicate()
             if planning.returncode != 0:
                 return planning.returncode or 1  # it has said why, on the same stderr
-            return await _run(_Document.read(said), settings, keys, listener, as_json=as_json)
+            return await _run(Planned.read(said), settings, keys, listener, as_json=as_json)
     finally:
         if planning.returncode is None:
             planning.kill()
             await planning.wait()
-
-
-class _Document(NamedTuple):
-    """What `--print-plan` printed."""
-
-    plan: ServingPlan
-    budget: Budget
-    notes: tuple[str, ...]
-    terms: CostTerms
-
-    @classmethod
-    def read(cls, said: bytes) -> _Document:
-        from bakeoff.machine.budget import Budget
-        from bakeoff.serve.cost_terms import CostTerms
-        from bakeoff.serve.plan import ServingPlan
-
-        value = json.loads(said)
-        return cls(
-            ServingPlan.model_validate(value["plan"]),
-            Budget.model_validate(value["budget"]),
-            tuple(value["notes"]),
-            CostTerms.model_validate(value["cost"]),
-        )
 
 
 def _keys(settings: ServeSettings) -> Any:
@@ -307,7 +282,8 @@ def _refuse_strangers(host: str) -> None:
         )
 
 
-async def _run(document: _Document, settings: ServeSettings, keys: Any, listener: Any, *, as_json: bool) -> int:
+async def _run(document: Planned, settings: ServeSettings, keys: Any, listener: Any, *, as_json: bool) -> int:
+    from bakeoff.cli.planned import ready_document, ready_lines
     from bakeoff.cli.serving_watch import watch_quality
     from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.clock import SystemClock
@@ -328,10 +304,10 @@ async def _run(document: _Document, settings: ServeSettings, keys: Any, listener
             if settings.quality.share > 0:
                 beside.append(asyncio.create_task(watch_quality(gateway.monitor, plan)))
             if as_json:
-                click.echo(json.dumps(_ready_document(url, document)), nl=True)
+                click.echo(json.dumps(ready_document(url, document)), nl=True)
                 sys.stdout.flush()
             else:
-                click.echo("\n".join(ready_lines(url, document, has_key=keys.clients is not None)))
+                click.echo("\n".join(ready_lines(url, document, None if keys.clients is None else KEY_VARIABLE)))
 
         server = GatewayServer(gateway, settings.server, announce)
         try:
@@ -342,75 +318,3 @@ async def _run(document: _Document, settings: ServeSettings, keys: Any, listener
             await asyncio.gather(*beside, return_exceptions=True)
             await gateway.close()
     return 0
-
-
-def _ready_document(url: str, document: _Document) -> dict[str, Any]:
-    plan = document.plan
-    return {
-        "schema": READY_SCHEMA,
-        "url": f"{url}/v1",
-        "pid": os.getpid(),
-        "run_id": plan.run_id,
-        "routes": {name: route.model_dump(mode="json") for name, route in plan.routes.items()},
-        "general": plan.general.model_dump(mode="json"),
-        "models": [model.id for model in plan.models],
-        "budget_bytes": document.budget.model_dump(mode="json"),
-        "notes": list(document.notes),
-    }
-
-
-_SURE = {
-    "winner": "beats all others",
-    "best_within_eps": "none is better",
-    "no_clear_winner": "leads, undecided",
-    "insufficient_data": "too few briefs",
-    "none_qualified": "none qualified",
-}
-_COLUMNS = 80
-_EXAMPLE = "Tweet: our shop opens on 14 March."
-
-
-def ready_lines(url: str, document: _Document, *, has_key: bool) -> list[str]:
-    """Return what a person reads when the gateway is ready; within 80 columns, unless names are long."""
-    from bakeoff.core.plain import printable
-    from bakeoff.core.units import bytes_text
-
-    plan, budget = document.plan, document.budget
-    source = "no run stands behind it" if plan.run_id is None else f"run {plan.run_id}, suite {plan.suite or '-'}"
-    routes = {f"bakeoff/{name}": route for name, route in plan.routes.items()} | {"anything else": plan.general}
-    rows = [("model in requests", "served by", "why")]
-    rows += [(name, route.candidate, _why(route)) for name, route in routes.items()]
-    first, second = (max(len(row[place]) for row in rows) + 2 for place in (0, 1))
-    table = [f"  {name:<{first}}{served:<{second}}{why}".rstrip() for name, served, why in rows]
-    said = [
-        "bakeoff/auto finds the kind of text itself; a candidate's own name gets that candidate.",
-        f"Models load when they are first asked for, together within {bytes_text(budget.value)} ({budget.source}).",
-        *(f"Note: {note}" for note in document.notes),
-    ]
-    request = json.dumps({"model": "bakeoff/auto", "messages": [{"role": "user", "content": _EXAMPLE}]})
-    key = f' -H "authorization: Bearer ${KEY_VARIABLE}"' if has_key else ""
-    lines = [
-        f"bakeoff serves at {url}/v1",
-        f"({source})",
-        "",
-        *table,
-        "",
-        *(line for text in said for line in wrap(text, _COLUMNS, break_on_hyphens=False, break_long_words=False)),
-        "",
-        "Try:",
-        f"  curl -i {url}/v1/chat/completions{key} \\",
-        "    -H 'content-type: application/json' \\",
-        f"    -d '{request}'",
-        "",
-        f"Status page: {url}/    Ctrl-C ends it.",
-    ]
-    return [printable(line) for line in lines]
-
-
-def _why(route: ServedRoute) -> str:
-    evidence = route.evidence
-    score = "" if evidence is None or evidence.estimate is None else f"{evidence.estimate:.1f}"
-    if score and evidence is not None and evidence.low is not None:
-        score += f" [{evidence.low:.1f}, {evidence.high:.1f}]"
-    sure = route.reasons[0] if route.outcome is None and route.reasons else _SURE.get(str(route.outcome), "")
-    return ", ".join(part for part in (score, sure) if part)
