@@ -17,6 +17,7 @@ from bakeoff.core.records import Estimate
 from bakeoff.core.spec import Candidate, ModelSpec, Sampling
 from bakeoff.engines.process import WorkerCommand
 from bakeoff.serve.app import Gateway, Keys
+from bakeoff.serve.cost_terms import CostTerms
 from bakeoff.serve.keeping import Keeping
 from bakeoff.serve.plan import ServedModel, ServedRoute, ServingPlan
 from bakeoff.serve.server import GatewayServer, base_url, listen
@@ -131,6 +132,7 @@ async def running(
     server: ServerSettings | None = None,
     keeping: Keeping | None = None,
     keys: Keys | None = None,
+    terms: CostTerms | None = None,
     **more: Any,
 ) -> AsyncIterator[Running]:
     """Run a gateway in this event loop; nothing of it is left afterwards."""
@@ -138,7 +140,7 @@ async def running(
         server=server or ServerSettings(port=0, drain_s=2), waiting=waiting, keeping=keeping or Keeping(), **more
     )
     async with Supervisor(plan, settings.keeping, folder / "logs", commands=commands) as supervisor:
-        gateway = Gateway(plan, supervisor, settings, SystemClock(), keys)
+        gateway = Gateway(plan, supervisor, settings, SystemClock(), keys, terms)
         listener = listen("127.0.0.1", 0)
         ready = asyncio.Event()
         serving = GatewayServer(gateway, settings.server, ready.set)

@@ -182,10 +182,39 @@ def test_metrics_have_the_names_of_opentelemetry(served):
         "gen_ai_client_token_usage_count{",
         "bakeoff_committed_bytes ",
         'bakeoff_model_state{model="mine",state=',
-        'bakeoff_model_breaker{breaker="closed",model="mine"}',
-        'bakeoff_model_events_total{event="starts",model="mine"} 1.0',
+        'bakeoff_breaker_state{model="mine",state="closed"} 1.0',
+        'bakeoff_model_loads_total{model="mine",outcome="ready"} 1.0',
     ):
         assert name in text
+
+
+def test_answers_are_graded_against_the_run_and_top_shows_it(workspace):
+    config = workspace.folder / "watched.toml"
+    config.write_text("[quality]\nshare = 1.0\n[cost]\nagainst = 'big'\nprice_in = 1.0\nprice_out = 4.0\n")
+    with Served(workspace, "--config", str(config)) as served, served.client() as client:
+        shown = lambda: json.loads(served.get("/status")[1])  # noqa: E731
+        wait_until(lambda: shown()["quality"]["streams"], "the run's texts are graded", 60)
+        client.chat.completions.create(model="bakeoff/tweet", messages=HELLO)
+        wait_until(lambda: shown()["quality"]["graded"] == 1, "the answer is graded")
+        status = shown()
+        top = workspace.call("top", "--url", served.url, "--once")
+        document = json.loads(workspace.call("top", "--url", served.url, "--json").stdout)
+    assert {each["measure"] for each in status["quality"]["streams"]} == {"publishable", "score"}
+    assert status["cost"]["provenance"] == "assumed"
+    assert status["cost"]["cloud"] > 0
+    assert top.returncode == 0
+    assert "mine" in top.stdout
+    assert "at big" in top.stdout
+    assert max(len(line) for line in top.stdout.splitlines()) <= 80
+    assert document["schema"] == "bakeoff.status/1"
+
+
+def test_top_without_a_gateway_says_how_to_start_one(workspace):
+    done = workspace.call("top", "--url", "http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert "no gateway answers at http://127.0.0.1:9" in done.stderr
+    assert "bakeoff serve" in done.stderr
+    assert workspace.call("top", "--url", "nonsense").returncode == 2
 
 
 def test_it_stays_small_and_loads_no_runtime(served):

@@ -212,7 +212,9 @@ def test_a_breaker_that_is_open_sends_the_route_on_and_tells_who_asked_by_name(t
             fallbacks = [(await gateway.ask("bakeoff/tweet")).headers["x-bakeoff-fallback"] for _ in range(5)]
             named = await gateway.ask("a")
             listed = await (await gateway.client.get(f"{gateway.url}/v1/models/a")).json()
-            counted = gateway.metric("bakeoff_fallbacks_total", bakeoff_route="tweet", gen_ai_request_model="b")
+            counted = gateway.metric(
+                "bakeoff_requests_total", route="tweet", model="b", fallback="1", outcome="answered"
+            )
             return fallbacks, named, listed, counted
 
     fallbacks, named, listed, counted = asyncio.run(run())

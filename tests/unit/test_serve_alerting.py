@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import yaml
 
-from bakeoff.serve.alert_expressions import Condition, Increase, Now, Scrape
+from bakeoff.serve.alert_expressions import Condition, Increase, Now, Scrape, metrics_in
 from bakeoff.serve.alert_rules import RULES, AlertRule, prometheus_rules
 from bakeoff.serve.alerting import AlertBook
 
@@ -14,7 +14,9 @@ EVERY_S = 15
 MINUTE = 60 // EVERY_S
 
 M = {"gen_ai_request_model": "small"}
-DURATION = "gen_ai_server_request_duration_seconds_count"
+S = {"model": "small"}
+WATCHED = {"model": "small", "content_type": "tweet", "measure": "publishable"}
+REQUESTS = "bakeoff_requests_total"
 FIRST = "gen_ai_server_time_to_first_token_seconds"
 
 
@@ -34,10 +36,13 @@ def late(values, after):
 # rule -> (series that make it fire, series that do not)
 SCENARIOS = {
     "BakeoffBreakerOpen": (
-        [("bakeoff_breaker_state", {"model": "small", "state": "open"}, late([0, *flat(1)], 20))],
         [
-            ("bakeoff_breaker_state", {"model": "small", "state": "closed"}, flat(1)),
-            ("bakeoff_breaker_state", {"model": "small", "state": "open"}, ([0] * 9 + [1] * 3) * 12),
+            ("bakeoff_breaker_state", {"model": "small", "state": "closed"}, late([1, *flat(0)], 20)),
+            ("bakeoff_breaker_state", {"model": "small", "state": "half_open"}, late([0, *[0, 1] * 80], 20)),
+        ],
+        [
+            ("bakeoff_breaker_state", {"model": "large", "state": "closed"}, flat(1)),
+            ("bakeoff_breaker_state", {"model": "small", "state": "closed"}, ([1] * 9 + [0] * 3) * 12),
         ],
     ),
     "BakeoffLoadsFail": (
@@ -46,12 +51,14 @@ SCENARIOS = {
     ),
     "BakeoffRequestsFail": (
         [
-            (DURATION, M | {"error_type": ""}, steady(2)),
-            (DURATION, M | {"error_type": "stalled"}, late(steady(1), 40)),
+            (REQUESTS, S | {"outcome": "answered"}, steady(2)),
+            (REQUESTS, S | {"outcome": "broken"}, late(steady(1), 40)),
         ],
         [
-            (DURATION, M | {"error_type": ""}, steady(50)),
-            (DURATION, M | {"error_type": "stalled"}, steady(1)),
+            (REQUESTS, S | {"outcome": "answered"}, steady(50)),
+            (REQUESTS, S | {"outcome": "failed"}, steady(1)),
+            (REQUESTS, S | {"outcome": "client_error"}, steady(50)),
+            (REQUESTS, S | {"outcome": "cancelled"}, steady(50)),
         ],
     ),
     "BakeoffFirstTokenSlow": (
@@ -59,46 +66,55 @@ SCENARIOS = {
         [(f"{FIRST}_sum", M, steady(2)), (f"{FIRST}_count", M, steady(2))],
     ),
     "BakeoffRefused": (
-        [("bakeoff_refused_total", {"model": "small", "reason": "queue_full"}, late(steady(1), 30))],
-        [("bakeoff_refused_total", {"model": "small", "reason": "queue_full"}, flat(7))],
+        [("bakeoff_model_refused_total", {"model": "small", "reason": "queue_full"}, late(steady(1), 30))],
+        [
+            ("bakeoff_model_refused_total", {"model": "small", "reason": "queue_full"}, flat(7)),
+            ("bakeoff_model_refused_total", {"model": "small", "reason": "breaker_open"}, steady(1)),
+        ],
     ),
     "BakeoffModelsThrash": (
-        [("bakeoff_evictions_total", {"model": name}, steady(0.5)) for name in ("small", "large")],
-        [("bakeoff_evictions_total", {"model": "small"}, steady(0.1))],
+        [
+            ("bakeoff_model_stops_total", {"model": name, "reason": "evicted"}, steady(0.5))
+            for name in ("small", "large")
+        ],
+        [
+            ("bakeoff_model_stops_total", {"model": "small", "reason": "evicted"}, steady(0.1)),
+            ("bakeoff_model_stops_total", {"model": "small", "reason": "idle"}, steady(5)),
+        ],
     ),
     "BakeoffMemoryUnderestimated": (
         [
-            ("bakeoff_measured_bytes", {"model": "small"}, late([90, *flat(130)], 25)),
-            ("bakeoff_predicted_bytes", {"model": "small"}, flat(100)),
+            ("bakeoff_model_measured_bytes", {"model": "small"}, late([90, *flat(130)], 25)),
+            ("bakeoff_model_predicted_bytes", {"model": "small"}, flat(100)),
         ],
         [
-            ("bakeoff_measured_bytes", {"model": "small"}, flat(90)),
-            ("bakeoff_predicted_bytes", {"model": "small"}, flat(100)),
-            ("bakeoff_predicted_bytes", {"model": "never loaded"}, flat(0)),
+            ("bakeoff_model_measured_bytes", {"model": "small"}, flat(90)),
+            ("bakeoff_model_predicted_bytes", {"model": "small"}, flat(100)),
+            ("bakeoff_model_predicted_bytes", {"model": "never loaded"}, flat(0)),
         ],
     ),
     "BakeoffQualityDropped": (
-        [("bakeoff_quality_dropped", {"model": "small", "content_type": "tweet"}, late([0, *flat(1)], 50))],
-        [("bakeoff_quality_dropped", {"model": "small", "content_type": "tweet"}, flat(0))],
+        [("bakeoff_quality_dropped", WATCHED, late([0, *flat(1)], 50))],
+        [("bakeoff_quality_dropped", WATCHED, flat(0))],
     ),
     "BakeoffFallbacksServe": (
         [
-            ("bakeoff_answers_total", {"route": "tweet", "fallback": "1"}, steady(1)),
-            ("bakeoff_answers_total", {"route": "tweet", "fallback": "0"}, steady(2)),
+            (REQUESTS, {"outcome": "answered", "route": "tweet", "fallback": "1"}, steady(1)),
+            (REQUESTS, {"outcome": "answered", "route": "tweet", "fallback": "0"}, steady(2)),
         ],
         [
-            ("bakeoff_answers_total", {"route": "tweet", "fallback": "1"}, steady(1)),
-            ("bakeoff_answers_total", {"route": "tweet", "fallback": "0"}, steady(20)),
+            (REQUESTS, {"outcome": "answered", "route": "tweet", "fallback": "1"}, steady(1)),
+            (REQUESTS, {"outcome": "answered", "route": "tweet", "fallback": "0"}, steady(20)),
         ],
     ),
     "BakeoffDearerThanCloud": (
         [
-            ("bakeoff_cost", {"currency": "USD"}, [0.002 * i for i in range(400)]),
-            ("bakeoff_cloud_cost", {"currency": "USD"}, [0.001 * i for i in range(400)]),
+            ("bakeoff_cost_total", {"currency": "USD"}, [0.002 * i for i in range(400)]),
+            ("bakeoff_cloud_cost_total", {"currency": "USD"}, [0.001 * i for i in range(400)]),
         ],
         [
-            ("bakeoff_cost", {"currency": "USD"}, [0.001 * i for i in range(400)]),
-            ("bakeoff_cloud_cost", {"currency": "USD"}, [0.002 * i for i in range(400)]),
+            ("bakeoff_cost_total", {"currency": "USD"}, [0.001 * i for i in range(400)]),
+            ("bakeoff_cloud_cost_total", {"currency": "USD"}, [0.002 * i for i in range(400)]),
         ],
     ),
 }
@@ -210,6 +226,12 @@ def test_prometheus_accepts_the_rules_and_this_can_fail(tmp_path):
     rules["groups"][0]["rules"][1]["expr"] += " )"
     (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules))
     assert subprocess.run(check, cwd=tmp_path, capture_output=True, check=False).returncode != 0
+
+
+def test_a_scrape_needs_only_what_the_rules_look_at():
+    wanted = metrics_in(next(rule for rule in RULES if rule.name == "BakeoffFirstTokenSlow").expression)
+    assert wanted == {f"{FIRST}_sum", f"{FIRST}_count"}
+    assert all(metrics_in(rule.expression) for rule in RULES)
 
 
 def book_of(for_s, repeat_s=1000.0):

@@ -18,6 +18,11 @@ TARGETS: dict[str, tuple[str, str]] = {
         "bakeoff.cli.export_mlflow:export",
         "MLflow: a run for each candidate, with metrics, texts and the report",
     ),
+    "prometheus-rules": (
+        "bakeoff.cli.export_monitoring:export_rules",
+        "alert rules for Prometheus, for a gateway (no RUN)",
+    ),
+    "grafana": ("bakeoff.cli.export_monitoring:export_grafana", "a Grafana dashboard for a gateway (no RUN)"),
 }
 _HELP = frozenset({"-h", "--help"})
 

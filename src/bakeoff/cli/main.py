@@ -46,6 +46,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("bakeoff.cli.doctor:doctor", "Say what this machine is, and which engines work here, or why not."),
     "convert": ("bakeoff.cli.convert:convert", "Make a GGUF file, or a folder for MLX, of a model folder."),
     "serve": ("bakeoff.cli.serve:serve", "Serve what won: one OpenAI-compatible URL over the models of a run."),
+    "top": ("bakeoff.cli.top:top", "Watch a running gateway: models, memory, requests, quality, alerts, cost."),
     "worker": ("bakeoff.cli.worker:worker", "Serve one model as an OpenAI-compatible URL."),
 }
 

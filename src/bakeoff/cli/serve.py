@@ -11,7 +11,6 @@ import json
 import os
 import sys
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -19,16 +18,16 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from bakeoff.cli.planned import Planned
     from bakeoff.cli.serving_plan import Served
-    from bakeoff.machine.budget import Budget
-    from bakeoff.serve.plan import ServedRoute, ServingPlan
+    from bakeoff.serve.cost_terms import CostSettings, CostTerms
     from bakeoff.serve.settings import ServeSettings
     from bakeoff.store.db import RunRow, Store
     from bakeoff.study.plan import Plan
 
 KEY_VARIABLE = "BAKEOFF_API_KEY"
+WEBHOOK_VARIABLE = "BAKEOFF_ALERT_WEBHOOK"
 PLAN_SCHEMA = "bakeoff.serving_plan/1"
-READY_SCHEMA = "bakeoff.serve/1"
 
 
 @click.command()
@@ -44,6 +43,10 @@ READY_SCHEMA = "bakeoff.serve/1"
 @click.option("--budget", metavar="BYTES", help="Memory for models, such as 8000000000 or 16GiB (default: measured).")
 @click.option("--allow-anyone", is_flag=True, help=f"Listen beyond this machine without a key in {KEY_VARIABLE}.")
 @click.option("--json", "as_json", is_flag=True, help="Say where it listens as one JSON document on stdout.")
+@click.option(
+    "--against", metavar="MODEL", help="A cloud model whose price is held beside the cost, such as gpt-4o-mini."
+)
+@click.option("--print-references", is_flag=True, hidden=True, help="Print the quality of the run's texts, and end.")
 @click.option("--print-plan", is_flag=True, help="Print what would be served as one JSON document, and end.")
 def serve(
     run_id: str | None,
@@ -52,18 +55,25 @@ def serve(
     port: int | None,
     config: Path | None,
     budget: str | None,
+    against: str | None,
     *,
     allow_anyone: bool,
     as_json: bool,
     print_plan: bool,
+    print_references: bool,
 ) -> int:
     """Serve what won: one OpenAI-compatible URL over the models of a run.
 
-    Each kind of content goes to the model that earned it; the next of its route stands in where that one fails. The key that clients must show, if any, is in the environment variable BAKEOFF_API_KEY. Ctrl-C ends it.
+    Each kind of content goes to the model that earned it; the next of its route stands in where that one fails. The key that clients must show, if any, is in the environment variable BAKEOFF_API_KEY, an address that alerts are posted to in BAKEOFF_ALERT_WEBHOOK. Ctrl-C ends it.
     """
     if run_id is not None and models is not None:
         raise click.UsageError("--models serves models without a run: leave out --run, or --models")
-    wanted = Wanted(run_id, models, config, budget)
+    wanted = Wanted(run_id, models, config, budget, against)
+    if print_references:
+        from bakeoff.cli.serving_watch import references_document
+
+        click.echo(json.dumps(references_document(run_id or "latest"), ensure_ascii=False))
+        return 0
     if print_plan:
         _print_plan(wanted)
         return 0
@@ -78,27 +88,38 @@ class Wanted(NamedTuple):
     models: str | None
     config: Path | None
     budget: str | None
+    against: str | None = None
 
     def arguments(self) -> list[str]:
         """Return the options that say it again."""
-        told = {"--run": self.run_id, "--models": self.models, "--config": self.config, "--budget": self.budget}
+        told = {
+            "--run": self.run_id,
+            "--models": self.models,
+            "--config": self.config,
+            "--budget": self.budget,
+            "--against": self.against,
+        }
         return [part for flag, value in told.items() if value is not None for part in (flag, str(value))]
 
 
 def _print_plan(wanted: Wanted) -> None:
     """Print the plan. What answers requests is not imported: while this works, the gateway imports it."""
+    from bakeoff.serve.cost_terms import CostSettings
+
     file = wanted.config
-    served = _make_plan(wanted, None, {}) if file is None else _configured_plan(wanted, file)
+    planned = _make_plan(wanted, None, {}, CostSettings()) if file is None else _configured_plan(wanted, file)
+    served, terms = planned
     document = {
         "schema": PLAN_SCHEMA,
         "plan": served.plan.model_dump(mode="json"),
         "budget": served.budget.model_dump(mode="json"),
         "notes": list(served.notes),
+        "cost": terms.model_dump(mode="json"),
     }
     click.echo(json.dumps(document, ensure_ascii=False))
 
 
-def _configured_plan(wanted: Wanted, file: Path) -> Served:
+def _configured_plan(wanted: Wanted, file: Path) -> tuple[Served, CostTerms]:
     """Return the plan under the settings of a file.
 
     Raises:
@@ -110,7 +131,7 @@ def _configured_plan(wanted: Wanted, file: Path) -> Served:
 
     settings = read_settings(file)
     try:
-        served = _make_plan(wanted, settings.keeping.budget_bytes, settings.routes)
+        served, terms = _make_plan(wanted, settings.keeping.budget_bytes, settings.routes, settings.cost)
         names = [model.id for model in served.plan.models]
         unknown = tuple((("keeping", "models", name), name) for name in settings.keeping.models if name not in names)
         error = UnservedModels(unknown, names)
@@ -119,25 +140,33 @@ def _configured_plan(wanted: Wanted, file: Path) -> Served:
     if error.named:
         found = (problem_at(file, path, f"{name!r} is not served", error.hint) for path, name in error.named)
         raise InvalidFile(tuple(found))
-    return served
+    return served, terms
 
 
-def _make_plan(wanted: Wanted, budget_bytes: int | None, routes: Mapping[str, Sequence[str]]) -> Served:
+def _make_plan(
+    wanted: Wanted, budget_bytes: int | None, routes: Mapping[str, Sequence[str]], cost: CostSettings
+) -> tuple[Served, CostTerms]:
     from bakeoff.cli.fit import machine_budgets, past_loads
     from bakeoff.cli.serving_plan import find_run, make_served_candidates, plan_of_models, plan_of_run
+    from bakeoff.cli.serving_watch import cost_terms
     from bakeoff.cli.workspace import open_store
 
+    if wanted.against is not None:
+        cost = cost.model_copy(update={"against": wanted.against})
     budget = str(budget_bytes) if wanted.budget is None and budget_bytes is not None else wanted.budget
     budgets, seen = machine_budgets(budget), past_loads()
     if wanted.models is not None:
         named = [part.strip() for part in wanted.models.split(",") if part.strip()]
-        return plan_of_models(make_served_candidates(_known(named)), budgets, seen, routes)
+        served = plan_of_models(make_served_candidates(_known(named)), budgets, seen, routes)
+        return served, cost_terms(served.plan, cost, {}, budgets)
     store = open_store()
     try:
         row = find_run(store, wanted.run_id)
-        return plan_of_run(row, _read_plan(store, row), budgets, seen, routes)
+        served = plan_of_run(row, _read_plan(store, row), budgets, seen, routes)
     finally:
         store.close()
+    told = {found["id"]: found for found in row.result["candidates"]}
+    return served, cost_terms(served.plan, cost, told, budgets)
 
 
 def _read_plan(store: Store, row: RunRow) -> Plan:
@@ -182,6 +211,7 @@ async def _serve(
     )
     try:
         # Imported while the plan is made.
+        from bakeoff.cli.planned import Planned
         from bakeoff.serve.server import listen
 
         settings = settings or _settings(None)
@@ -194,29 +224,11 @@ async def _serve(
             said, _ = await planning.communicate()
             if planning.returncode != 0:
                 return planning.returncode or 1  # it has said why, on the same stderr
-            return await _run(_Document.read(said), settings, keys, listener, as_json=as_json)
+            return await _run(Planned.read(said), settings, keys, listener, as_json=as_json)
     finally:
         if planning.returncode is None:
             planning.kill()
             await planning.wait()
-
-
-class _Document(NamedTuple):
-    """What `--print-plan` printed."""
-
-    plan: ServingPlan
-    budget: Budget
-    notes: tuple[str, ...]
-
-    @classmethod
-    def read(cls, said: bytes) -> _Document:
-        from bakeoff.machine.budget import Budget
-        from bakeoff.serve.plan import ServingPlan
-
-        value = json.loads(said)
-        return cls(
-            ServingPlan.model_validate(value["plan"]), Budget.model_validate(value["budget"]), tuple(value["notes"])
-        )
 
 
 def _keys(settings: ServeSettings) -> Any:
@@ -228,7 +240,21 @@ def _keys(settings: ServeSettings) -> Any:
     from bakeoff.serve.app import Keys
 
     embeddings = None if settings.embeddings is None else _key(settings.embeddings.key_env)
-    return Keys(_key(KEY_VARIABLE), embeddings)
+    return Keys(_key(KEY_VARIABLE), embeddings, _webhook())
+
+
+def _webhook() -> str | None:
+    """Return where alerts go by the environment.
+
+    Raises:
+        UsageError: it is no address. It is not quoted: such addresses are secrets.
+    """
+    from bakeoff.core.errors import UsageError
+
+    url = _key(WEBHOOK_VARIABLE)
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise UsageError(f"{WEBHOOK_VARIABLE} is no address", "set it to an URL: https://...")
+    return url
 
 
 def _key(variable: str) -> str | None:
@@ -256,7 +282,9 @@ def _refuse_strangers(host: str) -> None:
         )
 
 
-async def _run(document: _Document, settings: ServeSettings, keys: Any, listener: Any, *, as_json: bool) -> int:
+async def _run(document: Planned, settings: ServeSettings, keys: Any, listener: Any, *, as_json: bool) -> int:
+    from bakeoff.cli.planned import ready_document, ready_lines
+    from bakeoff.cli.serving_watch import watch_quality
     from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.clock import SystemClock
     from bakeoff.serve.app import Gateway
@@ -267,91 +295,26 @@ async def _run(document: _Document, settings: ServeSettings, keys: Any, listener
     keeping = settings.keeping.model_copy(update={"budget_bytes": document.budget.value})
     logs = workspace_folder() / "serve" / "logs"
     async with Supervisor(plan, keeping, logs, api_key=_key("OPENAI_API_KEY")) as supervisor:
-        gateway = Gateway(plan, supervisor, settings, SystemClock(), keys)
+        gateway = Gateway(plan, supervisor, settings, SystemClock(), keys, document.terms)
         url = base_url(listener)
 
+        beside: list[asyncio.Task[None]] = []
+
         def announce() -> None:
+            if settings.quality.share > 0:
+                beside.append(asyncio.create_task(watch_quality(gateway.monitor, plan)))
             if as_json:
-                click.echo(json.dumps(_ready_document(url, document)), nl=True)
+                click.echo(json.dumps(ready_document(url, document)), nl=True)
                 sys.stdout.flush()
             else:
-                click.echo("\n".join(ready_lines(url, document, has_key=keys.clients is not None)))
+                click.echo("\n".join(ready_lines(url, document, None if keys.clients is None else KEY_VARIABLE)))
 
         server = GatewayServer(gateway, settings.server, announce)
         try:
             await server.serve(sockets=[listener])
         finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await gateway.close()
     return 0
-
-
-def _ready_document(url: str, document: _Document) -> dict[str, Any]:
-    plan = document.plan
-    return {
-        "schema": READY_SCHEMA,
-        "url": f"{url}/v1",
-        "pid": os.getpid(),
-        "run_id": plan.run_id,
-        "routes": {name: route.model_dump(mode="json") for name, route in plan.routes.items()},
-        "general": plan.general.model_dump(mode="json"),
-        "models": [model.id for model in plan.models],
-        "budget_bytes": document.budget.model_dump(mode="json"),
-        "notes": list(document.notes),
-    }
-
-
-_SURE = {
-    "winner": "beats all others",
-    "best_within_eps": "none is better",
-    "no_clear_winner": "leads, undecided",
-    "insufficient_data": "too few briefs",
-    "none_qualified": "none qualified",
-}
-_COLUMNS = 80
-_EXAMPLE = "Tweet: our shop opens on 14 March."
-
-
-def ready_lines(url: str, document: _Document, *, has_key: bool) -> list[str]:
-    """Return what a person reads when the gateway is ready; within 80 columns, unless names are long."""
-    from bakeoff.core.plain import printable
-    from bakeoff.core.units import bytes_text
-
-    plan, budget = document.plan, document.budget
-    source = "no run stands behind it" if plan.run_id is None else f"run {plan.run_id}, suite {plan.suite or '-'}"
-    routes = {f"bakeoff/{name}": route for name, route in plan.routes.items()} | {"anything else": plan.general}
-    rows = [("model in requests", "served by", "why")]
-    rows += [(name, route.candidate, _why(route)) for name, route in routes.items()]
-    first, second = (max(len(row[place]) for row in rows) + 2 for place in (0, 1))
-    table = [f"  {name:<{first}}{served:<{second}}{why}".rstrip() for name, served, why in rows]
-    said = [
-        "bakeoff/auto finds the kind of text itself; a candidate's own name gets that candidate.",
-        f"Models load when they are first asked for, together within {bytes_text(budget.value)} ({budget.source}).",
-        *(f"Note: {note}" for note in document.notes),
-    ]
-    request = json.dumps({"model": "bakeoff/auto", "messages": [{"role": "user", "content": _EXAMPLE}]})
-    key = f' -H "authorization: Bearer ${KEY_VARIABLE}"' if has_key else ""
-    lines = [
-        f"bakeoff serves at {url}/v1",
-        f"({source})",
-        "",
-        *table,
-        "",
-        *(line for text in said for line in wrap(text, _COLUMNS, break_on_hyphens=False, break_long_words=False)),
-        "",
-        "Try:",
-        f"  curl -i {url}/v1/chat/completions{key} \\",
-        "    -H 'content-type: application/json' \\",
-        f"    -d '{request}'",
-        "",
-        f"Status page: {url}/    Ctrl-C ends it.",
-    ]
-    return [printable(line) for line in lines]
-
-
-def _why(route: ServedRoute) -> str:
-    evidence = route.evidence
-    score = "" if evidence is None or evidence.estimate is None else f"{evidence.estimate:.1f}"
-    if score and evidence is not None and evidence.low is not None:
-        score += f" [{evidence.low:.1f}, {evidence.high:.1f}]"
-    sure = route.reasons[0] if route.outcome is None and route.reasons else _SURE.get(str(route.outcome), "")
-    return ", ".join(part for part in (score, sure) if part)

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from bakeoff.core.spec import Record
 from bakeoff.score.live import Measure
-from bakeoff.stats.intervals import cluster_means, interval
 
 LEVEL = 0.95
 """Confidence that the true mean is not below a reference's `low` (one-sided)."""
@@ -45,6 +44,8 @@ def live_references(graded: Iterable[LiveGrade]) -> list[LiveReference]:
 
     Families weigh the same. `low` is the lower limit of the bounded interval at level 0.90, two-sided.
     """
+    from bakeoff.stats.intervals import cluster_means, interval  # a gateway reads references, and has no numpy
+
     cells: dict[tuple[str, str, Measure], list[tuple[float, str]]] = {}
     for text in graded:
         for measure, grade in text.grades.items():

@@ -164,12 +164,30 @@ def window_of(expression: Expression) -> int:
             return 0
 
 
+def metrics_in(expression: Expression) -> frozenset[str]:
+    """Return the names of all metrics that an expression looks at."""
+    match expression:
+        case Now() | Increase():
+            return frozenset((expression.metric,))
+        case Ratio():
+            return metrics_in(expression.above) | metrics_in(expression.below)
+        case Condition():
+            return metrics_in(expression.expression)
+        case Both():
+            return metrics_in(expression.first) | metrics_in(expression.second)
+        case _:
+            return frozenset()
+
+
 def _selector(where: Mapping[str, str]) -> str:
-    """Return `{label="value"}`; a value that begins with ! is one that the label must not have."""
-    parts = [
-        f'{name}!="{value[1:]}"' if value.startswith("!") else f'{name}="{value}"' for name, value in where.items()
-    ]
-    return "{" + ",".join(parts) + "}" if parts else ""
+    """Return `{label="value"}`; `!value` is one that the label must not have, `one|other` several that it may."""
+    return "{" + ",".join(_match(name, value) for name, value in where.items()) + "}" if where else ""
+
+
+def _match(name: str, value: str) -> str:
+    if value.startswith("!"):
+        return f'{name}!="{value[1:]}"'
+    return f'{name}=~"{value}"' if "|" in value else f'{name}="{value}"'
 
 
 def _matching(series: Mapping[Labels, float], where: Mapping[str, str]) -> Vector:
@@ -181,7 +199,7 @@ def _matching(series: Mapping[Labels, float], where: Mapping[str, str]) -> Vecto
 def _matches(labels: Mapping[str, str], where: Mapping[str, str]) -> bool:
     for name, wanted in where.items():
         has = labels.get(name, "")
-        if has == wanted[1:] if wanted.startswith("!") else has != wanted:
+        if has == wanted[1:] if wanted.startswith("!") else has not in wanted.split("|"):
             return False
     return True
 

@@ -39,13 +39,14 @@ class AlertRule:
         }
 
 
-_DURATION = "gen_ai_server_request_duration_seconds"
+_TOO_MUCH = "queue_full|load_too_long"
+_ANSWERED = {"outcome": "answered"}
 _UNTIL_FIRST = "gen_ai_server_time_to_first_token_seconds"
 
 RULES: tuple[AlertRule, ...] = (
     AlertRule(
         "BakeoffBreakerOpen",
-        Condition(Now("bakeoff_breaker_state", {"state": "open"}), "==", 1),
+        Condition(Now("bakeoff_breaker_state", {"state": "closed"}), "==", 0),
         for_s=60,
         severity="critical",
         summary="{model} is left alone: it failed too often",
@@ -64,18 +65,18 @@ RULES: tuple[AlertRule, ...] = (
         Both(
             Condition(
                 Ratio(
-                    Increase(f"{_DURATION}_count", _MINUTES_5, {"error_type": "!"}, by=_MODEL),
-                    Increase(f"{_DURATION}_count", _MINUTES_5, by=_MODEL),
+                    Increase("bakeoff_requests_total", _MINUTES_5, {"outcome": "broken|failed|refused"}, by=("model",)),
+                    Increase("bakeoff_requests_total", _MINUTES_5, by=("model",)),
                 ),
                 ">",
                 0.05,
             ),
-            Condition(Increase(f"{_DURATION}_count", _MINUTES_5, by=_MODEL), ">=", 5),
+            Condition(Increase("bakeoff_requests_total", _MINUTES_5, by=("model",)), ">=", 5),
         ),
         for_s=60,
         severity="critical",
-        summary="{value} of the requests to {gen_ai_request_model} fail",
-        advice="`bakeoff top` and the label error_type say how; the worker's log says why.",
+        summary="{value} of the requests to {model} fail",
+        advice="`bakeoff top` and the label outcome say how; the worker's log says why.",
     ),
     AlertRule(
         "BakeoffFirstTokenSlow",
@@ -97,7 +98,9 @@ RULES: tuple[AlertRule, ...] = (
     ),
     AlertRule(
         "BakeoffRefused",
-        Condition(Increase("bakeoff_refused_total", _MINUTES_5, by=("model", "reason")), ">=", 3),
+        Condition(
+            Increase("bakeoff_model_refused_total", _MINUTES_5, {"reason": _TOO_MUCH}, by=("model", "reason")), ">=", 3
+        ),
         for_s=0,
         severity="warning",
         summary="{value} requests to {model} were turned away ({reason})",
@@ -105,7 +108,7 @@ RULES: tuple[AlertRule, ...] = (
     ),
     AlertRule(
         "BakeoffModelsThrash",
-        Condition(Increase("bakeoff_evictions_total", _MINUTES_10, by=()), ">=", 10),
+        Condition(Increase("bakeoff_model_stops_total", _MINUTES_10, {"reason": "evicted"}, by=()), ">=", 10),
         for_s=0,
         severity="warning",
         summary="models were put out of memory {value} times in ten minutes",
@@ -114,7 +117,11 @@ RULES: tuple[AlertRule, ...] = (
     AlertRule(
         "BakeoffMemoryUnderestimated",
         Condition(
-            Ratio(Now("bakeoff_measured_bytes", by=("model",)), Now("bakeoff_predicted_bytes", by=("model",))), ">", 1
+            Ratio(
+                Now("bakeoff_model_measured_bytes", by=("model",)), Now("bakeoff_model_predicted_bytes", by=("model",))
+            ),
+            ">",
+            1,
         ),
         for_s=60,
         severity="warning",
@@ -126,7 +133,7 @@ RULES: tuple[AlertRule, ...] = (
         Condition(Now("bakeoff_quality_dropped"), "==", 1),
         for_s=0,
         severity="critical",
-        summary="{model} writes worse {content_type} texts than in the run that chose it",
+        summary="{model} writes worse {content_type} texts than in the run that chose it ({measure})",
         advice="Other requests than the run's briefs have the same effect: read the gated texts, then run a bake-off on briefs like today's.",
     ),
     AlertRule(
@@ -134,13 +141,13 @@ RULES: tuple[AlertRule, ...] = (
         Both(
             Condition(
                 Ratio(
-                    Increase("bakeoff_answers_total", _MINUTES_30, {"fallback": "1"}, by=("route",)),
-                    Increase("bakeoff_answers_total", _MINUTES_30, by=("route",)),
+                    Increase("bakeoff_requests_total", _MINUTES_30, _ANSWERED | {"fallback": "1"}, by=("route",)),
+                    Increase("bakeoff_requests_total", _MINUTES_30, _ANSWERED, by=("route",)),
                 ),
                 ">",
                 0.2,
             ),
-            Condition(Increase("bakeoff_answers_total", _MINUTES_30, by=("route",)), ">=", 5),
+            Condition(Increase("bakeoff_requests_total", _MINUTES_30, _ANSWERED, by=("route",)), ">=", 5),
         ),
         for_s=60,
         severity="warning",
@@ -149,10 +156,10 @@ RULES: tuple[AlertRule, ...] = (
     ),
     AlertRule(
         "BakeoffDearerThanCloud",
-        Condition(Ratio(Now("bakeoff_cost", by=()), Now("bakeoff_cloud_cost", by=())), ">", 1),
+        Condition(Ratio(Now("bakeoff_cost_total", by=()), Now("bakeoff_cloud_cost_total", by=())), ">", 1),
         for_s=3600,
         severity="warning",
-        summary="what was served cost {value} times the cloud's price",
+        summary="the electricity of what was served cost {value} times the cloud's price",
         advice="`bakeoff cost` says from how many texts a day on it pays, and what that rests on.",
     ),
 )

@@ -35,8 +35,10 @@ from bakeoff.serve.lease import Ending, Leasing, Refused
 from bakeoff.serve.metrics import GatewayMetrics, Happened
 from bakeoff.serve.outlet import ClientGone, Outlet, hang_up
 from bakeoff.serve.plan import ServingPlan
+from bakeoff.serve.quality_sampling import QualitySampling, content_type_of
 from bakeoff.serve.router import Chosen, NoSuchModel, Router
 from bakeoff.serve.settings import WaitingSettings
+from bakeoff.serve.spending import Spending
 from bakeoff.serve.upstream import Asked, Exchange, Pools, RequestRefused, UpstreamFailed, exchange, scaled
 
 log = logging.getLogger(__name__)
@@ -53,6 +55,8 @@ class Service:
     leasing: Leasing
     pools: Pools
     metrics: GatewayMetrics
+    spending: Spending
+    quality: QualitySampling
     evidence: EvidenceHeaders
     waiting: WaitingSettings
     clock: Clock
@@ -131,7 +135,12 @@ class CompletionEndpoint:
             call.outlet.close()
             if gone:
                 call.happened.outcome = "cancelled"
-            self._service.metrics.note(call.happened, self._service.clock.monotonic_s())
+            self._note(call.happened)
+
+    def _note(self, happened: Happened) -> None:
+        self._service.metrics.note(happened, self._service.clock.monotonic_s())
+        if happened.outcome == "answered":
+            self._service.spending.note_tokens(happened.model, happened.prompt_tokens, happened.completion_tokens)
 
     async def _take_leave(self, call: Call) -> None:
         """The gateway ends before the answer does."""
@@ -144,7 +153,7 @@ class CompletionEndpoint:
     async def _answer(self, call: Call) -> None:
         call.outlet.comment_every(self._service.waiting.comment_every_s)
         for model in call.chosen.order:
-            call.happened.model = model
+            call.happened.model, call.happened.stands_in = model, model != call.chosen.order[0]
             try:
                 await self._try(call, model)
             except GatewayError as error:
@@ -153,8 +162,6 @@ class CompletionEndpoint:
                 if error.code == QUEUE_FULL:  # another model would only be loaded to be overrun, too
                     break
             else:
-                if model != call.chosen.order[0]:
-                    self._service.metrics.note_fallback(call.chosen.route, model)
                 return
         await self._give_up(call)
 
@@ -172,13 +179,18 @@ class CompletionEndpoint:
         """
         try:
             async with self._service.leasing.lease(model, self._service.waiting.model_s) as lease:
-                call.happened.leased_s = self._service.clock.monotonic_s()
+                busy, clock = self._service.spending.busy, self._service.clock
+                call.happened.leased_s = clock.monotonic_s()
+                busy.enter(model, call.happened.leased_s)
+                content_type = content_type_of(call.chosen, call.asked.body)
+                graded = self._service.quality.wants(model, content_type)
                 ending: Ending = "cancelled"
                 try:
-                    async with exchange(
-                        self._service.pools, lease.upstream, self._for_model(call.asked, model)
-                    ) as answer:
+                    asked = self._for_model(call.asked, model)
+                    async with exchange(self._service.pools, lease.upstream, asked, keep=graded) as answer:
                         ending = await self._serve(call, model, answer)
+                    if graded and ending == "answered":
+                        self._service.quality.offer(model, content_type, asked, answer)
                 except RequestRefused as refused:
                     ending = "client_error"
                     await self._refuse(call, model, refused)
@@ -189,6 +201,7 @@ class CompletionEndpoint:
                     ending = "cancelled"
                     raise
                 finally:
+                    busy.leave(model, clock.monotonic_s())
                     lease.ended(ending)
         except Refused as refused:
             raise as_refusal(refused, model) from refused

@@ -8,7 +8,7 @@
 | GET  /v1/models, /v1/models/NAME    | routes and candidates, each with its evidence and state                     |
 | GET  /health                        | 200 while this process answers                                              |
 | GET  /ready                         | 200 while requests are taken, 503 once the gateway ends                     |
-| GET  /metrics                       | Prometheus                                                                  |
+| GET  /metrics, /status, /alerts     | numbers for Prometheus, for `bakeoff top`, and what is wrong (`monitor`)    |
 | GET  /                              | the status page                                                             |
 
 All else is an error in OpenAI's shape.
@@ -31,13 +31,14 @@ from bakeoff.engines.openai_protocol import ApiError
 from bakeoff.serve.answering import CompletionEndpoint, Service
 from bakeoff.serve.api_errors import GatewayError, error_response
 from bakeoff.serve.classifier import Classifier
+from bakeoff.serve.cost_terms import CostTerms
 from bakeoff.serve.door import Door
 from bakeoff.serve.embeddings import EmbeddingsEndpoint
 from bakeoff.serve.evidence import EvidenceHeaders
 from bakeoff.serve.intake import Intake
 from bakeoff.serve.lease import Leasing
 from bakeoff.serve.listing import find_model, list_models
-from bakeoff.serve.metrics import GatewayMetrics
+from bakeoff.serve.monitor import Monitor
 from bakeoff.serve.outlet import ClientGone
 from bakeoff.serve.page import PAGE_HEADERS, status_page
 from bakeoff.serve.plan import ServingPlan
@@ -53,25 +54,32 @@ _CLIENT_GONE = 499
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Secrets, from the environment: what clients must show, and what the endpoint for embeddings wants."""
+    """Secrets, from the environment: what clients must show, what the endpoint for embeddings wants, where alerts go."""
 
     clients: str | None = None
     embeddings: str | None = None
+    alerts: str | None = None
 
 
 class Gateway:
     """One gateway over a plan and whoever gives the leases. `asgi` is the application; `close` it in the end."""
 
     def __init__(
-        self, plan: ServingPlan, leasing: Leasing, settings: ServeSettings, clock: Clock, keys: Keys | None = None
+        self,
+        plan: ServingPlan,
+        leasing: Leasing,
+        settings: ServeSettings,
+        clock: Clock,
+        keys: Keys | None = None,
+        terms: CostTerms | None = None,
     ) -> None:
         self._plan = plan
         self._leasing = leasing
         self._started = int(clock.now().timestamp())
-        self.metrics = GatewayMetrics()
-        self.metrics.watch(leasing)
         self._pools = Pools()
         server, keys = settings.server, keys or Keys()
+        self.monitor = Monitor(plan, leasing, settings, clock, terms or CostTerms(), keys.alerts)
+        self.metrics = self.monitor.metrics
         intake = Intake(server.max_body_bytes, server.body_s)
         self._embeddings = EmbeddingsEndpoint(settings.embeddings, keys.embeddings, intake, settings.waiting.total_s)
         service = Service(
@@ -80,6 +88,8 @@ class Gateway:
             leasing=leasing,
             pools=self._pools,
             metrics=self.metrics,
+            spending=self.monitor.spending,
+            quality=self.monitor.quality,
             evidence=EvidenceHeaders(plan),
             waiting=settings.waiting,
             clock=clock,
@@ -94,12 +104,17 @@ class Gateway:
         """The ASGI application."""
         return self._door
 
+    def begin(self, address: str) -> None:
+        """Begin to watch, in the running event loop; `address` is where the gateway listens."""
+        self.monitor.begin(address)
+
     def stop_taking(self) -> None:
         """Take no further requests on connections that are open; those under way go on."""
         self._door.closed = True
 
     async def close(self) -> None:
-        """Close every connection to upstreams."""
+        """Watch no more, and close every connection to upstreams."""
+        await self.monitor.close()
         await self._pools.close()
         await self._embeddings.close()
 
@@ -115,7 +130,7 @@ class Gateway:
                 Route("/v1/models/{name:path}", self._model),
                 Route("/health", self._health),
                 Route("/ready", self._ready),
-                Route("/metrics", self._metrics),
+                *self.monitor.routes(),
                 Route("/", self._page),
             ],
             exception_handlers={
@@ -146,12 +161,11 @@ class Gateway:
             return JSONResponse({"status": "ending"}, 503)
         return JSONResponse({"status": "ready", "run": self._plan.run_id})
 
-    async def _metrics(self, _request: Request) -> Response:
-        return Response(self.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
-
     async def _page(self, request: Request) -> Response:
         address = f"{request.url.scheme}://{request.url.netloc}"
-        return HTMLResponse(status_page(self._plan, self._leasing.snapshot(), address), headers=PAGE_HEADERS)
+        streams = self.monitor.quality.snapshot()["streams"]
+        page = status_page(self._plan, self._leasing.snapshot(), address, self.monitor.alerts.firing, streams)
+        return HTMLResponse(page, headers=PAGE_HEADERS)
 
     async def _api_error(self, _request: Request, error: Exception) -> Response:
         if not isinstance(error, ApiError):

@@ -7,16 +7,15 @@ make their number grow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
-from bakeoff.serve.lease import Leasing
+from bakeoff.serve.plan import ServingPlan
 from bakeoff.serve.relay import Relay
+from bakeoff.serve.router import GENERAL, NAMED
 
 Outcome = Literal["answered", "broken", "failed", "refused", "client_error", "cancelled"]
 _OPERATIONS = {"chat/completions": "chat", "completions": "text_completion"}
@@ -94,6 +93,7 @@ class Happened:
     first_token_s: float | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    stands_in: bool = False
     outcome: Outcome = "cancelled"
     error: str = ""
 
@@ -116,9 +116,9 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a series beside ev
 
 
 class GatewayMetrics:
-    """The numbers of one gateway, in a registry of their own."""
+    """The numbers of one gateway, in a registry of their own, into which others put theirs."""
 
-    def __init__(self) -> None:
+    def __init__(self, plan: ServingPlan) -> None:
         self.registry = CollectorRegistry()
         self._children: dict[tuple[Histogram, tuple[str, ...]], Histogram] = {}
         self._duration = self._histogram(
@@ -146,12 +146,14 @@ class GatewayMetrics:
         self._waited = self._histogram(
             "bakeoff_lease_wait_seconds", "From request to a model that is ready.", _DURATION_BUCKETS
         )
-        self._fallbacks = Counter(
-            "bakeoff_fallbacks",
-            "Answers of a model that stood in for the route's own.",
-            ("bakeoff_route", "gen_ai_request_model"),
+        self._requests = Counter(
+            "bakeoff_requests",
+            "Requests that are over, by how; with `fallback` 1 the model stood in for the route's own.",
+            ("model", "route", "fallback", "outcome"),
             registry=self.registry,
         )
+        self._over: dict[tuple[str, str, str, str], Counter] = {}
+        self._begin_at_zero(plan)
         self._rejected = Counter(
             "bakeoff_rejected_requests",
             "Requests that were refused before any model was asked.",
@@ -165,9 +167,15 @@ class GatewayMetrics:
     ) -> Histogram:
         return Histogram(name, help_text, labels, buckets=buckets, registry=self.registry)
 
-    def watch(self, leasing: Leasing) -> None:
-        """Tell of residency, queues and breakers, too, as they are when somebody asks."""
-        self.registry.register(_Snapshot(leasing))
+    def _begin_at_zero(self, plan: ServingPlan) -> None:
+        """Have every series that may come there from the beginning: the first event of one that appears with it is not seen."""
+        routes = {name: route.order for name, route in (*plan.routes.items(), (GENERAL, plan.general))}
+        orders = [*routes.items(), *((NAMED, (model.id,)) for model in plan.models)]
+        for route, order in orders:
+            for model in order:
+                for outcome in get_args(Outcome):
+                    key = (model, route, "0" if model == order[0] else "1", outcome)
+                    self._over[key] = self._requests.labels(*key)
 
     def begin(self) -> None:
         """Count a request that begins; `note` ends it."""
@@ -181,6 +189,9 @@ class GatewayMetrics:
         """Count a request that is over."""
         self._open.dec()
         labels = (_OPERATIONS[happened.path], "bakeoff", happened.model, happened.route, happened.outcome)
+        key = (happened.model, happened.route, "1" if happened.stands_in else "0", happened.outcome)
+        counted = self._over.get(key) or self._requests.labels(*key)
+        counted.inc()
         self._observe(self._duration, (*labels, happened.error), now_s - happened.begun_s)
         if happened.leased_s is not None:
             self._observe(self._waited, labels, happened.leased_s - happened.begun_s)
@@ -201,59 +212,6 @@ class GatewayMetrics:
             child = self._children[key] = histogram.labels(*labels)
         child.observe(value)
 
-    def note_fallback(self, route: str, model: str) -> None:
-        """Count an answer of a model that stood in."""
-        self._fallbacks.labels(route, model).inc()
-
     def text(self) -> bytes:
         """Return all of it in Prometheus' text format."""
         return generate_latest(self.registry)
-
-
-class _Snapshot(Collector):
-    """Gauges of what `Leasing.snapshot` tells: numbers of the whole as they are named, and those of each model with its name."""
-
-    def __init__(self, leasing: Leasing) -> None:
-        self._leasing = leasing
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the gauges of this moment."""
-        snapshot = self._leasing.snapshot()
-        for name, value in snapshot.items():
-            if _is_number(value):
-                yield GaugeMetricFamily(f"bakeoff_{name}", f"{name.replace('_', ' ')}, now.", value=float(value))
-        models = snapshot.get("models")
-        yield from _of_models(models if isinstance(models, dict) else {})
-
-    def describe(self) -> list[Metric]:
-        """Name nothing before it is asked for: the names are the snapshot's."""
-        return []
-
-
-def _of_models(models: Mapping[str, Any]) -> Iterator[Metric]:
-    gauges: dict[str, GaugeMetricFamily] = {}
-    events = CounterMetricFamily(
-        "bakeoff_model_events", "What happened to a model's worker.", labels=("model", "event")
-    )
-    for model, facts in models.items():
-        for name, value in facts.items() if isinstance(facts, Mapping) else ():
-            inner = value.get("state") if name == "breaker" and isinstance(value, Mapping) else value
-            if name == "counts" and isinstance(value, Mapping):
-                for event, count in value.items():
-                    events.add_metric((model, event), float(count))
-            elif name in {"state", "breaker"} and isinstance(inner, str):
-                text = f"1 for the {name} that it is in."
-                _gauge(gauges, name, text, ("model", name)).add_metric((model, inner), 1.0)
-            elif _is_number(value):
-                text = f"{name.replace('_', ' ')}, now."
-                _gauge(gauges, name, text, ("model",)).add_metric((model,), float(value))
-    yield from (*gauges.values(), events)
-
-
-def _gauge(known: dict[str, GaugeMetricFamily], name: str, text: str, labels: tuple[str, ...]) -> GaugeMetricFamily:
-    full = f"bakeoff_model_{name}".removesuffix("_s") + ("_seconds" if name.endswith("_s") else "")
-    return known.setdefault(name, GaugeMetricFamily(full, text, labels=labels))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float)

@@ -15,6 +15,7 @@ from typing import Any
 from bakeoff.core.plain import printable
 from bakeoff.core.records import Estimate
 from bakeoff.core.units import bytes_text, seconds_text
+from bakeoff.serve.alerting import Notice
 from bakeoff.serve.listing import Snapshot, state_of
 from bakeoff.serve.plan import PREFIX, ServedRoute, ServingPlan
 from bakeoff.serve.router import GENERAL
@@ -38,10 +39,19 @@ PAGE_HEADERS: Mapping[str, str] = {
     "cache-control": "no-store",
 }
 REFRESH_S = 5
+_LINKS = " · ".join(
+    f'<a href="{path}">{path}</a>' for path in ("/v1/models", "/status", "/alerts", "/metrics", "/health")
+)
 
 
-def status_page(plan: ServingPlan, snapshot: Snapshot, address: str) -> str:
-    """Return the page."""
+def status_page(
+    plan: ServingPlan,
+    snapshot: Snapshot,
+    address: str,
+    alerts: Sequence[Notice] = (),
+    streams: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """Return the page; `alerts` are those that fire, `streams` the grades that are watched (`QualityWatch.snapshot`)."""
     source = "no run: routes as configured" if plan.run_id is None else f"run {plan.run_id}, suite {plan.suite or '-'}"
     routes = {**plan.routes, GENERAL: plan.general}
     names = ("request this model", "served by", "score", "how sure", "stands in")
@@ -51,6 +61,7 @@ def status_page(plan: ServingPlan, snapshot: Snapshot, address: str) -> str:
     body = [
         "<h1>bakeoff serve</h1>",
         f"<p><code>{_text(address)}/v1</code> · {_text(source)} · {_text(memory)}</p>",
+        *(["<h2>What is wrong</h2>", *map(_alert, alerts)] if alerts else ["<p class=ready>No alert fires.</p>"]),
         "<h2>Routes</h2>",
         _table(names, (_route_row(plan, name, route) for name, route in routes.items()), numbers={2}),
         f"<p class=dim>{PREFIX}auto finds the content type itself; metadata.content_type says it.</p>",
@@ -58,13 +69,37 @@ def status_page(plan: ServingPlan, snapshot: Snapshot, address: str) -> str:
         _table(
             models, (_model_row(model.id, state_of(snapshot, model.id)) for model in plan.models), numbers={3, 4, 5, 6}
         ),
-        '<p class=dim><a href="/v1/models">/v1/models</a> · <a href="/metrics">/metrics</a> · <a href="/health">/health</a></p>',
+        *_quality(streams),
+        f"<p class=dim>{_LINKS}</p>",
     ]
     head = (
         f"<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=refresh content={REFRESH_S}>"
         f'<meta name=viewport content="width=device-width"><title>bakeoff serve</title><style>{_STYLE}</style>'
     )
     return f"{head}<body>{''.join(body)}</body></html>"
+
+
+def _alert(notice: Notice) -> str:
+    return f"<p><b class=failed>{_text(notice.severity)}</b> {_text(notice.summary)} <span class=dim>{_text(notice.advice)}</span></p>"
+
+
+def _quality(streams: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the grades of answers beside the run's; nothing where none is watched or graded yet."""
+    rows = [
+        (
+            _text(each["candidate"]),
+            _text(each["content_type"]),
+            _text(each["measure"]),
+            _text(each["grades"]),
+            f"{each['recent']:.2f}",
+            f"{each['reference']:.2f} (at least {each['reference_low']:.2f})",
+            _marked("failed" if each["dropped"] else "ready", "dropped" if each["dropped"] else "no drop seen"),
+        )
+        for each in streams
+        if each["recent"] is not None
+    ]
+    names = ("model", "content type", "graded by", "answers", "last 100", "in the run", "")
+    return ["<h2>Quality of answers, 0 to 1</h2>", _table(names, rows, numbers={3, 4, 5})] if rows else []
 
 
 def _route_row(plan: ServingPlan, name: str, route: ServedRoute) -> Sequence[str]:
@@ -100,8 +135,8 @@ def _score(evidence: Estimate | None) -> str:
     return f"{evidence.estimate:.2f}{between}"
 
 
-def _marked(state: str) -> str:
-    return f'<span class="{_text(state)}">{_text(state)}</span>'
+def _marked(state: str, said: str | None = None) -> str:
+    return f'<span class="{_text(state)}">{_text(said or state)}</span>'
 
 
 def _table(names: Sequence[str], rows: Iterable[Sequence[str]], numbers: set[int]) -> str:

@@ -119,6 +119,8 @@ class GatewayServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say so."""
         await super().startup(sockets)
+        if sockets:
+            self._gateway.begin(base_url(sockets[0]))
         self._announce()
 
     @contextlib.contextmanager

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from bakeoff.core.spec import Record
+from bakeoff.serve.cost_terms import CostSettings
 from bakeoff.serve.keeping import Keeping
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, strict=True)]
@@ -55,6 +56,26 @@ class EmbeddingsSettings(Record):
     key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", strict=True)] = "OPENAI_API_KEY"
 
 
+class QualitySettings(Record):
+    """Which `share` of the answers is graded against the run; 0 for none.
+
+    `expected_grades` is the least expected number of graded answers until a false alarm, for each thing that is watched. No
+    more than `backlog` answers wait to be graded: further ones are not.
+    """
+
+    share: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.05
+    expected_grades: Annotated[float, Field(ge=100, le=1e9, strict=True)] = 10_000.0
+    backlog: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 100
+
+
+class AlertSettings(Record):
+    """How often the rules are looked at, in seconds, and who is told: an URL, a program with its arguments, both or nobody."""
+
+    every_s: Annotated[float, Field(ge=1, le=86_400, strict=True)] = 15.0
+    webhook: Annotated[str, Field(pattern=r"^https?://[^/]+", strict=True)] | None = None
+    command: tuple[Name, ...] = ()
+
+
 class ServeSettings(Record):
     """All of it. `routes` override those of the run: a content type (or `general`) and its models, first to last."""
 
@@ -62,4 +83,7 @@ class ServeSettings(Record):
     waiting: WaitingSettings = WaitingSettings()
     keeping: Keeping = Keeping()
     embeddings: EmbeddingsSettings | None = None
+    quality: QualitySettings = QualitySettings()
+    alerts: AlertSettings = AlertSettings()
+    cost: CostSettings = CostSettings()
     routes: dict[str, Annotated[tuple[Name, ...], Field(min_length=1)]] = Field(default_factory=dict)

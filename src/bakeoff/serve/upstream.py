@@ -207,8 +207,8 @@ class Exchange:
 
 
 @asynccontextmanager
-async def exchange(pools: Pools, upstream: Upstream, asked: Asked) -> AsyncIterator[Exchange]:
-    """Send a request; the connection is closed unless the answer was read to its end.
+async def exchange(pools: Pools, upstream: Upstream, asked: Asked, *, keep: bool = False) -> AsyncIterator[Exchange]:
+    """Send a request; the connection is closed unless the answer was read to its end. With `keep` a stream's text is kept, too.
 
     Raises:
         UpstreamFailed: no answer begins.
@@ -217,7 +217,7 @@ async def exchange(pools: Pools, upstream: Upstream, asked: Asked) -> AsyncItera
     watch = Watch(upstream.model, asked.deadlines)
     response = await _post(pools, upstream, asked, watch)
     try:
-        yield Exchange(upstream, response, watch, keep=not asked.streams)
+        yield Exchange(upstream, response, watch, keep=keep or not asked.streams)
         await _read_to_the_end(response)
     finally:
         response.close()

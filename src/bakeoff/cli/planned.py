@@ -1,0 +1,115 @@
+"""What `bakeoff serve --print-plan` printed, read again by the gateway; and what the gateway says of it when it is ready."""
+
+from __future__ import annotations
+
+import json
+import os
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from bakeoff.machine.budget import Budget
+    from bakeoff.serve.cost_terms import CostTerms
+    from bakeoff.serve.plan import ServedRoute, ServingPlan
+
+READY_SCHEMA = "bakeoff.serve/1"
+
+
+class Planned(NamedTuple):
+    """What is to be served, as the process beside the gateway found it."""
+
+    plan: ServingPlan
+    budget: Budget
+    notes: tuple[str, ...]
+    terms: CostTerms
+
+    @classmethod
+    def read(cls, said: bytes) -> Planned:
+        """Read what that process said."""
+        from bakeoff.machine.budget import Budget
+        from bakeoff.serve.cost_terms import CostTerms
+        from bakeoff.serve.plan import ServingPlan
+
+        value = json.loads(said)
+        return cls(
+            ServingPlan.model_validate(value["plan"]),
+            Budget.model_validate(value["budget"]),
+            tuple(value["notes"]),
+            CostTerms.model_validate(value["cost"]),
+        )
+
+
+def ready_document(url: str, document: Planned) -> dict[str, Any]:
+    """Return the same for programs."""
+    plan = document.plan
+    return {
+        "schema": READY_SCHEMA,
+        "url": f"{url}/v1",
+        "pid": os.getpid(),
+        "run_id": plan.run_id,
+        "routes": {name: route.model_dump(mode="json") for name, route in plan.routes.items()},
+        "general": plan.general.model_dump(mode="json"),
+        "models": [model.id for model in plan.models],
+        "budget_bytes": document.budget.model_dump(mode="json"),
+        "notes": list(document.notes),
+    }
+
+
+_SURE = {
+    "winner": "beats all others",
+    "best_within_eps": "none is better",
+    "no_clear_winner": "leads, undecided",
+    "insufficient_data": "too few briefs",
+    "none_qualified": "none qualified",
+}
+_COLUMNS = 80
+_EXAMPLE = "Tweet: our shop opens on 14 March."
+
+
+def ready_lines(url: str, document: Planned, key_variable: str | None) -> list[str]:
+    """Return what a person reads when the gateway is ready; within 80 columns, unless names are long.
+
+    `key_variable` is where the key is that clients must show, None where they need none.
+    """
+    from bakeoff.core.plain import printable
+    from bakeoff.core.units import bytes_text
+
+    plan, budget = document.plan, document.budget
+    source = "no run stands behind it" if plan.run_id is None else f"run {plan.run_id}, suite {plan.suite or '-'}"
+    routes = {f"bakeoff/{name}": route for name, route in plan.routes.items()} | {"anything else": plan.general}
+    rows = [("model in requests", "served by", "why")]
+    rows += [(name, route.candidate, _why(route)) for name, route in routes.items()]
+    first, second = (max(len(row[place]) for row in rows) + 2 for place in (0, 1))
+    table = [f"  {name:<{first}}{served:<{second}}{why}".rstrip() for name, served, why in rows]
+    said = [
+        "bakeoff/auto finds the kind of text itself; a candidate's own name gets that candidate.",
+        f"Models load when they are first asked for, together within {bytes_text(budget.value)} ({budget.source}).",
+        *(f"Note: {note}" for note in document.notes),
+    ]
+    request = json.dumps({"model": "bakeoff/auto", "messages": [{"role": "user", "content": _EXAMPLE}]})
+    key = "" if key_variable is None else f' -H "authorization: Bearer ${key_variable}"'
+    lines = [
+        f"bakeoff serves at {url}/v1",
+        f"({source})",
+        "",
+        *table,
+        "",
+        *(line for text in said for line in wrap(text, _COLUMNS, break_on_hyphens=False, break_long_words=False)),
+        "",
+        "Try:",
+        f"  curl -i {url}/v1/chat/completions{key} \\",
+        "    -H 'content-type: application/json' \\",
+        f"    -d '{request}'",
+        "",
+        f"Status page: {url}/    Ctrl-C ends it.",
+    ]
+    return [printable(line) for line in lines]
+
+
+def _why(route: ServedRoute) -> str:
+    evidence = route.evidence
+    score = "" if evidence is None or evidence.estimate is None else f"{evidence.estimate:.1f}"
+    if score and evidence is not None and evidence.low is not None:
+        score += f" [{evidence.low:.1f}, {evidence.high:.1f}]"
+    sure = route.reasons[0] if route.outcome is None and route.reasons else _SURE.get(str(route.outcome), "")
+    return ", ".join(part for part in (score, sure) if part)

@@ -1,0 +1,144 @@
+"""What `bakeoff serve` watches its models by: the terms of their cost, and the quality that the run had.
+
+Worked out in a process beside the gateway, which stays small: prices come from a large catalogue, references from every text of
+the run, graded once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bakeoff.cost.prices import CloudPrice
+    from bakeoff.serve.cost_terms import CostSettings, CostTerms, Figure
+    from bakeoff.serve.monitor import Monitor
+    from bakeoff.serve.plan import ServedModel, ServingPlan
+    from bakeoff.study.admission import Budgets
+
+log = logging.getLogger(__name__)
+
+REFERENCES_SCHEMA = "bakeoff.live_references/1"
+_MOST_BYTES = 16 * 2**20
+
+
+def cost_terms(
+    plan: ServingPlan, settings: CostSettings, told: Mapping[str, Mapping[str, Any]], budgets: Budgets
+) -> CostTerms:
+    """Return what costs follow from; `told` is what the run says of each candidate.
+
+    Raises:
+        UsageError: no price is known for the cloud model that is named.
+    """
+    from bakeoff.cost.tariffs import ASSUMED_TARIFF
+    from bakeoff.serve.cost_terms import CostTerms, Figure
+
+    if settings.tariff is None:
+        tariff = Figure(value=ASSUMED_TARIFF[0], provenance="assumed", note="dollars a kWh, where nobody said")
+    else:
+        tariff = Figure(value=settings.tariff, provenance="reported", note="dollars a kWh, from the settings")
+    own = [model for model in plan.models if model.is_resident]
+    devices = {model.id: _device(model, told, budgets) for model in own}
+    return CostTerms(
+        watts={model.id: _watts(model.id, settings, told, devices[model.id]) for model in own},
+        devices=devices,
+        tariff=tariff,
+        cloud=_cloud(settings),
+    )
+
+
+def _device(model: ServedModel, told: Mapping[str, Mapping[str, Any]], budgets: Budgets) -> str:
+    from bakeoff.study.admission import expected_place
+
+    known = told.get(model.id, {}).get("device") or model.candidate.device
+    if known is not None:
+        return str(known)
+    accelerator = "mps" if platform.system() == "Darwin" else "cuda"
+    return accelerator if expected_place(model.candidate, budgets) == "accelerator" else "cpu"
+
+
+def _watts(name: str, settings: CostSettings, told: Mapping[str, Mapping[str, Any]], device: str) -> Figure:
+    from bakeoff.cost.watts import assumed_watts
+    from bakeoff.serve.cost_terms import Figure
+
+    if settings.watts is not None:
+        return Figure(value=settings.watts, provenance="reported", note="from the settings")
+    energy = told.get(name, {}).get("energy_j_per_generation") or {}
+    if energy.get("watts") is not None and energy.get("provenance") in {"measured", "derived"}:
+        return Figure(value=energy["watts"], provenance=energy["provenance"], note=f"in the run: {energy['reason']}")
+    assumed = assumed_watts(device, platform.system())
+    return Figure(value=assumed.value, provenance="assumed", note=assumed.note)
+
+
+def _cloud(settings: CostSettings) -> CloudPrice | None:
+    from datetime import UTC, datetime
+
+    from bakeoff.core.errors import UsageError
+    from bakeoff.cost.prices import CloudPrice, find_price
+
+    if (settings.price_in is None) != (settings.price_out is None):
+        raise UsageError("cost.price_in and cost.price_out belong together", "give both, or neither")
+    if settings.price_in is not None and settings.price_out is not None:
+        return CloudPrice(
+            model=settings.against or "your price",
+            provider=None,
+            input_per_million=settings.price_in,
+            output_per_million=settings.price_out,
+            catalogue="stated",
+            date=datetime.now(UTC).date().isoformat(),
+        )
+    return None if settings.against is None else find_price(settings.against)
+
+
+def references_document(run_id: str) -> dict[str, Any]:
+    """Return the quality that a run's texts had, graded as a gateway's answers are."""
+    from bakeoff.cli.workspace import open_store
+    from bakeoff.score.gates import GATES
+    from bakeoff.study.execute import load_plan
+    from bakeoff.study.live_references import read_live_references
+
+    store = open_store()
+    try:
+        found = read_live_references(load_plan(store, run_id), store)
+    finally:
+        store.close()
+    return {
+        "schema": REFERENCES_SCHEMA,
+        "references": [each.model_dump(mode="json") for each in found],
+        "gates": ["empty", *GATES],
+    }
+
+
+async def watch_quality(monitor: Monitor, plan: ServingPlan) -> None:
+    """Have a run's texts graded in a process of its own, and answers held against them as soon as that is done."""
+    from bakeoff.decide.live_reference import LiveReference
+
+    if plan.run_id is None:
+        return
+    monitor.quality.note = "not watched yet: the run's texts are being graded"
+    command = (sys.executable, "-m", "bakeoff", "serve", "--print-references", "--run", plan.run_id)
+    grading = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=_MOST_BYTES
+    )
+    try:
+        os.setpriority(os.PRIO_PROCESS, grading.pid, 10)  # clients come first
+        said, complained = await grading.communicate()
+        if grading.returncode != 0:
+            why = complained.decode(errors="replace").strip().partition("\n")[0]
+            monitor.quality.note = "not watched: the run's texts could not be graded; the log says why"
+            log.warning("the quality of answers is not watched: the run's texts could not be graded (%s)", why)
+            return
+        served = {model.id for model in plan.models}
+        document = json.loads(said)
+        found = [LiveReference.model_validate(each) for each in document["references"]]
+        monitor.quality.refer_to((each for each in found if each.candidate in served), document["gates"])
+    finally:
+        if grading.returncode is None:
+            grading.kill()
+            await grading.wait()

@@ -1,0 +1,170 @@
+"""One look at a gateway as the terminal shows it: a status document, and the one before for rates. Pure.
+
+Every name comes from somebody else: all of it is shown as text, never as markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bakeoff.core.plain import printable
+from bakeoff.core.units import bytes_text, seconds_text
+
+_STYLES = {"ready": "green", "failed": "bold red", "open": "bold red", "half_open": "yellow", "loading": "yellow"}
+Status = Mapping[str, Any]
+
+
+def render(now: Status, before: Status | None, passed_s: float, where: str, lost: str = "") -> RenderableType:
+    """Return the whole view; `passed_s` lies between the two documents, `lost` says why there is no newer one."""
+    parts: list[RenderableType] = [_head(now, before, passed_s, where)]
+    if lost:
+        parts.append(_text(lost, "bold red"))
+    parts.append(_alerts(now["alerts"]))
+    parts.append(_models(now, before, passed_s))
+    parts.append(_routes(now["routes"]))
+    parts.append(_quality(now["quality"]))
+    parts.append(_cost(now["cost"]))
+    return Group(*parts)
+
+
+def _head(now: Status, before: Status | None, passed_s: float, where: str) -> Text:
+    source = "no run" if now["run_id"] is None else f"run {now['run_id']}"
+    budget = now["budget_bytes"]
+    memory = f"{bytes_text(now['committed_bytes'])} of {bytes_text(budget) if budget else 'no set budget'}"
+    requests = now["requests"]
+    faults = sum(requests.get(each, 0) for each in ("broken", "failed", "refused"))
+    rate = _rate(sum(requests.values()), None if before is None else sum(before["requests"].values()), passed_s)
+    first = f"{where}  {source}"
+    second = (
+        f"up {seconds_text(now['uptime_s'])}  models take {memory}\n{rate} requests/s  {now['open_requests']} open  {requests.get('answered', 0)} answered  {faults} failed"
+        f"  {requests.get('client_error', 0) + now['rejected']} wrong  {requests.get('cancelled', 0)} cancelled"
+    )
+    return Text.assemble(_text(first, "bold"), "\n", _text(second))
+
+
+def _alerts(alerts: Sequence[Status]) -> RenderableType:
+    if not alerts:
+        return Text("no alert fires", style="green")
+    lines = Text()
+    for number, each in enumerate(alerts):
+        style = "bold red" if each["severity"] == "critical" else "yellow"
+        lines.append("\n" if number else "")
+        lines.append_text(_text(f"{each['severity']}: {each['summary']}", style))
+    return lines
+
+
+def _models(now: Status, before: Status | None, passed_s: float) -> Table:
+    table = _table("model", "state", "memory", "use", "wait", "tok/s", "first")
+    for name, of in now["models"].items():
+        was = None if before is None else before["models"].get(name)
+        tokens = _rate(of["tokens_written"], None if was is None else was["tokens_written"], passed_s)
+        table.add_row(
+            _text(name),
+            _state(of),
+            _text(_memory(of.get("held_bytes"), of.get("need_bytes"))),
+            _text(of.get("leases", "-")),
+            _text(of.get("waiting", "-")),
+            _text(tokens),
+            _text(seconds_text(_first_token_s(of, was))),
+        )
+    return table
+
+
+def _first_token_s(of: Status, was: Status | None) -> float | None:
+    """Return the mean time to a first token since the last look, or since the start where nothing came since then."""
+    count, total = of["first_token_count"], of["first_token_sum_s"]
+    if was is not None and count > was["first_token_count"] > 0:
+        return float((total - was["first_token_sum_s"]) / (count - was["first_token_count"]))
+    return float(total / count) if count else None
+
+
+def _routes(routes: Mapping[str, Status]) -> Table:
+    table = _table("route", "served by", "score", "answers", "by a stand-in")
+    for name, route in routes.items():
+        table.add_row(
+            _text(name),
+            _text(route["candidate"]),
+            _text("-" if route["score"] is None else f"{route['score']:.2f}"),
+            _text(route["answered"]),
+            _text(route["by_fallback"]),
+        )
+    return table
+
+
+def _quality(quality: Status) -> RenderableType:
+    streams = [each for each in quality["streams"] if each["grades"]]
+    if not streams:
+        return _text(f"quality of answers: {quality['note']}", "dim")
+    table = _table("quality of", "by", "graded", "last 100", "in the run", "")
+    for each in streams:
+        table.add_row(
+            _text(f"{each['candidate']}, {each['content_type']}"),
+            _text(each["measure"]),
+            _text(each["grades"]),
+            _text(f"{each['recent']:.2f}"),
+            _text(f"{each['reference']:.2f}"),
+            _text("dropped", "bold red") if each["dropped"] else _text("no drop", "green"),
+        )
+    return table
+
+
+def _cost(cost: Status) -> Text:
+    if cost["electricity"] is None:
+        return _text("cost so far: not known (no model runs here)", "dim")
+    here = f"cost so far: {cost['electricity']:.4g} USD of electricity here ({cost['provenance']})"
+    if cost["cloud"] is None:
+        return _text(f"{here}; no cloud is named (serve --against MODEL)", "dim")
+    untold = cost["answers_without_tokens"]
+    without = f", but for {untold} answers without token counts" if untold else ""
+    return _text(f"{here}; {cost['cloud']:.4g} USD at {cost['against']}{without}", "dim")
+
+
+def _rate(now: float, before: float | None, passed_s: float) -> str:
+    if before is None or passed_s <= 0:
+        return "-"
+    rate = max(0.0, now - before) / passed_s
+    return f"{rate:.0f}" if rate >= 100 else f"{rate:.1f}"
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    numbers = {"use", "wait", "tok/s", "first", "score", "answers", "by a stand-in", "graded", "last 100", "in the run"}
+    for place, name in enumerate(names):
+        whole = name in numbers or name in {"state", "memory"}
+        table.add_column(
+            name,
+            justify="right" if name in numbers else "left",
+            no_wrap=whole,
+            overflow="fold",
+            min_width=None if place else 12,
+        )
+    return table
+
+
+def _state(of: Status) -> Text:
+    """Return a model's state, and its breaker's where that is not closed."""
+    breaker = (of.get("breaker") or {}).get("state", "closed")
+    state = Text().append_text(_marked(of.get("state") or "-"))
+    return state if breaker == "closed" else state.append(", ").append_text(_marked(breaker))
+
+
+def _marked(state: str) -> Text:
+    return _text(state.replace("_", " "), _STYLES.get(state, ""))
+
+
+def _memory(held: int | None, need: int | None) -> str:
+    """Return what it takes of what it needs, in the unit of the latter; endpoints of others take nothing here."""
+    if need is None:
+        return "elsewhere"
+    number, _, unit = bytes_text(need).partition(" ")
+    size = float(number) / need if need else 0.0
+    return f"{held * size:.1f} / {number} {unit}" if held else f"- / {number} {unit}"
+
+
+def _text(value: object, style: str = "") -> Text:
+    return Text(printable(str(value)), style=style)

@@ -1,0 +1,211 @@
+"""What is worked out of what a gateway sees: busy time, cost, the dashboard, the terminal's view. All of it pure."""
+
+import json
+import shutil
+import subprocess
+from datetime import UTC, datetime
+
+import pytest
+import yaml
+from click.testing import CliRunner
+from rich.console import Console
+
+from bakeoff.cli.export import export
+from bakeoff.cli.top_view import render
+from bakeoff.core.clock import HandClock
+from bakeoff.cost.prices import CloudPrice
+from bakeoff.serve.busy import BusyTime
+from bakeoff.serve.cost_terms import CostTerms, Figure
+from bakeoff.serve.grafana import PANELS, dashboard
+from bakeoff.serve.spending import Spending
+
+WITHOUT_PROMTOOL = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="promtool is not installed (Debian's package prometheus)"
+)
+PRICE = CloudPrice(
+    model="big", provider=None, input_per_million=1.0, output_per_million=4.0, catalogue="stated", date="2026-11-27"
+)
+
+
+def test_busy_time_of_models_on_one_device_adds_up_to_the_devices():
+    busy = BusyTime({"a": "cpu", "b": "cpu", "c": "mps"})
+    busy.enter("a", 0.0)
+    busy.enter("a", 1.0)
+    busy.enter("c", 1.0)
+    busy.enter("b", 2.0)
+    busy.leave("a", 3.0)
+    busy.leave("a", 6.0)
+    busy.leave("b", 10.0)
+    busy.enter("elsewhere", 10.0)
+    assert busy.seconds(11.0) == {"a": 4.0, "b": 6.0, "c": 10.0}
+    assert busy.seconds(13.0)["a"] == 4.0
+
+
+def spending(**terms):
+    clock = HandClock(datetime(2026, 11, 27, tzinfo=UTC))
+    return Spending(CostTerms(**terms), clock), clock
+
+
+def test_cost_is_busy_time_by_watts_by_tariff_and_assumed_if_anything_is():
+    measured = Figure(value=50.0, provenance="measured")
+    stated = Figure(value=0.36, provenance="reported")
+    money, clock = spending(watts={"a": measured}, devices={"a": "cpu"}, tariff=stated, cloud=PRICE)
+    money.busy.enter("a", clock.monotonic_s())
+    clock.advance(7200.0)
+    money.busy.leave("a", clock.monotonic_s())
+    money.note_tokens("a", 1_000_000, 500_000)
+    money.note_tokens("a", None, 5)
+    money.note_tokens("elsewhere", 10**9, 10**9)
+    told = money.snapshot()
+    assert told["energy_j"] == 360_000.0
+    assert told["electricity"] == pytest.approx(0.036)
+    assert told["provenance"] == "derived"
+    assert told["cloud"] == pytest.approx(3.0)
+    assert told["answers_without_tokens"] == 1
+    assumed, _ = spending(
+        watts={"a": measured, "b": Figure(value=65.0, provenance="assumed")},
+        devices={"a": "cpu", "b": "cpu"},
+        tariff=stated,
+    )
+    assert assumed.snapshot()["provenance"] == "assumed"
+
+
+def test_what_nobody_knows_has_no_series():
+    money, _ = spending(tariff=Figure(value=0.3, provenance="reported"), cloud=PRICE)
+    assert money.electricity() is None
+    assert money.in_cloud() is None
+    assert {family.name for family in money.collect() if family.samples} == set()
+    without_price, _ = spending(
+        watts={"a": Figure(value=1.0, provenance="assumed")},
+        devices={"a": "cpu"},
+        tariff=Figure(value=0.3, provenance="reported"),
+    )
+    assert without_price.in_cloud() is None
+    assert "bakeoff_cloud_cost" not in {family.name for family in without_price.collect()}
+
+
+@WITHOUT_PROMTOOL
+def test_every_expression_of_the_dashboard_is_promql_and_this_can_fail(tmp_path):
+    # Grafana fills in the interval; Prometheus has never heard of it.
+    queries = [promql.replace("$__rate_interval", "1m") for panel in PANELS for promql, _ in panel.queries]
+
+    def check(expressions):
+        rules = [{"record": f"panel:{number}", "expr": each} for number, each in enumerate(expressions)]
+        (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": rules}]}))
+        line = ["promtool", "check", "rules", "--lint=none", "rules.yml"]
+        return subprocess.run(line, cwd=tmp_path, capture_output=True, check=False).returncode
+
+    assert check(queries) == 0
+    assert check([*queries, "sum(("]) != 0
+
+
+def test_the_dashboard_has_each_panel_in_a_place_of_its_own():
+    panels = dashboard()["panels"]
+    places = {(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels}
+    assert len(places) == len(panels) == len(PANELS)
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert all(panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 for panel in panels)
+
+
+def test_rules_and_dashboard_are_exported_without_a_run(tmp_path):
+    said = CliRunner().invoke(export, ["--to", "prometheus-rules"])
+    assert said.exit_code == 0
+    assert yaml.safe_load(said.stdout)["groups"][0]["rules"][0]["alert"] == "BakeoffGatewayDown"
+    file = tmp_path / "grafana.json"
+    assert CliRunner().invoke(export, ["--to", "grafana", "-o", str(file)]).exit_code == 0
+    assert json.loads(file.read_text()) == dashboard()
+    again = CliRunner().invoke(export, ["--to", "grafana", "-o", str(file)])
+    assert "is there already" in str(again.exception)
+    assert CliRunner().invoke(export, ["--to", "grafana", "-o", str(file), "--replace"]).exit_code == 0
+
+
+@WITHOUT_PROMTOOL
+def test_prometheus_takes_the_exported_rules(tmp_path):
+    file = tmp_path / "bakeoff.yml"
+    assert CliRunner().invoke(export, ["--to", "prometheus-rules", "-o", str(file)]).exit_code == 0
+    assert subprocess.run(["promtool", "check", "rules", str(file)], capture_output=True, check=False).returncode == 0
+
+
+def status(**changes):
+    model = {
+        "state": "ready",
+        "breaker": {"state": "closed"},
+        "held_bytes": 700 << 20,
+        "need_bytes": 1 << 30,
+        "leases": 1,
+        "waiting": 2,
+        "tokens_written": 100.0,
+        "first_token_sum_s": 2.0,
+        "first_token_count": 4.0,
+    }
+    failed = model | {"state": "failed", "breaker": {"state": "open"}, "held_bytes": 0, "first_token_count": 0.0}
+    route = {"candidate": "small", "score": 7.25, "answered": 9, "by_fallback": 1}
+    stream = {
+        "candidate": "small",
+        "content_type": "tweet",
+        "measure": "publishable",
+        "grades": 40,
+        "recent": 0.5,
+        "reference": 0.9,
+        "dropped": True,
+    }
+    return {
+        "schema": "bakeoff.status/1",
+        "run_id": "r1",
+        "uptime_s": 83.0,
+        "budget_bytes": 8 << 30,
+        "committed_bytes": 1 << 30,
+        "open_requests": 1,
+        "requests": {"answered": 10, "failed": 2},
+        "rejected": 1,
+        "models": {
+            "small": model,
+            "[red]x[/red]\x1b[31m": failed,
+            "a-very-long-name-of-a-model-that-somebody-has": model,
+        },
+        "routes": {"tweet": route, "general": route},
+        "quality": {"streams": [stream], "note": "5% of the answers are graded"},
+        "alerts": [{"severity": "critical", "summary": "[bold]small[/bold] is left alone"}],
+        "cost": {
+            "electricity": 0.0012,
+            "provenance": "assumed",
+            "cloud": None,
+            "against": None,
+            "answers_without_tokens": 0,
+        },
+    } | changes
+
+
+def shown(now, before=None, passed_s=2.0, width=80):
+    console = Console(width=width, record=True, color_system=None, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    console.print(render(now, before, passed_s, "http://127.0.0.1:8080"))
+    console.file.close()
+    return console.export_text()
+
+
+def test_the_view_has_rates_states_and_what_is_wrong_within_80_columns():
+    before = status()
+    now = status(requests={"answered": 20, "failed": 2})
+    now["models"] = {
+        name: of | {"tokens_written": 300.0, "first_token_sum_s": 3.0, "first_token_count": 6.0}
+        for name, of in now["models"].items()
+    }
+    text = shown(now, before)
+    assert max(len(line) for line in text.splitlines()) <= 80
+    for part in ("5.0 requests/s", "100", "500 ms", "0.7 / 1.0 GiB", "open", "dropped", "0.50", "assumed"):
+        assert part in text
+    assert "[red]x[/red]" in text
+    assert "\x1b" not in text
+    assert "[bold]small[/bold] is left alone" in text
+
+
+def test_it_says_why_quality_is_not_watched():
+    assert "no run to hold" in shown(
+        status(quality={"streams": [], "note": "not watched: no run to hold answers against"})
+    )
+
+
+def test_the_first_look_has_no_rates():
+    text = shown(status())
+    assert "- requests/s" in text
+    assert "0.0 requests/s" not in text
