@@ -84,6 +84,20 @@ def document_of(plan: Plan, store: Store, conclusion: Conclusion) -> dict[str, A
     return document
 
 
+def finished_result(plan: Plan, store: Store) -> dict[str, Any] | None:
+    """Return the result of a run that is done and lacks nothing, None where there is something to go on with."""
+    from bakeoff.cli.labelled import labelled
+    from bakeoff.core.errors import EndpointGone
+
+    row = store.run(plan.run_id)
+    if row is None or row.state != "done" or row.result is None:
+        return None
+    document: dict[str, Any] = row.result
+    if not document["measured"] or any(EndpointGone.kind in each["errors"] for each in document["candidates"]):
+        return None
+    return document | labelled(plan, store, document)
+
+
 def _weights(plan: Plan) -> dict[str, dict[str, float]]:
     """Return the weight of each dimension for each content type of the plan."""
     from bakeoff.score.composite import weights_for

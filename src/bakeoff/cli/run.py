@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from click.core import ParameterSource
@@ -90,6 +90,9 @@ def run(
     ollama:NAME, openai:MODEL@http://host:port/v1 or recorded:FILE.jsonl;
     ENGINE+MODEL names the engine, such as mlx+hf:ORG/NAME.
     """  # noqa: D301 - click reads the backspace character as "do not rewrap"
+    from rich.console import Console
+
+    from bakeoff.cli.conclusion import finished_result
     from bakeoff.cli.tracking import check_tracking
     from bakeoff.cli.workspace import open_store
     from bakeoff.study.execute import check_unchanged, load_plan
@@ -100,6 +103,9 @@ def run(
         if resume is not None:
             _refuse_with_resume(context)
             plan = load_plan(store, resume)
+            finished = finished_result(plan, store)
+            if finished is not None:
+                return _tell(finished, Console(stderr=True), as_json=as_json)
             check_unchanged(plan)
         else:
             where = Where(read_devices(device), allow_fallback)
@@ -266,8 +272,6 @@ def _carry_out(plan: Plan, store: Store, *, as_json: bool) -> int:
 
 
 def _generate_and_conclude(plan: Plan, store: Store, errors: Console, *, as_json: bool) -> int:
-    from rich.console import Console
-
     from bakeoff.cli.conclusion import finish
     from bakeoff.cli.tracking import export_at_the_end
     from bakeoff.core.errors import BakeoffError
@@ -286,13 +290,21 @@ def _generate_and_conclude(plan: Plan, store: Store, errors: Console, *, as_json
             store.set_state(plan.run_id, "failed")
         raise
     document = finish(plan, store)
+    code = _tell(document, errors, as_json=as_json)
+    export_at_the_end(plan)
+    return code
+
+
+def _tell(document: dict[str, Any], errors: Console, *, as_json: bool) -> int:
+    """Print a run's result; return the exit code that it stands for."""
+    from rich.console import Console
+
     if as_json:
         click.echo(json.dumps(document, ensure_ascii=False))
     else:
         from bakeoff.report.text import print_document
 
         print_document(document, Console())
-    export_at_the_end(plan)
     if not document["measured"]:
         errors.print("error: nothing was measured: no model answered", highlight=False, markup=False)
         return NOTHING_MEASURED_EXIT
