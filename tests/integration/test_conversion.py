@@ -11,6 +11,7 @@ from bakeoff.catalog.references import bundled_folder, resolve
 from bakeoff.core.errors import UsageError
 from bakeoff.engines.conversion import FORMATS, convert
 from bakeoff.engines.gguf_convert import write_model
+from bakeoff.engines.local import find_engine, inspect_engine
 from bakeoff_command import Workspace
 from tiny_model import make_tiny_model
 
@@ -41,6 +42,8 @@ def test_a_bundled_model_in_every_type_of_our_own(tmp_path):
         )
         assert done.returncode == 0, done.stderr
         assert f"bakeoff run --models bundled:technical,{kind}.gguf" in done.stdout
+        runs_here = inspect_engine(find_engine("llamacpp")).available
+        assert ("the engine llamacpp is not installed here" in done.stdout) != runs_here
         spec = resolve(str(tmp_path / f"{kind}.gguf"))
         assert (spec.quantisation, spec.architecture) == (kind.upper(), "llama")
         assert spec.weights_digest == resolve("bundled:technical").digest != spec.digest

@@ -37,10 +37,14 @@ def convert(reference: str, to: str, kind: str | None, bits: int | None, out: Pa
     from bakeoff.catalog.references import resolve
     from bakeoff.core.units import bytes_text
     from bakeoff.engines.conversion import convert as make
+    from bakeoff.engines.local import find_engine, inspect_engine
 
     spec = resolve(reference)
     for note in make(spec, FORMATS[to], kind.lower() if kind else None, out, replace=replace):
         click.echo(f"note: {note}", err=True)
     size = sum(file.stat().st_size for file in ([out] if out.is_file() else out.rglob("*")) if file.is_file())
     click.echo(f"{out}: {bytes_text(size)}. Compare it with what it was made of:")
+    engine = find_engine(FORMATS[to].engine)
+    if not inspect_engine(engine).available:
+        click.echo(f"  {engine.install}    first: the engine {engine.name} is not installed here")
     click.echo(f"  bakeoff run --models {reference},{out}")

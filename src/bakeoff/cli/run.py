@@ -58,6 +58,7 @@ INTERRUPTED_EXIT = 130
     is_flag=True,
     help="Let operators that a device lacks run on the CPU; marked beside every number.",
 )
+@click.option("--keep-going", is_flag=True, help="Leave out models that do not start or answer, as long as one does.")
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run (or: latest).")
 @click.option("--allow-code", is_flag=True, help="Run the scorers that the suite brings as Python files.")
 @click.option("--yes", is_flag=True, help="Do not ask before sending briefs to another machine.")
@@ -78,6 +79,7 @@ def run(
     strict: bool,
     allow_fallback: bool,
     allow_code: bool,
+    keep_going: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
@@ -114,7 +116,7 @@ def run(
             plan = _make_plan(what, _design(fixed_n, race=race, strict=strict), load, seed, where)
             _ask_before_sending(plan, yes=yes)
         check_tracking(plan, yes=yes or resume is not None)
-        return _carry_out(plan, store, as_json=as_json)
+        return _carry_out(plan, store, keep_going=keep_going, as_json=as_json)
     finally:
         store.close()
 
@@ -132,6 +134,7 @@ def _refuse_with_resume(context: click.Context) -> None:
         "device",
         "allow_fallback",
         "allow_code",
+        "keep_going",
     )
     given = [name for name in fixed if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
     if given:
@@ -260,7 +263,7 @@ def _ask_before_sending(plan: Plan, *, yes: bool) -> None:
     click.confirm(f"{what}. That may cost money. Go on?", abort=True, err=True)
 
 
-def _carry_out(plan: Plan, store: Store, *, as_json: bool) -> int:
+def _carry_out(plan: Plan, store: Store, *, keep_going: bool, as_json: bool) -> int:
     from rich.console import Console
 
     from bakeoff.cli.workspace import workspace_folder
@@ -268,10 +271,10 @@ def _carry_out(plan: Plan, store: Store, *, as_json: bool) -> int:
     from bakeoff.study.runner import run_folder
 
     with hold_run(run_folder(workspace_folder(), plan.run_id), plan.run_id):
-        return _generate_and_conclude(plan, store, Console(stderr=True), as_json=as_json)
+        return _generate_and_conclude(plan, store, Console(stderr=True), keep_going=keep_going, as_json=as_json)
 
 
-def _generate_and_conclude(plan: Plan, store: Store, errors: Console, *, as_json: bool) -> int:
+def _generate_and_conclude(plan: Plan, store: Store, errors: Console, *, keep_going: bool, as_json: bool) -> int:
     from bakeoff.cli.conclusion import finish
     from bakeoff.cli.tracking import export_at_the_end
     from bakeoff.core.errors import BakeoffError
@@ -282,7 +285,7 @@ def _generate_and_conclude(plan: Plan, store: Store, errors: Console, *, as_json
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     try:
-        run_in_turn(_execute(plan, store, errors))
+        plan = run_in_turn(_execute(plan, store, errors, keep_going=keep_going))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return _interrupted(plan, store, errors)
     except BakeoffError:
@@ -311,7 +314,7 @@ def _tell(document: dict[str, Any], errors: Console, *, as_json: bool) -> int:
     return NONE_QUALIFIED_EXIT if document["decision"]["outcome"] == "none_qualified" else 0
 
 
-async def _execute(plan: Plan, store: Store, errors: Console) -> None:
+async def _execute(plan: Plan, store: Store, errors: Console, *, keep_going: bool) -> Plan:
     from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.clock import SystemClock
     from bakeoff.core.units import seconds_text
@@ -330,7 +333,8 @@ async def _execute(plan: Plan, store: Store, errors: Console) -> None:
         errors.print(f"Expected to take {most}{expected}, judged by one probe text a candidate.", highlight=False)
 
     with _progress(plan, store, errors) as progress:
-        await execute(plan, store, workspace_folder(), progress, SystemClock(), on_pace=tell_pace)
+        clock = SystemClock()
+        return await execute(plan, store, workspace_folder(), progress, clock, on_pace=tell_pace, keep_going=keep_going)
 
 
 def _progress(plan: Plan, store: Store, errors: Console) -> AbstractContextManager[BarProgress | LineProgress]:

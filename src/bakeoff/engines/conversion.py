@@ -30,10 +30,11 @@ Make = Callable[[Path, Path, str, Mapping[str, str]], tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format by name: `program` is the module that makes it, `kinds` are how weights may be stored."""
+    """A format by name: `program` is the module that makes it, `engine` runs it, `kinds` are how weights may be stored."""
 
     name: str
     program: str
+    engine: str
     kinds: tuple[str, ...]
 
 
@@ -41,9 +42,10 @@ FORMATS = {
     "gguf": Format(
         "gguf",
         "bakeoff.engines.gguf_convert",
+        "llamacpp",
         ("f32", "f16", "bf16", "q8_0", "q6_k", "q5_k_m", "q5_k_s", "q4_k_m", "q4_k_s", "q4_0", "q3_k_m", "q2_k"),
     ),
-    "mlx": Format("mlx", "bakeoff.engines.mlx_convert", ("8bit", "6bit", "5bit", "4bit", "3bit", "2bit")),
+    "mlx": Format("mlx", "bakeoff.engines.mlx_convert", "mlx", ("8bit", "6bit", "5bit", "4bit", "3bit", "2bit")),
 }
 
 

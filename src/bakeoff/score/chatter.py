@@ -19,7 +19,10 @@ class _Telltale:
 
     def search(self, text: str, lowered: str) -> re.Match[str] | None:
         """Look for it; `lowered` is the text in lower case."""
-        return self._pattern.search(text) if any(need in lowered for need in self._needs) else None
+        for need in self._needs:
+            if need in lowered:
+                return self._pattern.search(text)
+        return None
 
 
 _REFUSALS = (
@@ -54,47 +57,70 @@ _REFUSALS = (
 
 # The same in other languages, at the very start: a mail begins with a subject or a greeting, and may well regret something below it.
 _REFUSALS_ELSEWHERE = re.compile(
-    r"^\W{0,10}(?:"
+    r"\W{0,10}(?:"
     r"(?:es tut mir leid|tut mir leid|entschuldigung|leider)[^.\n]{0,60}\b(?:ich (?:kann|darf)|(?:kann|darf) ich)\b[^.\n]{0,90}\bnicht\b[^.\n]{0,40}\b(?:schreiben|helfen|erstellen|erfüllen|verfassen|beantworten|nachkommen)"
     r"|(?:je suis (?:vraiment )?désolée?|désolée?|malheureusement)[^.\n]{0,60}\bje ne (?:peux|suis)[^.\n]{0,40}\b(?:aider|rédiger|écrire|répondre|créer|fournir)"
     r"|(?:lo siento|lamentablemente|lo lamento)[^.\n]{0,60}\bno puedo (?:ayudar|escribir|crear|redactar|generar|proporcionar|cumplir)"
     r"|(?:mi dispiace|purtroppo)[^.\n]{0,60}\bnon posso (?:aiutar|scrivere|creare|fornire|soddisfare|generare)"
     r"|(?:sorry|het spijt me|helaas)[^.\n]{0,60}\b(?:ik kan|kan ik)\b[^.\n]{0,60}\bniet\b[^.\n]{0,40}\b(?:schrijven|helpen|maken|voldoen)"
     r"|(?:desculpe|sinto muito|lamento|infelizmente)[^.\n]{0,60}\bnão (?:posso|consigo) (?:ajudar|escrever|criar|fornecer|atender|gerar)"
-    r")|\b(?:als (?:ein )?(?:ki|sprachmodell|künstliche intelligenz)(?:-\w{1,30})?,? (?:kann|habe|bin|darf) ich"
+    r")",
+    re.IGNORECASE,
+)
+_MODEL_ELSEWHERE = _Telltale(
+    (
+        *("als ki", "als sprach", "als kün", "als ein ki", "als ein sprach", "als ein kün", "en tant qu"),
+        *("como modelo", "como ia", "como intel", "como un", "como um"),
+        *("in quanto ", "come modello", "come ia", "come intel", "als ai", "als taal", "als kunst"),
+    ),
+    r"\b(?:als (?:ein )?(?:ki|sprachmodell|künstliche intelligenz)(?:-\w{1,30})?,? (?:kann|habe|bin|darf) ich"
     r"|en tant qu(?:e |')(?:modèle de langage|ia|intelligence artificielle|assistant)[^.\n]{0,20}\bje"
     r"|como (?:un |una |um |uma )?(?:modelo de lenguaje|modelo de linguagem|ia|inteligencia artificial|inteligência artificial),? (?:no|não) (?:tengo|puedo|tenho|posso)"
     r"|(?:in quanto|come) (?:modello linguistico|ia|intelligenza artificiale),? non (?:ho|posso)"
     r"|als (?:ai|taalmodel|kunstmatige intelligentie)(?:-\w{1,30})?,? (?:kan|heb|ben) ik)\b",
-    re.IGNORECASE,
 )
-_OPENINGS = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        r"(?:sure|certainly|of course|absolutely|okay|ok|great|no problem|got it|understood|happy to help)\b[,.! –—-]{1,3}(?:thing[,.! ]{1,2})?(?:here|i can|i'd|i'll|i would|below|this|let me|happy)\b",
-        r"(?:sure|certainly|of course|absolutely|sure thing)[!.:,]$",
-        rf"(?:here(?:'s| is| are)|below is|the following is|this is) (?:an?|the|your|my|one|some) (?:{_KIND} ){{0,4}}{_THING}\b[^.\n]{{0,120}}:$",
-        rf"(?:here(?:'s| is| are)|below is) (?:an?|the|your|my) (?:{_KIND} ){{0,4}}{_THING}\b[^.\n]{{0,80}}\b(?:you requested|you asked for|for your review|based on your|as requested)\b",
-        r"(?:the )?(?:prompt|brief|instructions?|task|user request) ?:",
-        r"(?:(?:gerne|natürlich|selbstverständlich|klar|sicher)[!,. ]{1,3})?hier (?:ist|sind|kommt) (?:der|die|das|ein|eine|dein|deine|ihr|ihre|mein) (?:[\w-]{1,20} ){0,3}(?:e-?mail|mail|beitrag|post|text|tweet|entwurf|version|artikel|nachricht|vorschlag)\b[^.\n]{0,60}:$",
-        r"(?:(?:bien sûr|certainement|avec plaisir|d'accord) ?[!,. ]{1,3})?voici (?:le|la|l'|un|une|votre|mon) ?(?:[\w'-]{1,20} ){0,3}(?:courriel|e-?mail|texte|post|publication|tweet|article|message|version|proposition)\b[^.\n]{0,60}:$",
-        r"(?:¡?(?:claro|por supuesto|desde luego|con gusto)[!,. ]{1,3})?(?:aquí (?:está|tienes|tiene|va)|a continuación) [^.\n]{0,40}(?:correo|e-?mail|texto|publicación|tweet|tuit|artículo|mensaje|versión)\b[^.\n]{0,60}:$",
-        r"(?:(?:certo|certamente|volentieri)[!,. ]{1,3})?ecco (?:il|la|l'|un|una|un') ?(?:[\w'-]{1,20} ){0,3}(?:e-?mail|testo|post|tweet|articolo|messaggio|versione|bozza)\b[^.\n]{0,60}:$",
-        r"(?:(?:natuurlijk|zeker|graag)[!,. ]{1,3})?hier (?:is|zijn) (?:de|het|een|je|uw) (?:[\w-]{1,20} ){0,3}(?:e-?mail|mail|tekst|post|bericht|tweet|artikel|versie)\b[^.\n]{0,60}:$",
-        r"(?:(?:claro|com certeza|certamente)[!,. ]{1,3})?(?:aqui está|segue) (?:o|a|um|uma) (?:[\w-]{1,20} ){0,3}(?:e-?mail|texto|publicação|post|tweet|artigo|mensagem|versão)\b[^.\n]{0,60}:$",
-    )
+
+
+class _Beginnings:
+    """Patterns of a line's beginning, tried in order where `start`, which all of them begin with, is there."""
+
+    def __init__(self, start: str, *patterns: str) -> None:
+        self.patterns = tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns)
+        self._start = re.compile(start, re.IGNORECASE)
+
+    def match(self, line: str) -> re.Match[str] | None:
+        """Return the first pattern's match at the beginning of `line`, None where there is none."""
+        if self._start.match(line) is None:
+            return None
+        return next((match for pattern in self.patterns if (match := pattern.match(line)) is not None), None)
+
+
+_OPENINGS = _Beginnings(
+    r"(?:sure|certainly|of course|absolutely|ok|great|no problem|got it|understood|happy to help|here|below is|"
+    r"the |this is|prompt|brief|instruction|task|user request|gerne|natürlich|selbstverständlich|klar|sicher|hier |"
+    r"bien sûr|certainement|avec plaisir|d'accord|voici|¡?claro|por supuesto|desde luego|con gusto|aqu[ií] |a continuación|"
+    r"certo|certamente|volentieri|ecco |natuurlijk|zeker|graag|com certeza|segue )",
+    r"(?:sure|certainly|of course|absolutely|okay|ok|great|no problem|got it|understood|happy to help)\b[,.! –—-]{1,3}(?:thing[,.! ]{1,2})?(?:here|i can|i'd|i'll|i would|below|this|let me|happy)\b",
+    r"(?:sure|certainly|of course|absolutely|sure thing)[!.:,]$",
+    rf"(?:here(?:'s| is| are)|below is|the following is|this is) (?:an?|the|your|my|one|some) (?:{_KIND} ){{0,4}}{_THING}\b[^.\n]{{0,120}}:$",
+    rf"(?:here(?:'s| is| are)|below is) (?:an?|the|your|my) (?:{_KIND} ){{0,4}}{_THING}\b[^.\n]{{0,80}}\b(?:you requested|you asked for|for your review|based on your|as requested)\b",
+    r"(?:the )?(?:prompt|brief|instructions?|task|user request) ?:",
+    r"(?:(?:gerne|natürlich|selbstverständlich|klar|sicher)[!,. ]{1,3})?hier (?:ist|sind|kommt) (?:der|die|das|ein|eine|dein|deine|ihr|ihre|mein) (?:[\w-]{1,20} ){0,3}(?:e-?mail|mail|beitrag|post|text|tweet|entwurf|version|artikel|nachricht|vorschlag)\b[^.\n]{0,60}:$",
+    r"(?:(?:bien sûr|certainement|avec plaisir|d'accord) ?[!,. ]{1,3})?voici (?:le|la|l'|un|une|votre|mon) ?(?:[\w'-]{1,20} ){0,3}(?:courriel|e-?mail|texte|post|publication|tweet|article|message|version|proposition)\b[^.\n]{0,60}:$",
+    r"(?:¡?(?:claro|por supuesto|desde luego|con gusto)[!,. ]{1,3})?(?:aquí (?:está|tienes|tiene|va)|a continuación) [^.\n]{0,40}(?:correo|e-?mail|texto|publicación|tweet|tuit|artículo|mensaje|versión)\b[^.\n]{0,60}:$",
+    r"(?:(?:certo|certamente|volentieri)[!,. ]{1,3})?ecco (?:il|la|l'|un|una|un') ?(?:[\w'-]{1,20} ){0,3}(?:e-?mail|testo|post|tweet|articolo|messaggio|versione|bozza)\b[^.\n]{0,60}:$",
+    r"(?:(?:natuurlijk|zeker|graag)[!,. ]{1,3})?hier (?:is|zijn) (?:de|het|een|je|uw) (?:[\w-]{1,20} ){0,3}(?:e-?mail|mail|tekst|post|bericht|tweet|artikel|versie)\b[^.\n]{0,60}:$",
+    r"(?:(?:claro|com certeza|certamente)[!,. ]{1,3})?(?:aqui está|segue) (?:o|a|um|uma) (?:[\w-]{1,20} ){0,3}(?:e-?mail|texto|publicação|post|tweet|artigo|mensagem|versão)\b[^.\n]{0,60}:$",
 )
-_CLOSINGS = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        r"\(?\**(?:word|character) count\**:? ?\d",
-        r"\((?:approximately |about |approx\. )?\d{1,4} (?:words|characters)\)$",
-        rf"(?:please )?(?:let me know|feel free)[^.\n]{{0,60}}\b(?:adjust|revise|tweak|modify|customi[sz]e|edit|personali[sz]e) (?:this|the) (?:{_KIND} )?{_THING}\b",
-        r"let me know if (?:you(?:'d| would) like|you want|you need) (?:me to|any (?:changes|edits|revisions|adjustments)|another version)\b",
-        rf"(?:note|disclaimer): (?:this|the above|i|please (?:replace|adjust|customi[sz]e)) ?(?:{_THING}|have|has|used|text)?\b[^.\n]{{0,80}}\b(?:prompt|brief|word limit|character limit|placeholder|placeholders|requirements|you requested|as requested|as you asked|as instructed)\b",
-        rf"(?:i hope|hope) this (?:{_THING} )?(?:helps|meets your (?:needs|requirements|expectations))",
-        r"would you like me to (?:adjust|revise|change|make|write|add|shorten|create)\b",
-    )
+_CLOSINGS = _Beginnings(
+    r"(?:\(?\**(?:word|character) count|\((?:approx|about |\d)|please |let me know|feel free|note:|disclaimer:|i hope|hope this|would you)",
+    r"\(?\**(?:word|character) count\**:? ?\d",
+    r"\((?:approximately |about |approx\. )?\d{1,4} (?:words|characters)\)$",
+    rf"(?:please )?(?:let me know|feel free)[^.\n]{{0,60}}\b(?:adjust|revise|tweak|modify|customi[sz]e|edit|personali[sz]e) (?:this|the) (?:{_KIND} )?{_THING}\b",
+    r"let me know if (?:you(?:'d| would) like|you want|you need) (?:me to|any (?:changes|edits|revisions|adjustments)|another version)\b",
+    rf"(?:note|disclaimer): (?:this|the above|i|please (?:replace|adjust|customi[sz]e)) ?(?:{_THING}|have|has|used|text)?\b[^.\n]{{0,80}}\b(?:prompt|brief|word limit|character limit|placeholder|placeholders|requirements|you requested|as requested|as you asked|as instructed)\b",
+    rf"(?:i hope|hope) this (?:{_THING} )?(?:helps|meets your (?:needs|requirements|expectations))",
+    r"would you like me to (?:adjust|revise|change|make|write|add|shorten|create)\b",
 )
 _ROLE_LINE = re.compile(
     r"^[ \t]{0,8}(?:#{1,4} ?(?:instructions?|response|input|output|assistant|human|user|system) ?:|(?:assistant|human|ai|chatgpt|<?system>?) ?: ?(?=\S|$)|"
@@ -173,18 +199,24 @@ def find_refusal(text: Text, prompt: str = "") -> str | None:
 
     A refusal that is quoted in a text of other words, or that the prompt itself speaks of, is a subject and no refusal.
     """
-    elsewhere = (
-        _REFUSALS_ELSEWHERE.search(_plain(text.raw[:600]))
-        if any(map(text.raw[:600].lower().__contains__, _REGRETS))
-        else None
-    )
+    start = _plain(text.raw[:600])
+    lowered = text.lowered[:600] if text.raw.isascii() else _lowered(start)
+    elsewhere = _refusal_elsewhere(start, lowered) if _holds(text.raw[:600].lower(), _REGRETS) else None
     if elsewhere is not None:
         return elsewhere.group()[:160]
-    span = _first(_REFUSALS, _plain(text.raw[:600]))
-    if span is None or _first(_REFUSALS, _plain(prompt)) is not None:
+    span = _first(_REFUSALS, start, lowered)
+    if span is None or _first(_REFUSALS, _plain(prompt), _lowered(_plain(prompt))) is not None:
         return None
-    rest = _QUOTED.sub(" ", _plain(text.raw[:600]))
-    return span if len(rest.split()) < _ENOUGH_AROUND_QUOTE else _first(_REFUSALS, rest)
+    rest = _QUOTED.sub(" ", start)
+    return span if len(rest.split()) < _ENOUGH_AROUND_QUOTE else _first(_REFUSALS, rest, _lowered(rest))
+
+
+def _refusal_elsewhere(start: str, lowered: str) -> re.Match[str] | None:
+    return _REFUSALS_ELSEWHERE.match(start) or _MODEL_ELSEWHERE.search(start, lowered)
+
+
+def _holds(text: str, any_of: tuple[str, ...]) -> bool:
+    return any(part in text for part in any_of)
 
 
 def find_meta_chatter(text: Text, content_type: str) -> tuple[str, str] | None:
@@ -197,30 +229,29 @@ def find_meta_chatter(text: Text, content_type: str) -> tuple[str, str] | None:
     role = _find_role(text)
     if role is not None:
         return "a role label or chat token", role.group().strip()[:80]
-    for pattern in _OPENINGS:
-        match = pattern.match(_plain(text.lines[0][:300]).strip("*_ "))
-        if match is not None:
-            return "talks to the requester before the text", match.group()[:120]
+    opening = _OPENINGS.match(_plain(text.lines[0][:300]).strip("*_ "))
+    if opening is not None:
+        return "talks to the requester before the text", opening.group()[:120]
     if content_type != "business_email" and len(text.lines) > 1:
         for line in text.lines[-2:]:
-            for pattern in _CLOSINGS:
-                match = pattern.match(_plain(line[:400]).strip("*_-— "))
-                if match is not None:
-                    return "talks to the requester after the text", match.group()[:120]
+            closing = _CLOSINGS.match(_plain(line[:400]).strip("*_-— "))
+            if closing is not None:
+                return "talks to the requester after the text", closing.group()[:120]
     return None
 
 
 def _find_role(text: Text) -> re.Match[str] | None:
     """Return the first role label or, where there is none, chat token; both need marks that few texts hold."""
-    found = _ROLE_LINE.search(text.without_blocks) if re.search("[:#]", text.without_blocks) else None
-    if found is None and re.search(r"[<\[]", text.no_code):
+    found = _ROLE_LINE.search(text.without_blocks) if ":" in text.without_blocks or "#" in text.without_blocks else None
+    if found is None and ("<" in text.no_code or "[" in text.no_code):
         found = _ROLE_TOKEN.search(text.no_code)
     return found
 
 
 def find_judge_injection(text: Text, prompt: str) -> str | None:
     """Return words that address whoever grades the text; None if there are none, or the prompt speaks of the same."""
-    span = _first(_JUDGE, _plain(text.raw))
+    plain = _plain(text.raw)
+    span = _first(_JUDGE, plain, text.lowered if text.raw.isascii() else _lowered(plain))
     # "Please ignore our earlier instructions" is an honest mail when the brief speaks of instructions.
     if span is None or span.split()[-1].casefold().strip(".:]") in _plain(prompt).casefold():
         return None
@@ -235,8 +266,11 @@ def _plain(text: str) -> str:
 _UNUSUAL = str.maketrans({"\u0130": "i", "\u0131": "i", "\u212a": "k", "\u017f": "s"})
 
 
-def _first(telltales: tuple[_Telltale, ...], text: str) -> str | None:
-    lowered = text.lower() if text.isascii() else text.translate(_UNUSUAL).lower()
+def _lowered(text: str) -> str:
+    return text.translate(_UNUSUAL).lower()
+
+
+def _first(telltales: tuple[_Telltale, ...], text: str, lowered: str) -> str | None:
     for telltale in telltales:
         match = telltale.search(text, lowered)
         if match is not None:

@@ -42,6 +42,7 @@ _CLAIM_AFTER = re.compile(
     r"\s?(?:%|percent\b|per cent\b|x\b|times\b|k\b|million\b|billion\b|thousand\b|euros?\b|dollars?\b|pounds?\b|\+)",
     re.IGNORECASE,
 )
+_DIGIT = re.compile(r"\d")
 _LABEL_BEFORE = re.compile(
     r"(?:\b(?:step|part|option|chapter|section|phase|figure|table|tip|reason|item|rule|version|v|level|page|point|no|number|q)\.? ?|#|^\s{0,12})$",
     re.IGNORECASE,
@@ -95,9 +96,9 @@ def brief_compliance(text: Text, checks: BriefChecks, facts: FactCheck) -> Dimen
         evidence.append(f"limits broken: {', '.join(broken)}")
     if absent:
         evidence.append(f"parts absent: {', '.join(absent)}")
-    normalised = normalise(text.raw)
-    banned = [found for fact in checks.must_not_include if (found := find_forbidden(fact, normalised)) is not None]
-    if banned:
+    if banned := [
+        found for fact in checks.must_not_include if (found := find_forbidden(fact, normalise(text.raw))) is not None
+    ]:
         value -= 3.0 * len(banned)
         evidence.append(f"forbidden: {', '.join(banned[:4])}")
     claims, others = invented_numbers(text, checks)
@@ -140,6 +141,8 @@ def _of_guesses(facts: FactCheck) -> float:
 
 
 def _dates_out_of_thin_air(text: Text, checks: BriefChecks) -> tuple[str, ...]:
+    if _DIGIT.search(text.no_code) is None:
+        return ()
     known = (checks.prompt, checks.source or "", *(text for fact in checks.must_include for text in fact))
     return invented_dates(text.no_code, *known)
 
@@ -150,12 +153,14 @@ def invented_numbers(text: Text, checks: BriefChecks) -> tuple[tuple[str, ...], 
     Not looked at: code, links, e-mail addresses, hashtags, list numbers, labels ("Step 3"), 0 to 3, years, times given
     as part of a known hour, and anything at all where there is no prompt.
     """
-    if not checks.prompt.strip():
+    if not checks.prompt.strip() or _DIGIT.search(text.no_code) is None:
         return (), ()
     known = known_numbers(checks.prompt, checks.source or "", *(text for fact in checks.must_include for text in fact))
     claims: dict[str, None] = {}
     others: dict[str, None] = {}
     for line in _before_signature(text):
+        if _DIGIT.search(line) is None:
+            continue
         bare = without_links(line)
         bare = HASHTAG.sub(" ", bare) if "#" in bare else bare
         bare = EMAIL.sub(" ", bare) if "@" in bare else bare

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -22,7 +23,7 @@ from bakeoff.score.brief import BriefChecks
 from bakeoff.score.compliance import FactCheck, brief_compliance, check_facts
 from bakeoff.score.dimensions import Dimension, business_quality, language_quality, length_quality, structure_quality
 from bakeoff.score.gates import run_gates
-from bakeoff.score.keyword_heuristic import keyword_heuristic
+from bakeoff.score.keyword_heuristic import heuristic_of, keyword_heuristic
 from bakeoff.score.norms import canonical_content_type
 from bakeoff.score.substance import substance_quality
 from bakeoff.score.technical import technical_quality
@@ -80,7 +81,9 @@ def weights_for(content_type: str, weights: Weights | None = None, extra: Sequen
         UsageError: an unknown dimension, a negative weight, or weights that are all 0.
     """
     result = dict(DEFAULT_WEIGHTS) | dict.fromkeys(extra, 0.0)
-    by_type = {name if name == "*" else canonical_content_type(name): given for name, given in (weights or {}).items()}
+    if not weights:
+        return result
+    by_type = {name if name == "*" else canonical_content_type(name): given for name, given in weights.items()}
     for name in ("*", canonical_content_type(content_type)):
         for dimension, weight in by_type.get(name, {}).items():
             if dimension not in result:
@@ -110,36 +113,16 @@ def score_text(
     >>> score_text("Kiln Cafe opens its doors on 3 May. Come and try our first batch of cardamom buns!", "stop", checks).value
     9.8
     """
-    parsed = Text(text if len(text) <= _HEAD + _TAIL else f"{text[:_HEAD]}\n\n{text[-_TAIL:]}")
-    used = weights_for(checks.content_type, weights, [scorer.name for scorer in scorers])
-    comparison = {"keyword_heuristic": keyword_heuristic(text, checks.content_type)}
-    gates = run_gates(parsed, finish_reason, checks)
-    if gates and gates[0].gate == "empty":
-        return TextScore(
-            value=0.0,
-            publishable=False,
-            gates=gates,
-            dimensions=dict.fromkeys(used),
-            capped_by="empty",
-            comparison_only=comparison,
-        )
-    facts = check_facts(parsed, checks)
-    graded = _grade(parsed, checks, facts)
-    for scorer in scorers:
-        graded[scorer.name] = Dimension(value=scaled_score(scorer, text, checks))
-    applied = {name: used[name] for name, dimension in graded.items() if dimension.value is not None and used[name] > 0}
-    total = sum(applied.values())
-    mean = sum(weight * (graded[name].value or 0.0) for name, weight in applied.items()) / total if total else 0.0
-    value, capped_by = _combine(mean, gates, facts)
+    found = _assess(text, finish_reason, checks, weights, scorers)
     return TextScore(
-        value=round(value, 3),
-        publishable=not gates,
-        gates=gates,
-        dimensions={name: dimension.value for name, dimension in graded.items()},
-        evidence={name: dimension.evidence for name, dimension in graded.items() if dimension.evidence},
-        weights={name: weight / total for name, weight in applied.items()},
-        capped_by=capped_by,
-        comparison_only=comparison,
+        value=found.value,
+        publishable=not found.gates,
+        gates=found.gates,
+        dimensions={name: dimension.value for name, dimension in found.graded.items()},
+        evidence={name: dimension.evidence for name, dimension in found.graded.items() if dimension.evidence},
+        weights=found.weights,
+        capped_by=found.capped_by,
+        comparison_only={"keyword_heuristic": found.heuristic},
     )
 
 
@@ -152,15 +135,54 @@ def score_generation(
         return Score(
             trial=generation.trial, value=0.0, publishable=False, gates=(hit,), dimensions=dict.fromkeys(DIMENSIONS)
         )
-    result = score_text(generation.text, generation.finish_reason, checks, weights, scorers)
+    found = _assess(generation.text, generation.finish_reason, checks, weights, scorers)
     return Score(
         trial=generation.trial,
-        value=result.value,
-        publishable=result.publishable,
-        gates=result.gates,
-        dimensions=result.dimensions,
-        comparison_only=result.comparison_only,
+        value=found.value,
+        publishable=not found.gates,
+        gates=found.gates,
+        dimensions={name: dimension.value for name, dimension in found.graded.items()},
+        comparison_only={"keyword_heuristic": found.heuristic},
     )
+
+
+class _Assessed(NamedTuple):
+    """What `score_text` tells, with the dimensions as they were graded."""
+
+    value: float
+    gates: tuple[GateHit, ...]
+    graded: Mapping[str, Dimension]
+    weights: dict[str, float]
+    capped_by: str | None
+    heuristic: float
+
+
+_NOT_GRADED = Dimension(value=None)
+
+
+def _assess(
+    text: str, finish_reason: str, checks: BriefChecks, weights: Weights | None, scorers: Sequence[Scorer]
+) -> _Assessed:
+    whole = len(text) <= _HEAD + _TAIL
+    parsed = Text(text if whole else f"{text[:_HEAD]}\n\n{text[-_TAIL:]}")
+    used = weights_for(checks.content_type, weights, [scorer.name for scorer in scorers])
+    if whole:
+        heuristic = heuristic_of(len(parsed.tokens), parsed.lowered, text.count("."), checks.content_type)
+    else:
+        heuristic = keyword_heuristic(text, checks.content_type)
+    gates = run_gates(parsed, finish_reason, checks)
+    if gates and gates[0].gate == "empty":
+        return _Assessed(0.0, gates, dict.fromkeys(used, _NOT_GRADED), {}, "empty", heuristic)
+    facts = check_facts(parsed, checks)
+    graded = _grade(parsed, checks, facts)
+    for scorer in scorers:
+        graded[scorer.name] = Dimension(value=scaled_score(scorer, text, checks))
+    applied = {name: used[name] for name, dimension in graded.items() if dimension.value is not None and used[name] > 0}
+    total = sum(applied.values())
+    mean = sum([weight * (graded[name].value or 0.0) for name, weight in applied.items()]) / total if total else 0.0
+    value, capped_by = _combine(mean, gates, facts)
+    shares = {name: weight / total for name, weight in applied.items()}
+    return _Assessed(round(value, 3), gates, graded, shares, capped_by, heuristic)
 
 
 def _grade(text: Text, checks: BriefChecks, facts: FactCheck) -> dict[str, Dimension]:

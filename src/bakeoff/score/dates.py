@@ -28,6 +28,7 @@ _MONTHS = (
 )
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _LENGTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_BEGINNINGS = tuple(month[:3] for month in _MONTHS)
 _MONTH = rf"(?P<month>{'|'.join(_MONTHS)}|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b\.?"
 _WEEKDAY = rf"(?:(?P<weekday>{'|'.join(_DAYS)}|mon|tue|wed|thu|fri|sat|sun)\b\.?,? (?:the )?)?"
 _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
@@ -82,6 +83,9 @@ def _given(known: tuple[str, ...]) -> tuple[frozenset[Date], frozenset[int]]:
 
 
 def _dates_in(text: str) -> Iterator[tuple[Date, str]]:
+    lowered = text.casefold()
+    if not any(month in lowered for month in _BEGINNINGS):
+        return
     for form in _FORMS:
         for match in form.finditer(text):
             month = next(number for number, name in enumerate(_MONTHS, 1) if name[:3] == match["month"][:3].casefold())

@@ -10,17 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from operator import eq
+from typing import NamedTuple
 
-from bakeoff.core.spec import Record
 from bakeoff.score.brief import BriefChecks, Limits
-from bakeoff.score.garbage import is_odd_token
+from bakeoff.score.language import words_in
 from bakeoff.score.lexicon import BUZZWORDS, CLICHES, HOSTILE, SLANG
+from bakeoff.score.odd_words import QUOTES, is_odd_token
 from bakeoff.score.parts import missing_parts
-from bakeoff.score.repetition import duplicate_ngram_share
-from bakeoff.score.text import URL, WORD, Text, is_list_item
+from bakeoff.score.text import URL, Text, is_list_item
 
 
-class Dimension(Record):
+class Dimension(NamedTuple):
     """A value 0-10 (None: does not apply) and, in a few words each, what it was made of."""
 
     value: float | None
@@ -48,35 +48,39 @@ class _Ledger:
 def business_quality(text: Text, checks: BriefChecks) -> Dimension:
     """Register: no cliches, no stuffed buzzwords, no slang, no hostility, no shouting."""
     ledger = _Ledger()
-    lowered = text.prose.lower().replace("’", "'")
+    lowered = text.plain_prose
     asked = f"{checks.prompt} {checks.source or ''}".lower()
-    cliches = sorted({phrase for phrase in CLICHES.findall(lowered) if phrase not in asked})
-    ledger.deduct(min(5.0, 1.0 * len(cliches)), f"stock phrases: {', '.join(cliches[:4])}")
-    buzz = [word for word in BUZZWORDS.findall(lowered) if word not in asked]
-    excess = len(buzz) - 1 - len(text.words) / 100
-    ledger.deduct(min(5.0, 1.0 * excess), f"{len(buzz)} buzzwords in {len(text.words)} words: {', '.join(buzz[:4])}")
-    slang = SLANG.findall(lowered)
-    casual = checks.content_type in {"tweet", "linkedin_post", "marketing_copy"}
-    ledger.deduct(min(5.0, (0.5 if casual else 1.5) * len(slang)), f"slang: {', '.join(slang[:4])}")
-    hostile = [phrase for phrase in HOSTILE.findall(lowered) if phrase not in asked]
-    ledger.deduct(min(8.0, 3.0 * len(hostile)), f"hostile: {', '.join(hostile[:3])}")
-    shouted = [
-        word
-        for word in (WORD.findall(text.no_links) if _may_shout(text.no_links) else ())
-        if len(word) >= 5 and word.isalpha() and word.isupper() and word.lower() not in asked
-    ]
-    ledger.deduct(min(3.0, 0.75 * max(0, len(shouted) - 1)), f"words in capitals: {', '.join(shouted[:4])}")
+    if cliches := sorted({phrase for phrase in CLICHES.findall(lowered) if phrase not in asked}):
+        ledger.deduct(min(5.0, 1.0 * len(cliches)), f"stock phrases: {', '.join(cliches[:4])}")
+    if buzz := [word for word in BUZZWORDS.findall(lowered) if word not in asked]:
+        excess = len(buzz) - 1 - len(text.words) / 100
+        stuffed = f"{len(buzz)} buzzwords in {len(text.words)} words: {', '.join(buzz[:4])}"
+        ledger.deduct(min(5.0, 1.0 * excess), stuffed)
+    if slang := SLANG.findall(lowered):
+        casual = checks.content_type in {"tweet", "linkedin_post", "marketing_copy"}
+        ledger.deduct(min(5.0, (0.5 if casual else 1.5) * len(slang)), f"slang: {', '.join(slang[:4])}")
+    if hostile := [phrase for phrase in HOSTILE.findall(lowered) if phrase not in asked]:
+        ledger.deduct(min(8.0, 3.0 * len(hostile)), f"hostile: {', '.join(hostile[:3])}")
+    if len(shouted := _shouted(text.no_links, asked)) > 1:
+        ledger.deduct(min(3.0, 0.75 * (len(shouted) - 1)), f"words in capitals: {', '.join(shouted[:4])}")
     exclamations = text.prose.count("!")
     allowed = (1 if checks.content_type in {"business_email", "technical_doc"} else 2) + len(text.words) // 80
-    ledger.deduct(min(3.0, 0.5 * (exclamations - allowed)), f"{exclamations} exclamation marks")
+    if exclamations > allowed:
+        ledger.deduct(min(3.0, 0.5 * (exclamations - allowed)), f"{exclamations} exclamation marks")
     return ledger.close()
 
 
 _CAPITALS = re.compile("[A-Z]{5}")
 
 
-def _may_shout(text: str) -> bool:
-    return not text.isascii() or _CAPITALS.search(text) is not None
+def _shouted(text: str, asked: str) -> list[str]:
+    if text.isascii() and _CAPITALS.search(text) is None:
+        return []
+    return [
+        word
+        for word in words_in(text)
+        if len(word) >= 5 and word.isalpha() and word.isupper() and word.lower() not in asked
+    ]
 
 
 def length_quality(text: Text, checks: BriefChecks) -> Dimension:
@@ -133,8 +137,9 @@ def structure_quality(text: Text, checks: BriefChecks) -> Dimension:
     total = 2.0 * len(declared) + len(usual) + (0.0 if declared else 2.0 * len(usual))
     absent = missing_parts(declared, text, checks)
     unusual = missing_parts(usual, text, checks)
-    if total:
+    if absent:
         ledger.deduct(20.0 * len(absent) / total, f"missing: {', '.join(absent)}")
+    if unusual:
         # E-mails lose more: a mail without subject, greeting and close is no mail.
         factor = 20.0 if checks.content_type == "business_email" and not declared else 10.0
         ledger.deduct(factor * len(unusual) / total, f"usual and missing: {', '.join(unusual)}")
@@ -147,15 +152,17 @@ _MARKDOWN = re.compile(r"^\s{0,3}#{1,6}\s|\*\*[^*\n]{1,200}\*\*|^\s{0,3}```|\[[^
 
 def _deduct_form(ledger: _Ledger, text: Text, checks: BriefChecks) -> None:
     norms = checks.norms
-    if not norms.markdown and (mark := _MARKDOWN.search(text.raw)) is not None:
+    marked = not norms.markdown and _holds(text.raw, ("#", "**", "```", "]("))
+    if marked and (mark := _MARKDOWN.search(text.raw)) is not None:
         ledger.deduct(1.5, f"Markdown where it is not shown as such: {mark.group().strip()[:30]!r}")
-    if norms.soft_max_hashtags is not None and checks.limits.max_hashtags is None:
+    if norms.soft_max_hashtags is not None and text.hashtags and checks.limits.max_hashtags is None:
         ledger.deduct(min(4.0, 1.0 * (len(text.hashtags) - norms.soft_max_hashtags)), f"{len(text.hashtags)} hashtags")
-    if norms.soft_max_emoji is not None and checks.limits.max_emoji is None:
+    if norms.soft_max_emoji is not None and text.emoji and checks.limits.max_emoji is None:
         ledger.deduct(min(4.0, 1.0 * (len(text.emoji) - norms.soft_max_emoji)), f"{len(text.emoji)} emoji")
     longest = max((len(part.split()) for part in text.paragraphs if not is_list_item(part)), default=0)
     roof = 90 if norms.content_type in {"linkedin_post", "business_email"} else 150
-    ledger.deduct(min(3.0, 1.0 + (longest - roof) / 60 if longest > roof else 0.0), f"a paragraph of {longest} words")
+    if longest > roof:
+        ledger.deduct(min(3.0, 1.0 + (longest - roof) / 60), f"a paragraph of {longest} words")
 
 
 def language_quality(text: Text, checks: BriefChecks) -> Dimension:
@@ -166,29 +173,32 @@ def language_quality(text: Text, checks: BriefChecks) -> Dimension:
     if not text.words:
         return Dimension(value=None if text.code_blocks else 0.0, evidence=("no words",))
     ledger = _Ledger()
-    share = duplicate_ngram_share(text.words) if len(text.words) >= 20 else 0.0
-    ledger.deduct(min(4.0, 30 * (share - 0.04)), f"{share:.0%} of four-word runs are repeated")
+    if len(text.words) >= 20 and (share := text.repeated_share) > 0.04:
+        ledger.deduct(min(4.0, 30 * (share - 0.04)), f"{share:.0%} of four-word runs are repeated")
     _deduct_sentences(ledger, text, checks)
     _deduct_marks(ledger, text)
-    tokens = [token.strip(".,;:!?\"'()[]*_“”’") for token in text.no_links.split() if not token.startswith(("#", "@"))]
-    odd = [token for token in tokens if token and is_odd_token(token)]
-    ledger.deduct(min(5.0, 0.75 * len(odd)), f"broken words: {', '.join(odd[:4])[:80]}")
+    if text.may_be_odd and (odd := _odd_words(text)):
+        ledger.deduct(min(5.0, 0.75 * len(odd)), f"broken words: {', '.join(odd[:4])[:80]}")
     return ledger.close()
+
+
+def _odd_words(text: Text) -> list[str]:
+    tokens = [token.strip(QUOTES) for token in text.no_links.split() if not token.startswith(("#", "@"))]
+    return [token for token in tokens if token and is_odd_token(token)]
 
 
 _DOUBLED = re.compile(r"\b([a-z]{1,20}) \1\b")
 _MAY_DOUBLE = frozenset(
     ["that", "had", "very", "so", "no", "bye", "ha", "knock", "long", "many", "far", "much", "really", "hip"]
 )
+# What stands before the letter is looked at once the letter is there: that is tried at few places of a text.
 _ARTICLE = re.compile(
-    r"(?:(?<![\w'’.-])a|(?<![\w,;:)] )(?<![\w'’.-])A) (?=[aeio][a-z])(?!(?:one|once|eu|ewe)[a-z]{0,12}|(?:uni|use|usu)[a-z]{0,12})[a-z]+"
-    r"|(?<![\w'’.-])[Aa]n (?=[bcdfgjklmnpqrstvwxz][a-z]{2})[a-z]+"
+    r"[Aa](?<![\w'’.-].)(?:"
+    r"(?:(?<=a)|(?<![\w,;:)] A)) (?=[aeio][a-z])(?!(?:one|once|eu|ewe)[a-z]{0,12}|(?:uni|use|usu)[a-z]{0,12})[a-z]+"
+    r"|n (?=[bcdfgjklmnpqrstvwxz][a-z]{2})[a-z]+)"
 )
-
-
-# Without one of these, and without two equal words in a row, the patterns above find nothing: they are tried on few texts.
-_ARTICLE_NEEDS = ("a a", "a e", "a i", "a o", "A a", "A e", "A i", "A o", "an ", "An ")
-_RUN = re.compile(r"\w+")
+_SMALL_I = re.compile(r"i(?<![\w.'’/-].)(?=[ '’](?!\.e)\w)")
+_JOINTS = str.maketrans("'‑-", "   ")
 
 
 def _holds(text: str, any_of: Iterable[str]) -> bool:
@@ -196,63 +206,75 @@ def _holds(text: str, any_of: Iterable[str]) -> bool:
 
 
 def _deduct_sentences(ledger: _Ledger, text: Text, checks: BriefChecks) -> None:
-    sentences = [words for words in text.sentence_words if words]
-    longest = max((len(words) for words in sentences), default=0)
-    ledger.deduct(min(3.0, 1.0 + (longest - 55) / 20 if longest > 55 else 0.0), f"a sentence of {longest} words")
-    mean = sum(map(len, sentences)) / len(sentences) if sentences else 0
-    ledger.deduct(min(2.0, (mean - 30) / 5), f"{mean:.0f} words a sentence on average")
+    lengths = [len(words) for words in text.sentence_words if words]
+    longest = max(lengths, default=0)
+    if longest > 55:
+        ledger.deduct(min(3.0, 1.0 + (longest - 55) / 20), f"a sentence of {longest} words")
+    if longest > 30 and (mean := sum(lengths) / len(lengths)) > 30:
+        ledger.deduct(min(2.0, (mean - 30) / 5), f"{mean:.0f} words a sentence on average")
+    _deduct_lower_case(ledger, text)
+    if checks.language == "en":
+        _deduct_english(ledger, text)
+
+
+def _deduct_lower_case(ledger: _Ledger, text: Text) -> None:
     starts = [sentence.lstrip(" \"'“‘(*_-•") for sentence in text.sentences if not is_list_item(sentence)]
+    if not any(start[:1].islower() for start in starts):
+        return
     starts = [
         start for start in starts if start and start[0].isalpha() and not URL.match(start) and len(start.split()) >= 3
     ]
-    lower = [start for start in starts if start[0].islower() and start.split()[0].isalpha()]
-    if len(starts) >= 2 or lower:
+    if lower := [start for start in starts if start[0].islower() and start.split()[0].isalpha()]:
         ledger.deduct(
             min(4.0, 6.0 * len(lower) / max(2, len(starts))),
             f"{len(lower)} of {len(starts)} sentences start in lower case",
         )
-    if checks.language == "en":
-        pairs = text.impossible_pairs
+
+
+def _deduct_english(ledger: _Ledger, text: Text) -> None:
+    if pairs := text.impossible_pairs:
         ledger.deduct(min(5.0, 1.0 * len(pairs)), f"words that do not go together: {', '.join(pairs[:4])}")
-        flat = " ".join(text.words)
-        runs = _RUN.findall(flat)
-        doubled = (
-            [word for word in _DOUBLED.findall(flat) if word not in _MAY_DOUBLE] if any(map(eq, runs, runs[1:])) else []
-        )
+    flat = " ".join(text.words)
+    runs = flat.translate(_JOINTS).split()
+    if any(map(eq, runs, runs[1:])) and (
+        doubled := [word for word in _DOUBLED.findall(flat) if word not in _MAY_DOUBLE]
+    ):
         ledger.deduct(min(3.0, 1.0 * len(doubled)), f"doubled: {', '.join(doubled[:4])}")
-        articles = _ARTICLE.findall(text.prose) if _holds(text.prose, _ARTICLE_NEEDS) else []
+    if articles := _ARTICLE.findall(text.prose):
         ledger.deduct(min(2.0, 0.5 * len(articles)), f"a/an: {', '.join(articles[:3])}")
-        small = _holds(text.no_code, ("i ", "i'", "i’"))
-        alone = len(re.findall(r"(?<![\w.'’/-])i(?=[ '’](?!\.e)\w)", text.no_code)) if small else 0
+    if alone := len(_SMALL_I.findall(text.no_code)):
         ledger.deduct(min(2.0, 0.5 * alone), "i for I")
+
+
+_ITEM_OR_SMILE = re.compile(r"^\s{0,12}(?:\d{1,3}|[a-z])\)|[:;]-?[()]", re.MULTILINE)
+_INCHES = re.compile(r"\d\"")
+_GLUED_COMMA = re.compile(r",(?<=[a-z],)[a-z]")
+_SPACED = re.compile(r"\w [,;](?=\s)|\w \.(?=\s|$)|[a-z],[a-z]")
+_STRAY = re.compile(r"(?<!\.)\.\.(?!\.)|[.!?,]{1} [.,](?=\s|$)|,,")
 
 
 def _deduct_marks(ledger: _Ledger, text: Text) -> None:
     prose = text.no_code
     without_items = prose
     if _holds(prose, "()"):
-        without_items = re.sub(r"^\s{0,12}(?:\d{1,3}|[a-z])\)|[:;]-?[()]", "", prose, flags=re.MULTILINE)
+        without_items = _ITEM_OR_SMILE.sub("", prose)
     for left, right in (("(", ")"), ("[", "]"), ("“", "”")):
         if without_items.count(left) != without_items.count(right):
             ledger.deduct(1.0, f"{left} without {right}")
-    if prose.count('"') % 2 and not re.search(r"\d\"", prose):
+    if prose.count('"') % 2 and not _INCHES.search(prose):
         ledger.deduct(1.0, 'an odd number of "')
-    spaced = 0
-    if _holds(prose, (",", " ;", " .")):
-        spaced = len(re.findall(r"\w [,;](?=\s)|\w \.(?=\s|$)|[a-z],[a-z]", prose))
-    ledger.deduct(min(2.0, 0.5 * spaced), "spaces around commas and full stops")
-    dots = 0
-    if _holds(prose, ("..", ",,", " .", " ,")):
-        dots = len(re.findall(r"(?<!\.)\.\.(?!\.)|[.!?,]{1} [.,](?=\s|$)|,,", prose))
-    ledger.deduct(min(2.0, 0.5 * dots), "stray full stops")
-    words = len(text.words)
-    if words >= 30 and not re.search(r"[.!?…:]", prose):
+    stray = _holds(prose, (" ,", " ."))
+    if stray or " ;" in prose or _GLUED_COMMA.search(prose):
+        ledger.deduct(min(2.0, 0.5 * len(_SPACED.findall(prose))), "spaces around commas and full stops")
+    if stray or _holds(prose, ("..", ",,")):
+        ledger.deduct(min(2.0, 0.5 * len(_STRAY.findall(prose))), "stray full stops")
+    if len(text.words) >= 30 and not _holds(prose, ".!?…:"):
         ledger.deduct(3.0, "no punctuation")
 
 
 def counts_within(text: Text, limits: Limits) -> tuple[tuple[str, ...], int]:
     """Return the limits that `text` breaks, in words, and how many limits the brief states."""
-    bounds = [(name, bound) for name, bound in limits if bound is not None]
+    bounds = [(name, bound) for name, bound in limits if bound is not None] if limits.model_fields_set else []
     if not bounds:
         return (), 0
     broken: list[str] = []

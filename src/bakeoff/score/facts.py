@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from bakeoff.score.text import URL
+from bakeoff.score.text import URL, may_link
 
 _NUMBER_WORDS = [
     "zero",
@@ -40,6 +40,7 @@ _NUMBER_WORDS = [
 _NUMBER_VALUES = {word: value for value, word in enumerate(_NUMBER_WORDS)}
 _TENS = {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
 _OTHER_NUMBERS = {"once": 1, "twice": 2, "double": 2, "half": 50, "dozen": 12, "hundred": 100, "thousand": 1000}
+_COUNTING = frozenset([*_NUMBER_VALUES, *_TENS, *_OTHER_NUMBERS])
 _MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
 _DAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
 _DATE = re.compile(rf"(?:({_DAYS}),? )?(?:the )?(\d{{1,2}})(?:st|nd|rd|th)? (?:of )?({_MONTHS})(.{{0,40}})")
@@ -61,7 +62,7 @@ _FOLD = str.maketrans(
     }
 )
 _PERCENT = re.compile(r"(?<=\d) ?(?:percent|per cent)(?!\w)")
-_AM_PM = re.compile(r"(?<![a-z])([ap])\.? ?m\b\.?")
+_AM_PM = re.compile(r"([ap])(?<![a-z].)\.? ?m\b\.?")
 
 
 @lru_cache(maxsize=64)
@@ -72,7 +73,8 @@ def normalise(text: str) -> str:
         text = unicodedata.normalize("NFKD", text)
         text = "".join(character for character in text if not unicodedata.combining(character))
     text = " ".join(text.casefold().replace("&", " and ").split())
-    text = _PERCENT.sub("%", text)
+    if "cent" in text:
+        text = _PERCENT.sub("%", text)
     return _AM_PM.sub(r"\1m", text)
 
 
@@ -95,15 +97,40 @@ def contains_fact(alternatives: Iterable[str], normalised: str) -> bool:
 _BOUNDED_NUMERAL = re.compile(r"(?<!\d)(?<!\d[.,:])\d+(?:(?=s\b)|(?!\w|[.,:]\d))")
 
 
+def _may_occur(fact: str, normalised: str) -> bool:
+    """Whether all is there that a fact takes in any of its forms; most that are missing need no pattern, which takes a while to make."""
+    return all(part in normalised for part in _always_there(fact))
+
+
+@lru_cache(maxsize=4096)
+def _always_there(fact: str) -> tuple[str, ...]:
+    wanted = normalise(fact)
+    date = _DATE.fullmatch(wanted)
+    if date is not None:
+        day, _, month, rest = date.groups()
+        return (*([day] if day else []), month[:3], *_fixed_tokens(rest))
+    hour = _HOUR.fullmatch(wanted)
+    return _fixed_tokens(wanted) if hour is None else (hour.group(2),)
+
+
+def _fixed_tokens(wanted: str) -> tuple[str, ...]:
+    """Tokens that no word stands for."""
+    return tuple(token for token in _TOKEN.findall(wanted) if _number_word(token) is None)
+
+
+def _number_word(token: str) -> str | None:
+    return _NUMBER_WORDS[int(token)] if token.isdigit() and len(token) <= 2 and int(token) <= 20 else None
+
+
 def _occurs(fact: str, normalised: str) -> bool:
     if fact.isascii() and fact.isdecimal() and int(fact) > 20:  # the commonest fact, without a pattern of its own
         return fact in normalised and fact in _BOUNDED_NUMERAL.findall(normalised)
-    return _fact_pattern(fact).search(normalised) is not None
+    return _may_occur(fact, normalised) and _fact_pattern(fact).search(normalised) is not None
 
 
 def find_forbidden(fact: str, normalised: str) -> str | None:
     """Return the forbidden text as it occurs (`guaranteed` counts for `guarantee`), None if it does not."""
-    match = _forbidden_pattern(fact).search(normalised)
+    match = _forbidden_pattern(fact).search(normalised) if _may_occur(fact, normalised) else None
     return match.group() if match is not None else None
 
 
@@ -148,7 +175,7 @@ def _spaced(wanted: str) -> str:
         if out:
             out.append(",? ?" if wanted[end : match.start()].isspace() else " ?")
         token = match.group()
-        word = _NUMBER_WORDS[int(token)] if token.isdigit() and len(token) <= 2 and int(token) <= 20 else None
+        word = _number_word(token)
         out.append(f"(?:{re.escape(token)}|{word})" if word else re.escape(token))
         end = match.end()
     return "".join(out)
@@ -171,6 +198,8 @@ def number_values(numeral: str) -> set[float]:
         hours, minutes = (part.replace(",", "").replace(".", "") for part in numeral.split(":")[:2])
         return {float(hours) + float(minutes) / 100}
     values: set[float] = set()
+    if numeral.isdecimal():
+        return {float(numeral)}
     plain = re.sub(r"[.,]", "", numeral)
     parts = re.split(r"[.,]", numeral)
     if len(parts) == 1 or all(len(part) == 3 for part in parts[1:]):
@@ -180,7 +209,8 @@ def number_values(numeral: str) -> set[float]:
     return values or {float(plain)}
 
 
-def known_numbers(*texts: str) -> set[float]:
+@lru_cache(maxsize=256)
+def known_numbers(*texts: str) -> frozenset[float]:
     """Return the values of all numbers in `texts`, numerals and words, and hours in either notation."""
     known: set[float] = set()
     for text in texts:
@@ -190,9 +220,10 @@ def known_numbers(*texts: str) -> set[float]:
             # In the prompt "2.4" may be a version and "24/7" two numbers: each part is known as well.
             known |= {float(part) for part in re.split(r"[.,:]", match.group())}
         for word in _WORD.findall(lowered):
-            known |= word_values(word)
+            if word.partition("-")[0] in _COUNTING:
+                known |= word_values(word)
         known |= _hours_in(lowered)
-    return known
+    return frozenset(known)
 
 
 def _hours_in(lowered: str) -> set[float]:
@@ -219,7 +250,9 @@ _COUNTED = re.compile(
     re.IGNORECASE,
 )
 _GLUED = re.compile(r"[A-Za-z]{1,6}\b")
-_NAME = re.compile(r"(?<![.!?:] )(?<!^)(?<![\w'’#@./-])([A-Z][\w'’]{1,30}(?: (?:& |of |and )?[A-Z][\w'’]{1,30}){0,3})")
+_NAME = re.compile(
+    r"([A-Z](?<![.!?:] .)(?<!^.)(?<![\w'’#@./-].)[\w'’]{1,30}(?: (?:& |of |and )?[A-Z][\w'’]{1,30}){0,3})"
+)
 _NOT_NAMES = (
     frozenset(
         [
@@ -273,13 +306,16 @@ def prompt_facts(prompt: str) -> tuple[tuple[str, ...], ...]:
     are often beside the point. Numbers that bound the text ("at most 3 hashtags") are not facts.
     """
     found: dict[str, tuple[str, ...]] = {}
-    for pattern in (_TICKED, _QUOTED):
-        for match in pattern.finditer(prompt):
-            found.setdefault(match.group(1), (match.group(1), *_without_variable(match.group(1))))
-    bare = _QUOTED.sub(" ", _TICKED.sub(" ", prompt))
-    for match in URL.finditer(bare):
-        found.setdefault(match.group().rstrip(".,;"), (match.group().rstrip(".,;"),))
-    bare = URL.sub(" ", bare)
+    bare = prompt
+    if any(mark in prompt for mark in "`'\"“‘"):
+        for pattern in (_TICKED, _QUOTED):
+            for match in pattern.finditer(prompt):
+                found.setdefault(match.group(1), (match.group(1), *_without_variable(match.group(1))))
+        bare = _QUOTED.sub(" ", _TICKED.sub(" ", prompt))
+    if may_link(bare):
+        for match in URL.finditer(bare):
+            found.setdefault(match.group().rstrip(".,;"), (match.group().rstrip(".,;"),))
+        bare = URL.sub(" ", bare)
     for numeral, _, end in numbers_in(bare):
         if not _COUNTED.match(bare, end):
             glued = _GLUED.match(bare, end)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from bakeoff.core.records import GateHit
@@ -22,10 +23,11 @@ from bakeoff.score.language import (
     detect_other_language,
     english_share,
     other_script_share,
+    words_in,
 )
 from bakeoff.score.norms import weighted_length
-from bakeoff.score.repetition import duplicate_ngram_share, duplicate_sentences, immediate_loop, is_listing
-from bakeoff.score.text import WORD, Text, parsed
+from bakeoff.score.repetition import duplicate_sentences, immediate_loop
+from bakeoff.score.text import Text, brief_words, is_listing, may_link, parsed
 from bakeoff.score.truncation import find_truncation
 
 Finding = tuple[str, str]
@@ -206,12 +208,12 @@ _ECHO_OF_ALL = 0.7
 
 def _prompt_echo(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
     """The instruction given back. Facts are meant to be taken over, so shared wording alone is no echo."""
-    if checks.source is not None:
-        return None
     prompt = parsed(checks.prompt)
+    if checks.source is not None or not (may_link(checks.prompt) or _may_share_run(text, prompt.words, 6)):
+        return None
     flat = f" {' '.join(text.words)} "
     for sentence in prompt.sentences:
-        words = WORD.findall(sentence.lower().replace("’", "'"))
+        words = words_in(sentence.lower().replace("’", "'"))
         run = " ".join(words)
         if len(words) >= 6 and _INSTRUCTION_START.match(run) and f" {run} " in flat:
             return "an instruction of the brief is repeated word for word", sentence[:160]
@@ -230,6 +232,12 @@ def _gives_back(words: tuple[str, ...], prompt: tuple[str, ...]) -> bool:
     """Whether the brief stands in the text from its first word on: what was asked for ("Memo: ..."), and not its facts alone."""
     part = prompt[: max(12, round(_ECHO_OF_ALL * len(prompt)))]
     return len(part) >= 12 and f" {' '.join(part)} " in f" {' '.join(words)} "
+
+
+def _may_share_run(text: Text, words: tuple[str, ...], size: int) -> bool:
+    """Whether `text` holds that many words in a row of `words`, be it in another order."""
+    known = text.word_set
+    return "1" * size in "".join(["1" if word in known else "0" for word in words])
 
 
 def _echo_share(words: tuple[str, ...], prompt: tuple[str, ...]) -> tuple[float, bool]:
@@ -253,13 +261,14 @@ _LIST_REPEATS = 0.5
 
 def _repetition(text: Text, _finish: str, _checks: BriefChecks) -> Finding | None:
     words = text.words
-    loop = immediate_loop(words)
-    if loop is not None:
+    # A phrase that stands three times in a row repeats a run of four words.
+    if text.repeated_share > 0 and (loop := immediate_loop(words)) is not None:
         return "a phrase stands three times in a row", loop[:120]
-    if len(words) >= 40 and (share := duplicate_ngram_share(words)) > (_LIST_REPEATS if is_listing(text) else _REPEATS):
+    share = text.repeated_share
+    if len(words) >= 40 and share > _REPEATS and share > (_LIST_REPEATS if is_listing(text) else _REPEATS):
         return f"{share:.0%} of four-word runs are repeated", " ".join(words[:12])
     if len(text.sentences) >= 4:
-        share, sentence = duplicate_sentences(text)
+        share, sentence = duplicate_sentences(text.lowered_sentence_words)
         if share > 0.3:
             return f"{share:.0%} of sentences are repeated", sentence[:120]
     return None
@@ -306,6 +315,8 @@ def _wrong_kind(text: Text, _finish: str, checks: BriefChecks) -> Finding | None
 
 def _placeholder(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
     """A gap where the brief gave the value. A template that the brief asks for, and code, are left alone."""
+    if not any(mark in text.no_code for mark in "[{<"):
+        return None
     wanted = f"{checks.prompt}\n{checks.source or ''}".casefold()
     patterns = (_SQUARE,) if checks.content_type == "technical_doc" else (_SQUARE, _CURLY, _ANGLE)
     gaps = [match.group() for pattern in patterns for match in pattern.finditer(text.no_code)]
@@ -331,19 +342,16 @@ _SAY_ANEW = re.compile(r"rewrit|rephras|paraphras|simplif|translat|own words|pla
 
 def _off_topic(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
     """No declared fact and (nearly) no content word of the brief. Abstains for short texts and other languages."""
-    if checks.language != "en" or len(text.words) < 15 or detect_other_language(text.words, "en") is not None:
+    topic = _topic(checks.prompt, checks.source)
+    abstains = checks.language != "en" or len(text.words) < 15 or len(topic) < 6
+    if abstains or detect_other_language(text.words, "en") is not None:
+        return None
+    shared = topic & {word[:_STEM] for word in text.word_set}
+    rewrites = checks.source is not None and _SAY_ANEW.search(checks.prompt) is not None
+    if len(shared) > (0 if rewrites else max(1, 0.06 * len(topic))):
         return None
     normalised = normalise(text.raw)
     if any(contains_fact(alternatives, normalised) for alternatives in checks.must_include):
-        return None
-    topic = {
-        _stem(word)
-        for word in parsed(f"{checks.prompt}\n{checks.source or ''}").words
-        if len(word) > 3 and word not in _TOPIC_STOP
-    }
-    shared = topic & {_stem(word) for word in text.words}
-    rewrites = checks.source is not None and _SAY_ANEW.search(checks.prompt) is not None
-    if len(topic) < 6 or len(shared) > (0 if rewrites else max(1, 0.06 * len(topic))):
         return None
     if not checks.must_include and len(topic) < 12 and len(prompt_facts(checks.prompt)) < 4:
         return None  # a request in a few general words can be answered in others
@@ -356,8 +364,14 @@ def _off_topic(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
     return f"{len(shared)} of {len(topic)} content words of the brief, and none of its facts", text.raw[:120]
 
 
-def _stem(word: str) -> str:
-    return word[:5]
+_STEM = 5
+
+
+@lru_cache(maxsize=256)
+def _topic(prompt: str, source: str | None) -> frozenset[str]:
+    """The beginnings of a brief's content words."""
+    words = brief_words(prompt, source)
+    return frozenset(word[:_STEM] for word in words if len(word) > 3 and word not in _TOPIC_STOP)
 
 
 def _judge_injection(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:

@@ -29,12 +29,16 @@ def keyword_heuristic(text: str, content_type: str) -> float:
     >>> keyword_heuristic("Our proven strategy. It works.", "tweet")
     6.6
     """
+    return heuristic_of(len(text.split()), text.lower(), text.count("."), content_type)
+
+
+def heuristic_of(words: int, lowered: str, full_stops: int, content_type: str) -> float:
+    """Return the same of a text that is known by its number of words, itself in lower case, and its full stops."""
     score = 5.0
     low, high = _RANGES.get(canonical_content_type(content_type), _OTHER_RANGE)
-    if low <= len(text.split()) <= high:
+    if low <= words <= high:
         score += 3.0
-    lowered = text.lower()
-    score += min(2.0, 0.3 * sum(term in lowered for term in TERMS))
-    if text.count(".") >= 2:
+    score += min(2.0, 0.3 * sum([term in lowered for term in TERMS]))
+    if full_stops >= 2:
         score += 1.0
     return round(max(0.0, min(10.0, score)), 10)

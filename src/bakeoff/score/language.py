@@ -6,9 +6,25 @@ identifier for short or mixed text, and neither knows grammar.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
+
+WORD = re.compile(r"[^\W_]+(?:['’‑-][^\W_]+)*")
+"""A word: letters and digits, joined by apostrophes and hyphens."""
+_ASCII_WORDS = bytes(code if chr(code).isalnum() or chr(code) in "'-" else 32 for code in range(128)).ljust(256)
+
+
+def words_in(text: str) -> list[str]:
+    """Return what `WORD` finds in `text`, which takes a third of the time where it is ASCII."""
+    if not text.isascii():
+        return WORD.findall(text)
+    runs = text.encode().translate(_ASCII_WORDS).decode().split()
+    if "'" not in text and "-" not in text:
+        return runs
+    return [word for run in runs for word in ((run,) if run.isalnum() else WORD.findall(run))]
+
 
 FUNCTION_WORDS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -113,17 +129,23 @@ def detect_other_language(words: Sequence[str], expected: str) -> str | None:
     """
     if len(words) < 15 or expected not in FUNCTION_WORDS:
         return None
-    shares = {code: sum(map(known.__contains__, words)) / len(words) for code, known in FUNCTION_WORDS.items()}
+    ours = _share_of(FUNCTION_WORDS[expected], words)
+    if ours > 0.12:
+        return None
+    shares = {code: ours if code == expected else _share_of(known, words) for code, known in FUNCTION_WORDS.items()}
     best = max(shares, key=lambda code: shares[code])
-    ours = shares[expected]
-    if best == expected or shares[best] < 0.2 or ours > 0.12 or shares[best] < 2.5 * ours:
+    if best == expected or shares[best] < 0.2 or shares[best] < 2.5 * ours:
         return None
     return best
 
 
 def english_share(words: Sequence[str]) -> float:
     """Return the share of English function words, 0 for fewer than 15 words."""
-    return sum(map(FUNCTION_WORDS["en"].__contains__, words)) / len(words) if len(words) >= 15 else 0.0
+    return _share_of(FUNCTION_WORDS["en"], words) if len(words) >= 15 else 0.0
+
+
+def _share_of(known: frozenset[str], words: Sequence[str]) -> float:
+    return sum(map(known.__contains__, words)) / len(words)
 
 
 def other_script_share(text: str) -> float:
@@ -148,10 +170,14 @@ def impossible_pairs(sentences: Sequence[Sequence[str]]) -> tuple[str, ...]:
     """
     found: list[str] = []
     for words in sentences:
-        lowered = ["" if word == "A" and index else word.lower() for index, word in enumerate(words)]
-        for first, second in pairwise(lowered):
-            if first in _DETERMINERS and second in _NEVER_AFTER and first != second:
-                found.append(f"{first} {second}")
+        lowered = [*map(str.lower, words)]
+        if "A" in words[1:]:
+            lowered = ["" if word == "A" and index else word.lower() for index, word in enumerate(words)]
+        found += [
+            f"{first} {second}"
+            for first, second in pairwise(lowered)
+            if first in _DETERMINERS and second in _NEVER_AFTER and first != second
+        ]
         if len(lowered) > 1 and lowered[-1] in _NEVER_LAST:
             found.append(f"{lowered[-1]} .")
     return tuple(found)

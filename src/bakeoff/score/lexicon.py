@@ -6,26 +6,30 @@ import re
 from functools import lru_cache
 
 _RUN = re.compile(r"[\w'-]+")
+_ASCII_RUNS = bytes(code if chr(code).isalnum() or chr(code) in "_'-" else 32 for code in range(128)).ljust(256)
 
 
 @lru_cache(maxsize=64)
 def _runs(text: str) -> frozenset[str]:
+    if text.isascii():
+        return frozenset(text.encode().translate(_ASCII_RUNS).decode().split())
     return frozenset(_RUN.findall(text))
 
 
 class Phrases:
     """Phrases separated by ` | `, looked for on word boundaries in lower-case text, the longest first.
 
-    A phrase can only begin where its first word does. Most texts hold no phrase of a list, which is found out by their
+    A phrase can only occur where its longest word does. Most texts hold no phrase of a list, which is found out by their
     words in a tenth of the time that the pattern takes.
     """
 
     def __init__(self, phrases: str) -> None:
         parts = sorted((part.strip() for part in phrases.split("|") if part.strip()), key=len, reverse=True)
         self._pattern = re.compile(r"(?<![\w'-])(?:" + "|".join(re.escape(part) for part in parts) + r")(?![\w'-])")
-        self._by_first: dict[str, list[str]] = {}
+        self._by_word: dict[str, list[str]] = {}
         for part in parts:
-            self._by_first.setdefault(_RUN.findall(part)[0], []).append(part)
+            self._by_word.setdefault(max(_RUN.findall(part), key=len), []).append(part)
+        self._words = frozenset(self._by_word)
 
     def findall(self, text: str) -> list[str]:
         """Return every occurrence, in order."""
@@ -36,7 +40,8 @@ class Phrases:
         return self._may_occur(text) and self._pattern.search(text) is not None
 
     def _may_occur(self, text: str) -> bool:
-        return any(part in text for first in self._by_first.keys() & _runs(text) for part in self._by_first[first])
+        words = self._words & _runs(text)
+        return bool(words) and any(part in text for word in words for part in self._by_word[word])
 
 
 CLICHES = Phrases(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -141,6 +142,7 @@ _ALIASES: Mapping[str, str] = MappingProxyType(
 )
 
 
+@lru_cache(maxsize=256)
 def canonical_content_type(name: str) -> str:
     """Return the name used everywhere for `name`: aliases resolved, lower case, underscores.
 
@@ -177,7 +179,7 @@ _X_URL = re.compile(
     rf"https?://[^\s]{{1,4000}}|(?<![\w@.-])(?:[a-z0-9](?:[a-z0-9-]{{0,61}})\.){{1,4}}(?:{_TLDS})(?![\w-])(?:/[^\s]{{0,4000}})?",
     re.IGNORECASE,
 )
-_LIGHT = ((0x0000, 0x10FF), (0x2000, 0x200D), (0x2010, 0x201F), (0x2032, 0x2037))
+_LIGHT = re.compile("[\u0000-\u10ff\u2000-\u200d\u2010-\u201f\u2032-\u2037]+")
 _URL_WEIGHT = 23
 _EMOJI_WEIGHT = 2
 
@@ -195,11 +197,12 @@ def weighted_length(text: str) -> int:
             trailing = len(piece.group()) - len(piece.group().rstrip(".,;:!?)\"'"))
             total += _URL_WEIGHT + trailing
             continue
-        for part in _split_out(EMOJI, piece):
+        for part in (piece,) if piece.isascii() else _split_out(EMOJI, piece):
             if isinstance(part, re.Match):
                 total += _EMOJI_WEIGHT
             else:
-                total += sum(_weight(character) for character in part)
+                light = len(part) if part.isascii() else sum(map(len, _LIGHT.findall(part)))
+                total += light + 2 * (len(part) - light)
     return total
 
 
@@ -212,8 +215,3 @@ def _split_out(pattern: re.Pattern[str], text: str) -> list[re.Match[str] | str]
         end = match.end()
     pieces.append(text[end:])
     return pieces
-
-
-def _weight(character: str) -> int:
-    code = ord(character)
-    return 1 if any(low <= code <= high for low, high in _LIGHT) else 2

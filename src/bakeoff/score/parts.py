@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from bakeoff.score.brief import BriefChecks
+from bakeoff.score.language import words_in
 from bakeoff.score.lexicon import CLICHES, CTA_PHRASES, CTA_VERBS
-from bakeoff.score.text import WORD, Text, is_heading, is_list_item
+from bakeoff.score.text import Text, is_heading, is_list_item
 
 _SUBJECT = re.compile(r"\**(?:subject|betreff|objet|asunto|oggetto|onderwerp|assunto)\**\s?:\**\s?\S", re.IGNORECASE)
 GREETING = re.compile(
@@ -114,13 +115,16 @@ def _hook(text: Text, _checks: BriefChecks) -> bool:
         return False
     first = text.lines[0]
     opening = text.sentences[0]
-    if first.startswith("#") or GREETING.match(first) or len(WORD.findall(opening)) < 2:
+    if first.startswith("#") or GREETING.match(first) or len(text.sentence_words[0]) < 2:
         return False
     return len(opening) <= 210 and not CLICHES.occur(opening.lower().replace("’", "'"))
 
 
 def _question(text: Text, _checks: BriefChecks) -> bool:
     return any(sentence.rstrip(" \"'”’)*_").endswith("?") for sentence in text.sentences)
+
+
+_CLAUSE = re.compile(r"[:,;–—-] |\band ")
 
 
 def _call_to_action(text: Text, _checks: BriefChecks) -> bool:
@@ -130,8 +134,8 @@ def _call_to_action(text: Text, _checks: BriefChecks) -> bool:
         lowered = sentence.lower().replace("’", "'")
         if CTA_PHRASES.occur(lowered):
             return True
-        for clause in re.split(r"[:,;–—-] |\band ", lowered):
-            words = WORD.findall(clause)
+        for clause in _CLAUSE.split(lowered):
+            words = words_in(clause)
             while words and words[0] in {"please", "so", "just", "then", "now", "today", "do", "always"}:
                 words = words[1:]
             if words and words[0] in CTA_VERBS:
@@ -144,7 +148,7 @@ def _headline(text: Text, _checks: BriefChecks) -> bool:
     if len(text.lines) < 2:
         return False
     first = text.lines[0]
-    return 1 <= len(WORD.findall(first)) <= 14 and not is_list_item(first) and not GREETING.match(first)
+    return 1 <= len(words_in(first)) <= 14 and not is_list_item(first) and not GREETING.match(first)
 
 
 def _title(text: Text, checks: BriefChecks) -> bool:
@@ -152,7 +156,7 @@ def _title(text: Text, checks: BriefChecks) -> bool:
         return False
     first = text.lines[0]
     bold = first.startswith("**") and first.rstrip(":").endswith("**")
-    plain = len(text.lines) > 1 and len(WORD.findall(first)) <= 10 and not first.endswith((".", ":", "?", "!", ","))
+    plain = len(text.lines) > 1 and len(words_in(first)) <= 10 and not first.endswith((".", ":", "?", "!", ","))
     return is_heading(first) or bold or (plain and _headline(text, checks))
 
 
@@ -210,7 +214,7 @@ def _recipient(text: Text, checks: BriefChecks) -> bool:
     candidates = _names(checks.prompt) - _sender_names(checks)
     prompt = checks.prompt.casefold()
     # "Dear team" answers a prompt that writes to the team.
-    plain = any(word in prompt for word in WORD.findall(GREETING.sub(" ", line).casefold()) if len(word) > 3)
+    plain = any(word in prompt for word in words_in(GREETING.sub(" ", line).casefold()) if len(word) > 3)
     return bool(addressed & candidates) or (plain and not addressed)
 
 

@@ -56,9 +56,12 @@ def turned_around(text: str, prompt: str) -> tuple[str, ...]:
     >>> turned_around("A revoked key can be restored.", "Say that revoked keys cannot be restored.")
     ('can be restored',)
     """
+    statements = _statements(prompt)
+    if not statements:
+        return ()
     plain = " ".join(text.split())
     found = []
-    for said, negated in _statements(" ".join(prompt.split())):
+    for said, negated in statements:
         match = said.search(plain)
         if match is not None and negated.search(plain) is None:
             found.append(match.group())
@@ -69,7 +72,11 @@ def turned_around(text: str, prompt: str) -> tuple[str, ...]:
 def _statements(prompt: str) -> tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]:
     """Return for each negated statement how it would be said without the negation, and with any."""
     patterns = {}
-    for match in _NEGATED.finditer(prompt):
+    plain = " ".join(prompt.split())
+    lowered = plain.lower()
+    if not any(negation in lowered for negation in ("not", "n't", "n’t", "no longer", "never")):
+        return ()
+    for match in _NEGATED.finditer(plain):
         verb, word = _WHOLE.get(match["verb"].casefold(), match["verb"].casefold()), match["word"].casefold()
         be = "be " if match["be"] else ""
         said = re.compile(rf"\b{verb} {be}{word}\b", re.IGNORECASE)

@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from operator import eq
 
-from bakeoff.score.text import Text, is_list_item
-
 
 def duplicate_ngram_share(words: Sequence[str], size: int = 4) -> float:
     """Return the share of word n-grams that occurred before, 0 to 1; 0 for texts shorter than one n-gram."""
@@ -17,9 +15,9 @@ def duplicate_ngram_share(words: Sequence[str], size: int = 4) -> float:
     return 1.0 - len(set(zip(*(words[start:] for start in range(size)), strict=False))) / total
 
 
-def duplicate_sentences(text: Text) -> tuple[float, str]:
+def duplicate_sentences(sentences: Sequence[Sequence[str]]) -> tuple[float, str]:
     """Return the share of sentences (of 4 words or more) that occurred before, and the most frequent of them."""
-    keys = [" ".join(words) for words in text.lowered_sentence_words if len(words) >= 4]
+    keys = [" ".join(words) for words in sentences if len(words) >= 4]
     if not keys:
         return 0.0, ""
     counts = Counter(keys)
@@ -38,11 +36,3 @@ def immediate_loop(words: Sequence[str]) -> str | None:
             if run >= needed and any(not word.isdigit() for word in words[index - period + 1 : index + 1]):
                 return " ".join(words[index - period + 1 : index + 1])
     return None
-
-
-def is_listing(text: Text) -> bool:
-    """Whether most lines are items of a list or rows of a table, and hardly any of them stands there twice."""
-    lines = text.lines
-    items = [line for line in lines if line.startswith("|") or is_list_item(line)]
-    bare = {line.lstrip("0123456789.)-*• ").casefold() for line in items}
-    return len(items) >= 3 and len(items) >= 0.5 * len(lines) and len(bare) >= 0.9 * len(items)

@@ -7,10 +7,12 @@ one dimension in which a longer text may gain, and only up to that point.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from bakeoff.score.brief import BriefChecks
 from bakeoff.score.dimensions import Dimension
 from bakeoff.score.language import FUNCTION_WORDS
-from bakeoff.score.text import Text, parsed
+from bakeoff.score.text import Text, brief_words
 
 _LETTERS = 5
 """Words that begin alike count as one: a plural adds nothing."""
@@ -25,15 +27,16 @@ def substance_quality(text: Text, checks: BriefChecks) -> Dimension:
     function_words = FUNCTION_WORDS.get(checks.language)
     if function_words is None or not checks.prompt.strip():
         return Dimension(value=None)
-    given = {word[:_LETTERS] for word in parsed(f"{checks.prompt}\n{checks.source or ''}").words}
-    own = {
-        word[:_LETTERS]
-        for word in text.words
-        if len(word) >= _SHORTEST and word not in function_words and word.isalpha()
-    } - given
+    own = {word[:_LETTERS] for word in text.word_set - function_words if len(word) >= _SHORTEST and word.isalpha()}
+    own -= _given(checks.prompt, checks.source)
     enough = enough_words(checks)
     evidence = () if len(own) >= enough else (f"{len(own)} content words of its own, {enough} are enough",)
     return Dimension(value=round(10 * min(1.0, len(own) / enough), 3), evidence=evidence)
+
+
+@lru_cache(maxsize=256)
+def _given(prompt: str, source: str | None) -> frozenset[str]:
+    return frozenset(word[:_LETTERS] for word in brief_words(prompt, source))
 
 
 def enough_words(checks: BriefChecks) -> int:

@@ -8,13 +8,14 @@ sentences carry something concrete of the brief.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from bakeoff.score.brief import BriefChecks
 from bakeoff.score.compliance import FactCheck
 from bakeoff.score.dimensions import Dimension
 from bakeoff.score.facts import normalise
 from bakeoff.score.language import FUNCTION_WORDS
-from bakeoff.score.text import Text, parsed
+from bakeoff.score.text import Text, brief_words
 
 _TICKED = re.compile(r"`([^`\n]{2,200})`")
 _VARIABLE = re.compile(r"\b[A-Z][A-Z_]{1,30}\b")
@@ -157,6 +158,7 @@ def _grade_commands(text: Text, checks: BriefChecks, commands: tuple[str, ...]) 
     return Dimension(value=round(max(0.0, value), 3), evidence=tuple(evidence[:6]))
 
 
+@lru_cache(maxsize=1024)
 def _command_pattern(command: str) -> re.Pattern[str]:
     """Verbatim, but an upper-case word (`NAME`, `ID`) stands for any one value."""
     pieces = [r"\S{1,80}" if _VARIABLE.fullmatch(word) else re.escape(normalise(word)) for word in command.split()]
@@ -195,6 +197,17 @@ def invented_commands(text: Text, checks: BriefChecks) -> tuple[str, ...]:
     return tuple(found)
 
 
+_STEM = 6
+
+
+@lru_cache(maxsize=256)
+def _particulars(prompt: str, source: str | None) -> tuple[frozenset[str], frozenset[str]]:
+    """The beginnings of a brief's content words, and the prompt's numbers."""
+    words = brief_words(prompt, source)
+    topic = frozenset(word[:_STEM] for word in words if len(word) > 3 and word not in _GENERIC)
+    return topic, frozenset(word for word in brief_words(prompt, None) if word[0].isdigit())
+
+
 def _grade_concreteness(text: Text, checks: BriefChecks, facts: FactCheck) -> Dimension:
     """10 when three sentences in ten hold a number, a name or two content words of the brief; 0 when none does.
 
@@ -203,16 +216,14 @@ def _grade_concreteness(text: Text, checks: BriefChecks, facts: FactCheck) -> Di
     """
     if not text.sentences:
         return Dimension(value=0.0, evidence=("no sentences",))
-    topic = {
-        word[:6]
-        for word in parsed(f"{checks.prompt}\n{checks.source or ''}").words
-        if len(word) > 3 and word not in _GENERIC
-    }
-    numbers = {word for word in parsed(checks.prompt).words if word[0].isdigit()}
+    topic, numbers = _particulars(checks.prompt, checks.source)
     considered = [words for words in text.lowered_sentence_words if len(words) >= 3]
     if not considered:
         return Dimension(value=0.0, evidence=("no sentence of three words",))
-    concrete = sum(len({word[:6] for word in words} & topic) >= 2 or bool(numbers & set(words)) for words in considered)
+    concrete = sum(
+        len(topic.intersection([word[:_STEM] for word in words])) >= 2 or not numbers.isdisjoint(words)
+        for words in considered
+    )
     share = concrete / len(considered)
     recall = facts.recall
     value = 10 * min(1.0, share / 0.3) * (1.0 if recall is None else 0.4 + 0.6 * recall)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 
+from bakeoff.score.language import words_in
 from bakeoff.score.norms import EMOJI
 from bakeoff.score.parts import SIGN_OFF
-from bakeoff.score.text import EMAIL, HASHTAG, URL, WORD, Text, is_heading, is_list_item
+from bakeoff.score.text import EMAIL, URL, Text, is_heading, is_list_item
 
 # Words that end no English sentence or line. Particles that may ("on", "in", "up", "for") are left out.
 _UNFINISHED = frozenset(
@@ -70,6 +71,7 @@ _UNFINISHED = frozenset(
 )
 _ENDINGS = tuple(".!?…:;\"'”’»)]}*_`>|。！？~")
 _OPEN_ENDINGS = (",", "(", "[", " -", " –", " —", "/", "&")
+_END = re.compile(r"[.!?…:][\"'”’)*_]{0,3}$")
 _WEAK_MINIMUM_WORDS = {"tweet": 10, "marketing_copy": 10}
 
 
@@ -80,7 +82,7 @@ def find_truncation(text: Text, content_type: str) -> tuple[str, str] | None:
     if not text.lines or _ends_in_code(text) or is_heading(text.lines[-1]) or _has_link_or_tag_at_end(text.lines[-1]):
         return None
     line = _without_tail(text.lines[-1])
-    words = WORD.findall(line)
+    words = words_in(line)
     if not words:
         return None
     rule = _broken_end(text, line, words, content_type)
@@ -90,7 +92,7 @@ def find_truncation(text: Text, content_type: str) -> tuple[str, str] | None:
 def _broken_end(text: Text, line: str, words: list[str], content_type: str) -> str | None:
     if line.endswith(_OPEN_ENDINGS):
         return None if _is_sign_off(text, line) else "the last line ends in punctuation that opens or continues"
-    if line.endswith(_ENDINGS) or EMOJI.search(line[-4:]) is not None:
+    if line.endswith(_ENDINGS) or (not line.isascii() and EMOJI.search(line[-4:]) is not None):
         return None
     last = words[-1]
     if last in _UNFINISHED and len(words) > 2:
@@ -109,9 +111,10 @@ def _without_tail(line: str) -> str:
 
 def _has_link_or_tag_at_end(line: str) -> bool:
     last = line.rsplit(maxsplit=1)[-1].strip("*_()[]<>\"'")
-    return any(pattern.fullmatch(last) is not None for pattern in (URL, EMAIL, HASHTAG)) or last.startswith(
-        ("@", "#", "http")
-    )
+    if last.startswith(("@", "#", "http")):
+        return True
+    dotted = "." in last or "://" in last
+    return dotted and (URL.fullmatch(last) is not None or EMAIL.fullmatch(last) is not None)
 
 
 def _is_sign_off(text: Text, line: str) -> bool:
@@ -130,10 +133,13 @@ def _stops_in_a_sentence(text: Text, content_type: str) -> bool:
     behind = len(text.sentences) >= 4 and line.endswith(text.sentences[-1]) and len(line) > len(text.sentences[-1]) + 20
     if behind:  # behind other sentences of its paragraph, it is no slogan and no signature
         minimum = 4
-    if len(WORD.findall(text.sentences[-1])) < minimum:
+    counts = [len(words) for words in text.sentence_words]
+    if counts[-1] < minimum:
         return False
     before = [
-        sentence for sentence in text.sentences[:-1] if len(WORD.findall(sentence)) >= 5 and sentence != text.lines[0]
+        sentence
+        for sentence, words in zip(text.sentences[:-1], counts, strict=False)
+        if words >= 5 and sentence != text.lines[0]
     ]
-    ended = sum(re.search(r"[.!?…:][\"'”’)*_]{0,3}$", sentence) is not None for sentence in before)
+    ended = sum(_END.search(sentence) is not None for sentence in before)
     return len(before) >= (1 if behind else 2) and ended >= 0.8 * len(before)

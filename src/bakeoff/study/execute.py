@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from bakeoff import __version__
 from bakeoff.catalog.references import look_again
 from bakeoff.core.clock import Clock
-from bakeoff.core.errors import UsageError
+from bakeoff.core.errors import BakeoffError, UsageError
+from bakeoff.core.records import RunEvent
 from bakeoff.machine.accelerators import find_accelerators
 from bakeoff.measure.energy_sources import open_meter
 from bakeoff.store.db import Store
@@ -19,11 +20,11 @@ from bakeoff.study.energy_watch import EnergyWatch
 from bakeoff.study.fixed import run_fixed
 from bakeoff.study.gathering import Gathering, RaceProgress, Reloading
 from bakeoff.study.plan import Plan, count_unfinished
-from bakeoff.study.preflight import Pace, Probe, check_recorded, load_cold, probe_endpoints, probe_pace
+from bakeoff.study.preflight import Pace, Probe, check_recorded, find_dead_endpoints, load_cold, probe_pace, refuse
 from bakeoff.study.retries import Patience
 from bakeoff.study.runner import Runner, run_folder
 from bakeoff.study.scorers import scorers_for
-from bakeoff.study.writers import make_writer
+from bakeoff.study.writers import Writer, make_writer
 
 
 async def execute(
@@ -34,9 +35,11 @@ async def execute(
     clock: Clock,
     *,
     on_pace: Callable[[Pace], None],
-) -> None:
-    """Do what is unfinished of a plan; the plan is stored when the preflight has passed.
+    keep_going: bool = False,
+) -> Plan:
+    """Do what is unfinished of a plan, and return it; it is stored when the preflight has passed.
 
+    With `keep_going`, candidates that do not start or answer are left out of a new plan, as long as one does.
     Cancelling it stops the workers and leaves a run that can be resumed.
 
     Raises:
@@ -45,31 +48,38 @@ async def execute(
     """
     scorers_for(plan)  # a scorer that cannot be loaded is told now, not after the last text
     check_recorded(plan)
-    budgets = Budgets(plan.budget, plan.accelerator_budget)
-    fit = check_fit(plan.candidates, budgets, plan.concurrency, read_observations(store))
+    fit = check_fit(
+        plan.candidates, Budgets(plan.budget, plan.accelerator_budget), plan.concurrency, read_observations(store)
+    )
     logs = run_folder(workspace, plan.run_id) / "logs"
     writers = {candidate.id: make_writer(candidate, logs) for candidate in plan.candidates}
     patience = Patience.from_environment()
     gathering = Gathering(progress)
     watch = _energy_watch(plan, store)
-    runner = Runner(plan, store, writers, gathering if plan.mode == "race" else progress, clock, patience, watch)
+
+    def make_runner() -> Runner:
+        return Runner(plan, store, writers, gathering if plan.mode == "race" else progress, clock, patience, watch)
+
+    runner = make_runner()
     stored = store.run(plan.run_id) is not None
+    probe = Probe(clock, patience, progress.told)
+    leave_out = _LeaveOut(plan, writers, progress, clock, wanted=keep_going and not stored)
     unfinished = count_unfinished(plan, store.finished_trials(plan.run_id))
     text_s = 0.0
     try:
-        await probe_endpoints(writers)
-        if not stored:
-            await load_cold(writers)
-        if any(unfinished.values()):
-            await watch.watch_idle(clock)
-            probe = Probe(clock, patience, progress.told)
-            pace = await probe_pace(plan, writers, unfinished, probe, together=fit.together)
+        pace = await _preflight(leave_out, unfinished, watch, probe, together=fit.together, cold=not stored)
+        if pace is not None and pace.per_text_s:
             text_s = sum(pace.per_text_s.values())
-            if pace.per_text_s:
-                on_pace(pace)
+            on_pace(pace)
+        if leave_out.events:
+            plan = leave_out.plan
+            runner = make_runner()
+            progress.standing((), dict.fromkeys(unfinished, 0) | count_unfinished(plan, ()), leave_out.reasons())
         if not stored:
             store.add_run(plan.run_id, plan.suite.name, clock.now().isoformat(), plan.model_dump(mode="json"))
             stored = True
+        for event in leave_out.events:
+            store.add_event(plan.run_id, event)
         if plan.mode == "race":
             from bakeoff.study.racing import run_race  # loads the statistics: not before the first request
 
@@ -81,6 +91,67 @@ async def execute(
         watch.close()
         await runner.close(store_loads=stored)
     observe(plan, store)
+    return plan
+
+
+class _LeaveOut:
+    """Which candidates go on, and what is told of those that do not; where they may not be left out, they are refused."""
+
+    def __init__(
+        self, plan: Plan, writers: dict[str, Writer], progress: RaceProgress, clock: Clock, *, wanted: bool
+    ) -> None:
+        self.plan = plan
+        self.events: list[RunEvent] = []
+        self.writers = writers
+        self._progress = progress
+        self._clock = clock
+        self._wanted = wanted
+
+    def reasons(self) -> dict[str, str]:
+        """Return who was left out, and that it was."""
+        return {event.candidate: "left out" for event in self.events if event.candidate is not None}
+
+    async def all_of(self, wrong: Mapping[str, BakeoffError]) -> None:
+        """Leave out candidates with what is wrong with them.
+
+        Raises:
+            BakeoffError: nobody asked for that, or none is left.
+        """
+        if not wrong:
+            return
+        kept = tuple(candidate for candidate in self.plan.candidates if candidate.id not in wrong)
+        if not (self._wanted and kept):
+            refuse(wrong, others=bool(kept) and not self._wanted)
+        # One alone has nobody to race against.
+        alone = {"mode": "fixed", "held_back": ()} if len(kept) == 1 and self.plan.mode == "race" else {}
+        self.plan = self.plan.model_copy(update={"candidates": kept, **alone})
+        for name, error in wrong.items():
+            message = f"left out before the first text: {error.message.removeprefix(f'{name}: ')}"
+            event = RunEvent(at=self._clock.now().isoformat(), kind="left_out", candidate=name, message=message)
+            self.events.append(event)
+            self._progress.told(event)
+            await self.writers.pop(name).close()
+
+
+async def _preflight(
+    leave_out: _LeaveOut,
+    unfinished: Mapping[str, int],
+    watch: EnergyWatch,
+    probe: Probe,
+    *,
+    together: bool,
+    cold: bool,
+) -> Pace | None:
+    """Make sure that all can write, and return the pace; None where nothing is left to write."""
+    await leave_out.all_of(await find_dead_endpoints(leave_out.writers))
+    if cold:
+        await leave_out.all_of(await load_cold(leave_out.writers))
+    if not any(unfinished.values()):
+        return None
+    await watch.watch_idle(probe.clock)
+    pace, wrong = await probe_pace(leave_out.plan, leave_out.writers, unfinished, probe, together=together)
+    await leave_out.all_of(wrong)
+    return pace
 
 
 def _energy_watch(plan: Plan, store: Store) -> EnergyWatch:

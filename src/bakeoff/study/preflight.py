@@ -17,6 +17,7 @@ from bakeoff.catalog.references import resolve, split_engine
 from bakeoff.core.clock import Clock
 from bakeoff.core.errors import (
     AnswerWithoutText,
+    BakeoffError,
     EndpointError,
     EndpointRefused,
     EndpointTimeout,
@@ -150,11 +151,33 @@ async def probe_endpoints(writers: Mapping[str, Writer]) -> None:
     Raises:
         UsageError: with a line for each one that is dead or does not serve the model.
     """
+    refuse(await find_dead_endpoints(writers))
+
+
+async def find_dead_endpoints(writers: Mapping[str, Writer]) -> dict[str, BakeoffError]:
+    """Ask every endpoint what it serves, all at once, at most 2 s each; return what is wrong with those that are dead."""
     endpoints = {name: writer for name, writer in writers.items() if isinstance(writer, EndpointWriter)}
     lines = await asyncio.gather(*(_probe_endpoint(name, writer) for name, writer in endpoints.items()))
-    wrong = [line for line in lines if line is not None]
-    if wrong:
-        raise UsageError("\n".join(wrong), "start the server, or check the URL, the model name and OPENAI_API_KEY")
+    hint = "start the server, or check the URL, the model name and OPENAI_API_KEY"
+    return {name: UsageError(line, hint) for name, line in zip(endpoints, lines, strict=True) if line is not None}
+
+
+def refuse(wrong: Mapping[str, BakeoffError], *, others: bool = False) -> None:
+    """Raise what is wrong with candidates, all of it in one error; `others` says that some could go on without them.
+
+    Raises:
+        BakeoffError: there is something; of the kind that it is of where there is one thing, or all are the user's.
+    """
+    if not wrong:
+        return
+    errors = list(wrong.values())
+    hints = [error.hint for error in errors if error.hint]
+    hint = "; ".join(dict.fromkeys([*hints, "or go on with the others: --keep-going"] if others else hints))
+    if len(errors) == 1:
+        errors[0].hint = hint
+        raise errors[0]
+    kind = UsageError if all(isinstance(error, UsageError) for error in errors) else BakeoffError
+    raise kind("\n".join(error.message for error in errors), hint)
 
 
 async def _probe_endpoint(name: str, writer: EndpointWriter) -> str | None:
@@ -240,51 +263,68 @@ async def _time_text(
             return probe.clock.monotonic_s() - begun
 
 
-async def load_cold(writers: Mapping[str, Writer]) -> None:
+async def load_cold(writers: Mapping[str, Writer]) -> dict[str, BakeoffError]:
     """Start every worker once from the disk, and end it: the starts that follow find its files in the page cache.
 
-    One after the other, since candidates may share a file, and pages that a worker has mapped are never dropped.
-
-    Raises:
-        BakeoffError: one that does not start.
+    One after the other, since candidates may share a file, and pages that a worker has mapped are never dropped. What is
+    wrong with those that do not start is returned.
     """
-    for writer in writers.values():
+    wrong: dict[str, BakeoffError] = {}
+    for name, writer in writers.items():
         if isinstance(writer, WorkerWriter):
             await writer.forget_files()
-            await writer.open()
+            try:
+                await writer.open()
+            except BakeoffError as error:
+                wrong[name] = error
             await writer.close()
+    return wrong
 
 
 async def probe_pace(
     plan: Plan, writers: Mapping[str, Writer], unfinished: Mapping[str, int], probe: Probe, *, together: bool
-) -> Pace:
-    """Let every candidate write its first brief once (not stored), and extrapolate.
+) -> tuple[Pace, dict[str, BakeoffError]]:
+    """Let every candidate write its first brief once (not stored), and extrapolate; return also what is wrong with those
+    that cannot write at all.
 
     `low_s` assumes that concurrency is perfectly parallel, `high_s` that it gains nothing. Workers stay open
     where all fit into memory together.
 
     Raises:
-        BakeoffError: a candidate that cannot write at all.
+        UsageError: `BAKEOFF_PROBE_S` is not a number of seconds.
     """
     per_text: dict[str, float] = {}
+    wrong: dict[str, BakeoffError] = {}
     low = high = 0.0
-    briefs = {brief.id: brief for brief in plan.briefs()}
     for candidate in plan.candidates:
         name = candidate.id
         if candidate.model.source == "recorded" or not unfinished[name]:
             continue
-        writer = writers[name]
-        await writer.open()
-        first = next(trials_of(plan, candidate))
-        messages = messages_for(plan, briefs[first.brief])
-        if candidate.model.is_ours_to_run:
-            # The first text of a process pays for warming up; it is not the pace.
-            with contextlib.suppress(AnswerWithoutText):
-                await writer.write(first, messages, 1)
-        per_text[name] = await _time_text(writer, first, messages, probe, probe_deadline_s(plan.candidate(name)))
-        if not together:
-            await writer.close()
+        deadline_s = probe_deadline_s(candidate)
+        try:
+            per_text[name] = await _first_text(plan, candidate, writers[name], probe, deadline_s)
+        except BakeoffError as error:
+            wrong[name] = error
+        if not together or name in wrong:
+            await writers[name].close()
+        if name in wrong:
+            continue
         alone = count_alone(unfinished[name], plan.turn, taking_turns=together and len(plan.candidates) > 1)
         low += per_text[name] * (alone + (unfinished[name] - alone) / plan.concurrency_of(name))
         high += per_text[name] * unfinished[name]
-    return Pace(low, high, per_text)
+    return Pace(low, high, per_text), wrong
+
+
+async def _first_text(
+    plan: Plan, candidate: Candidate, writer: Writer, probe: Probe, first_token_s: float | None
+) -> float:
+    """Return the seconds of a candidate's first text."""
+    await writer.open()
+    first = next(trials_of(plan, candidate))
+    (brief,) = (each for each in plan.briefs() if each.id == first.brief)
+    messages = messages_for(plan, brief)
+    if candidate.model.is_ours_to_run:
+        # The first text of a process pays for warming up; it is not the pace.
+        with contextlib.suppress(AnswerWithoutText):
+            await writer.write(first, messages, 1)
+    return await _time_text(writer, first, messages, probe, first_token_s)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -197,15 +198,14 @@ class Suite(Record):
             name: getattr(brief, name)
             for name in ("must_include", "must_not_include", "limits", "parts", "source", "language")
         }
-        return BriefChecks(
-            prompt=brief.prompt, content_type=brief.content_type, norms=self._norms(brief.content_type), **declared
-        )
+        norms = _norms(brief.content_type, self.content_types.get(brief.content_type))
+        return BriefChecks(prompt=brief.prompt, content_type=brief.content_type, norms=norms, **declared)
 
-    def _norms(self, content_type: str) -> ContentNorms:
-        norms = NORMS.get(content_type) or ContentNorms(content_type=content_type)
-        overrides = self.content_types.get(content_type)
-        changed = overrides.model_dump(exclude_unset=True, exclude_none=True) if overrides else {}
-        return norms.model_copy(update=changed)
+
+@lru_cache(maxsize=256)
+def _norms(content_type: str, overrides: ContentType | None) -> ContentNorms:
+    norms = NORMS.get(content_type) or ContentNorms(content_type=content_type)
+    return norms.model_copy(update=overrides.model_dump(exclude_unset=True, exclude_none=True) if overrides else {})
 
 
 def find_suite(name: str | None) -> Path:
