@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.score import chatter, dimensions, facts, lexicon, norms
+from bakeoff.score import chatter, dimensions, facts, figures, lexicon, names, norms, opposites, polarity
 from bakeoff.score.brief import make_checks
 from bakeoff.score.facts import _fact_pattern, _forbidden_pattern, _may_occur, _occurs, normalise
 from bakeoff.score.gates import run_gates
@@ -174,3 +174,48 @@ def test_an_instruction_with_a_link_is_still_an_echo():
     prompt = "Write a tweet about example.com and its new opening hours."
     echo = "Write a tweet about example com and its new opening hours. We open at nine."
     assert "prompt_echo" in {hit.gate for hit in run_gates(Text(echo), "stop", make_checks(prompt, "tweet"))}
+
+
+@pytest.mark.parametrize("place", range(len(opposites._sides())))
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_every_side_of_a_pair_is_looked_for_where_one_of_its_words_stands(place, data):
+    own, _ = opposites._sides()[place]
+    lowered = data.draw(st.from_regex(own)).replace("’", "'").lower()
+    if own.search(lowered) is not None:
+        assert place in opposites._may_be_claimed(lowered)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(["no", "not", "no-one", "nothing", "noon", "don't", "don’t", "Without", "nut-free", "free of", "x", ".", "\n"]), max_size=6))  # fmt: skip
+def test_what_may_not_deny_does_not(words):
+    text = " ".join(words)
+    if not polarity._may_deny(text):
+        for of_brief in (True, False):
+            uses = polarity._uses(text, of_brief=of_brief)
+            assert not uses.negated
+            assert not uses.at_once
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(["two", "seventeen", "TEN", "one", "Twice a day", "12", "days", "hours", "noon", "%"]), max_size=6))  # fmt: skip
+def test_what_may_not_count_does_not(words):
+    text = " ".join(words)
+    if not figures._may_count(text):
+        assert not list(figures._bound_numbers(figures._lowered(text)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(sorted(names._DAYS | names._MONTHS)), st.sampled_from(["", "s", "'s", "s's", "'", "ly"]))
+def test_days_and_months_are_known_as_they_are_written(name, ending):
+    word = f"{name}{ending}"
+    stripped = {word.removesuffix("'s").removesuffix("s")}
+    assert names._calendar(frozenset({word}), names._DAYS) == stripped & names._DAYS
+    assert names._calendar(frozenset({word}), names._MONTHS) == stripped & names._MONTHS
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_a_refusal_by_a_model_is_looked_for_in_other_languages(data):
+    text = data.draw(st.from_regex(chatter._MODEL_ELSEWHERE._pattern))
+    assert chatter._MODEL_ELSEWHERE.search(text, chatter._lowered(text)) is not None

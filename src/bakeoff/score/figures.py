@@ -23,6 +23,26 @@ _BOUND = re.compile(
     rf"(?<![\w.,:/#-])(?P<money>[$€£¥] ?)?(?P<number>{_NUMERAL}|(?:{_NUMBER_WORDS})(?![\w-]*ty\b))(?P<percent> ?%| per ?cent\b)?"
     r"(?:(?P<half> ?[ap]\.?m\b)|[ -](?P<noun>[a-z][a-z-]*)(?: (?P<next>[a-z]{3,}))?)?"
 )
+_DIGIT = re.compile(r"\d")
+_COUNTING = (
+    *(
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "teen",
+        "twenty",
+        "thirty",
+    ),
+    *("forty", "fifty", "sixty", "seventy", "eighty", "ninety", "twice"),
+)
 _ORDER = re.compile(
     rf"(?<![\w.,:/-])(?P<first>{_NUMERAL})(?: ?%)?(?: [a-z]+\.?){{0,2}} (?:to|until|till) (?:[$€£]|[a-z]+,? ){{0,2}}(?P<second>{_NUMERAL})(?!\w)"
 )
@@ -52,6 +72,8 @@ def misplaced_figures(text: str, *known: str) -> tuple[str, ...]:
     >>> misplaced_figures("It fell from 40 minutes to 9 hours.", "From 9 hours to 40 minutes.")
     ('40 minutes to 9',)
     """
+    if not _may_count(text):
+        return ()
     asked, order, asked_denied, values = _figures(known)
     if not asked and not order:
         return ()
@@ -68,10 +90,10 @@ def misplaced_figures(text: str, *known: str) -> tuple[str, ...]:
             and (unit.isalpha() or not wanted & known_numbers(lowered))
         ):
             found.setdefault(others[0][1])
-    denied = _denied(lowered)
-    if denied and asked_denied and not denied & asked_denied and denied <= values:
+    denied = _denied(lowered) if asked_denied else frozenset()
+    if denied and not denied & asked_denied and denied <= values:
         found.setdefault(f"not {min(denied):g}")
-    turned = {(first, second): written for first, second, written in _orders(lowered)}
+    turned = {(first, second): written for first, second, written in _orders(lowered)} if order else {}
     for first, second in order:
         if (second, first) in turned and (first, second) not in turned:
             found.setdefault(turned[second, first])
@@ -98,6 +120,14 @@ def _figures(known: tuple[str, ...]) -> _Figures:
     return _Figures(asked, order, _denied(lowered), frozenset(known_numbers(lowered)))
 
 
+def _may_count(text: str) -> bool:
+    """Whether there is anything that may be a number, in digits or a word."""
+    if _DIGIT.search(text) is not None:
+        return True
+    lowered = text.lower()
+    return any(word in lowered for word in _COUNTING)
+
+
 def _bound_numbers(lowered: str) -> Iterator[tuple[str, frozenset[float], str]]:
     """Yield what a number counts, the values that it may have, and how it is written."""
     for match in _BOUND.finditer(lowered):
@@ -115,7 +145,7 @@ def _bound_numbers(lowered: str) -> Iterator[tuple[str, frozenset[float], str]]:
                 noun = match["next"]
             if len(noun) >= 3 and noun not in FUNCTION_WORDS["en"] and values - {0.0, 1.0}:
                 yield _singular(noun), values, f"{number} {noun}"
-    for match in _NAMED.finditer(lowered):
+    for match in _NAMED.finditer(lowered) if _DIGIT.search(lowered) is not None else ():
         if match["noun"] not in FUNCTION_WORDS["en"] and match["noun"] not in _COUNTS_TEXT:
             yield f"{_singular(match['noun'])} #", frozenset({float(match["number"])}), match.group()
 

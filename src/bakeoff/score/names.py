@@ -19,6 +19,7 @@ from bakeoff.score.text import Text, parsed
 _DAYS = frozenset(str.split("monday tuesday wednesday thursday friday saturday sunday"))
 # Without May and March, which are words as well.
 _MONTHS = frozenset(str.split("january february april june july august september october november december"))
+_WRITTEN = frozenset(f"{name}{ending}" for name in _DAYS | _MONTHS for ending in ("", "s", "'s", "s's"))
 _FULL_NAME = re.compile(r"(?<![\w'.-])[A-Z][\w'-]{1,30}(?: (?:& )?[A-Z][\w'-]{1,30}){1,2}")
 _VERB = re.compile(r"[a-z]{2,}(?:s|ed) |beat |met |won |bought |sold |took ")
 _CAPITAL = re.compile(r"(?<![\w'’.-])[A-Z][\w]{1,30}")
@@ -41,7 +42,8 @@ def wrong_names(text: Text, checks: BriefChecks) -> tuple[str, ...]:
     )
     found: dict[str, None] = {}
     for names in (_DAYS, _MONTHS):
-        asked, said = _calendar(parsed(known), names), _calendar(text, names)
+        said = _calendar(text.word_set, names)
+        asked = _calendar(parsed(known).word_set, names) if said and _holds(known.lower(), names) else set()
         if asked - said and said - asked:
             found.setdefault(", ".join(sorted(name.title() for name in said - asked)))
     _parties(text, checks, found)
@@ -50,15 +52,20 @@ def wrong_names(text: Text, checks: BriefChecks) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _calendar(text: Text, names: frozenset[str]) -> set[str]:
-    return {word.removesuffix("'s").removesuffix("s") for word in text.words} & names
+def _holds(text: str, any_of: frozenset[str]) -> bool:
+    return any(part in text for part in any_of)
+
+
+def _calendar(words: frozenset[str], names: frozenset[str]) -> set[str]:
+    return {word.removesuffix("'s").removesuffix("s") for word in words & _WRITTEN} & names
 
 
 def _parties(text: Text, checks: BriefChecks, found: dict[str, None]) -> None:
     """The sender addressed, somebody addressed or signing whom the brief does not know."""
-    senders, others = brief_parties(checks)
+    senders, others = brief_parties(checks.prompt)
     addressed = addressed_names(text)
-    capitals = set(_CAPITAL.findall(text.raw))
+    if not (addressed or senders):
+        return
     if addressed & senders and not addressed & others:
         found.setdefault(f"addressed to the sender, {' '.join(sorted(addressed & senders))}")
     known = senders | others
@@ -69,7 +76,7 @@ def _parties(text: Text, checks: BriefChecks, found: dict[str, None]) -> None:
     }
     if strange and recipients and not addressed & known:
         found.setdefault(f"addressed to {' '.join(sorted(strange))}")
-    if senders and not senders & capitals:
+    if senders and senders.isdisjoint(_CAPITAL.findall(text.raw)):
         signed = signed_names(text) - addressed
         if signed and not signed & known:
             found.setdefault(f"signed by {' '.join(sorted(signed))}")
@@ -77,6 +84,8 @@ def _parties(text: Text, checks: BriefChecks, found: dict[str, None]) -> None:
 
 def _replaced(text: Text, known: str, prompt: str, found: dict[str, None]) -> None:
     """A name of the brief is nowhere, and the text has another in the same company."""
+    if not _placed_names(prompt):
+        return
     normalised, wanted = normalise(text.raw), normalise(known)
     strange: list[tuple[str, frozenset[str]]] | None = None
     for name, company in _placed_names(prompt):
@@ -137,8 +146,9 @@ def _names_inside(text: Text) -> list[tuple[str, frozenset[str]]]:
 
 def _exchanged(raw: str, prompt: str, found: dict[str, None]) -> None:
     """One name doing to another in the text what the brief has the other way about."""
-    flat = " ".join(raw.split())
-    for same, exchanged in _actions(" ".join(prompt.split())):
+    actions = _actions(prompt)
+    flat = " ".join(raw.split()) if actions else ""
+    for same, exchanged in actions:
         match = exchanged.search(flat)
         if match is not None and same.search(flat) is None:
             found.setdefault(match.group()[:80])
@@ -146,13 +156,14 @@ def _exchanged(raw: str, prompt: str, found: dict[str, None]) -> None:
 
 @lru_cache(maxsize=256)
 def _actions(prompt: str) -> tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]:
-    names = tuple(dict.fromkeys((*names_in(prompt), *_FULL_NAME.findall(prompt))))
+    flat = " ".join(prompt.split())
+    names = tuple(dict.fromkeys((*names_in(flat), *_FULL_NAME.findall(flat))))
     found = []
     for first in names:
         for second in names:
             if first == second:
                 continue
-            match = re.search(rf"\b{re.escape(first)} ((?:[a-z]+ ){{1,3}}){re.escape(second)}\b", prompt)
+            match = re.search(rf"\b{re.escape(first)} ((?:[a-z]+ ){{1,3}}){re.escape(second)}\b", flat)
             if match is None or _VERB.match(match.group(1)) is None:
                 continue
             verb = re.escape(match.group(1).split()[0][:5])

@@ -7,6 +7,7 @@ nowhere, no negation stands in the sentence, and both sentences speak of the sam
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 from bakeoff.score.language import FUNCTION_WORDS
@@ -93,6 +94,9 @@ _BOUNDS = (
 _NUMBER = r"(?:[$€£] ?)?(\d[\d.,:]*\d|\d)"
 _DENIAL = re.compile(r"\b(?:not|no|never|without|cannot|nor|neither|instead)\b|n't\b")
 _WORDS = re.compile(r"[a-z]{4,}|\d[\d.,:]*\d|\d")
+_BEGUN = re.compile(r"(?<![\w-])[a-z]{1,3}")
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_DIGIT = re.compile(r"\d")
 _SPLIT = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
@@ -124,17 +128,17 @@ def _claims(prompt: str) -> tuple[tuple[re.Pattern[str], re.Pattern[str], frozen
     """Return what the brief claims: its word, the opposite, and what stands with it."""
     lowered = prompt.replace("’", "'").lower()
     found = []
-    for pair in _compiled():
-        for own, other in (pair, pair[::-1]):
-            if own.search(lowered) is None or other.search(lowered) is not None:
-                continue
-            company: set[str] = set()
-            for sentence in _SPLIT.split(lowered):
-                match = own.search(sentence)
-                if match is not None and not _is_denied(sentence, match):
-                    company |= _company(f"{sentence[: match.start()]} {sentence[match.end() :]}")
-            if company:
-                found.append((own, other, frozenset(company)))
+    sides = _sides()
+    for own, other in (sides[at] for at in _may_be_claimed(lowered)):
+        if own.search(lowered) is None or other.search(lowered) is not None:
+            continue
+        company: set[str] = set()
+        for sentence in _SPLIT.split(lowered):
+            match = own.search(sentence)
+            if match is not None and not _is_denied(sentence, match):
+                company |= _company(f"{sentence[: match.start()]} {sentence[match.end() :]}")
+        if company:
+            found.append((own, other, frozenset(company)))
     return tuple(found)
 
 
@@ -143,22 +147,84 @@ def _bounds(prompt: str) -> tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]:
     """Return for each bounded number of the brief how the text may bound it, and how it may not."""
     lowered = prompt.replace("’", "'").lower()
     found = []
-    for pair in _BOUNDS:
-        for own, other in (pair, pair[::-1]):
-            for match in re.finditer(rf"\b(?:{own})[ -](?:the )?{_NUMBER}", lowered):
-                number = re.escape(match.group(1))
-                ends = rf"[ -](?:the )?(?:[$€£] ?)?{number}(?![\d]|[.,:]\d)"
-                if re.search(rf"\b(?:{other}){ends}", lowered) is None:
-                    found.append((re.compile(rf"\b(?:{own}){ends}"), re.compile(rf"\b(?:{other}){ends}")))
+    for bound, own, other in _bounding() if _DIGIT.search(lowered) is not None else ():
+        for match in bound.finditer(lowered):
+            number = re.escape(match.group(1))
+            ends = rf"[ -](?:the )?(?:[$€£] ?)?{number}(?![\d]|[.,:]\d)"
+            if re.search(rf"\b(?:{other}){ends}", lowered) is None:
+                found.append((re.compile(rf"\b(?:{own}){ends}"), re.compile(rf"\b(?:{other}){ends}")))
     return tuple(found)
 
 
 @lru_cache(maxsize=1)
-def _compiled() -> tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]:
+def _bounding() -> tuple[tuple[re.Pattern[str], str, str], ...]:
     return tuple(
-        (re.compile(rf"(?<![\w-])(?:{one})(?![\w-])"), re.compile(rf"(?<![\w-])(?:{other})(?![\w-])"))
-        for one, other in _PAIRS
+        (re.compile(rf"\b(?:{own})[ -](?:the )?{_NUMBER}"), own, other)
+        for pair in _BOUNDS
+        for own, other in (pair, pair[::-1])
     )
+
+
+@lru_cache(maxsize=1)
+def _sides() -> tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]:
+    """Each side of each pair with its opposite."""
+    compiled = [[re.compile(rf"(?<![\w-])(?:{side})(?![\w-])") for side in pair] for pair in _PAIRS]
+    return tuple((own, other) for one, two in compiled for own, other in ((one, two), (two, one)))
+
+
+@lru_cache(maxsize=1)
+def _by_start() -> dict[str, list[int]]:
+    """How words begin, and the sides that have one beginning so: their places in `_sides`."""
+    found: dict[str, list[int]] = {}
+    for place, side in enumerate(side for pair in _PAIRS for side in pair):
+        for start in set(_starts(side)):
+            found.setdefault(start, []).append(place)
+    return found
+
+
+def _may_be_claimed(lowered: str) -> list[int]:
+    """The places of sides of which some word may stand in the text: most texts hold words of few, and are spared the others."""
+    known = _by_start()
+    begun = {part for word in _BEGUN.findall(lowered) for part in (word[:1], word[:2], word) if part in known}
+    return sorted({place for start in begun for place in known[start]})
+
+
+def _starts(alternatives: str) -> Iterator[str]:
+    """Yield how the first word of each alternative begins, up to three letters: for letters, and groups at the beginning."""
+    for alternative in _split_top(alternatives):
+        if alternative.startswith("(?:"):
+            group, rest = _first_group(alternative)
+            optional = rest.startswith("?")
+            for inside in _split_top(group):
+                yield from _starts(inside + rest.removeprefix("?"))
+            if optional:
+                yield from _starts(rest[1:])
+            continue
+        word = alternative[: len(alternative) - len(alternative.lstrip(_LETTERS))]
+        if alternative[len(word) : len(word) + 1] == "?":  # the last letter may be missing
+            word = word[:-1]
+        yield word[:3]
+
+
+def _split_top(alternatives: str) -> list[str]:
+    """Split at the bars outside of all groups."""
+    parts, depth = [""], 0
+    for character in alternatives:
+        depth += (character == "(") - (character == ")")
+        if character == "|" and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
+
+
+def _first_group(alternative: str) -> tuple[str, str]:
+    depth = 0
+    for at, character in enumerate(alternative):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return alternative[3:at], alternative[at + 1 :]
+    raise ValueError(f"a group is not closed: {alternative}")
 
 
 def _is_denied(sentence: str, match: re.Match[str]) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from bakeoff.score.brief import BriefChecks
@@ -180,8 +181,8 @@ def _names(text: str) -> set[str]:
     return {word.removesuffix("'s").removesuffix("’s") for word in words if word.casefold() not in _NOT_A_PERSON}
 
 
-def _sender_names(checks: BriefChecks) -> set[str]:
-    found = {word.rstrip(".,") for match in _SENDER.finditer(checks.prompt) for word in match.group(1).split()}
+def _sender_names(prompt: str) -> set[str]:
+    found = {word.rstrip(".,") for match in _SENDER.finditer(prompt) for word in match.group(1).split()}
     return {word for word in found if word.casefold() not in _NOT_A_PERSON}  # "by Friday" is no sender
 
 
@@ -199,10 +200,11 @@ def signed_names(text: Text) -> set[str]:
     return set() if "[" in signed else _names(signed)
 
 
-def brief_parties(checks: BriefChecks) -> tuple[set[str], set[str]]:
-    """Return the words of the sender's name, as far as the brief gives it, and those of all other names in the brief."""
-    senders = _sender_names(checks)
-    return senders, _names(checks.prompt) - senders
+@lru_cache(maxsize=256)
+def brief_parties(prompt: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the words of the sender's name, as far as the prompt gives it, and those of all other names in it."""
+    senders = _sender_names(prompt)
+    return frozenset(senders), frozenset(_names(prompt) - senders)
 
 
 def _recipient(text: Text, checks: BriefChecks) -> bool:
@@ -211,7 +213,7 @@ def _recipient(text: Text, checks: BriefChecks) -> bool:
     if line is None:
         return False
     addressed = _names(GREETING.sub(" ", line))
-    candidates = _names(checks.prompt) - _sender_names(checks)
+    candidates = _names(checks.prompt) - _sender_names(checks.prompt)
     prompt = checks.prompt.casefold()
     # "Dear team" answers a prompt that writes to the team.
     plain = any(word in prompt for word in words_in(GREETING.sub(" ", line).casefold()) if len(word) > 3)
@@ -221,7 +223,7 @@ def _recipient(text: Text, checks: BriefChecks) -> bool:
 def _sender(text: Text, checks: BriefChecks) -> bool:
     """The signature holds the sender the prompt names; without such a name, any name that is not the addressee's."""
     signed = _names(" \n ".join(line[:200] for line in closing_lines(text)))
-    wanted = _sender_names(checks)
+    wanted = _sender_names(checks.prompt)
     if wanted:
         return bool(signed & wanted)
     line = _greeting_line(text)

@@ -41,6 +41,7 @@ _NO_NEGATION = frozenset(
     str.split("only more less fewer later sooner longer earlier just least matter doubt wonder one")
 )
 _FREE = re.compile(r"-free\b|\bfree (?:of|from)\b")  # "nut-free", "free of nuts"; "free delivery" denies nothing
+_NO = re.compile(r"n(?<![^\W_].)(?:o|ot|ever|or|either|one|othing|obody)(?![^\W_])")
 _REACH = 4
 _COMMON = FUNCTION_WORDS["en"] | frozenset(
     str.split(
@@ -102,6 +103,8 @@ def negated_otherwise(text: str, prompt: str) -> tuple[str, ...]:
     >>> negated_otherwise("Shoes are not included.", "Classes, shoes included.")
     ('not included',)
     """
+    if not (_may_deny(prompt) or _may_deny(text)):
+        return ()
     asked = _uses(prompt, of_brief=True)
     said = _uses(text, of_brief=False)
     found: dict[str, None] = {}
@@ -113,6 +116,14 @@ def negated_otherwise(text: str, prompt: str) -> tuple[str, ...]:
         if not unsure and company & asked.plain.get(stem, frozenset()):
             found.setdefault(f"not {said.negated.get(stem, stem)}")
     return tuple(found)
+
+
+def _may_deny(text: str) -> bool:
+    """Whether there may be a negation in `text`: without one, neither it nor the brief negates anything."""
+    lowered = text.lower()
+    return _NO.search(lowered) is not None or any(
+        part in lowered for part in ("n't", "n’t", "without", "cannot", "-free", "free of", "free from")
+    )
 
 
 def stem_of(word: str) -> str:
