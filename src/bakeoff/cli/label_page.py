@@ -93,7 +93,7 @@ class _Page:
         try:
             said = await request.json()
             number, choice = said["number"], said["choice"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return JSONResponse({"error": "expected number and choice"}, 400)
         if not isinstance(number, int) or choice not in (*get_args(Choice), "undo"):
             return JSONResponse({"error": f"choice must be one of {', '.join(get_args(Choice))}, undo"}, 400)

@@ -31,6 +31,8 @@ def plan_traffic(traffic: str, run: str, target_p95_s: float, candidate: str | N
     from bakeoff.core.errors import UsageError
     from bakeoff.decide.capacity import plan_capacity
 
+    if not 0 < target_p95_s < float("inf"):
+        raise UsageError(f"--target-p95 {target_p95_s:g}: not a time", "write seconds, above 0")
     rate_per_s = _read_rate(traffic)
     measured = _read_run(run, candidate)
     try:

@@ -87,6 +87,8 @@ def read_prices(file: Path) -> dict[str, CloudPrice]:
     Raises:
         InvalidFile: it cannot be read, is no TOML, or has a price that is none.
     """
+    if file.exists() and not file.is_file():
+        raise _invalid(file, "", "is no regular file", "a TOML file")
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:

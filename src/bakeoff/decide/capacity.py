@@ -139,8 +139,8 @@ def plan_capacity(
     Raises:
         ValueError: a rate or a target that is not above 0.
     """
-    if not (target_p95_s > 0 and rate_per_s > 0):
-        raise ValueError(f"the load and the latency target must be above 0: {rate_per_s}, {target_p95_s}")
+    if not (0 < target_p95_s < float("inf") and 0 < rate_per_s < float("inf")):
+        raise ValueError(f"the load and the latency target must be numbers above 0: {rate_per_s}, {target_p95_s}")
     slow, fast = (None, None) if throughput is None else (_with_throughput(service, limit) for limit in throughput)
     replicas = _fewest(service, rate_per_s, target_p95_s, seed)
     around = [] if replicas is None else sorted({1, max(1, replicas - 1), replicas, replicas + 1})

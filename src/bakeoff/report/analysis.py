@@ -16,6 +16,7 @@ from bakeoff.decide.score_analysis import ScoreAnalysis
 from bakeoff.decide.wording import plural, sample_in_words
 from bakeoff.report.layout import bullets, cells, table, title
 
+_ALONE = "One model alone: there is nobody to compare it with."
 _HEADLINES = {
     "winner": "{choice} is best: it beats every other model.",
     "best_within_eps": "{choice}: no other is better by more than {eps:g} points.",
@@ -103,7 +104,9 @@ def print_analysis(document: Mapping[str, Any], console: Console) -> None:
     told = document["decision"]["reasons"]
     shown = [*told[:_MOST_REASONS], f"and {len(told) - _MOST_REASONS} more" if len(told) > _MOST_REASONS else ""]
     reasons = "\n".join(f"• {printable(reason)}" for reason in shown if reason)
-    said = Text.assemble((_headline(document["decision"], document["eps"]), "bold"), f"\n{reasons}")
+    alone = len(document["models"]) == 1
+    sentence = _ALONE if alone else _headline(document["decision"], document["eps"])
+    said = Text.assemble((sentence, "bold"), f"\n{reasons}")
     style = "green" if document["decision"]["choice"] else "yellow"
     parts.append(Panel(said, title="Decision", title_align="left", border_style=style))
     console.print(Group(*parts))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from struct import unpack
 from typing import Any, BinaryIO
@@ -87,14 +87,36 @@ def _unpack(archive: zipfile.ZipFile, file: BinaryIO, member: zipfile.ZipInfo, n
     return unpacked
 
 
-def _results(file: str, log: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> Results:
+def _results(file: str, log: Mapping[str, Any], samples: Any) -> Results:
     about = log["eval"]
-    task, model = str(about.get("task") or "task").rpartition("/")[2], str(about["model"])
+    task, model = str(about.get("task") or "task").rpartition("/")[2], about["model"]
+    if not isinstance(model, str):
+        raise _wrong(file, "eval.model", model, "a name")
+    if not isinstance(samples, list | tuple):
+        raise _wrong(file, "samples", samples, "a list of samples")
+    for number, sample in enumerate(samples):
+        _check_sample(file, number, sample)
     answers = [_answer(sample, model, task) for sample in samples]
     metrics = tuple(dict.fromkeys(name for answer in answers for name in answer.scores))
     status = log.get("status", "started")
     notes = () if status == "success" else (f"the log's status is {status!r}: it may lack samples",)
     return Results(file, "Inspect", answers, metrics, notes)
+
+
+def _check_sample(file: str, number: int, sample: Any) -> None:
+    """Raise InvalidFile where a sample is not of the shape that is read."""
+    where = f"samples[{number}]"
+    if not isinstance(sample, dict):
+        raise _wrong(file, where, sample, "an object")
+    epoch = sample.get("epoch")
+    if epoch is not None and (isinstance(epoch, bool) or not isinstance(epoch, int)):
+        raise _wrong(file, f"{where}.epoch", epoch, "a whole number")
+    if sample.get("scores") is not None and not isinstance(sample["scores"], dict):
+        raise _wrong(file, f"{where}.scores", sample["scores"], "scores by scorer")
+
+
+def _wrong(file: str, field: str, value: Any, expected: str) -> InvalidFile:
+    return InvalidFile((Problem(file, None, field, f"is {json.dumps(value)[:60]}", expected),))
 
 
 def _answer(sample: Mapping[str, Any], model: str, task: str) -> Answer:

@@ -47,6 +47,10 @@ def read_files(paths: Sequence[Path], reading: Reading) -> Scores:
         InvalidFile: what is wrong in it.
         MissingDependency: a format that takes a package which is not installed.
     """
+    for path in paths:
+        if not path.exists() or path.is_dir():
+            wrong = "is a folder" if path.is_dir() else "there is no such file"
+            raise UsageError(f"{path}: {wrong}", "name a table of scores, or results of a harness")
     found = [_open(path) for path in paths]
     if len(paths) == 1 and found[0] is None:
         if reading.metric is not None:
