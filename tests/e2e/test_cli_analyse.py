@@ -187,6 +187,7 @@ def test_wrong_arguments_and_files_are_told(space: InsideWorkspace, arguments: t
     write_csv(space.folder / "t.csv", draw(5))
     (space.folder / "t.jsonl").write_text('{"model": "a", "brief": "b", "score": 5}\n{oops\n')
     (space.folder / "t.parquet").write_bytes(b"not parquet at all")
+    (space.folder / "t.xlsx").write_bytes(b"PK")
     (space.folder / "latin.csv").write_bytes("model,brief,score\nmüller,b1,5\n".encode("latin-1"))
     refused = space.call("analyse", *arguments)
     assert refused.returncode == 2
@@ -199,6 +200,9 @@ def test_one_model_alone_is_described(space: InsideWorkspace) -> None:
     found = analysed(space, "t.csv", "--replay-race", "5")
     assert found["comparisons"] == []
     assert found["replay"] is None
+    shown = space.call("analyse", "t.csv").stdout
+    assert "nobody to compare it with" in shown
+    assert "beats every" not in shown
 
 
 def test_a_plan_is_the_reference_value(space: InsideWorkspace) -> None:

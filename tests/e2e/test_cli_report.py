@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import random
 import re
+import stat
 import sys
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -320,6 +322,15 @@ def test_what_cannot_be_done_is_told(among: InsideWorkspace) -> None:
         assert "cannot be written" in done.stderr
         assert "-o FILE" in done.stderr
     assert list(among.folder.iterdir()) == []  # nothing half written
+    os.mkfifo(among.folder / "pipe")
+    done = among.call("report", "latest", "-o", "pipe")
+    assert done.returncode == 2
+    assert "no regular file" in done.stderr
+    assert stat.S_ISFIFO((among.folder / "pipe").stat().st_mode)
+    (among.folder / "link.html").symlink_to("real.html")
+    assert among.call("report", "latest", "-o", "link.html").returncode == 0
+    assert (among.folder / "link.html").is_symlink()
+    assert (among.folder / "real.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     done = among.call("report", "20990101-000000-ffff")
     assert done.returncode == 2
     assert "there is no run" in done.stderr

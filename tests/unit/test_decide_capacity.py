@@ -84,7 +84,9 @@ def test_a_target_below_one_text_alone_is_held_by_nobody():
     assert plan.alone_p95_s > 1.0
 
 
-@pytest.mark.parametrize(("rate", "target"), [(0.0, 1.0), (-1.0, 1.0), (1.0, 0.0), (float("nan"), 1.0)])
+@pytest.mark.parametrize(
+    ("rate", "target"), [(0.0, 1.0), (-1.0, 1.0), (1.0, 0.0), (float("nan"), 1.0), (1.0, float("inf"))]
+)
 def test_what_makes_no_sense_is_refused(rate, target):
     with pytest.raises(ValueError, match="above 0"):
         plan_capacity(Service(0.001, 0.001, (10,), 1000.0, 1), rate, target, None)

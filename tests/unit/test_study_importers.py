@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -234,3 +235,29 @@ def test_what_does_not_go_together_is_told(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=said):
             read(*paths, **how)
     assert read(table).bounds == (0, 10)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"samples": {"a": 1}}, "samples"),
+        ({"samples": [{"id": 1, "scores": 7}]}, "samples[0].scores"),
+        ({"samples": [{"id": 1}, 5]}, "samples[1]"),
+        ({"samples": [{"id": 1, "epoch": "x"}]}, "samples[0].epoch"),
+        ({"eval": {"model": ["x"]}}, "eval.model"),
+    ],
+)
+def test_an_inspect_log_of_a_wrong_shape_is_told_with_its_field(
+    tmp_path: Path, change: dict[str, Any], field: str
+) -> None:
+    log = {"eval": {"model": "m", "task": "t"}, "status": "success", "samples": []} | change
+    (tmp_path / "log.json").write_text(json.dumps(log))
+    with pytest.raises(InvalidFile, match=re.escape(f": {field}")):
+        read(tmp_path / "log.json")
+
+
+def test_folders_and_files_that_are_not_there_are_called_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="it is no file"):
+        read(tmp_path)
+    with pytest.raises(UsageError, match="no such file"):
+        read(tmp_path / "nope.csv")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+MOST_TEXTS_WITH_PAGE = 1500
+
 if TYPE_CHECKING:
     from bakeoff.decide.conclusion import Conclusion
     from bakeoff.store.db import Store
@@ -13,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def finish(plan: Plan, store: Store) -> dict[str, Any]:
-    """Conclude a complete run, store its result, write `report.html`, `report.txt` and `result.json` into its folder.
+    """Conclude a complete run, store its result, write `report.txt`, `result.json` and a page into its folder.
+
+    A run of very many texts gets its page from `bakeoff report` alone: a tenth of its time, and a third of its memory.
 
     Raises:
         BakeoffError: a generation is missing, or the store or the run's folder refuses.
@@ -32,13 +36,18 @@ def finish(plan: Plan, store: Store) -> dict[str, Any]:
     try:
         (folder / "report.txt").write_text(as_text(document), encoding="utf-8")
         (folder / "result.json").write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
-        write_page(plan, store, document, conclusion.generations, conclusion.scores, folder / "report.html")
+        if _has_page(conclusion):
+            write_page(plan, store, document, conclusion.generations, conclusion.scores, folder / "report.html")
     except OSError as error:
         raise StoreError(
             f"the result is stored, and cannot be written to {folder}: {error.strerror}",
             f"free the disk, then: bakeoff show {plan.run_id}",
         ) from None
     return document
+
+
+def _has_page(conclusion: Conclusion) -> bool:
+    return len(conclusion.generations) <= MOST_TEXTS_WITH_PAGE
 
 
 def document_of(plan: Plan, store: Store, conclusion: Conclusion) -> dict[str, Any]:
@@ -53,6 +62,8 @@ def document_of(plan: Plan, store: Store, conclusion: Conclusion) -> dict[str, A
     from bakeoff.study.runner import run_folder
 
     steps = next_steps(plan, conclusion.decision.choice or conclusion.decision.leader)
+    if not _has_page(conclusion):
+        steps = (*steps, f"bakeoff report {plan.run_id} --open    makes a page of it, with every text")
     if any(generation.error_kind == EndpointGone.kind for generation in conclusion.generations):
         again = f"bakeoff run --resume {plan.run_id}    asks for the missing texts, once their endpoint answers again"
         steps = (again, *steps)
@@ -75,7 +86,9 @@ def document_of(plan: Plan, store: Store, conclusion: Conclusion) -> dict[str, A
         machine=plan.machine.model_dump(mode="json"),
         budget=plan.budget.model_dump(mode="json"),
         elapsed_s=store.elapsed_s(plan.run_id),
-        report=str(run_folder(workspace_folder(), plan.run_id) / "report.html"),
+        report=str(
+            run_folder(workspace_folder(), plan.run_id) / f"report.{'html' if _has_page(conclusion) else 'txt'}"
+        ),
         version=plan.version,
         weights=_weights(plan),
     )

@@ -35,6 +35,7 @@ def write_page(
     """
     from bakeoff.report.page.assembly import render_report
 
+    named, target = target, target.resolve()  # of a link what it points to, never the link itself
     html = render_report(page_facts(plan, store, document, generations, scores))
     # Under another name first: who looks at the file meanwhile sees the old page, never half of one.
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
@@ -49,7 +50,7 @@ def write_page(
     except BaseException:
         written.unlink()
         raise
-    return target
+    return named
 
 
 def page_facts(

@@ -56,12 +56,10 @@ def write_report(store: Store, run_id: str, target: Path | None = None) -> Path:
     from bakeoff.study.execute import load_plan
     from bakeoff.study.runner import run_folder
 
-    if target is not None:
-        # A link's target is what is meant; a device or a pipe is never replaced by a file.
-        target = target.resolve()
-        if target.exists() and not target.is_file():
-            what = "a folder" if target.is_dir() else "no regular file"
-            raise UsageError(f"{target} is {what}", "name the file to write, such as report.html")
+    if target is not None and target.exists() and not target.is_file():
+        # A device or a pipe is never replaced by a file.
+        what = "it is a folder" if target.is_dir() else "it is no regular file"
+        raise UsageError(f"the report cannot be written to {target}: {what}", "name another file with -o FILE")
     plan = load_plan(store, run_id)
     row = store.run(plan.run_id)
     if row is not None and row.result is not None:

@@ -96,23 +96,24 @@ def print_analysis(document: Mapping[str, Any], console: Console) -> None:
         *_differences(document),
     ]
     for name, section in document["by_content_type"].items():
-        decision = section["decision"]
-        parts += [title(f"{printable(name)}: {_headline(decision, document['eps'])}"), _models(section["models"])]
+        said = _headline(section["decision"], document["eps"], len(section["models"]))
+        parts += [title(f"{printable(name)}: {said}"), _models(section["models"])]
     parts += bullets("A race on these scores", _replay_lines(document["replay"], len(document["models"])))
     parts += bullets("Taken from other harnesses", _taken_lines(document))
     parts += bullets("Note", [printable(note) for note in document["notes"]])
     told = document["decision"]["reasons"]
     shown = [*told[:_MOST_REASONS], f"and {len(told) - _MOST_REASONS} more" if len(told) > _MOST_REASONS else ""]
     reasons = "\n".join(f"• {printable(reason)}" for reason in shown if reason)
-    alone = len(document["models"]) == 1
-    sentence = _ALONE if alone else _headline(document["decision"], document["eps"])
-    said = Text.assemble((sentence, "bold"), f"\n{reasons}")
+    sentence = _headline(document["decision"], document["eps"], len(document["models"]))
+    shown_decision = Text.assemble((sentence, "bold"), f"\n{reasons}")
     style = "green" if document["decision"]["choice"] else "yellow"
-    parts.append(Panel(said, title="Decision", title_align="left", border_style=style))
+    parts.append(Panel(shown_decision, title="Decision", title_align="left", border_style=style))
     console.print(Group(*parts))
 
 
-def _headline(decision: Mapping[str, Any], eps: float) -> str:
+def _headline(decision: Mapping[str, Any], eps: float, models: int) -> str:
+    if models == 1:
+        return _ALONE
     filled = _HEADLINES[decision["outcome"]].format(choice=decision["choice"], leader=decision["leader"], eps=eps)
     return printable(filled)
 

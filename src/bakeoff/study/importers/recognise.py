@@ -48,9 +48,9 @@ def read_files(paths: Sequence[Path], reading: Reading) -> Scores:
         MissingDependency: a format that takes a package which is not installed.
     """
     for path in paths:
-        if not path.exists() or path.is_dir():
-            wrong = "is a folder" if path.is_dir() else "there is no such file"
-            raise UsageError(f"{path}: {wrong}", "name a table of scores, or results of a harness")
+        if not path.is_file() and (path.exists() or path.suffix):
+            wrong = "it is no file" if path.exists() else "there is no such file"
+            raise UsageError(f"{path} cannot be read: {wrong}", "name a table, or results of a harness")
     found = [_open(path) for path in paths]
     if len(paths) == 1 and found[0] is None:
         if reading.metric is not None:
