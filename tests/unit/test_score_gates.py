@@ -278,6 +278,7 @@ def test_hardly_any_text_is_empty(kind, text):
         ("Buy now!", {"prompt": "Write a short slogan for the boat yard Tarn & Oar in Kendal."}),
         ("Handmade skiffs", {"prompt": "Say in two words what Tarn & Oar builds."}),
         ("tarn.example/50", {"prompt": "Post the link tarn.example/50 alone."}),
+        ("Social", {"prompt": "Decide if this e-mail belongs to Promotions or Social.", "content_type": "email"}),
         ("50 🚣", {"prompt": "Tweet only the number 50 and one emoji."}),
         ("🚣🚣", {"prompt": "Tweet nothing but rowing emoji."}),
         ("五十番目のボート", {"language": "ja"}),

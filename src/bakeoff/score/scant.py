@@ -1,7 +1,7 @@
 """A text of hardly any words: `y` is no tweet, and `Buy now!` no marketing copy.
 
-Two words can be right where the brief asks for as many, for a slogan, or only for a link or an emoji. Of a content type of
-one's own nobody knows how long its texts are.
+Two words can be right where the brief asks for as many, for a slogan or a choice, or only for a link or an emoji. Of a
+content type of one's own nobody knows how long its texts are.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ _FEW_CHARACTERS = 30
 _UNCOUNTED = frozenset({"my", "km", "lo", "bo"})
 _ASKS_FOR_FEW = re.compile(
     r"\b(?:one|two|single|1|2)[ -]words?\b"
-    r"|\A\W{0,8}(?:\w{1,40}\W{1,8}){0,6}?(?:slogan|tagline|strapline|motto|headline|button|label)s?\b",
+    r"|\A\W{0,8}(?:\w{1,40}\W{1,8}){0,6}?(?:slogan|tagline|strapline|motto|headline|button|label)s?\b"
+    r"|\A\W{0,8}(?:decide|classify|categori[sz]e|choose|pick|select|name|identify|which)\b",
     re.IGNORECASE,
 )
 _ONLY = re.compile(r"\b(?:only|just|alone|nothing (?:but|else))\b", re.IGNORECASE)
