@@ -18,7 +18,7 @@ GOOD = {
         "lamp, then load the first tray.\n\nThe first public day is 14 March."
     ),
 }
-POOR = "Ask nobody."
+POOR = "Ask nobody at all."
 
 
 def write_texts(path: Path, kinds: dict[str, str], *, good: bool = True, leave_out: set[str] | None = None) -> Path:

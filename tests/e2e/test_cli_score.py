@@ -135,3 +135,30 @@ def test_a_line_without_an_end_takes_no_memory(space: InsideWorkspace) -> None:
     assert [error["line"] for error in document["errors"]] == [1]
     assert "is longer than" in document["errors"][0]["message"]
     assert [text["id"] for text in document["texts"]] == ["a"]
+
+
+def test_a_misspelt_content_type_is_scored_and_told_once(space: InsideWorkspace) -> None:
+    lines = [
+        FINE | {"id": str(index), "content_type": name} for index, name in enumerate(["x", "twet", "Twet", "memo"])
+    ]
+    done = space.call("score", write(space, *lines), "--json")
+    assert done.returncode == 0
+    assert [text["content_type"] for text in json.loads(done.stdout)["texts"]] == ["tweet", "twet", "twet", "memo"]
+    said = "content type 'twet' is not one of linkedin_post, tweet, business_email, technical_doc, marketing_copy"
+    assert done.stderr.splitlines() == [f"t.jsonl:2: {said}; did you mean tweet?"]
+
+
+@pytest.mark.parametrize("lines", [["name: mine", "", "briefs:"], [f"- brief {number}" for number in range(60)]])
+def test_another_kind_of_file_is_told_once_with_an_example(space: InsideWorkspace, lines: list[str]) -> None:
+    done = space.call("score", write(space, *lines), "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("no JSON Lines file") == 1
+    assert "t.jsonl:" not in done.stderr
+    example = done.stderr[done.stderr.index("{") : done.stderr.rindex("}") + 1]
+    assert space.call("score", write(space, " ".join(example.split()))).returncode == 0
+
+
+def test_lines_that_are_no_json_before_a_text_are_told_one_by_one(space: InsideWorkspace) -> None:
+    document = json.loads(space.call("score", write(space, "a", "b", "c", "d", FINE, "e"), "--json").stdout)
+    assert [error["line"] for error in document["errors"]] == [1, 2, 3, 4, 6]
+    assert [text["id"] for text in document["texts"]] == ["fine"]

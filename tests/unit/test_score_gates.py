@@ -11,6 +11,7 @@ import pytest
 from bakeoff.score.brief import BriefChecks, make_checks
 from bakeoff.score.composite import score_text
 from bakeoff.score.gates import GATES, run_gates
+from bakeoff.score.norms import NORMS
 from bakeoff.score.text import Text
 
 DATA = Path(__file__).parent.parent / "data" / "score"
@@ -259,3 +260,47 @@ def test_every_gate_answers_for_itself():
     assert len(GATES) == 13
     both = gates_of("Sure! Here is your post:\n\nThe 50th skiff of Tarn & Oar is")
     assert list(both) == ["meta_chatter", "truncated"]
+
+
+@pytest.mark.parametrize("kind", NORMS)
+@pytest.mark.parametrize("text", ["y", "Buy now!", "#Kendal", "ok 👍", "好"])
+def test_hardly_any_text_is_empty(kind, text):
+    assert list(gates_of(text, content_type=kind)) == ["empty"]
+    assert score_text(text, "stop", checks(content_type=kind)).value == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "declared"),
+    [
+        ("Buy now!", {"limits": {"max_words": 5}}),
+        ("Buy now!", {"limits": {"max_characters": 20}}),
+        ("Buy now!", {"content_type": "button text"}),
+        ("Buy now!", {"prompt": "Write a short slogan for the boat yard Tarn & Oar in Kendal."}),
+        ("Handmade skiffs", {"prompt": "Say in two words what Tarn & Oar builds."}),
+        ("tarn.example/50", {"prompt": "Post the link tarn.example/50 alone."}),
+        ("Social", {"prompt": "Decide if this e-mail belongs to Promotions or Social.", "content_type": "email"}),
+        ("50 🚣", {"prompt": "Tweet only the number 50 and one emoji."}),
+        ("🚣🚣", {"prompt": "Tweet nothing but rowing emoji."}),
+        ("五十番目のボート", {"language": "ja"}),
+        ("Buy the skiff", {}),
+        ("```bash\nls\n```", {"content_type": "docs"}),
+    ],
+)
+def test_few_words_that_are_enough_are_not_empty(text, declared):
+    assert "empty" not in gates_of(text, **declared)
+
+
+def test_a_link_alone_is_empty_where_the_brief_asks_for_words_as_well():
+    assert "empty" in gates_of("tarn.example/50", prompt="Tweet about the 50th skiff, with the link tarn.example/50.")
+
+
+@pytest.mark.parametrize("text", ["asdf asdf asdf asdf", "Skiff skiff SKIFF!", "yes yes yes yes boat", "50 50 50 50"])
+def test_one_word_over_and_over_is_repetition(text):
+    assert "repetition" in gates_of(text, content_type="email")
+
+
+def test_words_that_the_brief_repeats_and_ordinary_short_texts_are_no_repetition():
+    thrice = "Location, location, location!"
+    assert "repetition" not in gates_of(thrice, prompt=f"Tweet only this: {thrice}")
+    for text in ("Yes, yes and no", "Oar by oar", "Row, row, row your boat", "We row, we rest, we row"):
+        assert "repetition" not in gates_of(text)

@@ -20,6 +20,7 @@ def score(file: Path, *, as_json: bool) -> int:
     FILE has a JSON object a line: id, content_type, brief, text; if there are such:
     must_include, must_not_include, limits, parts, source, language, finish_reason.
     Lines that cannot be scored are told, and the others scored; the exit code is then 2.
+    A content type of your own is scored too; one that looks like a slip is told once.
     """
     from rich.console import Console
 
@@ -27,10 +28,16 @@ def score(file: Path, *, as_json: bool) -> int:
     from bakeoff.core.plain import printable
     from bakeoff.report.scores import SCHEMA, Scoresheet, text_entry
     from bakeoff.score.composite import score_text
+    from bakeoff.score.norms import NORMS, near_content_type
     from bakeoff.study.text_lines import LineProblem, read_texts
 
     sheet = Scoresheet()
     errors = Console(stderr=True)
+    types: set[str] = set()
+
+    def tell(line: int, said: str) -> None:
+        errors.print(printable(f"{file}:{line}: {said}"), highlight=False, markup=False, soft_wrap=True)
+
     lines = read_texts(file)
     first = next(lines, None)
     if first is None:
@@ -40,9 +47,12 @@ def score(file: Path, *, as_json: bool) -> int:
     for found in chain([first], lines):
         if isinstance(found, LineProblem):
             sheet.fail(found.line, found.message)
-            said = printable(f"{file}:{found.line}: {found.message}")
-            errors.print(said, highlight=False, markup=False, soft_wrap=True)
+            tell(found.line, found.message)
             continue
+        own = found.checks.content_type
+        if own not in types and (meant := near_content_type(own)) is not None:
+            tell(found.line, f"content type {own!r} is not one of {', '.join(NORMS)}; did you mean {meant}?")
+        types.add(own)
         result = score_text(found.text, found.finish_reason, found.checks)
         if as_json:
             entry = text_entry(found.id, found.checks.content_type, result)

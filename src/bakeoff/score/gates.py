@@ -26,49 +26,15 @@ from bakeoff.score.language import (
     words_in,
 )
 from bakeoff.score.norms import weighted_length
-from bakeoff.score.repetition import duplicate_sentences, immediate_loop
+from bakeoff.score.repetition import duplicate_sentences, immediate_loop, only_word
+from bakeoff.score.scant import find_scant
 from bakeoff.score.text import Text, brief_words, is_listing, may_link, parsed
 from bakeoff.score.truncation import find_truncation
 
 Finding = tuple[str, str]
 
 _LATIN = frozenset(
-    [
-        "en",
-        "de",
-        "fr",
-        "es",
-        "it",
-        "nl",
-        "pt",
-        "sv",
-        "da",
-        "no",
-        "nb",
-        "fi",
-        "pl",
-        "cs",
-        "sk",
-        "sl",
-        "hr",
-        "hu",
-        "ro",
-        "tr",
-        "vi",
-        "id",
-        "ms",
-        "et",
-        "lv",
-        "lt",
-        "sq",
-        "is",
-        "ga",
-        "cy",
-        "eu",
-        "ca",
-        "gl",
-        "af",
-    ]
+    str.split("en de fr es it nl pt sv da no nb fi pl cs sk sl hr hu ro tr vi id ms et lv lt sq is ga cy eu ca gl af")
 )
 _OTHER_SCRIPT = frozenset(str.split("ja zh ko ru uk bg mk el ar fa he hi th ka hy bn ta"))
 _SQUARE = re.compile(r"(?<!!)\[(?!\s?[xX]?\s?\])([^\W\d_][\w'’ /.-]{1,48})\](?![(\[:])")
@@ -179,12 +145,13 @@ _TOPIC_STOP = (
 
 
 def run_gates(text: Text, finish_reason: str, checks: BriefChecks) -> tuple[GateHit, ...]:
-    """Return the gates that `text` does not pass, at most one hit a gate; `empty` alone where there is no text.
+    """Return the gates that `text` does not pass, at most one hit a gate; `empty` alone where there is hardly any text.
 
     `finish_reason` is `stop`, `length` or `error`, as stored with a generation.
     """
-    if not text.words and not text.code_blocks:
-        return (GateHit(gate="empty", rule="no words", evidence=ascii(text.raw[:40])),)
+    scant = find_scant(text, checks)
+    if scant is not None:
+        return (GateHit(gate="empty", rule=scant[0], evidence=scant[1]),)
     hits: list[GateHit] = []
     for name, gate in GATES.items():
         finding = gate(text, finish_reason, checks)
@@ -259,8 +226,11 @@ _REPEATS = 0.25
 _LIST_REPEATS = 0.5
 
 
-def _repetition(text: Text, _finish: str, _checks: BriefChecks) -> Finding | None:
+def _repetition(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
     words = text.words
+    # Where the brief itself says "location, location, location", the text may.
+    if (word := only_word(words)) is not None and f" {' '.join(words)} " not in f" {' '.join(_asked(checks))} ":
+        return "says one word over and over", word[:120]
     # A phrase that stands three times in a row repeats a run of four words.
     if text.repeated_share > 0 and (loop := immediate_loop(words)) is not None:
         return "a phrase stands three times in a row", loop[:120]
@@ -272,6 +242,10 @@ def _repetition(text: Text, _finish: str, _checks: BriefChecks) -> Finding | Non
         if share > 0.3:
             return f"{share:.0%} of sentences are repeated", sentence[:120]
     return None
+
+
+def _asked(checks: BriefChecks) -> tuple[str, ...]:
+    return brief_words(checks.prompt, checks.source)
 
 
 def _truncated(text: Text, finish: str, checks: BriefChecks) -> Finding | None:

@@ -7,6 +7,7 @@ above 3,000 characters. Soft word ranges are this project's convention: a text i
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -142,6 +143,9 @@ _ALIASES: Mapping[str, str] = MappingProxyType(
 )
 
 
+_NEAR = 0.84
+
+
 @lru_cache(maxsize=256)
 def canonical_content_type(name: str) -> str:
     """Return the name used everywhere for `name`: aliases resolved, lower case, underscores.
@@ -153,6 +157,21 @@ def canonical_content_type(name: str) -> str:
     """
     key = "_".join(name.replace("-", " ").replace("_", " ").split()).casefold()
     return _ALIASES.get(key, key)
+
+
+def near_content_type(name: str) -> str | None:
+    """Return the built-in type that an unknown `name` was probably meant to be; None for a known one and for others.
+
+    >>> near_content_type("twet"), near_content_type("emial"), near_content_type("tweet"), near_content_type("press release")
+    ('tweet', 'business_email', None, None)
+    """
+    own = canonical_content_type(name)
+    if own in NORMS:
+        return None
+    known = [*NORMS, *_ALIASES]
+    swapped = [each for each in known if sorted(each) == sorted(own)]
+    near = swapped or difflib.get_close_matches(own, known, n=1, cutoff=_NEAR)
+    return canonical_content_type(near[0]) if near else None
 
 
 def norms_for(content_type: str) -> ContentNorms:

@@ -36,3 +36,11 @@ def immediate_loop(words: Sequence[str]) -> str | None:
             if run >= needed and any(not word.isdigit() for word in words[index - period + 1 : index + 1]):
                 return " ".join(words[index - period + 1 : index + 1])
     return None
+
+
+def only_word(words: Sequence[str]) -> str | None:
+    """Return the word that is all of 3 words or more, or 80 % of 4 or more; None where there is none."""
+    if len(words) < 3:
+        return None
+    word, count = Counter(words).most_common(1)[0]
+    return word if count == len(words) or (len(words) >= 4 and count >= 0.8 * len(words)) else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -24,6 +25,11 @@ _OPTIONAL = (*_DECLARED, "finish_reason")
 _ENDINGS = ("stop", "length")
 _NEAR = 0.84
 _MAX_LINE_BYTES = 4_000_000
+_FIRST_LINES = 5
+_EXAMPLE = (
+    "expected a JSON object a line, such as "
+    '{"id": "1", "content_type": "tweet", "brief": "Tweet that we open on 3 May.", "text": "Our doors open on 3 May!"}'
+)
 
 
 class TextLine(NamedTuple):
@@ -37,26 +43,44 @@ class TextLine(NamedTuple):
 
 
 class LineProblem(NamedTuple):
-    """A line that cannot be scored; `line` counts from 1."""
+    """A line that cannot be scored; `line` counts from 1. `is_json` is False where it is not even JSON."""
 
     line: int
     message: str
+    is_json: bool = True
 
 
 def read_texts(path: Path) -> Iterator[TextLine | LineProblem]:
     """Yield a file's texts in order; blank lines are passed over.
 
     Raises:
-        UsageError: the file cannot be read.
+        UsageError: the file cannot be read, or is another kind of file: its first lines are no JSON.
     """
-    seen: dict[str, int] = {}
     try:
         with path.open("rb") as file:
-            for number, raw in enumerate(_lines(file), 1):
-                if raw.strip():
-                    yield _read_line(number, raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw, seen)
+            lines = _read_lines(file)
+            foreign: list[LineProblem] = []
+            for found in islice(lines, _FIRST_LINES):
+                if not isinstance(found, LineProblem) or found.is_json:
+                    lines = chain([found], lines)
+                    break
+                foreign.append(found)
+            else:
+                # One line that is no JSON may be a slip of the pen; several and nothing else are another kind of file.
+                if len(foreign) > 1:
+                    raise UsageError(
+                        f"{path} is no JSON Lines file: its first {len(foreign)} lines are no JSON", _EXAMPLE
+                    )
+            yield from chain(foreign, lines)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", "name a file of JSON lines") from None
+
+
+def _read_lines(file: BinaryIO) -> Iterator[TextLine | LineProblem]:
+    seen: dict[str, int] = {}
+    for number, raw in enumerate(_lines(file), 1):
+        if raw.strip():
+            yield _read_line(number, raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw, seen)
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
@@ -71,12 +95,16 @@ class _Unreadable(Exception):
     """Why a line is no text to score."""
 
 
+class _NoJson(_Unreadable):
+    """A line that is not even JSON."""
+
+
 def _read_line(number: int, raw: bytes, seen: dict[str, int]) -> TextLine | LineProblem:
     try:
         fields = _fields(raw)
         checks = _checks(fields)
     except _Unreadable as error:
-        return LineProblem(number, str(error))
+        return LineProblem(number, str(error), is_json=not isinstance(error, _NoJson))
     name = str(fields["id"])
     if seen.setdefault(name, number) != number:
         taken = f"id: {name!r} is the id of line {seen[name]} already, expected one that is not taken"
@@ -90,9 +118,9 @@ def _fields(raw: bytes) -> dict[str, Any]:
     try:
         fields = json.loads(raw.decode("utf-8"), object_pairs_hook=_once_each)
     except UnicodeDecodeError as error:
-        raise _Unreadable(f"byte {error.start} is not UTF-8, expected UTF-8 text") from None
+        raise _NoJson(f"byte {error.start} is not UTF-8, expected UTF-8 text") from None
     except (ValueError, RecursionError):
-        raise _Unreadable(f"is no JSON, expected an object with {', '.join(_REQUIRED)}") from None
+        raise _NoJson(f"is no JSON, expected an object with {', '.join(_REQUIRED)}") from None
     if not isinstance(fields, dict):
         raise _Unreadable(f"is no JSON object, expected one with {', '.join(_REQUIRED)}")
     wrong = _wrong_fields(fields)
