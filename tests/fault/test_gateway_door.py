@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import socket
 
 import pytest
@@ -131,6 +132,31 @@ def test_wrong_requests_name_what_is_wrong(loop, gateway, body, code):
     assert (status, json.loads(answer)["error"]["code"]) == (400, code)
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
+@pytest.mark.parametrize(
+    ("fields", "param", "expected"),
+    [
+        ({"metadata": 5}, "metadata", "must be an object"),
+        ({"metadata": []}, "metadata", "must be an object"),
+        ({"metadata": {"content_type": 5}}, "metadata.content_type", "must be a string"),
+        ({"stream_options": 5}, "stream_options", "must be an object"),
+        ({"stream_options": {"include_usage": 1}}, "stream_options.include_usage", "must be true or false"),
+    ],
+)
+def test_options_of_a_wrong_type_are_not_taken_for_unsaid(loop, gateway, path, fields, param, expected):
+    body = request("auto", prompt="x", **fields)
+    status, _, answer = post(loop, gateway, json.dumps(body).encode(), path)
+    value = json.loads(answer)
+    assert is_error(value)
+    assert (status, value["error"]["param"], value["error"]["code"]) == (400, param, "invalid_type")
+    assert expected in value["error"]["message"]
+
+
+def test_options_that_are_null_are_unsaid(loop, gateway):
+    body = request("a", metadata={"content_type": None, "mine": "x"}, stream_options=None)
+    assert post(loop, gateway, json.dumps(body).encode())[0] == 200
+
+
 @pytest.mark.parametrize("depth", [*range(880, 1000, 5), 2000])
 def test_deep_bodies_are_refused_or_passed_on(loop, gateway, depth):
     body = b'{"model": "a", "messages": [{"role": "user", "content": "x"}], "y": ' + b"[" * depth + b"]" * depth + b"}"
@@ -146,7 +172,7 @@ def test_an_unknown_model_is_404_with_what_exists(loop, gateway):
     assert "bakeoff/tweet" in error["message"]
 
 
-@pytest.mark.parametrize("megabytes", [2, 50, 200])
+@pytest.mark.parametrize("megabytes", [2, 20, 50, 200])
 def test_a_huge_body_is_413_whether_or_not_it_is_read_to_the_end(loop, gateway, megabytes):
     async def ask():
         reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rpartition(":")[2]))
@@ -163,7 +189,7 @@ def test_a_huge_body_is_413_whether_or_not_it_is_read_to_the_end(loop, gateway, 
         return answer
 
     answer = loop.run_until_complete(ask())
-    if megabytes <= 2 or answer:
+    if megabytes <= 20 or answer:
         assert answer.startswith(b"HTTP/1.1 413")
         assert b"body_too_large" in answer
     assert get(loop, gateway, "/health")[0] == 200
@@ -248,6 +274,67 @@ def test_slow_requests_are_ended_in_time(loop, gateway, sent):
         return loop.time() - begun
 
     assert loop.run_until_complete(ask()) < 5
+
+
+async def first_answer(gateway, sent):
+    """Send, then wait; return the first bytes of the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rpartition(":")[2]))
+    writer.write(sent)
+    answer = await asyncio.wait_for(reader.read(65536), 10)
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize("path", [b"/v1/chat/completions", b"/v1/completions"])
+def test_a_body_that_never_begins_is_not_waited_for(loop, gateway, path):
+    head = b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n" % path
+    answer = loop.run_until_complete(first_answer(gateway, head))
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"request_timeout" in answer
+
+
+@pytest.mark.parametrize("expect", [b"", b"Expect: 100-continue\r\n"])
+def test_a_declared_size_above_the_limit_is_413_before_the_body_comes(loop, gateway, expect):
+    head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n%bContent-Length: 2000000\r\n\r\n" % expect
+    answer = loop.run_until_complete(first_answer(gateway, head))
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert is_error(json.loads(answer.partition(b"\r\n\r\n")[2]))
+
+
+def test_a_body_in_chunks_above_the_limit_is_413_while_it_comes(loop, gateway):
+    head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunk = b"%x\r\n%b\r\n" % (2_000_000, b"x" * 2_000_000)
+    answer = loop.run_until_complete(first_answer(gateway, head + chunk))
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
+def test_a_websocket_is_refused_without_advice_to_install_one(loop, gateway, caplog):
+    head = b"GET /v1/realtime HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    answer = loop.run_until_complete(first_answer(gateway, head))
+    assert answer.startswith(b"HTTP/1.1 404")
+    assert b"unknown_url" in answer
+    assert caplog.text == ""
+
+
+def test_the_end_cuts_streams_and_unsent_bodies_without_a_traceback(tmp_path, caplog):
+    async def work():
+        server = ServerSettings(port=0, drain_s=1, body_s=30)
+        commands = fakes(a=["--tokens", "100000", "--delay-s", "0.02"])
+        async with running(PLAN, tmp_path, commands=commands, server=server) as gateway:
+            head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n"
+            unsent = asyncio.create_task(first_answer(gateway, head))
+            async with gateway.post(request("a", stream=True)) as response:
+                await response.content.readany()
+                gateway.server.stop()
+                return await response.read(), await unsent
+
+    with caplog.at_level(logging.INFO):
+        streamed, unsent = asyncio.run(work())
+    assert b"gateway_stopping" in streamed
+    assert unsent.startswith(b"HTTP/1.1 503")
+    assert b"gateway_stopping" in unsent
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
+    assert "ASGI" not in caplog.text
 
 
 def test_two_hundred_slow_clients_leave_others_alone(loop, gateway):

@@ -194,6 +194,34 @@ def test_a_prompt_longer_than_the_context_is_refused_and_an_answer_is_cut_to_it(
     assert (answer.usage.completion_tokens, answer.choices[0].finish_reason) == (6, "length")
 
 
+@pytest.mark.parametrize("path", ["chat/completions", "completions"])
+def test_megabytes_are_refused_before_they_are_tokenised(sdk, path):
+    text = "word " * 1_500_000
+    asked = {"prompt": text} if path == "completions" else {"messages": [{"role": "user", "content": text}]}
+    with pytest.raises(openai.BadRequestError, match="characters, and the context holds 4096 tokens") as caught:
+        sdk.post(f"/{path}", cast_to=object, body={"model": "tiny", **asked})
+    assert caught.value.code == "context_length_exceeded"
+
+
+def test_others_are_answered_while_a_long_text_is_tokenised(served):
+    async def work():
+        async with EndpointClient(served[0], "tiny") as client:
+            begun = asyncio.get_running_loop().time()
+            text = "word " * 200_000  # fewer characters than 256 x 4096, and far more tokens than 4096
+            long = asyncio.create_task(client.generate([{"role": "user", "content": text}], SAMPLED, 0))
+            waits = []
+            while not long.done():
+                asked = asyncio.get_running_loop().time()
+                await client.health()
+                waits.append(asyncio.get_running_loop().time() - asked)
+            with pytest.raises(EndpointRefused, match="tokens, and the context holds 4096"):
+                await long
+            return waits, asyncio.get_running_loop().time() - begun
+
+    waits, whole_s = asyncio.run(work())
+    assert max(waits) < whole_s / 2
+
+
 def test_our_client_times_and_counts(served):
     answer = ask(served[0])
     timings = answer.timings

@@ -6,7 +6,8 @@ import pytest
 from tokenizers import processors
 
 from bakeoff.core.errors import InvalidFile, UsageError
-from bakeoff.engines.text import TextCodec
+from bakeoff.engines.requests import PromptTooLong
+from bakeoff.engines.text import LONG_TEXT, MOST_CHARACTERS_A_TOKEN, TextCodec
 from tiny_model import make_tokenizer
 
 USER = [{"role": "user", "content": "Hi"}]
@@ -90,6 +91,20 @@ def test_there_is_never_a_second_begin_of_text(write):
     assert codec.encode("Hi").count(bos) == 1
     (write(tokenizer) / "tokenizer_config.json").write_text('{"bos_token": "<s>"}')
     assert TextCodec.load(write(tokenizer)).encode_chat(USER).count(bos) == 1
+
+
+def test_a_text_that_cannot_fit_is_not_encoded(write):
+    codec = TextCodec.load(write())
+    hopeless = "a " * (MOST_CHARACTERS_A_TOKEN * 5)
+    for encode in (codec.encode, lambda text, context: codec.encode_chat([{"role": "user", "content": text}], context)):
+        with pytest.raises(PromptTooLong, match="characters, and the context holds 8 tokens"):
+            encode(hopeless, 8)
+        assert len(encode(hopeless, 16)) > 16  # who counts tokens says so
+
+
+def test_a_long_text_has_the_ids_of_its_parts(write):
+    codec = TextCodec.load(write())
+    assert codec.encode(" The cat sat." * LONG_TEXT) == codec.encode(" The cat sat.") * LONG_TEXT
 
 
 def test_every_file_may_name_an_end_of_text(write):

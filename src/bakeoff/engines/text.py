@@ -20,8 +20,13 @@ from tokenizers import Tokenizer
 
 from bakeoff.core.errors import InvalidFile, Problem
 from bakeoff.engines.chat_template import FALLBACK, LAST_USER, ChatTemplate
+from bakeoff.engines.requests import PromptTooLong
 
 REPLACEMENT = "\ufffd"
+LONG_TEXT = 16_384
+"""Characters, from where other threads should go on while a text is encoded."""
+MOST_CHARACTERS_A_TOKEN = 256
+"""An assumption, and a generous one: longer texts than so many times the context are not encoded to see whether they fit."""
 
 
 class Vocabulary(Protocol):
@@ -56,6 +61,8 @@ class TokenizerFile:
 
     def encode(self, text: str, *, special: bool) -> list[int]:
         """Return ids."""
+        if len(text) > LONG_TEXT:  # `encode` keeps the interpreter's lock all the while, `encode_batch` gives it up
+            return list(self._tokenizer.encode_batch([text], add_special_tokens=special)[0].ids)
         return list(self._tokenizer.encode(text, add_special_tokens=special).ids)
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -101,22 +108,30 @@ class TextCodec:
             tokenizer.token_to_id(bos) if bos else None,
         )
 
-    def encode_chat(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
-        """Return the ids of a conversation, ready for the assistant's turn.
+    def encode_chat(self, messages: Sequence[Mapping[str, str]], context: int | None = None) -> list[int]:
+        """Return the ids of a conversation, ready for the assistant's turn; `context` as in `encode`.
 
         A template writes its own begin-of-text token; where it writes none, the tokenizer's rule decides, so that
         there is never a second one.
 
         Raises:
             UsageError: the model's template refuses these messages.
+            PromptTooLong: see `encode`.
         """
         text = self._template.render(messages)
         if self._template.is_fallback:
-            return self.encode(text)
+            return self.encode(text, context)
+        _refuse_hopeless(text, context)
         return self._vocabulary.encode(text, special=False)
 
-    def encode(self, text: str) -> list[int]:
-        """Return the ids of plain text, with the tokenizer's own special tokens around it, but never two begins."""
+    def encode(self, text: str, context: int | None = None) -> list[int]:
+        """Return the ids of plain text, with the tokenizer's own special tokens around it, but never two begins.
+
+        Raises:
+            PromptTooLong: its characters alone tell that it is longer than `context`, in tokens. Megabytes are not
+                encoded, which takes many seconds, only to be refused.
+        """
+        _refuse_hopeless(text, context)
         ids = self._vocabulary.encode(text, special=True)
         if self._bos_id is not None and ids[:2] == [self._bos_id, self._bos_id]:
             return ids[1:]
@@ -220,6 +235,14 @@ class StopStrings:
         """Return what was held back."""
         held, self._held = self._held, ""
         return held
+
+
+def _refuse_hopeless(text: str, context: int | None) -> None:
+    if context is not None and len(text) > MOST_CHARACTERS_A_TOKEN * context:
+        raise PromptTooLong(
+            f"the prompt has {len(text)} characters, and the context holds {context} tokens with the answer",
+            "shorten the messages",
+        )
 
 
 def _overlap(text: str, stop: str) -> int:

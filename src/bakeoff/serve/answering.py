@@ -82,10 +82,10 @@ class CompletionEndpoint:
         self._intake = intake
         self._path = path
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request (ASGI)."""
         begun = self._service.clock.monotonic_s()
-        body, size = await read_completion(self._intake, receive, chat=self._path == "chat/completions")
+        body, size = await read_completion(self._intake, scope, receive, chat=self._path == "chat/completions")
         try:
             chosen = self._service.router.choose(body)
         except NoSuchModel as error:

@@ -35,7 +35,7 @@ from bakeoff.serve.cost_terms import CostTerms
 from bakeoff.serve.door import Door
 from bakeoff.serve.embeddings import EmbeddingsEndpoint
 from bakeoff.serve.evidence import EvidenceHeaders
-from bakeoff.serve.intake import Intake
+from bakeoff.serve.intake import BodyTooLarge, Intake
 from bakeoff.serve.lease import Leasing
 from bakeoff.serve.listing import find_model, list_models
 from bakeoff.serve.monitor import Monitor
@@ -171,7 +171,7 @@ class Gateway:
         if not isinstance(error, ApiError):
             raise error
         self.metrics.reject(str(error.body["error"]["code"]))
-        return error_response(error)
+        return error.answer() if isinstance(error, BodyTooLarge) else error_response(error)
 
 
 async def _client_gone(_request: Request, _error: Exception) -> Response:

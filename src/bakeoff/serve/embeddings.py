@@ -40,7 +40,7 @@ class EmbeddingsEndpoint:
                 "no endpoint for embeddings is configured: say where they are made in [embeddings] of the settings",
                 code="embeddings_not_configured",
             )
-        body = read_json(await read_body(self._intake, receive))
+        body = read_json(await read_body(self._intake, scope, receive))
         if self._settings.model is not None:
             body["model"] = self._settings.model
         response = await self._ask(self._settings, body)

@@ -17,10 +17,12 @@ from typing import Any
 
 import h11
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bakeoff.core.errors import UsageError
 from bakeoff.engines.openai_protocol import ApiError
+from bakeoff.serve.api_errors import GatewayError, error_response
 from bakeoff.serve.app import Gateway
 from bakeoff.serve.settings import ServerSettings
 
@@ -65,6 +67,9 @@ class PatientProtocol(H11Protocol):
         """Say that this is no HTTP."""
         self._end(400, msg, "invalid_http")
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Be silent: uvicorn would ask to install a WebSocket library, and the gateway has no use for one."""
+
     def _await_head(self) -> None:
         self._stop_waiting()
         self._due = self.loop.call_later(
@@ -94,12 +99,26 @@ def protocol_for(settings: ServerSettings) -> type[PatientProtocol]:
     return type("Protocol", (PatientProtocol,), {"head_s": settings.head_s, "most": settings.max_connections})
 
 
+def _ending_quietly(app: ASGIApp) -> ASGIApp:
+    """Return `app`, whose requests may be cancelled by the server's end: uvicorn would log each with its traceback."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except asyncio.CancelledError:
+            ends = GatewayError(503, "the gateway ends", code="gateway_stopping", retry_after_s=5)
+            with contextlib.suppress(RuntimeError, OSError):  # RuntimeError: an answer was begun, or is complete
+                await error_response(ends)(scope, receive, send)
+
+    return serve
+
+
 class GatewayServer(uvicorn.Server):
     """uvicorn over a gateway. `announce` is called once it listens; `stop` begins its end."""
 
     def __init__(self, gateway: Gateway, settings: ServerSettings, announce: Callable[[], None]) -> None:
         config = uvicorn.Config(
-            gateway.asgi,
+            _ending_quietly(gateway.asgi),
             http=protocol_for(settings),
             lifespan="off",
             log_config=None,
