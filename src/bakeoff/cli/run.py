@@ -105,10 +105,10 @@ def run(
         if resume is not None:
             _refuse_with_resume(context)
             plan = load_plan(store, resume)
+            check_unchanged(plan)
             finished = finished_result(plan, store)
             if finished is not None:
                 return _tell(finished, Console(stderr=True), as_json=as_json)
-            check_unchanged(plan)
         else:
             where = Where(read_devices(device), allow_fallback)
             load = Load(concurrency, concurrency_per_endpoint)
