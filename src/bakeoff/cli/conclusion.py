@@ -98,9 +98,14 @@ def document_of(plan: Plan, store: Store, conclusion: Conclusion) -> dict[str, A
 
 
 def finished_result(plan: Plan, store: Store) -> dict[str, Any] | None:
-    """Return the result of a run that is done and lacks nothing, None where there is something to go on with."""
+    """Return the result of a run that is done and lacks nothing, None where there is something to go on with.
+
+    Raises:
+        UsageError: a scorer of the suite has changed since.
+    """
     from bakeoff.cli.labelled import labelled
     from bakeoff.core.errors import EndpointGone
+    from bakeoff.study.scorers import scorers_for
 
     row = store.run(plan.run_id)
     if row is None or row.state != "done" or row.result is None:
@@ -108,6 +113,7 @@ def finished_result(plan: Plan, store: Store) -> dict[str, Any] | None:
     document: dict[str, Any] = row.result
     if not document["measured"] or any(EndpointGone.kind in each["errors"] for each in document["candidates"]):
         return None
+    scorers_for(plan)
     return document | labelled(plan, store, document)
 
 
