@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/installed-base
 	$(BIN)/bakeoff run
 
+# Two at a time: most tests wait for processes, deadlines and browsers. The tests of a file stay together, as their fixtures do.
 test: $(VENV)/installed-tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(VENV)/installed-tests
 	$(BIN)/ruff format --check src tests benchmarks training
