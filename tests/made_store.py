@@ -169,7 +169,7 @@ def write_run(
     if finish:
         from bakeoff.cli.conclusion import finish as conclude
 
-        conclude(plan, store)
+        conclude(plan, store, page=True)
 
 
 def _score(made: Generation, place: int, drawer: random.Random) -> Score:

@@ -146,7 +146,9 @@ def test_a_draw_without_a_usable_text_is_no_division_by_nothing() -> None:
     prices = TokenPrices(prompt=0.0, completion=1e-6)
     values = means_of(sample, prices, SEED)
     assert values.accepted == 0.125
-    none = means_of(sample, prices, SEED, np.zeros(4, dtype=np.int64))
+    none = means_of(
+        sample.model_copy(update={"accepted": (0.0,) * 4}), prices, SEED
+    )  # a draw of the first family alone
     assert none.accepted == 0.5 / 8  # half a text of eight
     found = spread(values, [], sample, prices).local
     assert found.high is not None

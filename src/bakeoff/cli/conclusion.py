@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-MOST_TEXTS_WITH_PAGE = 1500
-
 if TYPE_CHECKING:
     from bakeoff.decide.conclusion import Conclusion
     from bakeoff.store.db import Store
@@ -14,10 +12,10 @@ if TYPE_CHECKING:
     from bakeoff.study.suite import Suite
 
 
-def finish(plan: Plan, store: Store) -> dict[str, Any]:
-    """Conclude a complete run, store its result, write `report.txt`, `result.json` and a page into its folder.
+def finish(plan: Plan, store: Store, *, page: bool = False) -> dict[str, Any]:
+    """Conclude a complete run, store its result, write `report.txt`, `result.json` and, where asked for, a page.
 
-    A run of very many texts gets its page from `bakeoff report` alone: a tenth of its time, and a third of its memory.
+    The page costs a tenth of a large run's time and a third of its memory: for somebody who looks, not for a script.
 
     Raises:
         BakeoffError: a generation is missing, or the store or the run's folder refuses.
@@ -30,13 +28,13 @@ def finish(plan: Plan, store: Store) -> dict[str, Any]:
     from bakeoff.study.runner import run_folder
 
     conclusion = conclude(plan, store, complete=True)
-    document = document_of(plan, store, conclusion)
+    document = document_of(plan, store, conclusion, page=page)
     store.set_state(plan.run_id, "done", result=document)
     folder = run_folder(workspace_folder(), plan.run_id)
     try:
         (folder / "report.txt").write_text(as_text(document), encoding="utf-8")
         (folder / "result.json").write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
-        if _has_page(conclusion):
+        if page:
             write_page(plan, store, document, conclusion.generations, conclusion.scores, folder / "report.html")
     except OSError as error:
         raise StoreError(
@@ -46,11 +44,7 @@ def finish(plan: Plan, store: Store) -> dict[str, Any]:
     return document
 
 
-def _has_page(conclusion: Conclusion) -> bool:
-    return len(conclusion.generations) <= MOST_TEXTS_WITH_PAGE
-
-
-def document_of(plan: Plan, store: Store, conclusion: Conclusion) -> dict[str, Any]:
+def document_of(plan: Plan, store: Store, conclusion: Conclusion, *, page: bool = False) -> dict[str, Any]:
     """Return the `bakeoff.run/1` document of a run, finished or not.
 
     Raises:
@@ -62,7 +56,7 @@ def document_of(plan: Plan, store: Store, conclusion: Conclusion) -> dict[str, A
     from bakeoff.study.runner import run_folder
 
     steps = next_steps(plan, conclusion.decision.choice or conclusion.decision.leader)
-    if not _has_page(conclusion):
+    if not page:
         steps = (*steps, f"bakeoff report {plan.run_id} --open    makes a page of it, with every text")
     if any(generation.error_kind == EndpointGone.kind for generation in conclusion.generations):
         again = f"bakeoff run --resume {plan.run_id}    asks for the missing texts, once their endpoint answers again"
@@ -86,9 +80,7 @@ def document_of(plan: Plan, store: Store, conclusion: Conclusion) -> dict[str, A
         machine=plan.machine.model_dump(mode="json"),
         budget=plan.budget.model_dump(mode="json"),
         elapsed_s=store.elapsed_s(plan.run_id),
-        report=str(
-            run_folder(workspace_folder(), plan.run_id) / f"report.{'html' if _has_page(conclusion) else 'txt'}"
-        ),
+        report=str(run_folder(workspace_folder(), plan.run_id) / f"report.{'html' if page else 'txt'}"),
         version=plan.version,
         weights=_weights(plan),
     )

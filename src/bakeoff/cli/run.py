@@ -292,7 +292,7 @@ def _generate_and_conclude(plan: Plan, store: Store, errors: Console, *, keep_go
         if store.run(plan.run_id) is not None:
             store.set_state(plan.run_id, "failed")
         raise
-    document = finish(plan, store)
+    document = finish(plan, store, page=not as_json and sys.stdout.isatty())
     code = _tell(document, errors, as_json=as_json)
     export_at_the_end(plan)
     return code
