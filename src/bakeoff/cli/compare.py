@@ -28,10 +28,10 @@ def compare(run_id: str, a: str, b: str, *, as_json: bool) -> None:
     from bakeoff.decide.duel import duel
     from bakeoff.decide.raced import cells_of
     from bakeoff.report.worth import worth_fields
-    from bakeoff.study.execute import load_plan
     from bakeoff.study.pulse import GONE
     from bakeoff.study.racing import counted_briefs
     from bakeoff.study.scoring import Scored
+    from bakeoff.study.stored_plan import load_plan
 
     store = open_store()
     try:

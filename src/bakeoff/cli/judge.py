@@ -63,8 +63,8 @@ def judge(
     from bakeoff.core.spec import Sampling
     from bakeoff.report.judges import judges_document, print_judges
     from bakeoff.study.asking import REWARD
-    from bakeoff.study.execute import load_plan
     from bakeoff.study.judging import KnownJudge, checks_by_brief, questions_for, read_judged
+    from bakeoff.study.stored_plan import load_plan
 
     errors = Console(stderr=True)
     store = open_store()
@@ -160,7 +160,7 @@ def _ask_all(one: Candidate, plan: Plan, store: Store, questions: list[Any], con
     from bakeoff.study.asking import REWARD, make_asking
     from bakeoff.study.judging import ask_judge
     from bakeoff.study.retries import Patience
-    from bakeoff.study.runner import run_folder
+    from bakeoff.study.run_folder import run_folder
     from bakeoff.study.writers import EndpointWriter
 
     if one.model.source == "endpoint" and one.engine != REWARD:

@@ -62,9 +62,9 @@ def _of_run(run_id: str, draws: int, seed: int) -> tuple[str, Methodology]:
     from bakeoff.core.errors import UsageError
     from bakeoff.decide.drawable import drawable_run
     from bakeoff.decide.methodology import compare_methods, rigorous_of
-    from bakeoff.study.execute import load_plan
     from bakeoff.study.racing import units_of
     from bakeoff.study.scoring import Scored
+    from bakeoff.study.stored_plan import load_plan
 
     store = open_store()
     try:

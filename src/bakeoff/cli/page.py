@@ -67,18 +67,21 @@ def page_facts(
     """
     from bakeoff.cli.judged import judges_before
     from bakeoff.report.page.facts import PageFacts
+    from bakeoff.study.costing import work_of
+
+    listed = list(scores)
 
     def read_texts(briefs: Collection[str]) -> Iterator[Generation]:
         for batch in store.generation_batches(plan.run_id):
             yield from (generation for generation in batch if generation.brief in briefs)
 
-    cost, no_cost = _cost(plan, store, document["decision"]["choice"])
+    cost, no_cost = _cost(plan, document["decision"]["choice"], work_of(plan, store, generations, listed))
     return PageFacts(
         document=document,
         origin=_origin(plan, store),
         briefs=_briefs(plan),
         generations=generations,
-        scores={score.trial: score for score in scores},
+        scores={score.trial: score for score in listed},
         read_texts=read_texts,
         cost=cost,
         no_cost=no_cost,
@@ -157,17 +160,16 @@ def _suite_argument(plan: Plan) -> str:
     return plan.suite_file
 
 
-def _cost(plan: Plan, store: Store, choice: str | None) -> tuple[RunCost | None, str]:
+def _cost(plan: Plan, choice: str | None, read: Sequence[Work]) -> tuple[RunCost | None, str]:
     """Return what texts cost for terms that nobody has stated, or why nothing is known."""
     from bakeoff.core.errors import UsageError
     from bakeoff.cost.tariffs import ASSUMED_TARIFF
     from bakeoff.report.page.facts import RunCost
-    from bakeoff.study.costing import read_work
     from bakeoff.study.pricing import Terms, cost_of_run
 
-    work = [found._replace(by_content_type={}) for found in read_work(plan, store)]
+    work = [found._replace(by_content_type={}) for found in read]
     try:
-        costed = cost_of_run(plan, work, choice, Terms())
+        costed = cost_of_run(plan, work, choice, Terms(), tornado=False)
     except UsageError as error:
         return None, error.message
     tariff, low, high = ASSUMED_TARIFF

@@ -53,8 +53,8 @@ def write_report(store: Store, run_id: str, target: Path | None = None) -> Path:
     from bakeoff.cli.page import write_page
     from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.errors import UsageError
-    from bakeoff.study.execute import load_plan
-    from bakeoff.study.runner import run_folder
+    from bakeoff.study.run_folder import run_folder
+    from bakeoff.study.stored_plan import load_plan
 
     if target is not None and target.exists() and not target.is_file():
         # A device or a pipe is never replaced by a file.

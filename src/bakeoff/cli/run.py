@@ -97,8 +97,8 @@ def run(
     from bakeoff.cli.conclusion import finished_result
     from bakeoff.cli.tracking import check_tracking
     from bakeoff.cli.workspace import open_store
-    from bakeoff.study.execute import check_unchanged, load_plan
     from bakeoff.study.preflight import read_devices
+    from bakeoff.study.stored_plan import check_unchanged, load_plan
 
     store = open_store()
     try:
@@ -267,8 +267,8 @@ def _carry_out(plan: Plan, store: Store, *, keep_going: bool, as_json: bool) -> 
     from rich.console import Console
 
     from bakeoff.cli.workspace import workspace_folder
+    from bakeoff.study.run_folder import run_folder
     from bakeoff.study.run_lock import hold_run
-    from bakeoff.study.runner import run_folder
 
     with hold_run(run_folder(workspace_folder(), plan.run_id), plan.run_id):
         return _generate_and_conclude(plan, store, Console(stderr=True), keep_going=keep_going, as_json=as_json)

@@ -177,7 +177,7 @@ def _read_plan(store: Store, row: RunRow) -> Plan:
     try:
         return Plan.model_validate(row.plan)
     except ValidationError:
-        from bakeoff.study.execute import load_plan  # imports much, and says what is wrong
+        from bakeoff.study.stored_plan import load_plan  # imports much, and says what is wrong
 
         return load_plan(store, row.run_id)
 

@@ -100,8 +100,8 @@ def references_document(run_id: str) -> dict[str, Any]:
     """Return the quality that a run's texts had, graded as a gateway's answers are."""
     from bakeoff.cli.workspace import open_store
     from bakeoff.score.gates import GATES
-    from bakeoff.study.execute import load_plan
     from bakeoff.study.live_references import read_live_references
+    from bakeoff.study.stored_plan import load_plan
 
     store = open_store()
     try:
