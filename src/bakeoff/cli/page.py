@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bakeoff.core.outlines import GenerationOutline, ScoreOutline
-    from bakeoff.core.records import Generation
     from bakeoff.report.page.facts import BriefText, CostBasis, Origin, PageFacts, RunCost
     from bakeoff.store.db import Store
     from bakeoff.study.costing import Work
@@ -36,13 +36,13 @@ def write_page(
     from bakeoff.report.page.assembly import render_report
 
     named, target = target, target.resolve()  # of a link what it points to, never the link itself
-    html = render_report(page_facts(plan, store, document, generations, scores))
+    page = render_report(page_facts(plan, store, document, generations, scores))
     # Under another name first: who looks at the file meanwhile sees the old page, never half of one.
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     written = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(html)
+            file.writelines(page.pieces())
         umask = os.umask(0)
         os.umask(umask)
         written.chmod(0o666 & ~umask)
@@ -71,10 +71,6 @@ def page_facts(
 
     listed = list(scores)
 
-    def read_texts(briefs: Collection[str]) -> Iterator[Generation]:
-        for batch in store.generation_batches(plan.run_id):
-            yield from (generation for generation in batch if generation.brief in briefs)
-
     cost, no_cost = _cost(plan, document["decision"]["choice"], work_of(plan, store, generations, listed))
     return PageFacts(
         document=document,
@@ -82,7 +78,8 @@ def page_facts(
         briefs=_briefs(plan),
         generations=generations,
         scores={score.trial: score for score in listed},
-        read_texts=read_texts,
+        read_texts=partial(store.generations_of, plan.run_id),
+        text_bytes=partial(store.text_bytes, plan.run_id),
         cost=cost,
         no_cost=no_cost,
         judges=judges_before(plan, store),

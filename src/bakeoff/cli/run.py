@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bakeoff.cli.progress import BarProgress, LineProgress
+    from bakeoff.cli.watching import Watch
     from bakeoff.store.db import Store
     from bakeoff.study.plan import Plan
     from bakeoff.study.preflight import Pace
@@ -61,6 +63,8 @@ INTERRUPTED_EXIT = 130
 @click.option("--keep-going", is_flag=True, help="Leave out models that do not start or answer, as long as one does.")
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run (or: latest).")
 @click.option("--allow-code", is_flag=True, help="Run the scorers that the suite brings as Python files.")
+@click.option("--watch", is_flag=True, help="Show the run on a local page while it goes on, and the report at its end.")
+@click.option("--port", type=click.IntRange(0, 65535), help="With --watch (default: any that is free).")
 @click.option("--yes", is_flag=True, help="Do not ask before sending briefs to another machine.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole result as one JSON document on stdout.")
 @click.pass_context
@@ -74,12 +78,14 @@ def run(
     seed: int,
     device: str | None,
     resume: str | None,
+    port: int | None,
     *,
     race: bool,
     strict: bool,
     allow_fallback: bool,
     allow_code: bool,
     keep_going: bool,
+    watch: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
@@ -100,6 +106,8 @@ def run(
     from bakeoff.study.preflight import read_devices
     from bakeoff.study.stored_plan import check_unchanged, load_plan
 
+    if port is not None and not watch:
+        raise click.UsageError("--port goes with --watch")
     store = open_store()
     try:
         if resume is not None:
@@ -116,7 +124,8 @@ def run(
             plan = _make_plan(what, _design(fixed_n, race=race, strict=strict), load, seed, where)
             _ask_before_sending(plan, yes=yes)
         check_tracking(plan, yes=yes or resume is not None)
-        return _carry_out(plan, store, keep_going=keep_going, as_json=as_json)
+        how = How(keep_going, as_json, (port or 0) if watch else None)
+        return _carry_out(plan, store, how)
     finally:
         store.close()
 
@@ -162,6 +171,14 @@ class Load(NamedTuple):
 
     concurrency: int
     per_endpoint: int | None
+
+
+class How(NamedTuple):
+    """How it is done and told: `port` is that of the page to watch it on, None where nobody asked for one."""
+
+    keep_going: bool
+    as_json: bool
+    port: int | None
 
 
 class Design(NamedTuple):
@@ -263,18 +280,27 @@ def _ask_before_sending(plan: Plan, *, yes: bool) -> None:
     click.confirm(f"{what}. That may cost money. Go on?", abort=True, err=True)
 
 
-def _carry_out(plan: Plan, store: Store, *, keep_going: bool, as_json: bool) -> int:
+def _carry_out(plan: Plan, store: Store, how: How) -> int:
     from rich.console import Console
 
+    from bakeoff.cli.watching import watching
     from bakeoff.cli.workspace import workspace_folder
     from bakeoff.study.run_folder import run_folder
     from bakeoff.study.run_lock import hold_run
 
     with hold_run(run_folder(workspace_folder(), plan.run_id), plan.run_id):
-        return _generate_and_conclude(plan, store, Console(stderr=True), keep_going=keep_going, as_json=as_json)
+        errors = Console(stderr=True)
+        if how.port is None:
+            return _generate_and_conclude(plan, store, errors, how, None)
+
+        def tell(address: str) -> None:
+            errors.print(f"Watch here:  {address}", highlight=False, markup=False, soft_wrap=True)
+
+        with watching(plan.run_id, how.port, tell) as watch:
+            return _generate_and_conclude(plan, store, errors, how, watch)
 
 
-def _generate_and_conclude(plan: Plan, store: Store, errors: Console, *, keep_going: bool, as_json: bool) -> int:
+def _generate_and_conclude(plan: Plan, store: Store, errors: Console, how: How, watch: Watch | None) -> int:
     from bakeoff.cli.conclusion import finish
     from bakeoff.cli.tracking import export_at_the_end
     from bakeoff.core.errors import BakeoffError
@@ -285,15 +311,17 @@ def _generate_and_conclude(plan: Plan, store: Store, errors: Console, *, keep_go
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     try:
-        plan = run_in_turn(_execute(plan, store, errors, keep_going=keep_going))
+        plan = run_in_turn(_execute(plan, store, errors, keep_going=how.keep_going))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return _interrupted(plan, store, errors)
     except BakeoffError:
         if store.run(plan.run_id) is not None:
             store.set_state(plan.run_id, "failed")
         raise
-    document = finish(plan, store, page=not as_json and sys.stdout.isatty())
-    code = _tell(document, errors, as_json=as_json)
+    document = finish(plan, store, page=watch is not None or (not how.as_json and sys.stdout.isatty()))
+    code = _tell(document, errors, as_json=how.as_json)
+    if watch is not None:
+        watch.finish(Path(document["report"]))
     export_at_the_end(plan)
     return code
 

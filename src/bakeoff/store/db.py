@@ -300,6 +300,12 @@ class Store:
             row = connection.execute(query).first()
         return None if row is None else _run_row(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented row-as-mapping
 
+    def state(self, run_id: str) -> str | None:
+        """Return the state of a run, None for one that is not stored."""
+        with self._begin() as connection:
+            found = connection.execute(select(_runs.c.state).where(_runs.c.run_id == run_id)).scalar()
+        return None if found is None else str(found)
+
     def elapsed_s(self, run_id: str) -> float:
         """Return how many seconds a run has taken, 0 for one that is not stored."""
         with self._begin() as connection:
@@ -349,12 +355,19 @@ class Store:
     def generations_of(self, run_id: str, trials: Sequence[str]) -> list[Generation]:
         """Return the generations of some trials of a run, as far as they are stored, ordered by trial key."""
         found: list[Generation] = []
-        for low in range(0, len(trials), _MOST_KEYS):
-            some = sorted(trials)[low : low + _MOST_KEYS]
+        ordered = sorted(trials)
+        for low in range(0, len(ordered), _MOST_KEYS):
+            some = ordered[low : low + _MOST_KEYS]
             query = select(_generations.c.record).where(_generations.c.run_id == run_id, _generations.c.trial.in_(some))
             records = self._texts(query.order_by(_generations.c.trial))
             found += [Generation.model_validate_json(record) for record in records]
         return found
+
+    def text_bytes(self, run_id: str) -> int:
+        """Return about how many bytes a run's generations take as they are stored."""
+        query = select(func.sum(func.length(_generations.c.record))).where(_generations.c.run_id == run_id)
+        with self._begin() as connection:
+            return int(connection.execute(query).scalar() or 0)
 
     def finished_trials(self, run_id: str) -> set[str]:
         """Return the keys of all stored trials of a run."""
