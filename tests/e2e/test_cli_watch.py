@@ -173,7 +173,7 @@ def test_a_run_is_watched_and_its_report_replaces_the_live_page(
     expect(tab.locator("#newest .t").first).to_contain_text("<script>window.pwned = 1</script> U+202E We open")
     status, so_far = answer(f"{url}report")
     assert status == 200
-    assert b"so far. Go on with: bakeoff run --resume" in so_far
+    assert b"This run is in progress: what follows rests on" in so_far
     first.goes_on.set()
     second.goes_on.set()
     expect(tab.locator("#decision h1")).to_be_visible(timeout=60_000)

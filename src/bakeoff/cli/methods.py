@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from bakeoff.core.outlines import GenerationOutline, ScoreOutline
     from bakeoff.decide.methodology import Methodology
+    from bakeoff.study.plan import Plan
+
+DRAWS = 10_000
 
 
 @click.command()
@@ -20,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--draws",
     type=click.IntRange(100, 1_000_000),
-    default=10_000,
+    default=DRAWS,
     show_default=True,
     help="Samples of each size.",
 )
@@ -60,9 +66,6 @@ def methods(
 def _of_run(run_id: str, draws: int, seed: int) -> tuple[str, Methodology]:
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.errors import UsageError
-    from bakeoff.decide.drawable import drawable_run
-    from bakeoff.decide.methodology import compare_methods, rigorous_of
-    from bakeoff.study.racing import units_of
     from bakeoff.study.scoring import Scored
     from bakeoff.study.stored_plan import load_plan
 
@@ -75,9 +78,30 @@ def _of_run(run_id: str, draws: int, seed: int) -> tuple[str, Methodology]:
         scored = Scored.of(plan, store)
     finally:
         store.close()
-    names = [candidate.id for candidate in plan.candidates]
-    texts = drawable_run(names, units_of(plan.suite.briefs), scored.generations, scored.scores)
-    return plan.run_id, compare_methods(texts, rigorous_of(row.result), eps=plan.suite.eps, draws=draws, seed=seed)
+    return plan.run_id, methods_of(plan, row.result, scored.generations, scored.scores, draws=draws, seed=seed)
+
+
+def methods_of(
+    plan: Plan,
+    result: Mapping[str, Any],
+    generations: Iterable[GenerationOutline],
+    scores: Mapping[str, ScoreOutline],
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Methodology:
+    """Return what small samples of a run would have concluded, for who has read it already.
+
+    Raises:
+        UsageError: fewer than two candidates, or too few families that they all wrote.
+    """
+    from bakeoff.decide.drawable import drawable_run
+    from bakeoff.decide.methodology import compare_methods, rigorous_of
+    from bakeoff.study.units import units_of
+
+    stored = [generation for generation in generations if generation.attempts]
+    texts = drawable_run([one.id for one in plan.candidates], units_of(plan.suite.briefs), stored, scores)
+    return compare_methods(texts, rigorous_of(result), eps=plan.suite.eps, draws=draws, seed=seed)
 
 
 def _of_table(table: Path | None, bounds: str | None, columns: str | None, draws: int, seed: int) -> Methodology:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from bakeoff.core.outlines import GenerationOutline, ScoreOutline
+    from bakeoff.decide.methodology import Methodology
     from bakeoff.report.page.facts import BriefText, CostBasis, Origin, PageFacts, RunCost
     from bakeoff.store.db import Store
     from bakeoff.study.costing import Work
@@ -69,21 +70,40 @@ def page_facts(
     from bakeoff.report.page.facts import PageFacts
     from bakeoff.study.costing import work_of
 
-    listed = list(scores)
+    by_trial = {score.trial: score for score in scores}
 
-    cost, no_cost = _cost(plan, document["decision"]["choice"], work_of(plan, store, generations, listed))
+    cost, no_cost = _cost(plan, document["decision"]["choice"], work_of(plan, store, generations, by_trial.values()))
     return PageFacts(
         document=document,
         origin=_origin(plan, store),
         briefs=_briefs(plan),
         generations=generations,
-        scores={score.trial: score for score in listed},
+        scores=by_trial,
         read_texts=partial(store.generations_of, plan.run_id),
         text_bytes=partial(store.text_bytes, plan.run_id),
         cost=cost,
         no_cost=no_cost,
         judges=judges_before(plan, store),
+        methods=_methods(plan, document, generations, by_trial),
     )
+
+
+def _methods(
+    plan: Plan,
+    document: Mapping[str, Any],
+    generations: Sequence[GenerationOutline],
+    scores: Mapping[str, ScoreOutline],
+) -> Methodology | None:
+    """Return what small samples would have concluded; None of a run that is not complete, or too small to draw from."""
+    from bakeoff.cli.methods import methods_of
+    from bakeoff.core.errors import UsageError
+
+    if not document["complete"] or not document["measured"]:
+        return None
+    try:
+        return methods_of(plan, document, generations, scores)
+    except UsageError:
+        return None
 
 
 def _briefs(plan: Plan) -> dict[str, BriefText]:
@@ -105,12 +125,12 @@ def _briefs(plan: Plan) -> dict[str, BriefText]:
 
 
 def _origin(plan: Plan, store: Store) -> Origin:
+    from bakeoff.cli.run_state import state_of
     from bakeoff.report.page.facts import Origin
 
-    row = store.run(plan.run_id)
     loads = store.loads(plan.run_id)
     return Origin(
-        state="unknown" if row is None else row.state,
+        state=state_of(store, plan.run_id),
         started=next((found.started for found in store.runs() if found.run_id == plan.run_id), ""),
         command=_command(plan),
         sampling=plan.suite.sampling.model_dump(mode="json"),

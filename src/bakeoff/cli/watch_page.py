@@ -26,7 +26,8 @@ from starlette.routing import Route
 
 from bakeoff.cli.local_page import HEADERS, server_of, static
 from bakeoff.cli.report import page_of
-from bakeoff.cli.watched import Watched, state_of
+from bakeoff.cli.run_state import state_of
+from bakeoff.cli.watched import Watched
 from bakeoff.cli.workspace import open_store
 from bakeoff.core.errors import BakeoffError
 from bakeoff.study.stored_plan import load_plan

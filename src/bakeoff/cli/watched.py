@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bakeoff.cli.progress import Tally
+from bakeoff.cli.run_state import state_of
 from bakeoff.core.plain import printable, printable_values
 from bakeoff.core.records import Generation
 from bakeoff.decide.conclusion import Conclusion
@@ -23,7 +24,6 @@ from bakeoff.study.conclude import conclude_scored
 from bakeoff.study.plan import Plan, count_unfinished
 from bakeoff.study.pulse import GONE
 from bakeoff.study.racing import left_in_race
-from bakeoff.study.run_lock import is_abandoned
 from bakeoff.study.scoring import Scored
 
 NEWEST = 8
@@ -186,17 +186,3 @@ class Watched:
             }
             for name, result in sorted(results, key=lambda one: -(one[1].quality.estimate or 0.0))
         ]
-
-
-def state_of(store: Store, run_id: str) -> str:
-    """Return `running`, `done`, `interrupted` or `failed`; `starting` as long as the run is not stored yet.
-
-    Raises:
-        StoreError: the store refuses.
-    """
-    from bakeoff.cli.workspace import workspace_folder
-
-    state = store.state(run_id)
-    if state is None:
-        return "starting"
-    return "interrupted" if state == "running" and is_abandoned(workspace_folder() / "runs" / run_id) else state

@@ -24,8 +24,9 @@ from bakeoff.store.db import Store
 from bakeoff.study.energy_watch import read_energy
 from bakeoff.study.plan import Plan
 from bakeoff.study.pulse import GONE
-from bakeoff.study.racing import contest_of, gone_outlines, race_cells, units_of
+from bakeoff.study.racing import contest_of, gone_outlines, race_cells
 from bakeoff.study.scoring import Scored
+from bakeoff.study.units import units_of
 
 
 def conclude(plan: Plan, store: Store, *, complete: bool) -> Conclusion:

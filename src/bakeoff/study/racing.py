@@ -18,18 +18,13 @@ from bakeoff.study.laps import lap_blocks, lap_size, next_lap
 from bakeoff.study.plan import Plan, trials_for
 from bakeoff.study.runner import Runner, gone_generation
 from bakeoff.study.scoring import Scored
-from bakeoff.study.suite import Brief
+from bakeoff.study.units import units_of
 
 
 def contest_of(plan: Plan) -> Contest:
     """Return the races of a plan, before their start."""
     names = [candidate.id for candidate in plan.candidates]
     return Contest(names, units_of(plan.briefs()), eps=plan.suite.eps, mode=plan.evidence)
-
-
-def units_of(briefs: Sequence[Brief]) -> list[BriefUnit]:
-    """Return what the statistics need to know of briefs."""
-    return [BriefUnit(id=brief.id, content_type=brief.content_type, cluster=brief.cluster) for brief in briefs]
 
 
 def race_cells(plan: Plan, scored: Scored) -> dict[tuple[str, str], Cell]:

@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bakeoff.core.plain import printable_values, whole_characters
+from bakeoff.core.plain import printable, printable_values, whole_characters
 from bakeoff.core.units import bytes_text, percent_text, seconds_text
 from bakeoff.decide.wording import plural
 from bakeoff.report.answers import fault_lines
@@ -23,6 +23,7 @@ from bakeoff.report.labels import validity_sentence
 from bakeoff.report.layout import ranked
 from bakeoff.report.names import short_names
 from bakeoff.report.page import costs, quality, speed, story
+from bakeoff.report.page.basic_tests import basic_tests
 from bakeoff.report.page.facts import PageFacts
 from bakeoff.report.page.packed import chunk_count, chunk_elements, chunk_of, index_of, packed_index
 from bakeoff.report.page.race_chart import Lane, race_chart
@@ -117,6 +118,7 @@ def render_report(facts: PageFacts, *, served: bool = False) -> Page:
             cost_rows=[] if facts.cost is None else costs.cost_rows(facts.cost, [one["id"] for one in order]),
             cost_data={} if facts.cost is None else costs.script_data(facts.cost),
             judges=_judges(facts),
+            methods=_methods(facts, names),
             labels=document.get("labels"),
         )
     )
@@ -261,6 +263,22 @@ def _gate_table(order: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tupl
             cells.append((count, 0 if count == 0 else 1 + min(3, int(share * 8))))
         rows.append((gate, cells))
     return rows
+
+
+def _methods(facts: PageFacts, names: Mapping[str, str]) -> dict[str, Any] | None:
+    found = facts.methods
+    if found is None:
+        return None
+    from bakeoff.report.methodology import methods_table, paragraph
+
+    columns, rows = methods_table(found)
+    return {
+        "found": found,
+        "chart": basic_tests(found, names),
+        "paragraph": printable(paragraph(found)),
+        "columns": columns,
+        "rows": rows,
+    }
 
 
 def _errors(facts: PageFacts) -> dict[str, int]:

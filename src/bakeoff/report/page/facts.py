@@ -12,6 +12,7 @@ from bakeoff.core.outlines import GenerationOutline, ScoreOutline
 from bakeoff.core.records import Generation, Provenance
 from bakeoff.core.spec import Record
 from bakeoff.cost.answer import Costed
+from bakeoff.decide.methodology import Methodology
 
 
 class BriefText(Record):
@@ -86,3 +87,4 @@ class PageFacts:
     cost: RunCost | None = None
     no_cost: str = ""
     judges: Mapping[str, Any] | None = None
+    methods: Methodology | None = None
