@@ -195,6 +195,18 @@ def test_six_models_and_120_briefs_stay_under_3_mb(space: InsideWorkspace) -> No
     assert len(html.encode()) < 3_000_000
 
 
+def test_basic_testing_is_told_as_the_command_tells_it(among: InsideWorkspace, html: str) -> None:
+    told = json.loads(among.call("methods", "latest", "--json").stdout)
+    (section,) = (found for found in Page(html).elements if found.get("id") == "methods")
+    assert told["text"] in section["text"]
+    assert f"Here are the means of {told['figure']['n']} texts" in section["text"]
+    for row in told["figure"]["rows"]:
+        assert (
+            f"the run says {row['run']['estimate']:.2f}, picked in {100 * row['named']:.1f} % of samples"
+            in section["text"]
+        )
+
+
 def test_a_large_run_is_packed_and_shows_the_most_telling_briefs_without_a_script(space: InsideWorkspace) -> None:
     html = made_page(space.home, 160, write=lambda *_: "é" * 3000)
     shown = html.count('<details class="brief"')
@@ -220,6 +232,7 @@ def test_one_candidate_alone(space: InsideWorkspace) -> None:
     html = made_page(space.home, names=("bundled:alone",))
     assert "Only bundled:alone ran: there is nobody to compare it with." in html
     assert 'id="differences"' not in html
+    assert 'id="methods"' not in html
     assert 'id="tradeoffs"' not in html
 
 
@@ -243,6 +256,7 @@ def test_an_unfinished_run_says_so(space: InsideWorkspace) -> None:
     assert done.returncode == 0, done.stderr
     html = (space.folder / "half.html").read_text(encoding="utf-8")
     assert "This run is not complete (interrupted)" in html
+    assert 'id="methods"' not in html
     assert f"bakeoff run --resume {plan.run_id}" in html
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -14,7 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import psutil
 import pytest
@@ -30,6 +31,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 HOSTILE = "<script>window.pwned = 1</script> \u202e We open on 14 March, number {number}. Come and see it, and bring a friend."
 BRIEFS = 24
+FINISHED = {0, 3}
+"""Whether anybody qualified is no matter here."""
 
 
 class Held:
@@ -47,11 +50,9 @@ class Held:
                 """Say nothing."""
 
             def _send(self, body: bytes, kind: str) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+                with contextlib.suppress(OSError):  # who asked may be gone
+                    self.wfile.write(head.encode() + body)
 
             def do_GET(self) -> None:
                 self._send(
@@ -121,13 +122,19 @@ def started(space: Workspace, *models: Held, more: tuple[str, ...] = ()) -> tupl
     process = space.start("run", "suite.yaml", "--models", names, "--fixed-n", str(BRIEFS), "--watch", *more)
     assert process.stderr is not None
     url = next(found[0] for line in process.stderr if (found := re.search(r"http://127\.0\.0\.1:\d+/\S+/", line)))
-    threading.Thread(target=process.stderr.read, daemon=True).start()
+    threading.Thread(target=read_away, args=[process.stderr], daemon=True).start()
     return process, url
+
+
+def read_away(pipe: IO[str]) -> None:
+    with pipe:
+        pipe.read()
 
 
 def ends(process: subprocess.Popen[str]) -> tuple[int, str]:
     assert process.stdout is not None
-    out = process.stdout.read()
+    with process.stdout:
+        out = process.stdout.read()
     return process.wait(60), out
 
 
@@ -179,7 +186,7 @@ def test_a_run_is_watched_and_its_report_replaces_the_live_page(
     expect(tab.locator("#decision h1")).to_be_visible(timeout=60_000)
     expect(tab.locator("#f-count")).to_have_text("24 of 24 briefs")
     code, out = ends(process)
-    assert code == 0
+    assert code in FINISHED
     assert "Decision" in out
     assert gone(url)
     tab.locator(".brief > summary").first.click()
@@ -197,7 +204,7 @@ def test_it_answers_nobody_else(space: Workspace, held: Callable[[int], Held]) -
     assert answer(f"{url}state", host="evil.example")[0] == 400
     assert answer(f"{url}texts/0")[0] == 404
     one.goes_on.set()
-    assert ends(process)[0] == 0
+    assert ends(process)[0] in FINISHED
 
 
 def test_browsers_that_never_read_and_a_page_that_dies_are_nothing_to_the_run(
@@ -215,7 +222,7 @@ def test_browsers_that_never_read_and_a_page_that_dies_are_nothing_to_the_run(
     wait_until(lambda: answer(f"{url}state")[0] == 200, "an answer beside those that do not read")
     page.kill()
     one.goes_on.set()
-    assert ends(process)[0] == 0
+    assert ends(process)[0] in FINISHED
     for each in stuck:
         each.close()
 
@@ -234,6 +241,8 @@ def test_it_ends_with_the_run(space: Workspace, held: Callable[[int], Held], num
 def test_a_run_of_another_process_is_served(space: Workspace, held: Callable[[int], Held]) -> None:
     one = held(10)
     running = space.start("run", "suite.yaml", "--models", one.model, "--fixed-n", str(BRIEFS))
+    assert running.stderr is not None
+    threading.Thread(target=read_away, args=[running.stderr], daemon=True).start()
     wait_until(lambda: space.rows("SELECT COUNT(*) FROM generations") > [(5,)], "some texts")
     served = space.start("report", "latest", "--serve")
     assert served.stdout is not None
@@ -244,11 +253,12 @@ def test_a_run_of_another_process_is_served(space: Workspace, held: Callable[[in
     assert (state["state"], state["over"], state["total"]) == ("running", False, BRIEFS)
     assert space.rows("SELECT COUNT(*) FROM scores") == [(0,)]  # who looks on writes nothing
     one.goes_on.set()
-    assert running.wait(60) == 0
+    assert ends(running)[0] in FINISHED
     wait_until(lambda: json.loads(answer(f"{url}state")[1])["over"], "the end")
     assert b'<section id="decision"' in answer(url)[1]
     served.send_signal(signal.SIGINT)
-    assert served.wait(20) == 0
+    assert served.communicate(timeout=20)[1] == ""
+    assert served.returncode == 0
 
 
 @in_a_browser
@@ -274,7 +284,7 @@ def test_the_texts_of_a_large_run_are_asked_for_as_they_are_shown(tmp_path: Path
     assert [one for one in asked if one.startswith("texts/")] == ["texts/0"]
     tab.close()
     served.send_signal(signal.SIGTERM)
-    served.wait(20)
+    served.communicate(timeout=20)
 
 
 @pytest.mark.parametrize(

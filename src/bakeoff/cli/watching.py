@@ -64,6 +64,9 @@ def watching(run_id: str, port: int, tell: Callable[[str], None]) -> Iterator[Wa
     try:
         yield watch
     finally:
+        with suppress(OSError):
+            if process.stdin is not None:
+                process.stdin.close()
         process.terminate()
         try:
             process.wait(_END_S)
