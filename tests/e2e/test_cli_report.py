@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from bakeoff.core.spec import Candidate
+from bakeoff.core.units import percent_text
 from bakeoff.study.asking import Judgement
 from bakeoff.study.judging import KnownJudge, checks_by_brief, questions_for
 from bakeoff.study.labelling import read_written
@@ -201,10 +202,8 @@ def test_basic_testing_is_told_as_the_command_tells_it(among: InsideWorkspace, h
     assert told["text"] in section["text"]
     assert f"Here are the means of {told['figure']['n']} texts" in section["text"]
     for row in told["figure"]["rows"]:
-        assert (
-            f"the run says {row['run']['estimate']:.2f}, picked in {100 * row['named']:.1f} % of samples"
-            in section["text"]
-        )
+        said = f"the run says {row['run']['estimate']:.2f}, picked in {percent_text(row['named'])} of samples"
+        assert said in section["text"]
 
 
 def test_a_large_run_is_packed_and_shows_the_most_telling_briefs_without_a_script(space: InsideWorkspace) -> None:
