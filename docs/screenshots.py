@@ -1,4 +1,5 @@
-"""Makes the pictures of the documentation from a run: the report at desktop and phone width, and MLflow's compare view.
+"""Makes the pictures of the documentation from a run: the report at desktop and phone width, a run in progress,
+and MLflow's compare view.
 
     python docs/screenshots.py [RUN]      # in a workspace with a finished run, exported by `bakeoff export RUN --to mlflow`
 
@@ -34,6 +35,21 @@ def shoot_report(browser: Browser, run: str) -> None:
             page.goto(page_file.as_uri())
             page.screenshot(path=IMAGES / f"{name}.png")
             page.close()
+
+
+def shoot_live(browser: Browser) -> None:
+    """Write the page of a run of the bundled models while it goes on, as soon as it has intervals, and stop that run."""
+    with tempfile.TemporaryDirectory() as home:
+        command = (*BAKEOFF, "run", "--watch")
+        with subprocess.Popen(command, env=os.environ | {"BAKEOFF_HOME": home}, stderr=subprocess.PIPE, text=True) as run:
+            url = next(found[0] for line in run.stderr or () if (found := re.search(r"http://127\.0\.0\.1:\d+/\S+", line)))
+            page = browser.new_page(viewport={"width": 1280, "height": 1300}, color_scheme="light")
+            page.goto(url)
+            page.locator("#intervals .estimate:nth-child(4) .track i").wait_for(timeout=120_000)
+            page.screenshot(path=IMAGES / "watch.png")
+            page.close()
+            run.terminate()
+            run.communicate()
 
 
 def choose(page: Page, chosen: str, add: tuple[str, ...] = (), drop: tuple[str, ...] = ()) -> None:
@@ -89,6 +105,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         shoot_report(browser, sys.argv[1] if len(sys.argv) > 1 else "latest")
         shoot_mlflow(browser)
+        shoot_live(browser)
         browser.close()
 
 

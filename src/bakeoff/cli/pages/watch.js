@@ -33,7 +33,7 @@ const candidate = (one) => {
   const name = make("th", "", one.name);
   name.scope = "row";
   const row = make("tr", one.out ? "out" : one.writes ? "writes" : "", name, make("td", "", `${one.done} of ${one.total}`), make("td", "wide", meter),
-    make("td", "", one.writes ? one.rate || "…" : one.rate), make("td", "said", [left, ...one.trouble].join(", ")));
+    make("td", "pace", one.writes ? one.rate || "…" : one.rate), make("td", "said", [left, ...one.trouble].join(", ")));
   if (one.writes) name.append(make("span", "vh", " writes now"));
   return row;
 };
