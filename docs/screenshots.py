@@ -57,7 +57,7 @@ def choose(page: Page, chosen: str, add: tuple[str, ...] = (), drop: tuple[str, 
     box = page.locator(f'[role=combobox][aria-description="{chosen}"]')
     place = box.get_attribute("id")
     page.locator(f"#{place}").click(force=True)
-    options = page.locator(f".du-bois-light-select-dropdown:not(.du-bois-light-select-dropdown-hidden) .du-bois-light-select-item-option")
+    options = page.locator(".du-bois-light-select-dropdown:not(.du-bois-light-select-dropdown-hidden) .du-bois-light-select-item-option")
     options.first.wait_for()
     options.first.hover()
     for name in (*drop, *add):
