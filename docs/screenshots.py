@@ -46,6 +46,7 @@ def shoot_live(browser: Browser) -> None:
             page = browser.new_page(viewport={"width": 1280, "height": 1300}, color_scheme="light")
             page.goto(url)
             page.locator("#intervals .estimate:nth-child(4) .track i").wait_for(timeout=120_000)
+            page.locator("#lead", has_text="left").wait_for(timeout=120_000)
             page.screenshot(path=IMAGES / "watch.png")
             page.close()
             run.terminate()
@@ -57,7 +58,7 @@ def choose(page: Page, chosen: str, add: tuple[str, ...] = (), drop: tuple[str, 
     box = page.locator(f'[role=combobox][aria-description="{chosen}"]')
     place = box.get_attribute("id")
     page.locator(f"#{place}").click(force=True)
-    options = page.locator(".du-bois-light-select-dropdown:not(.du-bois-light-select-dropdown-hidden) .du-bois-light-select-item-option")
+    options = page.locator(".du-bois-light-select-dropdown:visible .du-bois-light-select-item-option")
     options.first.wait_for()
     options.first.hover()
     for name in (*drop, *add):
@@ -69,6 +70,7 @@ def choose(page: Page, chosen: str, add: tuple[str, ...] = (), drop: tuple[str, 
             page.wait_for_timeout(30)
         wanted.click()
     page.keyboard.press("Escape")
+    page.locator(".du-bois-light-select-dropdown:visible").wait_for(state="hidden")
 
 
 def shoot_mlflow(browser: Browser) -> None:
