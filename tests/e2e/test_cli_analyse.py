@@ -236,7 +236,7 @@ def test_a_plan_from_a_pilot_uses_the_upper_end_of_its_spread(space: InsideWorks
         (("--sd", "2", "--difference", "0"), "difference must be positive"),
         (("--sd", "-1", "--difference", "1"), "must be finite and not negative"),
         (("--sd", "2", "--difference", "1", "--power", "2"), "power must be between"),
-        (("--from", "nothing", "--difference", "1"), "there is no finished run 'nothing'"),
+        (("--from", "nothing", "--difference", "1"), "there is no run 'nothing'"),
     ],
 )
 def test_a_plan_of_nonsense_is_refused(space: InsideWorkspace, arguments: tuple[str, ...], said: str) -> None:

@@ -59,7 +59,7 @@ def test_a_run_tells_what_one_machine_holds_and_how_many_hold_more(workspace: In
         (["--traffic", "30", "--target-p95", "5", "--from", "latest"], "30/min"),
         (["--traffic", "0/s", "--target-p95", "5", "--from", "latest"], "above 0"),
         (["--traffic", "1/s", "--target-p95", "inf", "--from", "latest"], "--target-p95 inf"),
-        (["--traffic", "1/s", "--target-p95", "5", "--from", "latest"], "no finished run"),
+        (["--traffic", "1/s", "--target-p95", "5", "--from", "latest"], "there is no run"),
         (["--traffic", "1/s", "--target-p95", "5", "--from", "latest", "--difference", "1"], "not with"),
         (["--sd", "2", "--difference", "1", "--target-p95", "5"], "go with --traffic"),
         ([], "--traffic"),

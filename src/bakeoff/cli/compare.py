@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def compare(run_id: str, a: str, b: str, *, as_json: bool) -> None:
     """Compare two candidates of a run, in pairs, brief by brief.
 
-    RUN is a run's id, or latest. A and B are candidates' ids, or the ends of them that no other shares.
+    RUN is a run's id or its beginning, or latest. A and B are candidates' ids, or the ends of them that no other shares.
     """
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.errors import UsageError

@@ -52,7 +52,7 @@ def judge(
 ) -> int:
     """Have models judge a run, and say what their word is worth.
 
-    RUN is a run's id, or latest. A judge is written as a model of `bakeoff run` is, a reward model as
+    RUN is a run's id or its beginning, or latest. A judge is written as a model of `bakeoff run` is, a reward model as
     reward:FOLDER or reward:MODEL@URL. What it said is stored, and never asked again; its word counts
     only as far as it agrees with labels of yours.
     """

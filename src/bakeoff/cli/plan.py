@@ -105,16 +105,13 @@ def _spread_of(pilot: str, bounds: str) -> dict[str, Any]:
 
 def _pairs_of_run(run: str) -> list[dict[str, Any]]:
     from bakeoff.cli.workspace import open_store
-    from bakeoff.core.errors import UsageError
+    from bakeoff.store.named import find_finished
 
     store = open_store()
     try:
-        row = store.run(run)
+        return list(find_finished(store, run).result["comparisons"])
     finally:
         store.close()
-    if row is None or row.result is None:
-        raise UsageError(f"there is no finished run {run!r} in this workspace", "see: bakeoff runs; or name a table")
-    return list(row.result["comparisons"])
 
 
 def _pairs_of_table(table: str, bounds: str) -> list[dict[str, Any]]:

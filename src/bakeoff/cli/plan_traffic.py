@@ -86,12 +86,11 @@ def _read_run(run: str, candidate: str | None) -> _Measured:
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.errors import UsageError
     from bakeoff.decide.capacity import Service
+    from bakeoff.store.named import find_finished
 
     store = open_store()
     try:
-        row = store.run(run)
-        if row is None or row.result is None:
-            raise UsageError(f"there is no finished run {run!r} in this workspace", "see: bakeoff runs")
+        row = find_finished(store, run)
         document = row.result
         names = [each["id"] for each in document["candidates"]]
         wanted = candidate or document["decision"]["choice"] or document["decision"].get("leader")

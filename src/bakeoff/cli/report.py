@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def report(run_id: str, output: Path | None, *, open_it: bool) -> None:
     """Write a run as one HTML page: the decision, the evidence, the texts.
 
-    RUN is a run's id, or latest. The page needs no network and no other file; it holds the texts of the run.
+    RUN is a run's id or its beginning, or latest. The page needs no network and no other file; it holds the texts of the run.
     """
     from bakeoff.cli.workspace import open_store
 

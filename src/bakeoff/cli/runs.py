@@ -65,7 +65,7 @@ def _state(row: RunSummary) -> str:
 def show(run_id: str, *, as_json: bool, texts: str | None) -> None:
     """Show the result of a run again.
 
-    RUN is a run's id, or latest.
+    RUN is a run's id or its beginning, or latest.
     """
     from rich.console import Console
 
