@@ -15,6 +15,7 @@ import os
 import platform
 import random
 import statistics
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -106,6 +107,7 @@ async def measure(arguments: argparse.Namespace) -> dict[float, Row]:
             async with worker.client() as client:
                 for number in range(arguments.rounds):
                     service = await calibrate(client, prompts)
+                    print(f"round {number}: {service.most_per_s:.2f} texts/s at most", file=sys.stderr, flush=True)
                     for share in random.Random(number).sample(SHARES, len(SHARES)):
                         rate = share * service.most_per_s
                         met = await load(client, prompts, rate, arguments.seconds, number + 1)
