@@ -267,11 +267,19 @@ def _carry_out(plan: Plan, store: Store, *, keep_going: bool, as_json: bool) -> 
     from rich.console import Console
 
     from bakeoff.cli.workspace import workspace_folder
+    from bakeoff.core.clock import SystemClock
+    from bakeoff.study.leftovers import remove_if_empty, sweep
     from bakeoff.study.run_lock import hold_run
     from bakeoff.study.runner import run_folder
 
-    with hold_run(run_folder(workspace_folder(), plan.run_id), plan.run_id):
-        return _generate_and_conclude(plan, store, Console(stderr=True), keep_going=keep_going, as_json=as_json)
+    sweep(workspace_folder() / "runs", store.run_ids(), SystemClock())
+    folder = run_folder(workspace_folder(), plan.run_id)
+    with hold_run(folder, plan.run_id):
+        try:
+            return _generate_and_conclude(plan, store, Console(stderr=True), keep_going=keep_going, as_json=as_json)
+        finally:
+            if not store.run_ids(plan.run_id):
+                remove_if_empty(folder)
 
 
 def _generate_and_conclude(plan: Plan, store: Store, errors: Console, *, keep_going: bool, as_json: bool) -> int:
