@@ -58,9 +58,9 @@ def judge(
     """
     from rich.console import Console
 
-    from bakeoff.cli.judged import judges_found
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.spec import Sampling
+    from bakeoff.library.judged import judges_found
     from bakeoff.report.judges import judges_document, print_judges
     from bakeoff.study.asking import REWARD
     from bakeoff.study.execute import load_plan

@@ -69,9 +69,9 @@ def show(run_id: str, *, as_json: bool, texts: str | None) -> None:
     """
     from rich.console import Console
 
-    from bakeoff.cli.labelled import labelled
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.errors import UsageError
+    from bakeoff.library.labelled import labelled
     from bakeoff.report.text import print_document
     from bakeoff.study.execute import load_plan
 

@@ -17,6 +17,7 @@ from math import ceil
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bakeoff.core.records import Comparison
 from bakeoff.core.spec import Record
@@ -76,9 +77,12 @@ class MarginVerdict(Record):
     def __str__(self) -> str:
         """What was measured, what follows, and what would settle it."""
         by = f"by {self.margin:g} points or more"
+        beyond = f", and a loss of {self.margin:g} points or more is not ruled out"
+        if self.high is not None and self.high < -self.margin:
+            beyond = f" by more than {self.margin:g} points"
         head = {
             "not_worse": f"{self.a} is not worse than {self.b} {by}",
-            "worse": f"{self.a} is worse than {self.b}, and a loss of {self.margin:g} points or more is not ruled out",
+            "worse": f"{self.a} is worse than {self.b}{beyond}",
             "undecided": f"undecided: whether {self.a} is worse than {self.b} {by} is not shown either way",
         }[self.verdict]
         said = [f"{head}: {self._measured()}."]
@@ -122,30 +126,27 @@ def not_worse(a: str, b: str, pairs: Sequence[BriefPair], margin: float, alpha: 
     first = np.clip(cluster_means([pair.a for pair in pairs], families)[0], *SCALE)
     second = np.clip(cluster_means([pair.b for pair in pairs], families)[0], *SCALE)
     found = non_inferiority(first, second, margin, alpha=alpha, bounds=SCALE)
-    known = {
-        "a": a,
-        "b": b,
-        "margin": margin,
-        "difference": found.estimate,
-        "low": found.low,
-        "high": found.high,
-        "level": 1.0 - 2.0 * alpha,
-        "method": "t, approximate" if found.approximate else found.method,
-        "p": found.p,
-        "briefs": len(pairs),
-        "families": found.n,
-    }
-    if found.estimate is None or found.low is None or found.high is None:
-        return MarginVerdict(verdict="undecided", why="no brief was written by both", **known)
+    undecided = MarginVerdict(
+        a=a,
+        b=b,
+        margin=margin,
+        verdict="undecided",
+        difference=found.estimate,
+        low=found.low,
+        high=found.high,
+        level=1.0 - 2.0 * alpha,
+        method="t, approximate" if found.approximate else found.method,
+        p=found.p,
+        briefs=len(pairs),
+        families=found.n,
+    )
+    if found.estimate is None or found.high is None:
+        return undecided.model_copy(update={"why": "no brief was written by both"})
+    if found.n >= PILOT_UNDER and (found.holds or found.high < 0):
+        return undecided.model_copy(update={"verdict": "not_worse" if found.holds else "worse"})
+    few = f"under {PILOT_UNDER} families of briefs nothing is claimed" if found.n < PILOT_UNDER else ""
     settled_by = _settled_by(first - second, found.estimate, margin, alpha)
-    if found.n < PILOT_UNDER:
-        few = f"under {PILOT_UNDER} families of briefs nothing is claimed"
-        return MarginVerdict(verdict="undecided", why=few, settled_by=settled_by, **known)
-    if found.holds:
-        return MarginVerdict(verdict="not_worse", **known)
-    if found.high < 0:
-        return MarginVerdict(verdict="worse", **known)
-    return MarginVerdict(verdict="undecided", settled_by=settled_by, **known)
+    return undecided.model_copy(update={"why": few, "settled_by": settled_by})
 
 
 def not_worse_in_race(a: str, b: str, own: Comparison | None, margin: float) -> MarginVerdict:
@@ -213,7 +214,7 @@ def check_margin(margin: float, alpha: float) -> None:
         raise ValueError(f"alpha must be between 0 and 0.5: {alpha}")
 
 
-def _settled_by(differences: np.ndarray, seen: float, margin: float, alpha: float) -> int | None:
+def _settled_by(differences: NDArray[np.float64], seen: float, margin: float, alpha: float) -> int | None:
     """Return the families that show one or the other, whichever takes fewer, if the truth is what was seen."""
     if differences.size < 3 or not (sd := float(differences.std(ddof=1))) > 0:
         return None

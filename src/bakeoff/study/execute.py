@@ -7,11 +7,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bakeoff import __version__
 from bakeoff.catalog.references import look_again
 from bakeoff.core.clock import Clock
 from bakeoff.core.errors import BakeoffError, UsageError
 from bakeoff.core.records import RunEvent
+from bakeoff.core.version import __version__
 from bakeoff.machine.accelerators import find_accelerators
 from bakeoff.measure.energy_sources import open_meter
 from bakeoff.store.db import Store
