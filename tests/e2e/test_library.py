@@ -66,10 +66,10 @@ def test_figures_are_those_of_the_commands(space: InsideWorkspace) -> None:
     told = json.loads(space.call("compare", run.id[:15], "good.jsonl", "poor.jsonl", "--json").stdout)
     assert compared.duel.model_dump(mode="json") == {name: told[name] for name in compared.duel.model_dump()}
     assert compared.run_comparison.model_dump(mode="json") == told["run_comparison"]
-    assert str(run) == space.call("show", "latest").stdout or run.decision.choice in str(run)
+    assert str(run) == (space.home / "runs" / run.id / "report.txt").read_text()
     assert {text.candidate for text in run.texts()} == set(run.candidates)
-    (both,) = {text.brief for text in run.texts("good.jsonl", brief="b03")}
-    assert both == "b03"
+    (both,) = {text.brief for text in run.texts("good.jsonl", brief="b3")}
+    assert both == "b3"
     assert len(run.scores()) == 80
     assert [found.run_id for found in bakeoff.list_runs()] == [run.id]
     assert run.write_report("page.html").read_text().startswith("<!doctype html>")
@@ -105,9 +105,7 @@ def test_errors_are_typed_and_say_what_the_commands_say(space: InsideWorkspace) 
         bakeoff.load_suite("wrong.yaml")
     assert any(problem.line == 3 and problem.field == "brief" for problem in invalid.value.problems)
     assert invalid.value.message in space.call("run", "wrong.yaml").stderr
-    with (
-        pytest.raises(bakeoff.UnknownModel, match="bundeld:x") if False else pytest.raises(bakeoff.UsageError) as model
-    ):
+    with pytest.raises(bakeoff.UsageError) as model:
         bakeoff.run("suite.yaml", ["bundeld:x"])
     assert model.value.message in space.call("run", "suite.yaml", "--models", "bundeld:x").stderr
     for said, call in {
