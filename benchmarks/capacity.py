@@ -18,7 +18,7 @@ import random
 import statistics
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -97,7 +97,8 @@ async def calibrate(client: EndpointClient, prompts: list[str]) -> tuple[Service
     first = statistics.median(ttft for _, ttft, _ in alone)
     per_token = statistics.median((latency - ttft) / max(1, count - 1) for latency, ttft, count in alone)
     lengths = (*(count for _, _, count in alone), *tokens[SLOTS])
-    return Service(first, per_token, lengths, speeds[SLOTS], SLOTS), speeds
+    over = tuple(latency / (first + per_token * count) for latency, _, count in alone)
+    return Service(first, per_token, lengths, speeds[SLOTS], SLOTS, over), speeds
 
 
 async def speed_now(client: EndpointClient, prompts: list[str]) -> float:
@@ -114,8 +115,12 @@ def modelled(service: Service, in_flight: int) -> float:
 
 def slowed(service: Service, factor: float) -> Service:
     """Return the same worker at another speed."""
-    first, each = service.first_token_s / factor, service.per_token_s / factor
-    return Service(first, each, service.tokens, service.tokens_per_s * factor, service.slots)
+    return replace(
+        service,
+        first_token_s=service.first_token_s / factor,
+        per_token_s=service.per_token_s / factor,
+        tokens_per_s=service.tokens_per_s * factor,
+    )
 
 
 async def load(client: EndpointClient, prompts: list[str], rate_per_s: float, seconds: float, seed: int) -> list[float]:

@@ -106,7 +106,13 @@ def _read_run(run: str, candidate: str | None) -> _Measured:
         raise UsageError(
             f"{run} has not measured how fast {wanted} is", "recorded texts have no times: name another candidate"
         )
-    service = Service(first, per_token, tokens, speed, facts["tokens_per_s_concurrency"])
+    alone = [text.timings for text in texts if text.concurrency == 1]
+    over = tuple(
+        found.latency_s / (first + per_token * found.completion_tokens)
+        for found in alone
+        if found.latency_s is not None and found.completion_tokens
+    )
+    service = Service(first, per_token, tokens, speed, facts["tokens_per_s_concurrency"], over or (1.0,))
     low, high = facts["tokens_per_s_low"], facts["tokens_per_s_high"]
     return _Measured(wanted, service, (low, high) if low and high else None)
 
