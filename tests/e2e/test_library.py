@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -213,6 +214,53 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
     assert "no-such-suite.yaml: there is no such suite file" in done.stdout
     assert "outcome: insufficient_data" in done.stdout
     assert "\nundecided\n" in done.stdout
+
+
+INTERRUPTED = """
+import asyncio, sys
+import bakeoff
+
+def tell(text):
+    print(text.trial, flush=True)
+
+def go():
+    bakeoff.run("s.yaml", ["bundled:social"], concurrency=1, on_text=tell)
+
+async def in_a_notebook():
+    go()
+
+try:
+    if sys.argv[1] == "script":
+        go()
+    else:
+        asyncio.new_event_loop().run_until_complete(in_a_notebook())  # without asyncio.run's own handling of signals
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+@pytest.mark.parametrize("where", ["script", "notebook"])
+def test_an_interrupted_run_can_be_gone_on_with(space: InsideWorkspace, where: str) -> None:
+    write_suite(space.folder / "s.yaml", 80)
+    with subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, where],
+        cwd=space.folder,
+        env=space.environment | {"PYTHONPATH": str(ROOT / "src")},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip()
+        process.send_signal(signal.SIGINT)
+        rest = process.stdout.read().split()
+    assert process.returncode == 0
+    assert rest[-1] == "interrupted"
+    (listed,) = json.loads(space.call("runs", "--json").stdout)["runs"]
+    assert listed["state"] == "interrupted"
+    assert len(rest) <= space.count() < 80
+    assert space.workers() == []
+    with pytest.raises(bakeoff.UsageError, match="has no result yet"):
+        bakeoff.open_run()
 
 
 def gate(space: InsideWorkspace, *arguments: str) -> subprocess.CompletedProcess[str]:
