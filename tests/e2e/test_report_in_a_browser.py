@@ -185,7 +185,7 @@ TERMS: list[dict[str, float]] = [
 
 @pytest.mark.parametrize("terms", TERMS)
 def test_money_is_worked_out_as_python_does(browser: Browser, written: Path, terms: dict[str, float]) -> None:
-    from bakeoff.cli.page import page_facts
+    from bakeoff.library.page import page_facts
     from bakeoff.report.page.costs import fields_of, values_of
     from bakeoff.study.scoring import Scored
     from bakeoff.study.stored_plan import load_plan
@@ -303,7 +303,7 @@ def test_it_prints(browser: Browser, written: Path) -> None:
 @pytest.fixture(scope="module")
 def packed(written: Path) -> Path:
     """The page of the same run as if it were a large one: its texts are packed."""
-    from bakeoff.cli.report import write_report
+    from bakeoff.library.report_file import write_report
     from bakeoff.report.page import samples
 
     target = written.with_name("packed.html")

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from bakeoff.core.outlines import GenerationOutline, ScoreOutline
     from bakeoff.decide.methodology import Methodology
-    from bakeoff.study.plan import Plan
-
-DRAWS = 10_000
 
 
 @click.command()
@@ -26,7 +20,7 @@ DRAWS = 10_000
 @click.option(
     "--draws",
     type=click.IntRange(100, 1_000_000),
-    default=DRAWS,
+    default=10_000,
     show_default=True,
     help="Samples of each size.",
 )
@@ -44,7 +38,7 @@ def methods(
 ) -> None:
     """Say what 3 to 15 texts a model would have concluded, against the run.
 
-    RUN is a run's id, or latest. Small samples are drawn from what all candidates wrote, graded by keywords as at a
+    RUN is a run's id or its beginning, or latest. Small samples are drawn from what all candidates wrote, graded by keywords as at a
     glance, and by the score: how often they name another winner, how far off they are, how often their intervals hold.
     """
     if (run_id is None) == (table is None):
@@ -78,30 +72,9 @@ def _of_run(run_id: str, draws: int, seed: int) -> tuple[str, Methodology]:
         scored = Scored.of(plan, store)
     finally:
         store.close()
+    from bakeoff.library.methods import methods_of
+
     return plan.run_id, methods_of(plan, row.result, scored.generations, scored.scores, draws=draws, seed=seed)
-
-
-def methods_of(
-    plan: Plan,
-    result: Mapping[str, Any],
-    generations: Iterable[GenerationOutline],
-    scores: Mapping[str, ScoreOutline],
-    *,
-    draws: int = DRAWS,
-    seed: int = 0,
-) -> Methodology:
-    """Return what small samples of a run would have concluded, for who has read it already.
-
-    Raises:
-        UsageError: fewer than two candidates, or too few families that they all wrote.
-    """
-    from bakeoff.decide.drawable import drawable_run
-    from bakeoff.decide.methodology import compare_methods, rigorous_of
-    from bakeoff.study.units import units_of
-
-    stored = [generation for generation in generations if generation.attempts]
-    texts = drawable_run([one.id for one in plan.candidates], units_of(plan.suite.briefs), stored, scores)
-    return compare_methods(texts, rigorous_of(result), eps=plan.suite.eps, draws=draws, seed=seed)
 
 
 def _of_table(table: Path | None, bounds: str | None, columns: str | None, draws: int, seed: int) -> Methodology:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from bakeoff.cli.progress import BarProgress, LineProgress
     from bakeoff.cli.watching import Watch
+    from bakeoff.library.planning import Design
     from bakeoff.store.db import Store
     from bakeoff.study.plan import Plan
     from bakeoff.study.preflight import Pace
@@ -100,10 +101,10 @@ def run(
     """  # noqa: D301 - click reads the backspace character as "do not rewrap"
     from rich.console import Console
 
-    from bakeoff.cli.conclusion import finished_result
-    from bakeoff.cli.run_plan import Load, What, Where, design_of, make_plan
     from bakeoff.cli.tracking import check_tracking
     from bakeoff.cli.workspace import open_store
+    from bakeoff.library.conclusion import finished_result
+    from bakeoff.library.planning import Load, What, Where, make_plan
     from bakeoff.study.preflight import read_devices
     from bakeoff.study.stored_plan import check_unchanged, load_plan
 
@@ -121,8 +122,8 @@ def run(
         else:
             where = Where(read_devices(device), allow_fallback)
             load = Load(concurrency, concurrency_per_endpoint)
-            what = What(suite, models, allow_code)
-            plan = make_plan(what, design_of(fixed_n, race=race, strict=strict), load, seed, where)
+            what = What.named(suite, models, allow_code=allow_code)
+            plan = make_plan(what, _design(fixed_n, race=race, strict=strict), load, seed, where)
             _ask_before_sending(plan, yes=yes)
         check_tracking(plan, yes=yes or resume is not None)
         how = How(keep_going, as_json, (port or 0) if watch else None)
@@ -160,16 +161,21 @@ class How(NamedTuple):
     port: int | None
 
 
+def _design(fixed_n: int | None, *, race: bool, strict: bool) -> Design:
+    from bakeoff.library.planning import Design
+
+    if fixed_n is not None and (race or strict):
+        raise click.UsageError(f"--fixed-n is no race: leave out --{'race' if race else 'strict'}, or --fixed-n")
+    return Design(fixed_n, race or strict, strict)
+
+
 def _ask_before_sending(plan: Plan, *, yes: bool) -> None:
     from bakeoff.core.errors import UsageError
-    from bakeoff.study.preflight import is_remote
+    from bakeoff.library.planning import sent_elsewhere
 
-    remote = [candidate.id for candidate in plan.candidates if is_remote(candidate)]
-    if not remote or yes:
+    what = sent_elsewhere(plan)
+    if not what or yes:
         return
-    requests = (len(plan.brief_ids) + len(plan.held_back)) * plan.suite.replicates
-    most = "up to " if plan.mode == "race" else ""
-    what = f"{most}{requests} briefs would be sent to each of: {', '.join(remote)}"
     if not sys.stdin.isatty():
         raise UsageError(f"{what}; that may cost money", "say --yes if that is meant")
     click.confirm(f"{what}. That may cost money. Go on?", abort=True, err=True)
@@ -180,10 +186,9 @@ def _carry_out(plan: Plan, store: Store, how: How) -> int:
 
     from bakeoff.cli.watching import watching
     from bakeoff.cli.workspace import workspace_folder
-    from bakeoff.study.run_folder import run_folder
-    from bakeoff.study.run_lock import hold_run
+    from bakeoff.library.carrying import held
 
-    with hold_run(run_folder(workspace_folder(), plan.run_id), plan.run_id):
+    with held(plan, store, workspace_folder()):
         errors = Console(stderr=True)
         if how.port is None:
             return _generate_and_conclude(plan, store, errors, how, None)
@@ -196,9 +201,9 @@ def _carry_out(plan: Plan, store: Store, how: How) -> int:
 
 
 def _generate_and_conclude(plan: Plan, store: Store, errors: Console, how: How, watch: Watch | None) -> int:
-    from bakeoff.cli.conclusion import finish
     from bakeoff.cli.tracking import export_at_the_end
     from bakeoff.core.errors import BakeoffError
+    from bakeoff.library.conclusion import finish
     from bakeoff.study.in_turn import run_in_turn
 
     _say_what_comes(plan, errors)
@@ -274,10 +279,10 @@ def _progress(plan: Plan, store: Store, errors: Console) -> AbstractContextManag
 
 
 def _say_what_comes(plan: Plan, errors: Console) -> None:
-    from bakeoff.cli.conclusion import suite_notes
     from bakeoff.core.plain import printable
     from bakeoff.core.units import bytes_text
     from bakeoff.decide.wording import plural
+    from bakeoff.library.conclusion import suite_notes
 
     texts = len(plan.candidates) * len(plan.brief_ids) * plan.suite.replicates
     tokens = texts * plan.suite.sampling.max_tokens

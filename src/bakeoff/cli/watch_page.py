@@ -25,11 +25,11 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainT
 from starlette.routing import Route
 
 from bakeoff.cli.local_page import HEADERS, server_of, static
-from bakeoff.cli.report import page_of
-from bakeoff.cli.run_state import state_of
 from bakeoff.cli.watched import Watched
 from bakeoff.cli.workspace import open_store
 from bakeoff.core.errors import BakeoffError
+from bakeoff.library.report_file import served_page
+from bakeoff.library.run_state import state_of
 from bakeoff.study.stored_plan import load_plan
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class LivePage:
 
     def _make(self) -> Page:
         if self._page is None or not self._is_over():
-            self._page = page_of(self._store, self._run_id, served=True, keep=False)
+            self._page = served_page(self._store, self._run_id)
         return self._page
 
     async def _texts(self, request: Request) -> Response:

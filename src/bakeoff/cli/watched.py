@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bakeoff.cli.progress import Tally
-from bakeoff.cli.run_state import state_of
 from bakeoff.core.plain import printable, printable_values
 from bakeoff.core.records import Generation
 from bakeoff.decide.conclusion import Conclusion
+from bakeoff.library.run_state import state_of
 from bakeoff.report.names import short_names
 from bakeoff.report.page.story import type_name
 from bakeoff.report.page.visible import pieces_of

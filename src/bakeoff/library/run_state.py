@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bakeoff.cli.workspace import workspace_folder
+from bakeoff.library.workspace import workspace_folder
 from bakeoff.study.run_lock import is_abandoned
 
 if TYPE_CHECKING:

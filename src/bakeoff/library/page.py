@@ -66,7 +66,7 @@ def page_facts(
     Raises:
         StoreError: the store refuses.
     """
-    from bakeoff.cli.judged import judges_before
+    from bakeoff.library.judged import judges_before
     from bakeoff.report.page.facts import PageFacts
     from bakeoff.study.costing import work_of
 
@@ -95,8 +95,8 @@ def _methods(
     scores: Mapping[str, ScoreOutline],
 ) -> Methodology | None:
     """Return what small samples would have concluded; None of a run that is not complete, or too small to draw from."""
-    from bakeoff.cli.methods import methods_of
     from bakeoff.core.errors import UsageError
+    from bakeoff.library.methods import methods_of
 
     if not document["complete"] or not document["measured"]:
         return None
@@ -125,7 +125,7 @@ def _briefs(plan: Plan) -> dict[str, BriefText]:
 
 
 def _origin(plan: Plan, store: Store) -> Origin:
-    from bakeoff.cli.run_state import state_of
+    from bakeoff.library.run_state import state_of
     from bakeoff.report.page.facts import Origin
 
     loads = store.loads(plan.run_id)
