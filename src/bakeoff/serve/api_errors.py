@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from starlette.responses import Response
 
 from bakeoff.engines.openai_protocol import ApiError
-from bakeoff.serve.lease import BreakerOpen, LoadFailed, LoadTooLong, QueueFull, Refused, Stopping
+from bakeoff.serve.lease import BreakerOpen, LoadFailed, LoadTooLong, NotServed, QueueFull, Refused, Stopping
 
 QUEUE_FULL = "queue_full"
 RETRY_AFTER_S = 5
@@ -20,6 +20,7 @@ _REFUSALS: Mapping[type[Refused], tuple[int, str, str]] = {
     BreakerOpen: (503, "model_resting", "{model} failed too often, and is left alone for a while"),
     LoadFailed: (503, "model_not_loaded", "{model} could not be loaded"),
     Stopping: (503, "gateway_stopping", "the gateway ends"),
+    NotServed: (503, "model_not_served", "{model} is no longer served: ask again for what serves now"),
 }
 
 
