@@ -21,8 +21,8 @@ def change(gateway, plan, *, keeping=None, terms=None, **server):
 
 def test_a_stream_of_a_model_that_leaves_ends_whole_and_later_requests_see_the_new_plan(tmp_path):
     async def work():
-        async with running(BOTH, tmp_path, commands=COMMANDS) as gateway:
-            await gateway.ask("b")  # loaded: the answer's own headers say who answers
+        patient = QUICK.model_copy(update={"comment_every_s": 30.0})  # a stream that waits says nothing yet
+        async with running(BOTH, tmp_path, commands=COMMANDS, waiting=patient) as gateway:
             async with gateway.post(request("bakeoff/tweet", stream=True)) as response:
                 await response.content.readany()
                 change(gateway, ALONE)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 from click.core import ParameterSource
 
+from bakeoff.cli.running_gateway import acknowledge
 from bakeoff.cli.serving_keys import KEY_VARIABLE, environment_key, keys
 
 if TYPE_CHECKING:
@@ -283,4 +284,5 @@ def _shown_key(secrets: Keys) -> str | None:
     return f"${KEY_VARIABLE}" if os.environ.get(KEY_VARIABLE) else "YOUR_KEY"
 
 
-serve.add_command(keys)
+for command in (keys, acknowledge):
+    serve.add_command(command)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
+from bakeoff.engines.answer import error_message, excerpt
+from bakeoff.engines.http_errors import without
 from bakeoff.engines.openai_protocol import ApiError
 from bakeoff.serve.lease import BreakerOpen, LoadFailed, LoadTooLong, NotServed, QueueFull, Refused, Stopping
 
@@ -56,6 +58,22 @@ def as_refusal(error: Refused, model: str) -> GatewayError:
     status, code, said = _REFUSALS.get(type(error), (503, "model_not_available", "{model} cannot be had now"))
     after = RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
     return GatewayError(status, said.format(model=model), code=code, retry_after_s=after)
+
+
+def in_our_shape(body: bytes, key: str | None) -> bytes:
+    """Return the body of another server's error in OpenAI's shape, without our key there."""
+    text = without(body.decode(errors="replace"), key)
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    error = value.get("error") if isinstance(value, dict) else None
+    if isinstance(error, dict) and isinstance(error.get("message"), str):
+        known = {"type": "invalid_request_error", "param": None, "code": None}
+        return json.dumps({"error": known | error}).encode()
+    said = error_message(value) if value is not None else excerpt(text) or "the request was refused"
+    shaped = {"message": said, "type": "invalid_request_error", "param": None, "code": None}
+    return json.dumps({"error": shaped}).encode()
 
 
 def error_response(error: ApiError, headers: Mapping[str, str] | None = None) -> Response:

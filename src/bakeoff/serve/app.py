@@ -9,6 +9,8 @@
 | GET  /health                        | 200 while this process answers                                              |
 | GET  /ready                         | 200 while requests are taken, 503 once the gateway ends                     |
 | GET  /metrics, /status, /alerts     | numbers for Prometheus, for `bakeoff top`, and what is wrong (`monitor`)    |
+| POST /quality/acknowledge           | which drops of quality are watched for anew                                 |
+| GET  /openapi.json                  | what all of these take and answer (`openapi`)                               |
 | GET  /                              | the status page                                                             |
 
 All else is an error in OpenAI's shape.
@@ -17,6 +19,7 @@ All else is an error in OpenAI's shape.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -152,6 +155,7 @@ class Gateway:
                 Route("/health", self._health),
                 Route("/ready", self._ready),
                 *self.monitor.routes(),
+                Route("/openapi.json", self._openapi),
                 Route("/", self._page),
             ],
             exception_handlers={
@@ -182,6 +186,11 @@ class Gateway:
             return JSONResponse({"status": "ending"}, 503)
         return JSONResponse({"status": "ready", "run": self._plan.run_id})
 
+    async def _openapi(self, _request: Request) -> Response:
+        from bakeoff.serve.openapi import document  # who never asks for it need not hold it
+
+        return JSONResponse(document(locked=self._door.locked))
+
     async def _page(self, request: Request) -> Response:
         address = f"{request.url.scheme}://{request.url.netloc}"
         monitor = self.monitor
@@ -205,7 +214,8 @@ async def _client_gone(_request: Request, _error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     status = int(getattr(error, "status_code", 404))
     message = f"there is no {request.method} {printable(request.url.path[:200])} here"
-    return error_response(ApiError(status, message, code="unknown_url"))
+    allowed: Mapping[str, str] = getattr(error, "headers", None) or {}  # a 405 says which methods there are
+    return error_response(ApiError(status, message, code="unknown_url"), allowed)
 
 
 async def _internal_error(_request: Request, error: Exception) -> Response:

@@ -67,6 +67,11 @@ class Door:
         self._keys = keys
         self._uses.take(keys.keys)
 
+    @property
+    def locked(self) -> bool:
+        """Whether a key must be shown."""
+        return self._keys.locked
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request (ASGI)."""
         use: KeyUse | None = None

@@ -1,6 +1,7 @@
 """Watching one gateway: its numbers, what it spends, how good its answers are, and what is worth being told about.
 
-`/metrics` is Prometheus' text, `/status` one JSON document of all that `bakeoff top` shows, `/alerts` what fires.
+`/metrics` is Prometheus' text, `/status` one JSON document of all that `bakeoff top` shows, `/alerts` what fires. A POST to
+`/quality/acknowledge` says that drops of quality were dealt with.
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ class Monitor:
             Route("/metrics", self._metrics),
             Route("/status", self._status),
             Route("/alerts", self._alerts),
+            Route("/quality/acknowledge", self._acknowledge, methods=["POST"]),
         ]
 
     async def _metrics(self, _request: Request) -> Response:
@@ -99,6 +101,9 @@ class Monitor:
             },
         )
         return JSONResponse(document)
+
+    async def _acknowledge(self, _request: Request) -> Response:
+        return JSONResponse({"acknowledged": self.quality.acknowledge()})
 
     async def _alerts(self, _request: Request) -> Response:
         return JSONResponse(self.alerts.snapshot())

@@ -97,6 +97,13 @@ class QualitySampling(Collector):
         except asyncio.QueueFull:
             self._left_out["backlog"] += 1
 
+    def acknowledge(self) -> list[dict[str, str]]:
+        """Hold grades anew against the run where they have dropped; return where that was."""
+        found = self._watch.acknowledge()
+        for stream in found:
+            log.warning("the drop of %s in %s (%s) was acknowledged, and is watched for anew", *stream)
+        return [{"candidate": each.candidate, "content_type": each.content_type, "measure": each.measure} for each in found]
+
     def snapshot(self) -> dict[str, Any]:
         """Return what is watched, as plain JSON values."""
         return {
