@@ -41,20 +41,17 @@ def served(tmp_path_factory):
         log.close()
 
 
-@pytest.fixture
-def api(served):
-    url, key = served
-    return schemathesis.openapi.from_url(f"{url}/openapi.json", headers={"Authorization": f"Bearer {key}"})
-
-
-schema = schemathesis.pytest.from_fixture("api")
+schema = schemathesis.openapi.from_dict(document(locked=True))
 
 
 @schemathesis.hook
 def map_body(_context, body):
     """Have most requests name a model that there is, and none write long texts: what is asked about is the gateway."""
     if isinstance(body, dict) and isinstance(body.get("model"), str) and body["model"]:
-        body = {**body, "model": MODELS[len(body["model"]) % len(MODELS)], "max_tokens": 2}
+        body = {**body, "model": MODELS[len(body["model"]) % len(MODELS)]}
+        most = body.get("max_tokens")
+        if most is None or (isinstance(most, int) and most > 4):
+            body["max_tokens"] = 2
         if isinstance(body.get("messages"), list):
             body["messages"] = [_with_role(each) for each in body["messages"]]
     return body
@@ -69,7 +66,10 @@ def _with_role(message):
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_the_gateway_does_what_its_document_says(case, served):
     url, key = served
-    case.call_and_validate(base_url=url, headers={"Authorization": f"Bearer {key}"})
+    # What the gateway lets through, the model's server may still refuse: that one says what a role may be.
+    passed_on = case.operation.path.endswith("completions")
+    left_out = [schemathesis.checks.CHECKS.get_one("positive_data_acceptance")] if passed_on else []
+    case.call_and_validate(base_url=url, headers={"Authorization": f"Bearer {key}"}, excluded_checks=left_out)
 
 
 def test_every_path_that_answers_is_in_the_document_and_no_other(tmp_path):
@@ -83,11 +83,13 @@ def test_every_path_that_answers_is_in_the_document_and_no_other(tmp_path):
     assert found == told
 
 
-def test_a_key_is_part_of_the_document_where_one_is_asked_for(served):
+def test_the_document_is_published_and_a_key_is_part_of_it_where_one_is_asked_for(served):
     url, key = served
     ask = urllib.request.Request(f"{url}/openapi.json", headers={"authorization": f"Bearer {key}"})
     with urllib.request.urlopen(ask, timeout=10) as answer:
-        assert json.loads(answer.read())["security"] == [{"key": []}]
+        published = json.loads(answer.read())
+    assert published == document(locked=True)
+    assert published["security"] == [{"key": []}]
     assert document(locked=False)["security"] == []
 
 

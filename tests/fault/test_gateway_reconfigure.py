@@ -9,7 +9,7 @@ from bakeoff.serve.settings import ServerSettings, ServeSettings
 from gateways import QUICK, fakes, make_plan, request, running
 
 BOTH = make_plan("a", "b", routes={"tweet": ["b", "a"]})
-ALONE = make_plan("a", routes={"email": ["a"]}, run="r2")
+ALONE = make_plan("a", routes={"business_email": ["a"]}, run="r2")
 COMMANDS = fakes(a=["--tokens", "3"], b=["--tokens", "60", "--delay-s", "0.02"])
 
 

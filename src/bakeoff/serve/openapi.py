@@ -1,4 +1,4 @@
-"""`/openapi.json`: what the gateway takes and answers, as an OpenAPI 3.1 document; checked against a gateway that runs.
+"""`/openapi.json`: what the gateway takes and answers, as an OpenAPI 3.2 document; checked against a gateway that runs.
 
 Only what the gateway itself looks at in a request is described: all else passes on to the model's server, which may refuse it.
 """
@@ -46,7 +46,7 @@ _HEADERS: Mapping[str, str] = {
 def document(*, locked: bool) -> dict[str, Any]:
     """Return the document, as plain JSON values; `locked` tells whether an API key must be shown."""
     return {
-        "openapi": "3.1.0",
+        "openapi": "3.2.0",
         "info": {
             "title": "bakeoff serve",
             "version": __version__,
@@ -134,7 +134,7 @@ def _completion(kind: str, summary: str) -> dict[str, Any]:
     answer = {
         "description": f"The completion. {stream}",
         "headers": {name: {"description": said, "schema": {"type": "string"}} for name, said in _HEADERS.items()},
-        "content": {JSON: {"schema": _ref(whole)}, SSE: {"schema": {"type": "string"}}},
+        "content": {JSON: {"schema": _ref(whole)}, SSE: {"itemSchema": _ref("Event")}},
     }
     return {
         "operationId": "createChatCompletion" if chat else "createCompletion",
@@ -176,6 +176,7 @@ def _asked(**more: Schema) -> dict[str, Schema]:
             "examples": ["bakeoff/auto"],
         },
         "stream": _or_null("boolean"),
+        "max_tokens": {**_or_null("integer"), "minimum": 1, "examples": [16], "description": "Passed on."},
         "stream_options": {"type": ["object", "null"], "properties": {"include_usage": _or_null("boolean")}},
         "metadata": {"type": ["object", "null"], "properties": content_type},
         **more,
@@ -222,6 +223,7 @@ def _schemas() -> dict[str, Schema]:
         "ChatCompletionChunk": _answered(_object(("index", "delta"), index=number, **finish), "chat.completion.chunk"),
         "Completion": _answered(_object(("index", "text"), index=number, text=text, **finish), "text_completion"),
         "CompletionChunk": _answered(_object(("index", "text"), index=number, text=text, **finish), "text_completion"),
+        "Event": _object(("data",), data={"type": "string", "description": "JSON, or `[DONE]`."}, event=text),
         "Error": _object(("error",), error=error),
         "Model": entry,
         "ModelList": _object(("object", "data"), object={"const": "list"}, data=_listed(_ref("Model"))),
@@ -246,7 +248,9 @@ def _schemas() -> dict[str, Schema]:
             ("acknowledged",),
             acknowledged={
                 "type": "array",
-                "items": _object(("candidate", "content_type", "measure"), candidate=text, content_type=text, measure=text),
+                "items": _object(
+                    ("candidate", "content_type", "measure"), candidate=text, content_type=text, measure=text
+                ),
             },
         ),
         "Document": _object(

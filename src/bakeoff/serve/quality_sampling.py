@@ -102,7 +102,9 @@ class QualitySampling(Collector):
         found = self._watch.acknowledge()
         for stream in found:
             log.warning("the drop of %s in %s (%s) was acknowledged, and is watched for anew", *stream)
-        return [{"candidate": each.candidate, "content_type": each.content_type, "measure": each.measure} for each in found]
+        return [
+            {"candidate": each.candidate, "content_type": each.content_type, "measure": each.measure} for each in found
+        ]
 
     def snapshot(self) -> dict[str, Any]:
         """Return what is watched, as plain JSON values."""
