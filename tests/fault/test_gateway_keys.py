@@ -128,3 +128,37 @@ def test_the_last_key_taken_away_leaves_the_gateway_locked(tmp_path):
             return response.status
 
     assert asyncio.run(work()) == 401
+
+
+@pytest.mark.parametrize("head", [b"X: " + b"x" * 200_000, b"\r\n".join(b"X%d: y" % n for n in range(20_000))])
+def test_a_head_that_is_too_large_is_refused_in_openais_shape(head, tmp_path):
+    async def work():
+        async with running(PLAN, tmp_path, commands=fakes(a=[])) as gateway:
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rpartition(":")[2]))
+            writer.write(b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + head + b"\r\n\r\n")
+            answer = await asyncio.wait_for(reader.read(65536), 10)
+            writer.close()
+            return answer
+
+    status, _, body = asyncio.run(work()).partition(b"\r\n\r\n")
+    assert status.split()[1] in {b"400", b"431"}
+    assert set(json.loads(body)["error"]) == {"message", "type", "param", "code"}
+
+
+def test_no_cors_headers_are_sent_to_anybody(tmp_path):
+    async def work():
+        async with running(PLAN, tmp_path, commands=fakes(a=[])) as gateway:
+            asks = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+            found = []
+            for method, path in (
+                ("OPTIONS", "/v1/chat/completions"),
+                ("GET", "/v1/models"),
+                ("POST", "/v1/completions"),
+            ):
+                async with gateway.client.request(method, gateway.url + path, headers=asks) as response:
+                    found.append(
+                        (response.status, [name for name in response.headers if "access-control" in name.lower()])
+                    )
+            return found
+
+    assert asyncio.run(work()) == [(405, []), (200, []), (403, [])]

@@ -14,6 +14,9 @@ JSON = "application/json"
 SSE = "text/event-stream"
 Schema = dict[str, Any]
 
+_PASSED_ON = ("406", "409", "415", "422", "451")
+"""What a model's server may say of a request that is wrong, beside 400 and 413 (`upstream`)."""
+
 ERRORS: Mapping[str, str] = {
     "400": "The request is no HTTP, no JSON, or wrong in the field that `param` names.",
     "401": "The API key is missing or wrong.",
@@ -22,15 +25,15 @@ ERRORS: Mapping[str, str] = {
     "405": "This path knows no such method; the header Allow names those that it knows.",
     "408": "The request did not come in time.",
     "413": "The body is larger than the gateway takes, or than the model's server does.",
-    "422": "The model's server says that the request is wrong.",
+    **dict.fromkeys(_PASSED_ON, "The model's server says that the request is wrong."),
     "429": "As many requests wait as may, or a limit of the API key is reached; Retry-After says when to come again.",
     "500": "A fault of the gateway.",
     "502": "No model of the route gave an answer.",
     "503": "No model of the route is to be had now, or the gateway ends; Retry-After says when to come again.",
 }
-_EVERYWHERE = ("400", "401", "403", "405", "500", "503")
-_OPEN = ("400", "403", "405", "500", "503")
-_WITH_BODY = (*_EVERYWHERE, "404", "408", "413", "422", "429", "502")
+_OPEN = ("400", "403", "405", "408", "500", "503")
+_EVERYWHERE = (*_OPEN, "401")
+_WITH_BODY = (*_EVERYWHERE, "404", "413", "429", "502")
 
 _HEADERS: Mapping[str, str] = {
     "x-bakeoff-candidate": "Who answered.",
@@ -140,7 +143,7 @@ def _completion(kind: str, summary: str) -> dict[str, Any]:
         "operationId": "createChatCompletion" if chat else "createCompletion",
         "summary": summary,
         "requestBody": _body("ChatRequest" if chat else "TextRequest"),
-        "responses": {"200": answer} | _errors(_WITH_BODY),
+        "responses": {"200": answer} | _errors((*_WITH_BODY, *_PASSED_ON)),
     }
 
 
@@ -150,7 +153,7 @@ def _embeddings() -> dict[str, Any]:
         "operationId": "createEmbeddings",
         "summary": "Passed on to the endpoint that is configured; 404 without one. bakeoff measures no embeddings.",
         "requestBody": _body("EmbeddingsRequest"),
-        "responses": {"200": answer} | _errors(_WITH_BODY),
+        "responses": {"200": answer} | _errors((*_WITH_BODY, "422")),
     }
 
 
