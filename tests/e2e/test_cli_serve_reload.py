@@ -10,6 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 
+import psutil
 import pytest
 
 from bakeoff_command import Workspace
@@ -248,3 +249,35 @@ def test_a_terminal_that_is_closed_ends_it(tmp_path):
         said += os.read(terminal, 4096)
     os.close(terminal)
     wait_until(lambda: os.waitpid(pid, os.WNOHANG) != (0, 0), "the gateway ended", 30)
+
+
+def lives(process):
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_kill_9_leaves_no_worker_that_can_end_and_the_next_start_ends_one_that_cannot(tmp_path):
+    with Served(tmp_path) as served:
+        assert served.ask("bundled:social")[0] == served.ask("bundled:technical")[0] == 200
+        children = psutil.Process(served.process.pid).children(recursive=True)
+        stopped, other = [each for each in children if "bakeoff.engines.worker" in each.cmdline()]
+        stopped.suspend()
+        served.process.kill()
+        served.process.wait(10)
+        wait_until(lambda: not lives(other), "the worker of a gateway that is gone ends")
+    assert lives(stopped)
+    with Served(tmp_path) as again:
+        wait_until(lambda: not lives(stopped), "the worker that could not end is ended")
+        assert again.ask("bundled:social")[0] == 200
+    assert list((again.workspace.home / "serve" / "logs").glob("workers-*.json")) == []
+
+
+def test_sigterm_while_settings_are_read_ends_it_cleanly(tmp_path):
+    with Served(tmp_path) as served:
+        assert served.ask()[0] == 200
+        served.process.send_signal(signal.SIGHUP)
+        served.process.send_signal(signal.SIGTERM)
+        assert served.process.wait(30) == 0
+        assert "Traceback" not in served.said()
