@@ -116,6 +116,7 @@ def test_routes_and_limits_change_and_a_running_stream_is_not_cut(served):
         ("[server]\nport = \n", "serve.toml:2:", "is not TOML"),
         ("[routes]\nhaiku = ['nobody']\n", "serve.toml:2: routes.haiku", "'nobody' is not served"),
         ("[keeping]\nbudget_bytes = 1000\n", "not served", "budget"),
+        ("[alerts]\nwebhook = 'SECRET'\n", "serve.toml:2: alerts.webhook", "expected"),
     ],
 )
 def test_a_mistake_changes_nothing_and_is_told_wherever_one_looks(served, text, where, what):
@@ -125,6 +126,7 @@ def test_a_mistake_changes_nothing_and_is_told_wherever_one_looks(served, text, 
         assert part in state["refused"], state
         assert part in served.said()
     assert str(served.workspace.folder) not in json.dumps(state)
+    assert "SECRET" not in json.dumps(state)
     with served.open("/metrics") as answer:
         assert b"bakeoff_config_refused 1.0" in answer.read()
     with served.open("/") as answer:

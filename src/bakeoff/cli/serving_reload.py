@@ -28,7 +28,7 @@ from bakeoff.cli.planned import Planned
 from bakeoff.cli.serving_keys import client_keys, key_file_of, read_keys
 from bakeoff.cli.serving_watch import watch_quality
 from bakeoff.core.clock import SystemClock
-from bakeoff.core.errors import BakeoffError, InvalidFile, UsageError
+from bakeoff.core.errors import BakeoffError, InvalidFile, Problem, UsageError
 from bakeoff.serve.settings import ServeSettings
 from bakeoff.serve.settings_file import read_settings
 
@@ -214,7 +214,7 @@ class Reloading:
 
     def _refuse(self, error: BakeoffError) -> None:
         log.error("what was written anew is not in force, what was before stays: %s", error.message)
-        self._gateway.monitor.config.refused(self._clock.now(), _without_paths(error, self._files()))
+        self._gateway.monitor.config.refused(self._clock.now(), _for_clients(error, self._files()))
 
     def _grade(self) -> None:
         """Have the run's texts graded anew, to hold answers against."""
@@ -275,13 +275,18 @@ def _has_terminal() -> bool:
     return True
 
 
-def _without_paths(error: BakeoffError, files: tuple[Path | None, ...]) -> str:
-    """Return what is wrong as clients may read it: names of files, and no folder."""
+def _for_clients(error: BakeoffError, files: tuple[Path | None, ...]) -> str:
+    """Return what is wrong as clients may read it: names of files and no folder, and no text that was written (a webhook is secret)."""
     if isinstance(error, InvalidFile):
-        said = "; ".join(str(problem).replace("\n  ", ", ") for problem in error.problems)
+        said, elsewhere = "; ".join(_without_texts(problem) for problem in error.problems), False
     else:
-        said = error.message.partition("\nhint: ")[0].replace("\n", "; ")
+        said, elsewhere = error.message.partition("\nhint: ")[0].replace("\n", "; "), True
     for file in files:
         if file is not None:
             said = said.replace(str(file), file.name)
-    return said if "/" not in said else "the log says why"
+    return "the log says why" if elsewhere and "/" in said else said
+
+
+def _without_texts(problem: Problem) -> str:
+    wrong = "is wrong" if problem.wrong.startswith(("is '", 'is "', "is [", "is {", "is (")) else problem.wrong
+    return str(dataclasses.replace(problem, wrong=wrong)).replace("\n  ", ", ")
