@@ -44,17 +44,22 @@ def served(tmp_path_factory):
 schema = schemathesis.openapi.from_dict(document(locked=True))
 
 
-@schemathesis.hook
-def map_body(_context, body):
-    """Have most requests name a model that there is, and none write long texts: what is asked about is the gateway."""
-    if isinstance(body, dict) and isinstance(body.get("model"), str) and body["model"]:
-        body = {**body, "model": MODELS[len(body["model"]) % len(MODELS)]}
-        most = body.get("max_tokens")
-        if most is None or (isinstance(most, int) and most > 4):
-            body["max_tokens"] = 2
-        if isinstance(body.get("messages"), list):
-            body["messages"] = [_with_role(each) for each in body["messages"]]
-    return body
+def quick(body):
+    """Have most requests name a model that there is, and none ask for a long text: what is asked about is the gateway.
+
+    What was wrong stays wrong, and what was right stays right.
+    """
+    if not isinstance(body, dict):
+        return body
+    changed = dict(body)
+    if isinstance(body.get("model"), str) and body["model"]:
+        changed["model"] = MODELS[len(body["model"]) % len(MODELS)]
+    most = body.get("max_tokens")
+    if most is None or (isinstance(most, int) and most > 4):
+        changed["max_tokens"] = 2
+    if isinstance(body.get("messages"), list):
+        changed["messages"] = [_with_role(each) for each in body["messages"]]
+    return changed
 
 
 def _with_role(message):
@@ -68,6 +73,8 @@ def test_the_gateway_does_what_its_document_says(case, served):
     url, key = served
     # What the gateway lets through, the model's server may still refuse: that one says what a role may be.
     passed_on = case.operation.path.endswith("completions")
+    if passed_on:
+        case.body = quick(case.body)
     left_out = [schemathesis.checks.CHECKS.get_one("positive_data_acceptance")] if passed_on else []
     case.call_and_validate(base_url=url, headers={"Authorization": f"Bearer {key}"}, excluded_checks=left_out)
 
