@@ -186,6 +186,17 @@ def test_keys_are_made_asked_for_limited_and_taken_away_while_it_runs(tmp_path):
         assert phone not in served.said()
 
 
+def test_a_key_is_taken_away_though_the_settings_are_wrong(tmp_path):
+    key = Workspace(tmp_path).call("serve", "keys", "new", "phone").stdout.strip()
+    other = Workspace(tmp_path).call("serve", "keys", "new", "other").stdout.strip()
+    with Served(tmp_path) as served:
+        served.config.write_text("[server]\nport = 'x'\n")
+        wait_until(lambda: served.config_state(other)["refused"], "the mistake is noticed", 20)
+        assert served.workspace.call("serve", "keys", "remove", "phone").returncode == 0
+        wait_until(lambda: served.get("/v1/models", key)[0] == 401, "the key opens nothing", 20)
+        assert "server.port" in served.config_state(other)["refused"]  # keys that are right say nothing of the settings
+
+
 def test_a_key_file_of_the_settings_and_one_in_the_environment_open_both(tmp_path):
     workspace = Workspace(tmp_path)
     made = workspace.call("serve", "keys", "new", "a.b", "--file", str(tmp_path / "own.toml"))

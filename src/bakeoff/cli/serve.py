@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from bakeoff.cli.planned import Planned
     from bakeoff.cli.serving_plan import Served
-    from bakeoff.cli.serving_reload import Asked
+    from bakeoff.cli.serving_reload import Asked, Signature
     from bakeoff.serve.app import Keys
     from bakeoff.serve.cost_terms import CostSettings, CostTerms
     from bakeoff.serve.settings import ServeSettings
@@ -223,18 +223,19 @@ async def _serve(
         # Imported while the plan is made.
         from bakeoff.cli.planned import Planned
         from bakeoff.cli.serving_keys import read_keys, refuse_strangers
-        from bakeoff.cli.serving_reload import Asked
+        from bakeoff.cli.serving_reload import Asked, signature
         from bakeoff.serve.server import listen
 
         asked = Asked(wanted, host, port, allow_anyone)
         settings = asked.over(settings or _settings(None))
+        seen = signature(settings, wanted.config)
         secrets = read_keys(settings, wanted.config)
         refuse_strangers(settings.server.host, secrets.clients, allow_anyone=allow_anyone)
         with listen(settings.server.host, settings.server.port) as listener:
             said, _ = await planning.communicate()
             if planning.returncode != 0:
                 return planning.returncode or 1  # it has said why, on the same stderr
-            return await _run(Planned.read(said), settings, secrets, listener, asked, as_json=as_json)
+            return await _run(Planned.read(said), settings, secrets, listener, (asked, seen), as_json=as_json)
     finally:
         if planning.returncode is None:
             planning.kill()
@@ -242,7 +243,13 @@ async def _serve(
 
 
 async def _run(
-    document: Planned, settings: ServeSettings, secrets: Keys, listener: Any, asked: Asked, *, as_json: bool
+    document: Planned,
+    settings: ServeSettings,
+    secrets: Keys,
+    listener: Any,
+    told: tuple[Asked, Signature],
+    *,
+    as_json: bool,
 ) -> int:
     from bakeoff.cli.planned import ready_document, ready_lines
     from bakeoff.cli.serving_reload import Reloading
@@ -253,12 +260,13 @@ async def _run(
     from bakeoff.serve.supervisor import Supervisor
 
     plan, clock = document.plan, SystemClock()
+    asked, seen = told
     logs = workspace_folder() / "serve" / "logs"
     keeping = document.keeping(settings)
     async with Supervisor(plan, keeping, logs, api_key=environment_key("OPENAI_API_KEY")) as supervisor:
         gateway = Gateway(plan, supervisor, settings, clock, secrets, document.terms)
         url = base_url(listener)
-        reloading = Reloading(asked, document, settings, secrets, gateway, supervisor)
+        reloading = Reloading(asked, document, settings, secrets, gateway, supervisor, seen)
 
         def announce() -> None:
             reloading.begin(server.stop)

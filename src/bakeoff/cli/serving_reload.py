@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from bakeoff.cli.serve import Wanted
     from bakeoff.serve.api_keys import KeyRing
     from bakeoff.serve.app import Gateway, Keys
+    from bakeoff.serve.config_state import What
     from bakeoff.serve.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,10 @@ Signature = tuple[tuple[int, int, int] | None, ...]
 
 
 class Reloading:
-    """Keeps one gateway at what is written. `begin` it in the event loop once the gateway listens, `close` it at the end."""
+    """Keeps one gateway at what is written. `begin` it in the event loop once the gateway listens, `close` it at the end.
+
+    `seen` is the files' signature from before they were read: a change since then counts.
+    """
 
     def __init__(
         self,
@@ -82,6 +86,7 @@ class Reloading:
         secrets: Keys,
         gateway: Gateway,
         supervisor: Supervisor,
+        seen: Signature,
     ) -> None:
         self._asked = asked
         self._planned = planned
@@ -93,7 +98,8 @@ class Reloading:
         self._due = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._grading: asyncio.Task[None] | None = None
-        self._seen = self._signature()
+        self._state = gateway.monitor.config
+        self._seen = seen
 
     def begin(self, end: Callable[[], None]) -> None:
         """Watch the files and SIGHUP from now on. `end` is called where SIGHUP says that the terminal is gone."""
@@ -119,14 +125,16 @@ class Reloading:
 
     async def reload(self) -> None:
         """Read everything anew, and put it in force if it is right."""
-        self._seen = self._signature()
+        before, self._seen = self._seen, self._signature()
         try:
             await self._take_all()
         except BakeoffError as error:
-            self._refuse(error)
+            self._refuse("settings", error)
+            if before[1] != self._seen[1]:  # wrong settings must not keep a key alive that was taken away
+                self.reload_keys()
         except Exception:  # a fault of ours must not end the watch, nor the gateway
             log.exception("settings could not be read anew")
-            self._gateway.monitor.config.refused(self._clock.now(), "a fault of bakeoff; the log says how")
+            self._state.refused(self._clock.now(), "settings", "a fault of bakeoff; the log says how")
 
     def reload_keys(self) -> None:
         """Read clients' keys anew, and put them in force if they are right."""
@@ -135,11 +143,11 @@ class Reloading:
             keys = client_keys(self._settings, self._asked.wanted.config)
             self._check_lock(keys)
         except BakeoffError as error:
-            self._refuse(error)
+            self._refuse("keys", error)
             return
         self._secrets = dataclasses.replace(self._secrets, clients=keys)
         self._gateway.change_keys(keys)
-        self._note(self._settings)
+        self._state.keys_taken()
         log.warning("clients' keys were read anew: %s", ", ".join(key.name for key in keys.keys) or "none")
 
     async def _take_all(self) -> None:
@@ -159,6 +167,8 @@ class Reloading:
         self._gateway.reconfigure(planned.plan, in_force, secrets, planned.terms)
         self._note(settings)
         log.warning("settings were read anew and are in force: run %s", planned.plan.run_id or "-")
+        for note in planned.notes:
+            log.warning("%s", note)
         if before_plan != planned.plan or before.quality.expected_grades != in_force.quality.expected_grades:
             self._gateway.monitor.quality.refer_to(())
             self._grade()
@@ -210,11 +220,11 @@ class Reloading:
         ]
         if late:
             log.warning("in force only after a restart: %s", ", ".join(late))
-        self._gateway.monitor.config.taken(self._clock.now(), late)
+        self._state.settings_taken(self._clock.now(), late)
 
-    def _refuse(self, error: BakeoffError) -> None:
+    def _refuse(self, what: What, error: BakeoffError) -> None:
         log.error("what was written anew is not in force, what was before stays: %s", error.message)
-        self._gateway.monitor.config.refused(self._clock.now(), _for_clients(error, self._files()))
+        self._state.refused(self._clock.now(), what, _for_clients(error, self._files()))
 
     def _grade(self) -> None:
         """Have the run's texts graded anew, to hold answers against."""
@@ -237,11 +247,19 @@ class Reloading:
             last = now
 
     def _files(self) -> tuple[Path | None, Path]:
-        config = self._asked.wanted.config
-        return config, key_file_of(self._settings, config)
+        return _files_of(self._settings, self._asked.wanted.config)
 
     def _signature(self) -> Signature:
-        return tuple(_signature_of(file) for file in self._files())
+        return signature(self._settings, self._asked.wanted.config)
+
+
+def _files_of(settings: ServeSettings, config: Path | None) -> tuple[Path | None, Path]:
+    return config, key_file_of(settings, config)
+
+
+def signature(settings: ServeSettings, config: Path | None) -> Signature:
+    """Return what another content of the settings file or of the key file would change."""
+    return tuple(_signature_of(file) for file in _files_of(settings, config))
 
 
 _TABLES = tuple(dict.fromkeys(table for table, _ in NEEDS_RESTART))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+What = Literal["settings", "keys"]
 
 
 class ConfigState(Collector):
@@ -17,20 +19,30 @@ class ConfigState(Collector):
         self._taken_at = now
         self._refused_at: datetime | None = None
         self._reloads = {"taken": 0, "refused": 0}
-        self.refusal: str | None = None
-        """Why the last settings that were read are not in force; None where they are."""
+        self._refusals: dict[What, str] = {}
         self.needs_restart: tuple[str, ...] = ()
         """Settings that are written otherwise than they are in force, until the gateway is started anew."""
 
-    def taken(self, now: datetime, needs_restart: Sequence[str] = ()) -> None:
-        """Settings that were read are in force, but for those that need a restart."""
-        self._reloads["taken"] += 1
-        self._taken_at, self.refusal, self.needs_restart = now, None, tuple(needs_restart)
+    @property
+    def refusal(self) -> str | None:
+        """Why what was read last is not in force; None where it is."""
+        return "; ".join(self._refusals.values()) or None
 
-    def refused(self, now: datetime, why: str) -> None:
-        """Settings that were read are wrong; the ones before stay in force."""
+    def settings_taken(self, now: datetime, needs_restart: Sequence[str] = ()) -> None:
+        """Settings and keys that were read are in force, but for settings that need a restart."""
+        self._reloads["taken"] += 1
+        self._refusals.clear()
+        self._taken_at, self.needs_restart = now, tuple(needs_restart)
+
+    def keys_taken(self) -> None:
+        """Keys that were read are in force. That says nothing of the settings."""
+        self._reloads["taken"] += 1
+        self._refusals.pop("keys", None)
+
+    def refused(self, now: datetime, what: What, why: str) -> None:
+        """What was read is wrong; that before it stays in force."""
         self._reloads["refused"] += 1
-        self._refused_at, self.refusal = now, why
+        self._refused_at, self._refusals[what] = now, why
 
     def snapshot(self) -> dict[str, Any]:
         """Return all of it as plain JSON values."""
