@@ -118,8 +118,10 @@ def references_document(run_id: str) -> dict[str, Any]:
 async def watch_quality(monitor: Monitor, plan: ServingPlan) -> None:
     """Have a run's texts graded in a process of its own, and answers held against them as soon as that is done."""
     from bakeoff.decide.live_reference import LiveReference
+    from bakeoff.serve.quality_sampling import NO_RUN
 
     if plan.run_id is None:
+        monitor.quality.note = NO_RUN
         return
     monitor.quality.note = "not watched yet: the run's texts are being graded"
     command = (sys.executable, "-m", "bakeoff", "serve", "--print-references", "--run", plan.run_id)

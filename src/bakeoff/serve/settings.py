@@ -19,12 +19,14 @@ DEFAULT_PORT = 8080
 class ServerSettings(Record):
     """Where it listens, and what a connection may do. `allowed_hosts` are further names for the Host header.
 
+    `key_file` holds clients' keys, hashed; seen from the settings file's folder. None for the workspace's own, if it is there.
     Seconds: for a request's head, for its body, for one write to a client, for what is under way when the gateway ends.
     """
 
     host: Name = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535, strict=True)] = DEFAULT_PORT
     allowed_hosts: tuple[Name, ...] = ()
+    key_file: Name | None = None
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30, strict=True)] = 8 * 2**20
     max_connections: Annotated[int, Field(ge=1, le=100_000, strict=True)] = 1000
     head_s: Seconds = 10.0

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from bakeoff.core.errors import EndpointBusy, EndpointError, EndpointTimeout
-from bakeoff.engines.answer import error_message, excerpt
 from bakeoff.engines.deadlines import Deadlines, Watch
 from bakeoff.engines.http_errors import refusal, translated, without
+from bakeoff.serve.api_errors import in_our_shape
 from bakeoff.serve.lease import Ending, Upstream
 from bakeoff.serve.relay import Relay
 
@@ -292,29 +292,13 @@ async def _read_refusal(upstream: Upstream, response: aiohttp.ClientResponse, wa
     async with _failing(upstream, started=True):
         body = await watch.within(10.0, lambda: response.content.read(MAX_ERROR_BYTES))
     if response.status in _CLIENT_MISTAKES:
-        return RequestRefused(response.status, _harmless(body, upstream))
+        return RequestRefused(response.status, in_our_shape(body, upstream.api_key))
     error = refusal(upstream.model, response.status, response.headers, body)
     message = without(error.message, upstream.api_key)
     busy = response.status == 429
     # A server that is busy is not broken, and a breaker must not hold it to be.
     ending: Ending = "client_error" if busy else "server_error"
     return UpstreamFailed(message, ending, busy=busy, retry_after_s=error.retry_after_s)
-
-
-def _harmless(body: bytes, upstream: Upstream) -> bytes:
-    """Return an error's body in OpenAI's shape, without our key."""
-    text = without(body.decode(errors="replace"), upstream.api_key)
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    error = value.get("error") if isinstance(value, dict) else None
-    if isinstance(error, dict) and isinstance(error.get("message"), str):
-        known = {"type": "invalid_request_error", "param": None, "code": None}
-        return json.dumps({"error": known | error}).encode()
-    said = error_message(value) if value is not None else excerpt(text) or "the request was refused"
-    shaped = {"message": said, "type": "invalid_request_error", "param": None, "code": None}
-    return json.dumps({"error": shaped}).encode()
 
 
 @asynccontextmanager
