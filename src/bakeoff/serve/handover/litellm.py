@@ -34,6 +34,7 @@ def litellm_config(hand: Handover) -> str:
     document["router_settings"] = {"allowed_fails": 1, "cooldown_time": COOLDOWN_S, "num_retries": 1}
     if fallbacks:
         document["router_settings"]["fallbacks"] = fallbacks
+    document["general_settings"] = {"master_key": "os.environ/LITELLM_MASTER_KEY"}
     document["litellm_settings"] = {"drop_params": True, "telemetry": False}
     return yaml_file(head("litellm", hand, _notes(hand)), document)
 
@@ -67,6 +68,7 @@ def _notes(hand: Handover) -> list[str]:
     told = [
         "Ask for bakeoff/TYPE to have the model that earned that content type; bakeoff/auto is the general one: LiteLLM does",
         "not read what is asked for, `bakeoff serve` does.",
+        "Clients show the key in LITELLM_MASTER_KEY, without which LiteLLM does not start.",
         "Temperature and the like are those that were measured; a client's own are used instead of them.",
     ]
     if unknown:

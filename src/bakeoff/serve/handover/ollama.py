@@ -20,7 +20,7 @@ def modelfiles(hand: Handover) -> dict[str, str]:
 
 def _modelfile(name: str, plain: str, hand: Handover) -> str:
     model = hand.plan.model(name)
-    weights = weights_for_ollama(model, hand)
+    weights = weights_for_ollama(model, plain, hand)
     alone = hand.model_copy(update={"plan": narrow(hand.plan, [name])})
     routes = [route for route, found in routes_of(hand.plan).items() if found.candidate == name]
     notes = [

@@ -6,7 +6,6 @@ Keys: Ray's `ray.serve.schema.ServeDeploySchema` and `LLMConfig` ("Serving LLMs"
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -110,8 +109,8 @@ def _serve_document(hand: Handover) -> dict[str, Any]:
 
 def _llm_config(model: ServedModel, weights: Weights, hand: Handover) -> dict[str, Any]:
     deployment: dict[str, Any] = {"num_replicas": hand.copies_of(model).count}
-    if model.tokens_per_s_concurrency is not None:
-        deployment["max_ongoing_requests"] = math.ceil(model.tokens_per_s_concurrency * HEADROOM)
+    if model.candidate.engine == "vllm" and model.tokens_per_s_concurrency is not None:
+        deployment["max_ongoing_requests"] = HEADROOM * model.tokens_per_s_concurrency
     return {
         "model_loading_config": {"model_id": model.id, "model_source": weights.source},
         "engine_kwargs": engine_arguments(model, weights, hand),

@@ -158,7 +158,7 @@ def _index(benchmark: str, profile: str, said: str) -> dict[str, Any]:
                 "metric": "score",
                 "benchmark_profile": profile,
                 "weight": 1.0,
-                "normalization": {"type": "linear", "minimum": 0, "maximum": 10},
+                "normalization": {"type": "linear_clamp", "min": 0, "max": 10},
             }
         ],
     }

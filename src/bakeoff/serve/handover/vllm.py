@@ -46,7 +46,7 @@ def engine_arguments(model: ServedModel, weights: Weights, hand: Handover) -> di
     found: dict[str, Any] = {"generation_config": "vllm"}
     if (context := hand.context_of(model)) is not None:
         found["max_model_len"] = context
-    if model.tokens_per_s_concurrency is not None:
+    if model.candidate.engine == "vllm" and model.tokens_per_s_concurrency is not None:
         found["max_num_seqs"] = model.tokens_per_s_concurrency
     if weights.revision is not None:
         found["revision"] = weights.revision

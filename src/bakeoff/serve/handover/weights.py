@@ -67,15 +67,15 @@ def weights_for_vllm(model: ServedModel, hand: Handover) -> Weights:
     )
 
 
-def weights_for_ollama(model: ServedModel, hand: Handover) -> Weights:
-    """Return what stands behind a Modelfile's FROM.
+def weights_for_ollama(model: ServedModel, made: str, hand: Handover) -> Weights:
+    """Return what stands behind a Modelfile's FROM; `made` is what the model will be called there.
 
     Raises:
         UsageError: Ollama cannot read it.
     """
     spec = model.candidate.model
     other = hand.weights.get(model.id)
-    again = measure_command(hand, f"ollama:{spec.name}", spec.reference)
+    again = measure_command(hand, f"ollama:{made}", spec.reference)
     if other is not None:
         note = f"NOT MEASURED: the run measured {model.id} from {_form(model)}; this file has Ollama load {other}."
         return Weights(
