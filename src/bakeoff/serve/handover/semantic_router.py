@@ -135,7 +135,10 @@ def _evaluation(hand: Handover, types: dict[str, str]) -> dict[str, Any]:
                 "domain": "writing",
                 "source": f"bakeoff://run/{plan.run_id}",
                 "default_profile": _ALL,
-                "profiles": [{"id": plain, "display_name": said} for plain, said in profiles.items()],
+                "profiles": [
+                    {"id": plain, "display_name": said, "description": f"Briefs of the run: {said}."}
+                    for plain, said in profiles.items()
+                ],
                 "metrics": [{"id": "score", "unit": "points", "direction": "higher_is_better", "range": [0, 10]}],
             }
         ],

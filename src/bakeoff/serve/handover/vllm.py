@@ -72,7 +72,7 @@ def _service(model: ServedModel, weights: Weights, copies: Copies, port: int, ha
     found: dict[str, Any] = {
         "image": IMAGE,
         "command": [_literal(part) for part in command],
-        "ports": [f"127.0.0.1:{ports}:8000"],
+        "ports": [{"target": 8000, "host_ip": "127.0.0.1", "published": ports}],
         "ipc": "host",
         "environment": {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"},
         "labels": {key: _literal(value) for key, value in texts(model, hand.plan.run_id).items()},
