@@ -26,9 +26,9 @@ docs: $(VENV)/installed-docs
 # ours. Tests that need one that is not there say so and are skipped.
 tools: $(VENV)/tools/litellm/installed $(VENV)/tools/ray/installed $(VENV)/tools/vllm-sr/installed $(VENV)/tools/schemas/installed
 
-$(VENV)/tools/litellm/installed: PACKAGES = litellm[proxy]
-$(VENV)/tools/ray/installed: PACKAGES = ray[serve]
-$(VENV)/tools/vllm-sr/installed: PACKAGES = vllm-sr
+$(VENV)/tools/litellm/installed: PACKAGES = litellm[proxy]==1.108.*
+$(VENV)/tools/ray/installed: PACKAGES = ray[serve]==2.60.*
+$(VENV)/tools/vllm-sr/installed: PACKAGES = vllm-sr==0.4.*
 $(VENV)/tools/schemas/installed: PACKAGES = kubernetes-validate compose-spec jsonschema pyyaml
 $(VENV)/tools/%/installed: | $(BIN)/python
 	$(BIN)/python -m venv $(@D)

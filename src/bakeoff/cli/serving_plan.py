@@ -109,16 +109,15 @@ def plan_elsewhere(row: RunRow, plan: Plan) -> tuple[ServingPlan, tuple[str, ...
         else:
             usable.append((candidate, None))
     served, _ = _earned(row, usable, notes)
-    return served.model_copy(update={"suite_file": _name_of_suite(plan.suite_file)}), tuple(notes)
+    return served.model_copy(update={"suite_file": _name_of_suite(plan)}), tuple(notes)
 
 
-def _name_of_suite(file: str) -> str:
-    from bakeoff.study.suite import find_suite
+def _name_of_suite(plan: Plan) -> str:
+    """Return how `bakeoff run` names the suite: a built-in one by its name, another one by its file."""
+    from bakeoff.study.suite import find_suite, load_suite
 
-    try:
-        return find_suite(file.removesuffix(".yaml")).stem
-    except UsageError:
-        return file
+    built_in = find_suite(None).parent / plan.suite_file
+    return built_in.stem if built_in.is_file() and load_suite(built_in) == plan.suite else plan.suite_file
 
 
 def _earned(

@@ -71,6 +71,8 @@ def narrow(plan: ServingPlan, wanted: Sequence[str]) -> ServingPlan:
     """
     names = [model.id for model in plan.models]
     unknown = [name for name in wanted if name not in names]
+    if not wanted:
+        raise UsageError("--models names nobody", f"there are: {', '.join(names)}")
     if unknown:
         raise UsageError(f"--models: {unknown[0]!r} is not in the plan", f"there are: {', '.join(names)}")
 
