@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
+import subprocess
+import sys
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,7 +17,9 @@ import yaml
 from bakeoff.cli.export import TARGETS
 from bakeoff_command import write_suite
 from inside import InsideWorkspace
+from postgres_server import free_port
 from serving_plans import bundled
+from waiting import wait_until
 
 SERVERS = ("llama-swap", "litellm", "ollama", "vllm-compose", "ray-serve", "kuberay", "semantic-router")
 IMAGE = ("--image", "rayproject/ray-llm:2.50.1")
@@ -82,6 +89,35 @@ def test_a_real_run_becomes_a_file_with_its_evidence(space: InsideWorkspace, ser
     assert refused.returncode == 2
     assert "is there already" in refused.stderr
     assert space.call("export", "latest", "--to", server, *more, "-o", f"out-{server}", "--replace").returncode == 0
+
+
+def test_the_command_for_llama_swap_serves_what_was_measured(space: InsideWorkspace) -> None:
+    done = space.call("export", "latest", "--to", "llama-swap", "--models", "own model")
+    model = yaml.safe_load(done.stdout)["models"]["own model"]
+    port = free_port()
+    program, *arguments = shlex.split(model["cmd"].replace("${PORT}", str(port)))
+    assert program == "bakeoff"
+    base = model["proxy"].replace("${PORT}", str(port))
+    worker = subprocess.Popen([sys.executable, "-m", "bakeoff", *arguments], stdout=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: _get(f"{base}/health") is not None, "the worker is healthy", 60)
+        body = {"model": "own model", "messages": [{"role": "user", "content": "Write a tweet."}], "max_tokens": 8}
+        answer = _get(f"{base}/v1/chat/completions", body)
+        assert answer["choices"][0]["message"]["content"]
+    finally:
+        worker.terminate()
+        worker.wait(timeout=20)
+
+
+def _get(url: str, body: dict[str, object] | None = None) -> Any:
+    request = urllib.request.Request(
+        url, None if body is None else json.dumps(body).encode(), {"content-type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read() or b"{}")
+    except OSError:
+        return None
 
 
 def test_traffic_becomes_replicas(space: InsideWorkspace) -> None:
