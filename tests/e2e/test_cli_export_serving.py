@@ -159,9 +159,11 @@ def test_traffic_becomes_replicas(space: InsideWorkspace) -> None:
         (["latest", "--to", "kuberay"], "--image"),
         (["latest", "--to", "ray-serve", "--traffic", "1/s"], "--target-p95"),
         (["latest", "--to", "ray-serve", "--target-p95", "1"], "goes with --traffic"),
+        (["latest", "--to", "ray-serve", "--traffic", "1/s", "--weights", "own model=hf:o/x"], "no run measured"),
         (["latest", "--to", "ray-serve", "--traffic", "much", "--target-p95", "1"], "not a load"),
         (["latest", "--to", "ray-serve", "--traffic", "sonnet=1/s", "--target-p95", "9"], "no route for 'sonnet'"),
         (["latest", "--to", "ray-serve", "--traffic", "tweet=1/s", "--target-p95", "1e-6"], "no number of replicas"),
+        (["latest", "--to", "ray-serve", "--weights", "own model=x"], "--weights: there is no x here"),
         (["latest", "--to", "vllm-compose", "--context", "99999"], "--context 99999"),
     ],
 )

@@ -83,6 +83,10 @@ def test_a_format_that_vllm_has_not_is_refused_with_the_command_that_measures_it
     assert served.candidate.model.quantisation in refused.value.message
     found = re.search(r"bakeoff run .*", refused.value.hint)
     assert shlex.split(found[0]) == ["bakeoff", "run", "mine.yaml", "--models", "vllm+FOLDER,models/small.gguf"]
+    with pytest.raises(UsageError) as refused:
+        write(hand(model("a"), served, origins={"small.gguf": "hf:org/large"}))
+    assert "bakeoff run mine.yaml --models vllm+hf:org/large,models/small.gguf" in refused.value.hint
+    assert "--weights small.gguf=hf:org/large" in refused.value.hint
 
 
 @pytest.mark.parametrize("write", [vllm_compose, ray_serve_config, lambda plan: kuberay_service(plan, "i:1")])
@@ -90,7 +94,9 @@ def test_other_weights_are_written_and_marked_as_unmeasured(write) -> None:
     text = write(hand(gguf(), weights={"small.gguf": "hf:org/small@v1"}))
     assert "# NOT MEASURED: the run measured small.gguf from a GGUF file (Q4_K_M) on llamacpp" in text
     assert "bakeoff run mine.yaml --models vllm+hf:org/small@v1,models/small.gguf" in text
+    assert text.index("NOT MEASURED") < text.index("as they were measured")
     document = text[text.index("\n\n") :]
+    assert "max_model_len" not in document.replace("-", "_")  # of the other weights nobody knows the limit
     assert "score" not in document
     assert "org/small" in document
     assert "v1" in document
@@ -230,6 +236,11 @@ def test_modelfiles_are_read_by_ollama_s_grammar() -> None:
     }
     assert [value for name, value in parameters if name == "stop"] == ["###", 'say "no"', "two\nlines"]
     assert "bakeoff run mine.yaml --models ollama:small-gguf,models/small.gguf" in made["small-gguf"]
+    with pytest.raises(UsageError, match="does not load hf:org/x"):
+        modelfiles(hand(gguf(), weights={"small.gguf": "hf:org/x"}))
+    other = modelfiles(hand(gguf(), weights={"small.gguf": "other.gguf"}))["small-gguf"]
+    assert read_modelfile(other)[0] == "other.gguf"
+    assert "NOT MEASURED" in other
     with pytest.raises(UsageError, match="which Ollama cannot read"):
         modelfiles(hand(model("m", quantisation="MLX 4-bit", engine="mlx")))
     served = endpoint("llama3", "http://127.0.0.1:11434/v1", reference="ollama:llama3")

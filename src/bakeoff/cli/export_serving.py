@@ -131,7 +131,7 @@ def export_ollama(run_id: str, out: Path | None, *, replace: bool, **given: Any)
     from bakeoff.core.errors import UsageError
     from bakeoff.serve.handover.ollama import modelfiles
 
-    made = modelfiles(_handover(run_id, only_leaders=True, **given))
+    made = modelfiles(_handover(run_id, only_leaders=True, names=True, **given))
     if out is None:
         if len(made) > 1:
             raise UsageError(
@@ -169,10 +169,13 @@ def _handover(
     context: int | None = None,
     traffic: Sequence[str] = (),
     target_p95: float | None = None,
+    names: bool = False,
 ) -> Handover:
+    """Return what is handed over; `names`: --weights may be a name that only the other server knows."""
     from bakeoff.serve.handover.handover import Handover, leaders, narrow
 
     plan = _plan(run_id)
+    origins = _origins(plan)
     if models is not None:
         plan = narrow(plan, [part.strip() for part in models.split(",") if part.strip()])
     elif only_leaders:
@@ -181,12 +184,14 @@ def _handover(
         plan = narrow(plan, kept)
         if left:
             click.echo(f"left out, since they lead no route: {', '.join(left)} (--models names who is in)", err=True)
+    replaced = {name: _located(value, names=names) for name, value in _pairs("--weights", weights, plan).items()}
     return Handover(
         plan=plan,
         urls=_pairs("--endpoint", endpoints, plan),
-        weights=_pairs("--weights", weights, plan),
+        weights=replaced,
+        origins=origins,
         context=context,
-        copies=_copies(run_id, plan, traffic, target_p95),
+        copies=_copies(run_id, plan, traffic, target_p95, list(replaced)),
     )
 
 
@@ -206,6 +211,21 @@ def _plan(run_id: str) -> ServingPlan:
     return plan
 
 
+def _origins(plan: ServingPlan) -> dict[str, str]:
+    """Return which model each quantised one was made of, where that is in the run or bundled."""
+    from bakeoff.catalog.references import bundled_names, resolve
+
+    made = {model.id: model.candidate.model.made_from for model in plan.models if model.candidate.model.made_from}
+    if not made:
+        return {}
+    specs = [
+        *(model.candidate.model for model in plan.models),
+        *(resolve(f"bundled:{name}") for name in bundled_names()),
+    ]
+    known = {spec.digest: spec.reference for spec in specs if spec.source == "folder" and spec.quantisation is None}
+    return {name: known[digest] for name, digest in made.items() if digest in known}
+
+
 def _pairs(option: str, given: Sequence[str], plan: ServingPlan) -> dict[str, str]:
     """Return what was said of models: the name is the longest that fits, since names may hold an equals sign."""
     from bakeoff.core.errors import UsageError
@@ -223,7 +243,29 @@ def _pairs(option: str, given: Sequence[str], plan: ServingPlan) -> dict[str, st
     return found
 
 
-def _copies(run_id: str, plan: ServingPlan, traffic: Sequence[str], target_p95: float | None) -> Mapping[str, Copies]:
+def _located(reference: str, *, names: bool) -> str:
+    """Return weights as the other server finds them: on the hub, or at a whole path.
+
+    Raises:
+        UsageError: it is neither, and no name will do.
+    """
+    from bakeoff.catalog.references import resolve
+    from bakeoff.core.errors import UsageError
+
+    if reference.startswith("bundled:"):
+        return resolve(reference).location
+    if reference.startswith("hf:") or Path(reference).is_absolute():
+        return reference
+    if Path(reference).exists():
+        return str(Path(reference).absolute())
+    if names:
+        return reference
+    raise UsageError(f"--weights: there is no {reference} here", "write hf:ORG/NAME, or a path that the servers have")
+
+
+def _copies(
+    run_id: str, plan: ServingPlan, traffic: Sequence[str], target_p95: float | None, replaced: Sequence[str]
+) -> Mapping[str, Copies]:
     """Return how many replicas of each model hold the stated traffic."""
     from bakeoff.core.errors import UsageError
     from bakeoff.serve.handover.replicas import rates_by_model, replicas
@@ -232,6 +274,11 @@ def _copies(run_id: str, plan: ServingPlan, traffic: Sequence[str], target_p95: 
         if target_p95 is not None:
             raise UsageError("--target-p95 goes with --traffic", "say which load: --traffic 30/min")
         return {}
+    if replaced:
+        raise UsageError(
+            f"--traffic: how fast {replaced[0]} is with the weights of --weights, no run measured",
+            "measure them and export that run; or leave --traffic out",
+        )
     if target_p95 is None or not 0 < target_p95 < float("inf"):
         raise UsageError("--traffic needs a latency target", "say --target-p95 S: 95 % of the texts within S seconds")
     from bakeoff.cli.plan_traffic import read_measured, read_rate

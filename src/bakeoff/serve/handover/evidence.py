@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from bakeoff.core.plain import printable
 from bakeoff.core.records import Estimate
@@ -11,16 +11,23 @@ from bakeoff.serve.handover.handover import Handover, routes_of
 from bakeoff.serve.plan import ServedModel
 
 Fact = str | int | float
+UNMEASURED = "NOT MEASURED"
 
 
-def head(target: str, hand: Handover, notes: Iterable[str] = ()) -> str:
-    """Return the comment that begins a file: which run, each model, each route; `notes` are what its reader must know."""
+def head(target: str, hand: Handover, notes: Sequence[str] = ()) -> str:
+    """Return the comment that begins a file: which run, each model, each route; `notes` are what its reader must know.
+
+    A note that something was not measured comes first.
+    """
     plan = hand.plan
     run = f"run {plan.run_id}" if plan.suite is None else f"run {plan.run_id}, suite {plan.suite}"
     lines = [f"Made by: bakeoff export {plan.run_id} --to {target}", f"Evidence: {run}", ""]
+    last = [line for note in notes if not note.startswith(UNMEASURED) for line in note.splitlines()]
+    for note in (note for note in notes if note.startswith(UNMEASURED)):
+        lines += [*note.splitlines(), ""]
     lines += ["Models, as they were measured:", *(f"  {_model(model)}" for model in plan.models), ""]
     lines += ["Routes, first to last:", *(f"  {line}" for line in _routes(hand))]
-    lines += ["", *(line for note in notes for line in note.splitlines())]
+    lines += ["", *last]
     return comment(lines)
 
 

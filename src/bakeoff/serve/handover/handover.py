@@ -27,12 +27,13 @@ class Handover(Record):
     """The plan and what the user says of the other place.
 
     `urls` are where models answer (base URL, as `http://host:8000/v1`), `weights` what stands in for weights that a server
-    cannot read, `context` the tokens of a request with its answer (None: the model's own limit); all by candidate.
+    cannot read, `origins` the models that quantised ones are known to be made of, `context` the tokens of a request with its answer (None: the model's own limit); all by candidate.
     """
 
     plan: ServingPlan
     urls: Mapping[str, str] = Field(default_factory=dict)
     weights: Mapping[str, str] = Field(default_factory=dict)
+    origins: Mapping[str, str] = Field(default_factory=dict)
     context: int | None = None
     copies: Mapping[str, Copies] = Field(default_factory=dict)
 

@@ -32,7 +32,7 @@ def _modelfile(name: str, plain: str, hand: Handover) -> str:
         raise UsageError(f"{name}: a Modelfile cannot hold {weights.source!r}", "name its file otherwise")
     sampling = model.candidate.sampling
     lines = [f"FROM {weights.source}", ""]
-    context = hand.context_of(model)
+    context = hand.context if weights.is_other else hand.context_of(model)
     numbers: dict[str, float | int | None] = {
         "num_ctx": context,
         "num_predict": sampling.max_tokens,

@@ -140,7 +140,6 @@ def _names(models: Sequence[ServedModel]) -> list[str]:
 
 
 def _evidence(model: ServedModel, hand: Handover) -> dict[str, str]:
-    note = weights_for_vllm(model, hand).note
-    if note is not None and note.startswith("NOT MEASURED"):
+    if weights_for_vllm(model, hand).is_other:
         return {"measured": "no"}
     return texts(model, hand.plan.run_id, prefix="")

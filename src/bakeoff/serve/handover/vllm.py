@@ -44,7 +44,9 @@ def vllm_compose(hand: Handover) -> str:
 def engine_arguments(model: ServedModel, weights: Weights, hand: Handover) -> dict[str, Any]:
     """Return vLLM's arguments as Ray Serve's `engine_kwargs` takes them; sampling's defaults are vLLM's, not the folder's."""
     found: dict[str, Any] = {"generation_config": "vllm"}
-    if (context := hand.context_of(model)) is not None:
+    # Of weights that were named instead, nothing is known: not their limit either.
+    context = hand.context if weights.is_other else hand.context_of(model)
+    if context is not None:
         found["max_model_len"] = context
     if model.candidate.engine == "vllm" and model.tokens_per_s_concurrency is not None:
         found["max_num_seqs"] = model.tokens_per_s_concurrency
@@ -83,7 +85,7 @@ def _service(model: ServedModel, weights: Weights, copies: Copies, port: int, ha
     else:
         mount = {"type": "bind", "source": _literal(weights.source), "target": source, "read_only": True}
         found["volumes"] = [mount]
-    if weights.note is not None and weights.note.startswith("NOT MEASURED"):
+    if weights.is_other:
         found["labels"] = {"bakeoff.run": str(hand.plan.run_id), "bakeoff.measured": "no: see the file's beginning"}
     device = {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
     found["deploy"] = {"replicas": copies.count, "resources": {"reservations": {"devices": [device]}}}

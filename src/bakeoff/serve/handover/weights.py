@@ -11,6 +11,7 @@ import shlex
 from typing import NamedTuple
 
 from bakeoff.core.errors import UsageError
+from bakeoff.serve.handover.evidence import UNMEASURED
 from bakeoff.serve.handover.handover import Handover
 from bakeoff.serve.plan import ServedModel
 
@@ -20,13 +21,15 @@ _HUB = re.compile(r"hf:(?P<repo>[^@]+)(?:@(?P<revision>.+))?")
 class Weights(NamedTuple):
     """Where a server finds a model: a folder, or a name on the Hugging Face hub with its revision.
 
-    `note` says what of the evidence does not hold there, None where the very same was measured.
+    `note` says what of the evidence does not hold there, None where the very same was measured. `is_other`: these weights
+    were named instead of those that were measured.
     """
 
     source: str
     revision: str | None
     is_hub: bool
     note: str | None
+    is_other: bool = False
 
 
 def weights_for_vllm(model: ServedModel, hand: Handover) -> Weights:
@@ -40,9 +43,10 @@ def weights_for_vllm(model: ServedModel, hand: Handover) -> Weights:
     if other is not None:
         found = _source(other, None)
         return found._replace(
-            note=f"NOT MEASURED: the run measured {model.id} from {_form(model)}; this file has vLLM load {found.source}.\n"
-            f"No score, speed or memory above holds for that. Measure it, beside what was measured, by:\n"
-            f"  {measure_command(hand, f'vllm+{other}', spec.reference)}"
+            is_other=True,
+            note=f"{UNMEASURED}: the run measured {model.id} from {_form(model)}; this file has vLLM load {found.source}.\n"
+            f"No score, speed or memory below holds for that. Measure it, beside what was measured, by:\n"
+            f"  {measure_command(hand, f'vllm+{other}', spec.reference)}",
         )
     if spec.source == "endpoint":
         raise UsageError(
@@ -50,11 +54,12 @@ def weights_for_vllm(model: ServedModel, hand: Handover) -> Weights:
             "leave it out with --models; or name weights: --weights MODEL=hf:ORG/NAME",
         )
     if spec.source == "gguf" or spec.quantisation is not None or model.candidate.quantisation is not None:
+        origin = hand.origins.get(model.id, "FOLDER")
         raise UsageError(
             f"{model.id}: its quality was measured for {_form(model)}, and was not measured for any format that vLLM serves",
-            f"measure what vLLM would run:  {measure_command(hand, 'vllm+FOLDER', spec.reference)}\n"
-            f"then export that run; or write the file unmeasured, marked as such: --weights {shlex.quote(model.id)}=FOLDER "
-            f"(or hf:ORG/NAME); or leave it out with --models",
+            f"measure what vLLM would run{_which(model, hand)}:  {measure_command(hand, f'vllm+{origin}', spec.reference)}\n"
+            f"then export that run; or write the file unmeasured, marked as such: "
+            f"--weights {shlex.quote(f'{model.id}={origin}')}; or leave it out with --models",
         )
     found = _source(spec.reference if spec.reference.startswith("hf:") else spec.location, spec.revision)
     if model.candidate.engine == "vllm":
@@ -76,13 +81,18 @@ def weights_for_ollama(model: ServedModel, made: str, hand: Handover) -> Weights
     spec = model.candidate.model
     other = hand.weights.get(model.id)
     again = measure_command(hand, f"ollama:{made}", spec.reference)
+    if other is not None and other.startswith("hf:"):
+        raise UsageError(
+            f"--weights: Ollama does not load {other}", "name a GGUF file, a folder, or a model that Ollama has"
+        )
     if other is not None:
-        note = f"NOT MEASURED: the run measured {model.id} from {_form(model)}; this file has Ollama load {other}."
+        note = f"{UNMEASURED}: the run measured {model.id} from {_form(model)}; this file has Ollama load {other}."
         return Weights(
             other.removeprefix("ollama:"),
             None,
             is_hub=False,
             note=f"{note}\nMeasure it, once it is made, by:\n  {again}",
+            is_other=True,
         )
     if spec.reference.startswith("ollama:") and spec.remote_model is not None:
         return Weights(spec.remote_model, None, is_hub=False, note=None)
@@ -111,6 +121,10 @@ def measure_command(hand: Handover, unmeasured: str, measured: str) -> str:
     """Return the command that measures what a server would run beside what was measured."""
     suite = hand.plan.suite_file or "SUITE"
     return shlex.join(["bakeoff", "run", suite, "--models", f"{unmeasured},{measured}"])
+
+
+def _which(model: ServedModel, hand: Handover) -> str:
+    return "" if model.id in hand.origins else " (FOLDER: the unquantised one that it was made of)"
 
 
 def _form(model: ServedModel) -> str:
