@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -98,15 +100,24 @@ def test_the_command_for_llama_swap_serves_what_was_measured(space: InsideWorksp
     program, *arguments = shlex.split(model["cmd"].replace("${PORT}", str(port)))
     assert program == "bakeoff"
     base = model["proxy"].replace("${PORT}", str(port))
-    worker = subprocess.Popen([sys.executable, "-m", "bakeoff", *arguments], stdout=subprocess.DEVNULL)
-    try:
-        wait_until(lambda: _get(f"{base}/health") is not None, "the worker is healthy", 60)
-        body = {"model": "own model", "messages": [{"role": "user", "content": "Write a tweet."}], "max_tokens": 8}
-        answer = _get(f"{base}/v1/chat/completions", body)
-        assert answer["choices"][0]["message"]["content"]
-    finally:
-        worker.terminate()
-        worker.wait(timeout=20)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BAKEOFF_")}
+    with (space.folder / "worker.log").open("wb") as log:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "bakeoff", *arguments], stdout=log, stderr=log, env=environment
+        )
+
+        def is_healthy() -> bool:
+            assert worker.poll() is None, (space.folder / "worker.log").read_text()[-2000:]
+            return _get(f"{base}/health") is not None
+
+        try:
+            wait_until(is_healthy, "the worker is healthy", 120)
+            body = {"model": "own model", "messages": [{"role": "user", "content": "Write a tweet."}], "max_tokens": 8}
+            answer = _get(f"{base}/v1/chat/completions", body)
+            assert answer["choices"][0]["message"]["content"]
+        finally:
+            worker.terminate()
+            worker.wait(timeout=20)
 
 
 def _get(url: str, body: dict[str, object] | None = None) -> Any:
@@ -116,8 +127,11 @@ def _get(url: str, body: dict[str, object] | None = None) -> Any:
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read() or b"{}")
+    except urllib.error.HTTPError as error:
+        error.close()
     except OSError:
-        return None
+        pass  # not there yet
+    return None
 
 
 def test_traffic_becomes_replicas(space: InsideWorkspace) -> None:
