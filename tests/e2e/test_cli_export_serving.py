@@ -63,7 +63,11 @@ def test_every_server_has_a_target() -> None:
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_a_real_run_becomes_a_file_with_its_evidence(space: InsideWorkspace, server: str) -> None:
+def test_a_real_run_becomes_a_file_with_its_evidence(
+    space: InsideWorkspace, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENAI_API_KEY", "HF_TOKEN", "LITELLM_MASTER_KEY"):
+        monkeypatch.setenv(name, "sk-not-to-be-written")
     more = list(IMAGE) if server == "kuberay" else []
     if server == "semantic-router":
         more = [
@@ -80,6 +84,7 @@ def test_a_real_run_becomes_a_file_with_its_evidence(space: InsideWorkspace, ser
     assert f"# Made by: bakeoff export {run} --to {server}" in done.stdout
     assert "of 10 on 8 briefs" in done.stdout
     assert "tokens/s" in done.stdout
+    assert "sk-not-to-be-written" not in done.stdout
     assert "recorded:old.jsonl is left out: it is a file of recorded texts" in done.stderr
     if server != "ollama":
         assert yaml.safe_load(done.stdout)

@@ -247,6 +247,14 @@ def test_modelfiles_are_read_by_ollama_s_grammar() -> None:
     assert read_modelfile(modelfiles(hand(served))["llama3"])[0] == "llama3-1"
 
 
+def test_a_modelfile_tells_of_its_own_model_and_of_the_routes_that_it_earned() -> None:
+    made = modelfiles(hand(model("a"), model("b")))
+    assert "bakeoff/tweet: b > a (winner)" in made["b"]
+    assert "bakeoff/general" not in made["b"]
+    assert "bakeoff/general: a > b (best within eps)" in made["a"]
+    assert "  b: 6.0" not in made["a"]
+
+
 def test_more_context_than_a_model_has_is_refused() -> None:
     with pytest.raises(UsageError, match="--context 4096: a has 2048"):
         vllm_compose(hand(model("a"), context=4096))

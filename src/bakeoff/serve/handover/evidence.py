@@ -14,10 +14,10 @@ Fact = str | int | float
 UNMEASURED = "NOT MEASURED"
 
 
-def head(target: str, hand: Handover, notes: Sequence[str] = ()) -> str:
+def head(target: str, hand: Handover, notes: Sequence[str] = (), only: str | None = None) -> str:
     """Return the comment that begins a file: which run, each model, each route; `notes` are what its reader must know.
 
-    A note that something was not measured comes first.
+    A note that something was not measured comes first. `only` is the one model that the file is of.
     """
     plan = hand.plan
     run = f"run {plan.run_id}" if plan.suite is None else f"run {plan.run_id}, suite {plan.suite}"
@@ -25,8 +25,12 @@ def head(target: str, hand: Handover, notes: Sequence[str] = ()) -> str:
     last = [line for note in notes if not note.startswith(UNMEASURED) for line in note.splitlines()]
     for note in (note for note in notes if note.startswith(UNMEASURED)):
         lines += [*note.splitlines(), ""]
-    lines += ["Models, as they were measured:", *(f"  {_model(model)}" for model in plan.models), ""]
-    lines += ["Routes, first to last:", *(f"  {line}" for line in _routes(hand))]
+    lines += [
+        "Models, as they were measured:",
+        *(f"  {_model(model)}" for model in plan.models if only in {None, model.id}),
+        "",
+    ]
+    lines += ["Routes, first to last:", *(f"  {line}" for line in _routes(hand, only))]
     lines += ["", *last]
     return comment(lines)
 
@@ -105,9 +109,11 @@ def _model(model: ServedModel) -> str:
     return f"{model.id}: {estimate_text(model.quality)}; {engine}{speed}{memory}; {weights}"
 
 
-def _routes(hand: Handover) -> list[str]:
+def _routes(hand: Handover, only: str | None) -> list[str]:
     lines = []
     for name, route in routes_of(hand.plan).items():
+        if only not in {None, route.candidate}:
+            continue
         outcome = "" if route.outcome is None else f" ({route.outcome.replace('_', ' ')})"
         lines.append(f"{name}: {' > '.join(route.order)}{outcome}, {estimate_text(route.evidence)}")
-    return lines
+    return lines or ["none of its own"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bakeoff.core.errors import UsageError
-from bakeoff.serve.handover.evidence import comment, head
-from bakeoff.serve.handover.handover import Handover, narrow, routes_of, slugs
+from bakeoff.serve.handover.evidence import head
+from bakeoff.serve.handover.handover import Handover, routes_of, slugs
 from bakeoff.serve.handover.weights import weights_for_ollama
 
 
@@ -21,7 +21,6 @@ def modelfiles(hand: Handover) -> dict[str, str]:
 def _modelfile(name: str, plain: str, hand: Handover) -> str:
     model = hand.plan.model(name)
     weights = weights_for_ollama(model, plain, hand)
-    alone = hand.model_copy(update={"plan": narrow(hand.plan, [name])})
     routes = [route for route, found in routes_of(hand.plan).items() if found.candidate == name]
     notes = [
         f"Make it:  ollama create {plain} -f {plain}.Modelfile",
@@ -44,15 +43,7 @@ def _modelfile(name: str, plain: str, hand: Handover) -> str:
     }
     lines += [f"PARAMETER {key} {value}" for key, value in numbers.items() if value is not None]
     lines += [f"PARAMETER stop {_quoted(stop, name)}" for stop in sampling.stop]
-    return head("ollama", _of_this(alone, routes), notes) + comment([]) + "\n" + "\n".join(lines) + "\n"
-
-
-def _of_this(alone: Handover, routes: list[str]) -> Handover:
-    """Return the plan with the routes that the model earned, and no other."""
-    kept = {
-        name: route for name, route in alone.plan.routes.items() if any(each.endswith(f"/{name}") for each in routes)
-    }
-    return alone.model_copy(update={"plan": alone.plan.model_copy(update={"routes": kept})})
+    return head("ollama", hand, notes, name) + "\n" + "\n".join(lines) + "\n"
 
 
 def _quoted(text: str, name: str) -> str:
