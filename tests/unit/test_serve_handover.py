@@ -255,6 +255,21 @@ def test_a_modelfile_tells_of_its_own_model_and_of_the_routes_that_it_earned() -
     assert "  b: 6.0" not in made["a"]
 
 
+def test_the_router_s_decisions_have_names_of_their_own() -> None:
+    names = ("all", "a b", "a-b", "general route")
+    plan = hand(model("a"), routes={name: ServedRoute(candidate="a") for name in names}, **URL)
+    routing = yaml.safe_load(semantic_router_config(plan))["routing"]
+    assert [each["name"] for each in routing["decisions"]] == [
+        "all-2",
+        "a-b",
+        "a-b-2",
+        "general-route-2",
+        "general-route",
+    ]
+    asked = {each["name"]: each["predicate"]["equals"] for each in routing["signals"]["metadata"]}
+    assert asked == {"all-2": "all", "a-b": "a b", "a-b-2": "a-b", "general-route-2": "general route"}
+
+
 def test_more_context_than_a_model_has_is_refused() -> None:
     with pytest.raises(UsageError, match="--context 4096: a has 2048"):
         vllm_compose(hand(model("a"), context=4096))

@@ -22,6 +22,7 @@ ROUTE_PRIORITY = 100
 PORT = 8899
 _VERSION = "1.0.0"
 _ALL = "all"
+_GENERAL = "general-route"
 
 
 def semantic_router_config(hand: Handover) -> str:
@@ -38,7 +39,9 @@ def semantic_router_config(hand: Handover) -> str:
             f"where {', '.join(unknown)} will answer is not known, and the router's file takes no environment variable for it",
             f"say it: {options}; or leave models out with --models",
         )
-    types = {name: slug(name) for name in plan.routes}
+    types: dict[str, str] = {}
+    for name in plan.routes:
+        types[name] = slug(name, {_ALL, _GENERAL, *types.values()})
     document: dict[str, Any] = {
         "version": "v0.3",
         "listeners": [{"name": "http", "address": "127.0.0.1", "port": PORT, "timeout": "300s"}],
@@ -104,7 +107,7 @@ def _decision(plain: str, route: ServedRoute, content_type: str | None) -> dict[
     outcome = "" if route.outcome is None else f"{route.outcome.replace('_', ' ')}; "
     condition = [] if content_type is None else [{"type": "metadata", "name": plain}]
     return {
-        "name": plain if content_type is not None else "general-route",
+        "name": plain if content_type is not None else _GENERAL,
         "description": f"{outcome}{route.candidate}: {estimate_text(route.evidence)}",
         "priority": FALLBACK_PRIORITY if content_type is None else ROUTE_PRIORITY,
         "rules": {"operator": "AND", "conditions": condition},
