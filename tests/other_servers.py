@@ -24,7 +24,7 @@ def tool(environment: str, program: str) -> str:
             return str(found)
     if program != "python" and (found_there := shutil.which(program)):
         return found_there
-    pytest.skip(f"{program} of {environment} is not installed: make tools")
+    pytest.skip(f"{environment} is not installed for tests: make tools")
 
 
 def ask_python(environment: str, code: str, *arguments: str) -> object:
