@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bakeoff import __version__
+from bakeoff.core.version import __version__
 
 JSON = "application/json"
 SSE = "text/event-stream"
