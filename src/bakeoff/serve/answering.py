@@ -225,13 +225,15 @@ class CompletionEndpoint:
         Raises:
             UpstreamFailed: it broke, and the client has seen nothing of it.
         """
-        held = await answer.begin()
-        call.happened.first_token_s = self._service.clock.monotonic_s()
+        def begun() -> None:
+            call.happened.first_token_s = self._service.clock.monotonic_s()
+
         headers = self._service.evidence.of(call.chosen, model)
         if call.asked.streams:
+            held = await answer.begin()
+            begun()
             return await self._stream(call, answer, held, headers)
-        async for _ in answer.pieces() if answer.whole is None else _nothing():
-            pass
+        await answer.to_the_end(begun)
         body = self._whole(answer, chat=call.asked.chat)
         call.happened.count(answer.relay)
         await call.outlet.whole(body, headers)
@@ -281,11 +283,6 @@ class CompletionEndpoint:
             await call.outlet.end_stream(as_event(error))
         else:
             await call.outlet.whole(refused.body, headers, refused.status)
-
-
-async def _nothing() -> Any:
-    return
-    yield
 
 
 def _read_whole(answer: Exchange) -> Mapping[str, Any]:
