@@ -10,8 +10,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-import aiohttp
-
 from bakeoff.core.errors import (
     EndpointBusy,
     EndpointError,
@@ -27,6 +25,8 @@ from bakeoff.engines.answer import error_message, excerpt
 @asynccontextmanager
 async def translated(where: str, *, started: bool) -> AsyncIterator[None]:
     """Turn what aiohttp raises into typed errors; `started` tells that the answer's first byte is here already."""
+    import aiohttp  # takes as long as all else that a gateway imports, which needs none as long as all is well
+
     try:
         yield
     except aiohttp.ConnectionTimeoutError as error:

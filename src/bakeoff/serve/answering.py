@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +33,7 @@ from bakeoff.serve.evidence import EvidenceHeaders
 from bakeoff.serve.intake import Intake, read_completion
 from bakeoff.serve.lease import Ending, Leasing, Refused
 from bakeoff.serve.metrics import GatewayMetrics, Happened
-from bakeoff.serve.outlet import ClientGone, Outlet, hang_up
+from bakeoff.serve.outlet import HANG_UP, ClientGone, Outlet
 from bakeoff.serve.plan import ServingPlan
 from bakeoff.serve.quality_sampling import QualitySampling, content_type_of
 from bakeoff.serve.router import Chosen, NoSuchModel, Router
@@ -94,14 +94,14 @@ class CompletionEndpoint:
         outlet = Outlet(send, (), streams=streams, write_s=self._service.write_s)
         happened = Happened(self._path, chosen.route, chosen.order[0], begun)
         call = Call(self._asked(body, size, streams=streams), chosen, outlet, happened)
-        await self._watched(call, receive)
+        await self._watched(call, scope["extensions"][HANG_UP])
 
     def _asked(self, body: dict[str, Any], size: int, *, streams: bool) -> Asked:
         waiting = self._service.waiting
         usual = Deadlines(first_token_s=waiting.first_token_s, stall_s=waiting.stall_s, total_s=waiting.total_s)
         return Asked(self._path, body, scaled(usual, size, waiting.first_token_per_1000_s), streams)
 
-    async def _watched(self, call: Call, receive: Receive) -> None:
+    async def _watched(self, call: Call, on_hang_up: Callable[[Callable[[], None] | None], None]) -> None:
         """Answer, unless the client hangs up before the end; then everything is left at once."""
         task = asyncio.current_task()
         gone = False
@@ -112,13 +112,12 @@ class CompletionEndpoint:
                 gone = True
                 task.cancel()
 
-        async def watch() -> None:
-            await hang_up(receive)
+        def hung_up() -> None:
             if not call.outlet.finished:
                 leave()
 
         call.outlet.on_stuck = leave
-        watcher = asyncio.create_task(watch())
+        on_hang_up(hung_up)
         self._service.metrics.begin()
         try:
             await self._answer(call)
@@ -130,7 +129,7 @@ class CompletionEndpoint:
         except ClientGone:
             gone = True
         finally:
-            watcher.cancel()
+            on_hang_up(None)
             await call.outlet.stop_comments()
             call.outlet.close()
             if gone:
@@ -225,6 +224,7 @@ class CompletionEndpoint:
         Raises:
             UpstreamFailed: it broke, and the client has seen nothing of it.
         """
+
         def begun() -> None:
             call.happened.first_token_s = self._service.clock.monotonic_s()
 

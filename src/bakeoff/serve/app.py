@@ -76,7 +76,7 @@ class Gateway:
         self._plan = plan
         self._leasing = leasing
         self._started = int(clock.now().timestamp())
-        self._pools = Pools()
+        self._pools = Pools(as_asked=settings.endpoints.plain == "as_asked")
         server, keys = settings.server, keys or Keys()
         self.monitor = Monitor(plan, leasing, settings, clock, terms or CostTerms(), keys.alerts)
         self.metrics = self.monitor.metrics

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 
-from starlette.types import Message, Receive, Send
+from starlette.types import Message, Send
 
 from bakeoff.engines.openai_protocol import ApiError, as_event
 from bakeoff.serve.api_errors import error_response
@@ -25,6 +25,10 @@ STREAM_HEADERS: Headers = (
 PENDING: Headers = ((b"x-bakeoff-pending", b"1"),)
 JSON_HEADERS: Headers = ((b"content-type", b"application/json"),)
 LOADING = b": loading\n\n"
+HANG_UP = "bakeoff.hang_up"
+"""The name of what the server adds to a request's scope (an ASGI extension): takes what is to be called once the client hangs up.
+Waiting for that with `receive` takes a task of its own for every request.
+"""
 
 
 class ClientGone(Exception):
@@ -168,9 +172,3 @@ class Outlet:
         if self._guard is not None:
             self._guard.cancel()
             self._guard = None
-
-
-async def hang_up(receive: Receive) -> None:
-    """Return when the client is gone."""
-    while (await receive())["type"] != "http.disconnect":
-        continue

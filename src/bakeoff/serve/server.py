@@ -23,6 +23,7 @@ from bakeoff.core.errors import UsageError
 from bakeoff.engines.openai_protocol import ApiError
 from bakeoff.serve.api_errors import GatewayError, error_response
 from bakeoff.serve.app import Gateway
+from bakeoff.serve.outlet import HANG_UP
 from bakeoff.serve.settings import ServerSettings
 
 KEEP_ALIVE_S = 75
@@ -71,6 +72,7 @@ class PatientProtocol(HttpToolsProtocol):
     most = 1000
     _due: asyncio.TimerHandle | None = None
     _in_request = False
+    _gone: Callable[[], None] | None = None
     _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -98,6 +100,7 @@ class PatientProtocol(HttpToolsProtocol):
         """A request's head is here (httptools)."""
         self._stop_waiting()
         self._in_request, self._head_bytes = True, 0
+        self.scope["extensions"] = {HANG_UP: self._on_hang_up}  # type: ignore[typeddict-item]
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -109,10 +112,18 @@ class PatientProtocol(HttpToolsProtocol):
         """Forget the connection."""
         self._stop_waiting()
         super().connection_lost(exc)
+        if self._gone is not None:
+            self._gone()
 
     def send_400_response(self, _msg: str) -> None:
         """Say that this is no HTTP."""
         self._end(400, "this is not HTTP/1.1 as it is written down", "invalid_http")
+
+    def _on_hang_up(self, gone: Callable[[], None] | None) -> None:
+        """Have `gone` called once the client has hung up; None for nothing any more. Requests of a connection are served in turn."""
+        self._gone = gone
+        if gone is not None and self.transport.is_closing():
+            self.loop.call_soon(gone)
 
     def _unsupported_upgrade_warning(self) -> None:
         """Be silent: uvicorn would ask to install a WebSocket library, and the gateway has no use for one."""

@@ -18,8 +18,9 @@ from bakeoff.engines.answer import error_message, excerpt
 from bakeoff.engines.deadlines import Deadlines, Watch
 from bakeoff.engines.http_errors import refusal, without
 from bakeoff.serve.lease import Ending, Upstream
+from bakeoff.serve.near import near_way
 from bakeoff.serve.relay import Relay
-from bakeoff.serve.ways import Incoming, Way, way_to
+from bakeoff.serve.ways import Incoming, Way
 
 MAX_WHOLE_BYTES = 32 * 2**20
 MAX_ERROR_BYTES = 64 * 2**10
@@ -64,10 +65,14 @@ class Asked:
 
 
 class Pools:
-    """The ways to upstreams, by model. A worker that started anew has another address: the connections to the old one are closed."""
+    """The ways to upstreams, by model. With `as_asked` endpoints of others are asked for a stream only where the client wants one.
 
-    def __init__(self, connect_s: float = 5.0) -> None:
+    A worker that started anew has another address: the connections to the old one are closed.
+    """
+
+    def __init__(self, connect_s: float = 5.0, *, as_asked: bool = False) -> None:
         self._connect_s = connect_s
+        self.as_asked = as_asked
         self._ways: dict[str, tuple[Path | str, Way]] = {}
         self._without_usage: set[str] = set()
 
@@ -82,7 +87,11 @@ class Pools:
         known = self._ways.get(upstream.model)
         if known is not None and known[0] == upstream.address:
             return known[1]
-        way = way_to(upstream, self._connect_s)
+        way: Way | None = near_way(upstream, self._connect_s)
+        if way is None:
+            from bakeoff.serve.far import Far  # with aiohttp, which a gateway's start does not wait for
+
+            way = Far(upstream, str(upstream.address), self._connect_s)
         self._ways[upstream.model] = (upstream.address, way)
         if known is not None:  # its worker is gone, and its connections with it
             await known[1].close()
@@ -286,9 +295,9 @@ def _body_for(pools: Pools, upstream: Upstream, asked: Asked) -> dict[str, Any]:
     """Return the body for one upstream: its own name for the model, a stream where that is no loss, no metadata of ours."""
     body = {**asked.body, "model": upstream.served_name}
     ours = isinstance(upstream.address, Path)
-    if not asked.streams and not (
-        ours and body.get("logprobs")
-    ):  # our workers give log-probabilities with whole answers
+    # Our workers give log-probabilities with whole answers.
+    one_piece = bool(body.get("logprobs")) if ours else pools.as_asked
+    if not asked.streams and not one_piece:
         body["stream"] = True
         if pools.takes_usage_option(upstream.model):
             body["stream_options"] = {"include_usage": True}

@@ -7,7 +7,7 @@ stored beside what is predicted for the texts that it wrote, and later predictio
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bakeoff.catalog.calibration import Observation, calibrate
 from bakeoff.catalog.engine_memory import ENGINES, Where
@@ -18,8 +18,10 @@ from bakeoff.core.spec import Candidate, content_hash
 from bakeoff.core.units import bytes_text
 from bakeoff.machine.budget import Budget
 from bakeoff.measure.memory import summarise_loads
-from bakeoff.store.db import Store
 from bakeoff.study.plan import Plan
+
+if TYPE_CHECKING:
+    from bakeoff.store.db import Store
 
 _ASSUMED_TOKENS = 2048
 """Tokens that a row is expected to take at most; briefs and texts of this kind stay far below."""
