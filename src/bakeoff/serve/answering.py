@@ -36,6 +36,7 @@ from bakeoff.serve.metrics import GatewayMetrics, Happened
 from bakeoff.serve.outlet import HANG_UP, ClientGone, Outlet
 from bakeoff.serve.plan import ServingPlan
 from bakeoff.serve.quality_sampling import QualitySampling, content_type_of
+from bakeoff.serve.response_cache import Given, ResponseCache, key_of, wants_fresh
 from bakeoff.serve.router import Chosen, NoSuchModel, Router
 from bakeoff.serve.settings import WaitingSettings
 from bakeoff.serve.spending import Spending
@@ -44,6 +45,7 @@ from bakeoff.serve.upstream import Asked, Exchange, Pools, RequestRefused, Upstr
 log = logging.getLogger(__name__)
 
 _DONE = b"data: [DONE]\n\n"
+CACHE_HEADER = b"x-bakeoff-cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +63,19 @@ class Service:
     waiting: WaitingSettings
     clock: Clock
     write_s: float
+    cache: ResponseCache | None = None
 
 
 @dataclass(slots=True)
 class Call:
-    """One request under way."""
+    """One request under way. `key` is that of its answer in the cache, None where that is not kept."""
 
     asked: Asked
     chosen: Chosen
     outlet: Outlet
     happened: Happened
     failures: list[GatewayError] = field(default_factory=list)
+    key: bytes | None = None
 
 
 class CompletionEndpoint:
@@ -94,7 +98,40 @@ class CompletionEndpoint:
         outlet = Outlet(send, (), streams=streams, write_s=self._service.write_s)
         happened = Happened(self._path, chosen.route, chosen.order[0], begun)
         call = Call(self._asked(body, size, streams=streams), chosen, outlet, happened)
+        if self._service.cache is not None and await self._repeated(call, self._service.cache, scope):
+            return
         await self._watched(call, scope["extensions"][HANG_UP])
+
+    async def _repeated(self, call: Call, cache: ResponseCache, scope: Scope) -> bool:
+        """Give the answer that was given before, if the same was asked for; tell whether it was."""
+        if wants_fresh(scope["headers"]):
+            return False
+        model = call.chosen.order[0]
+        call.key = key_of(self._path, call.chosen.route, model, self._for_model(call.asked, model).body)
+        if call.key is None:
+            return False
+        given, outlet = cache.find(call.key, model), call.outlet
+        if given is None:
+            outlet.general = ((CACHE_HEADER, b"miss"),)
+            outlet.kept = [] if call.asked.streams else None
+            return False
+        age_s = int(self._service.clock.monotonic_s() - given.at_s)
+        headers = (*given.headers, (CACHE_HEADER, b"hit"), (b"age", str(age_s).encode()))
+        with contextlib.suppress(ClientGone):
+            if call.asked.streams:
+                await outlet.begin_stream(headers)
+                await outlet.end_stream(given.body)
+            else:
+                await outlet.whole(given.body, headers)
+        outlet.close()
+        return True
+
+    def _keep(self, call: Call, model: str, body: bytes) -> None:
+        """Keep an answer of the route's own model for the next one who asks the same."""
+        cache, chosen = self._service.cache, call.chosen
+        if cache is not None and call.key is not None and model == chosen.order[0]:
+            now = self._service.clock.monotonic_s()
+            cache.keep(call.key, Given(model, body, self._service.evidence.of(chosen, model), now))
 
     def _asked(self, body: dict[str, Any], size: int, *, streams: bool) -> Asked:
         waiting = self._service.waiting
@@ -232,11 +269,12 @@ class CompletionEndpoint:
         if call.asked.streams:
             held = await answer.begin()
             begun()
-            return await self._stream(call, answer, held, headers)
+            return await self._stream(call, model, answer, held)
         await answer.to_the_end(begun)
         body = self._whole(answer, chat=call.asked.chat)
         call.happened.count(answer.relay)
         await call.outlet.whole(body, headers)
+        self._keep(call, model, body)
         call.happened.outcome = "answered"
         return "answered"
 
@@ -249,13 +287,13 @@ class CompletionEndpoint:
         except ValueError as error:
             raise answer.failed(f"sent a stream that is no completion: {error}") from error
 
-    async def _stream(self, call: Call, answer: Exchange, held: bytes, headers: Any) -> Ending:
+    async def _stream(self, call: Call, model: str, answer: Exchange, held: bytes) -> Ending:
         outlet = call.outlet
         if answer.whole is not None:
             whole = _read_whole(answer)
             held = as_event(as_chunk(whole, chat=call.asked.chat)) + _DONE
             answer.relay.usage = whole.get("usage") or {}
-        await outlet.begin_stream(headers)
+        await outlet.begin_stream(self._service.evidence.of(call.chosen, model))
         try:
             await outlet.write(held)
             if answer.whole is None:
@@ -270,6 +308,8 @@ class CompletionEndpoint:
             log.warning("on route %s, in the middle of an answer: %s", call.chosen.route, failed.message)
             await outlet.error(_as_error(failed))
             return failed.ending
+        if outlet.kept is not None:
+            self._keep(call, model, b"".join(outlet.kept))
         call.happened.outcome = "answered"
         return "answered"
 

@@ -38,12 +38,14 @@ from bakeoff.serve.evidence import EvidenceHeaders
 from bakeoff.serve.intake import BodyTooLarge, Intake
 from bakeoff.serve.lease import Leasing
 from bakeoff.serve.listing import find_model, list_models
+from bakeoff.serve.metrics import GatewayMetrics
 from bakeoff.serve.monitor import Monitor
 from bakeoff.serve.outlet import ClientGone
 from bakeoff.serve.page import PAGE_HEADERS, status_page
 from bakeoff.serve.plan import ServingPlan
+from bakeoff.serve.response_cache import ResponseCache
 from bakeoff.serve.router import Router
-from bakeoff.serve.settings import ServeSettings
+from bakeoff.serve.settings import CacheSettings, ServeSettings
 from bakeoff.serve.upstream import Pools
 
 log = logging.getLogger(__name__)
@@ -94,6 +96,7 @@ class Gateway:
             waiting=settings.waiting,
             clock=clock,
             write_s=server.write_s,
+            cache=_cache(settings.cache, self.metrics),
         )
         self._door = Door(
             self._routes(service, intake), (server.host, *server.allowed_hosts), keys.clients, self.metrics.reject
@@ -172,6 +175,14 @@ class Gateway:
             raise error
         self.metrics.reject(str(error.body["error"]["code"]))
         return error.answer() if isinstance(error, BodyTooLarge) else error_response(error)
+
+
+def _cache(settings: CacheSettings, metrics: GatewayMetrics) -> ResponseCache | None:
+    if not settings.enabled:
+        return None
+    cache = ResponseCache(settings.max_bytes, settings.max_entries)
+    metrics.registry.register(cache)
+    return cache
 
 
 async def _client_gone(_request: Request, _error: Exception) -> Response:

@@ -59,6 +59,14 @@ class EndpointSettings(Record):
     plain: Literal["streamed", "as_asked"] = "streamed"
 
 
+class CacheSettings(Record):
+    """Whether answers to greedy or seeded requests are kept and given again, and how many of them at most."""
+
+    enabled: Annotated[bool, Field(strict=True)] = False
+    max_bytes: Annotated[int, Field(ge=1 << 16, le=1 << 34, strict=True)] = 64 * 2**20
+    max_entries: Annotated[int, Field(ge=1, le=10_000_000, strict=True)] = 10_000
+
+
 class EmbeddingsSettings(Record):
     """Where requests for embeddings go: a base URL (`http://host/v1`). The key is in the environment variable `key_env`."""
 
@@ -94,6 +102,7 @@ class ServeSettings(Record):
     waiting: WaitingSettings = WaitingSettings()
     keeping: Keeping = Keeping()
     endpoints: EndpointSettings = EndpointSettings()
+    cache: CacheSettings = CacheSettings()
     embeddings: EmbeddingsSettings | None = None
     quality: QualitySettings = QualitySettings()
     alerts: AlertSettings = AlertSettings()

@@ -32,7 +32,7 @@ from bakeoff.serve.plan import AUTO
 from bakeoff.serve.router import GENERAL
 from bakeoff.serve.settings import ServeSettings
 
-_EXPECTED = "TOML with the tables server, waiting, keeping, routes, endpoints, embeddings, quality, alerts, cost"
+_EXPECTED = "TOML with the tables server, waiting, keeping, routes, endpoints, cache, embeddings, quality, alerts, cost"
 _MOST_BYTES = 1 << 20
 _TOML_LINE = re.compile(r"at line (\d+)")
 _HEADER = re.compile(r"\s*\[\[?(?P<name>.*?)\]\]?\s*(?:#.*)?")
