@@ -172,7 +172,10 @@ class Churn:
         found = []
         for child in psutil.Process(self._target.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
-                if "worker" in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE:
+                if (
+                    any("bakeoff" in part and "worker" in part for part in child.cmdline())
+                    and child.status() != psutil.STATUS_ZOMBIE
+                ):
                     found.append(child.pid)
         self.workers.update(found)
         return found
