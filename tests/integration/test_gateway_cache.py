@@ -137,4 +137,6 @@ def test_a_hit_takes_less_than_a_millisecond(tmp_path):
         writer.close()
         return statistics.median(times)
 
-    assert served(work, tmp_path) < 0.01  # a machine that is busy with other tests must not look slow: ten times the aim
+    assert (
+        served(work, tmp_path) < 0.01
+    )  # a machine that is busy with other tests must not look slow: ten times the aim

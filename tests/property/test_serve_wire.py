@@ -105,7 +105,9 @@ def test_a_body_without_a_length_ends_with_its_connection():
 
 
 def test_an_answer_that_closes_its_connection_is_whole_and_the_last():
-    wire, _, body = exchanged(lambda wire: wire.data_received(HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\nab"))
+    wire, _, body = exchanged(
+        lambda wire: wire.data_received(HEAD + b"Connection: close\r\nContent-Length: 2\r\n\r\nab")
+    )
     assert body == b"ab"
     assert not wire.open
 
