@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gzip
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -85,7 +86,7 @@ def test_however_the_bytes_are_cut_it_is_the_same_answer(kind, cuts, pour):
     places = sorted({0, len(answer), *(cut for cut in cuts if cut < len(answer))})
 
     def feed(wire):
-        for start, end in zip(places, places[1:], strict=False):
+        for start, end in pairwise(places):
             wire.data_received(answer[start:end])
 
     wire, status, body = exchanged(feed, pour=pour)

@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,11 +36,12 @@ from bakeoff.serve.metrics import GatewayMetrics, Happened
 from bakeoff.serve.outlet import HANG_UP, ClientGone, Outlet
 from bakeoff.serve.plan import ServingPlan
 from bakeoff.serve.quality_sampling import QualitySampling, content_type_of
+from bakeoff.serve.refusals import RequestRefused, UpstreamFailed, as_error
 from bakeoff.serve.response_cache import Given, ResponseCache, key_of, wants_fresh
 from bakeoff.serve.router import Chosen, NoSuchModel, Router
 from bakeoff.serve.settings import WaitingSettings
 from bakeoff.serve.spending import Spending
-from bakeoff.serve.upstream import Asked, Exchange, Pools, RequestRefused, UpstreamFailed, exchange, scaled
+from bakeoff.serve.upstream import Asked, Exchange, Pools, exchange, scaled
 
 log = logging.getLogger(__name__)
 
@@ -232,7 +233,7 @@ class CompletionEndpoint:
                     await self._refuse(call, model, refused)
                 except UpstreamFailed as failed:
                     ending = failed.ending
-                    raise _as_error(failed) from failed
+                    raise as_error(failed) from failed
                 except ClientGone:
                     ending = "cancelled"
                     raise
@@ -280,7 +281,7 @@ class CompletionEndpoint:
 
     def _whole(self, answer: Exchange, *, chat: bool) -> bytes:
         if answer.whole is not None:
-            answer.relay.usage = _read_whole(answer).get("usage") or {}
+            answer.relay.usage = answer.completion().get("usage") or {}
             return answer.whole
         try:
             return json.dumps(assemble(answer.relay.kept, chat=chat)).encode()
@@ -290,7 +291,7 @@ class CompletionEndpoint:
     async def _stream(self, call: Call, model: str, answer: Exchange, held: bytes) -> Ending:
         outlet = call.outlet
         if answer.whole is not None:
-            whole = _read_whole(answer)
+            whole = answer.completion()
             held = as_event(as_chunk(whole, chat=call.asked.chat)) + _DONE
             answer.relay.usage = whole.get("usage") or {}
         await outlet.begin_stream(self._service.evidence.of(call.chosen, model))
@@ -306,7 +307,7 @@ class CompletionEndpoint:
         except UpstreamFailed as failed:
             call.happened.fail("upstream_failed", "broken")
             log.warning("on route %s, in the middle of an answer: %s", call.chosen.route, failed.message)
-            await outlet.error(_as_error(failed))
+            await outlet.error(as_error(failed))
             return failed.ending
         if outlet.kept is not None:
             self._keep(call, model, b"".join(outlet.kept))
@@ -323,28 +324,3 @@ class CompletionEndpoint:
             await call.outlet.end_stream(as_event(error))
         else:
             await call.outlet.whole(refused.body, headers, refused.status)
-
-
-def _read_whole(answer: Exchange) -> Mapping[str, Any]:
-    """Return an answer that came in one piece.
-
-    Raises:
-        UpstreamFailed: it is no completion.
-    """
-    try:
-        value = json.loads(answer.whole or b"")
-    except (ValueError, RecursionError):
-        value = None
-    choices = value.get("choices") if isinstance(value, dict) else None
-    if not isinstance(value, dict) or value.get("error") or not isinstance(choices, list) or not choices:
-        raise answer.failed("sent something that is no completion")
-    if not all(isinstance(choice, dict) for choice in choices):
-        raise answer.failed("sent a choice that is no object")
-    return value
-
-
-def _as_error(failed: UpstreamFailed) -> GatewayError:
-    after = RETRY_AFTER_S if failed.retry_after_s is None else failed.retry_after_s
-    if failed.busy:
-        return GatewayError(429, failed.message, code="upstream_busy", retry_after_s=after)
-    return GatewayError(502, failed.message, code="upstream_failed", retry_after_s=after)

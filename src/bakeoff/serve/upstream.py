@@ -13,40 +13,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from bakeoff.core.errors import EndpointBusy, EndpointError, EndpointTimeout
-from bakeoff.engines.answer import error_message, excerpt
 from bakeoff.engines.deadlines import Deadlines, Watch
-from bakeoff.engines.http_errors import refusal, without
-from bakeoff.serve.lease import Ending, Upstream
+from bakeoff.engines.http_errors import without
+from bakeoff.serve.lease import Upstream
 from bakeoff.serve.near import near_way
+from bakeoff.serve.refusals import MAX_ERROR_BYTES, Failing, RequestRefused, UpstreamFailed, read_refusal
 from bakeoff.serve.relay import Relay
 from bakeoff.serve.ways import Incoming, Way
 
 MAX_WHOLE_BYTES = 32 * 2**20
-MAX_ERROR_BYTES = 64 * 2**10
-_CLIENT_MISTAKES = frozenset({400, 406, 409, 413, 415, 422, 451})
-"""Statuses that are about the request, so that no other model would do better."""
-_TOLD = ("Retry-After", "Date", "Location")
-
-
-class UpstreamFailed(Exception):
-    """The model gave no answer, or only half of one, and it is not the request's fault; `ending` tells how."""
-
-    def __init__(self, message: str, ending: Ending, *, busy: bool = False, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.ending = ending
-        self.busy = busy
-        self.retry_after_s = retry_after_s
-
-
-class RequestRefused(Exception):
-    """The model's server says that the request is wrong: `status` and `body` are its own."""
-
-    def __init__(self, status: int, body: bytes) -> None:
-        super().__init__(f"status {status}")
-        self.status = status
-        self.body = body
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +100,7 @@ class Exchange:
         if await self._came_whole():
             return b""
         held = b""
-        with _Failing(self._upstream):
+        with Failing(self._upstream):
             while not self.relay.pieces and not self.relay.complete:
                 passed, ended = await self._next()
                 self._check()
@@ -142,7 +117,7 @@ class Exchange:
         Raises:
             UpstreamFailed: it breaks off.
         """
-        with _Failing(self._upstream):
+        with Failing(self._upstream):
             while not self.relay.done:
                 passed, ended = await self._next()
                 if passed:
@@ -173,7 +148,7 @@ class Exchange:
             held += 0 if relay.pieces else len(came)
             return not relay.done and relay.fault is None and held <= MAX_ERROR_BYTES
 
-        with _Failing(self._upstream):
+        with Failing(self._upstream):
             if await self._incoming.pour(take):
                 self._end()
         self._check()
@@ -198,7 +173,7 @@ class Exchange:
             body += came
             return len(body) <= MAX_WHOLE_BYTES
 
-        with _Failing(self._upstream):
+        with Failing(self._upstream):
             if not await self._incoming.pour(take):
                 raise self.failed(f"sent more than {MAX_WHOLE_BYTES} bytes")
         self.whole = bytes(body)
@@ -225,6 +200,23 @@ class Exchange:
     def _check(self) -> None:
         if self.relay.fault is not None:
             raise self.failed(self.relay.fault)
+
+    def completion(self) -> Mapping[str, Any]:
+        """Return an answer that came in one piece.
+
+        Raises:
+            UpstreamFailed: it is no completion.
+        """
+        try:
+            value = json.loads(self.whole or b"")
+        except (ValueError, RecursionError):
+            value = None
+        choices = value.get("choices") if isinstance(value, dict) else None
+        if not isinstance(value, dict) or value.get("error") or not isinstance(choices, list) or not choices:
+            raise self.failed("sent something that is no completion")
+        if not all(isinstance(choice, dict) for choice in choices):
+            raise self.failed("sent a choice that is no object")
+        return value
 
     def failed(self, what: str) -> UpstreamFailed:
         """Return the error that says what the model's server did wrong."""
@@ -270,12 +262,12 @@ async def _post(pools: Pools, upstream: Upstream, asked: Asked, watch: Watch) ->
     way = await pools.way(upstream)
     while True:
         body = _body_for(pools, upstream, asked)
-        with _Failing(upstream):
+        with Failing(upstream):
             incoming = await way.post(asked.path, _encoded(body), watch)
         if incoming.status == 200:
             return incoming
         try:
-            refused = await _read_refusal(upstream, incoming, watch)
+            refused = await read_refusal(upstream, incoming, watch)
         finally:
             incoming.close()
         if asked.streams or "stream_options" not in body or not _names_stream_options(refused):
@@ -313,68 +305,6 @@ def _names_stream_options(refused: Exception) -> bool:
     return isinstance(refused, RequestRefused) and (
         b"stream_options" in refused.body or b"include_usage" in refused.body
     )
-
-
-async def _read_refusal(upstream: Upstream, incoming: Incoming, watch: Watch) -> Exception:
-    """Return the error that a status other than 200 stands for."""
-    with _Failing(upstream):
-        body = await watch.within(10.0, lambda: _read_some(incoming))
-    if incoming.status in _CLIENT_MISTAKES:
-        return RequestRefused(incoming.status, _harmless(body, upstream))
-    headers = {name: value for name in _TOLD if (value := incoming.header(name.lower()))}
-    error = refusal(upstream.model, incoming.status, headers, body)
-    message = without(error.message, upstream.api_key)
-    busy = incoming.status == 429
-    # A server that is busy is not broken, and a breaker must not hold it to be.
-    ending: Ending = "client_error" if busy else "server_error"
-    return UpstreamFailed(message, ending, busy=busy, retry_after_s=error.retry_after_s)
-
-
-async def _read_some(incoming: Incoming) -> bytes:
-    body = b""
-    while len(body) < MAX_ERROR_BYTES and (came := await incoming.read()):
-        body += came
-    return body[:MAX_ERROR_BYTES]
-
-
-def _harmless(body: bytes, upstream: Upstream) -> bytes:
-    """Return an error's body in OpenAI's shape, without our key."""
-    text = without(body.decode(errors="replace"), upstream.api_key)
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    error = value.get("error") if isinstance(value, dict) else None
-    if isinstance(error, dict) and isinstance(error.get("message"), str):
-        known = {"type": "invalid_request_error", "param": None, "code": None}
-        return json.dumps({"error": known | error}).encode()
-    said = error_message(value) if value is not None else excerpt(text) or "the request was refused"
-    shaped = {"message": said, "type": "invalid_request_error", "param": None, "code": None}
-    return json.dumps({"error": shaped}).encode()
-
-
-class _Failing:
-    """Turns what goes wrong on the way into `UpstreamFailed`; no address is told."""
-
-    __slots__ = ("_upstream",)
-
-    def __init__(self, upstream: Upstream) -> None:
-        self._upstream = upstream
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if not isinstance(error, EndpointError):
-            return
-        message = without(error.message, self._upstream.api_key)
-        if isinstance(error, EndpointTimeout):
-            raise UpstreamFailed(message, "stalled") from error
-        if isinstance(error, EndpointBusy):
-            raise UpstreamFailed(message, "server_error", retry_after_s=error.retry_after_s) from error
-        raise UpstreamFailed(message, "connection_lost") from error
 
 
 def scaled(deadlines: Deadlines, characters: int, per_1000_s: float) -> Deadlines:
