@@ -52,7 +52,9 @@ def test_the_same_is_given_again_with_its_evidence_and_is_no_measurement(stream,
 
     first, second, before, after, leases, hits = served(work, tmp_path)
     assert (first.headers["x-bakeoff-cache"], second.headers["x-bakeoff-cache"]) == ("miss", "hit")
-    assert second.events == first.events if stream else second.body == first.body  # a stream that waited has comments, too
+    assert (
+        second.events == first.events if stream else second.body == first.body
+    )  # a stream that waited has comments, too
     assert first.streamed == "w0 w1 w2 " if stream else first.text == "w0 w1 w2 "
     for name, value in first.headers.items():
         if name.startswith("x-bakeoff-") and name not in {"x-bakeoff-cache", "x-bakeoff-pending"}:
