@@ -38,7 +38,6 @@ from bakeoff.serve.evidence import EvidenceHeaders
 from bakeoff.serve.intake import BodyTooLarge, Intake
 from bakeoff.serve.lease import Leasing
 from bakeoff.serve.listing import find_model, list_models
-from bakeoff.serve.metrics import GatewayMetrics
 from bakeoff.serve.monitor import Monitor
 from bakeoff.serve.outlet import ClientGone
 from bakeoff.serve.page import PAGE_HEADERS, status_page
@@ -78,12 +77,14 @@ class Gateway:
         self._plan = plan
         self._leasing = leasing
         self._started = int(clock.now().timestamp())
-        self._pools = Pools(as_asked=settings.endpoints.plain == "as_asked")
+        self._pools = Pools()
+        self._cache: ResponseCache | None = None
         server, keys = settings.server, keys or Keys()
         self.monitor = Monitor(plan, leasing, settings, clock, terms or CostTerms(), keys.alerts)
         self.metrics = self.monitor.metrics
         intake = Intake(server.max_body_bytes, server.body_s)
         self._embeddings = EmbeddingsEndpoint(settings.embeddings, keys.embeddings, intake, settings.waiting.total_s)
+        self._pools.as_asked = settings.endpoints.plain == "as_asked"
         service = Service(
             plan=plan,
             router=Router(plan, Classifier.load()),
@@ -96,7 +97,7 @@ class Gateway:
             waiting=settings.waiting,
             clock=clock,
             write_s=server.write_s,
-            cache=_cache(settings.cache, self.metrics),
+            cache=self._new_cache(settings.cache),
         )
         self._door = Door(
             self._routes(service, intake), (server.host, *server.allowed_hosts), keys.clients, self.metrics.reject
@@ -145,6 +146,15 @@ class Gateway:
             },
         )
 
+    def _new_cache(self, settings: CacheSettings) -> ResponseCache | None:
+        """Return an empty cache in the place of one that there was: under another plan the same may be answered otherwise."""
+        if self._cache is not None:
+            self.metrics.registry.unregister(self._cache)
+        self._cache = ResponseCache(settings.max_bytes, settings.max_entries) if settings.enabled else None
+        if self._cache is not None:
+            self.metrics.registry.register(self._cache)
+        return self._cache
+
     async def _models(self, _request: Request) -> Response:
         return JSONResponse(list_models(self._plan, self._leasing.snapshot(), self._started))
 
@@ -175,14 +185,6 @@ class Gateway:
             raise error
         self.metrics.reject(str(error.body["error"]["code"]))
         return error.answer() if isinstance(error, BodyTooLarge) else error_response(error)
-
-
-def _cache(settings: CacheSettings, metrics: GatewayMetrics) -> ResponseCache | None:
-    if not settings.enabled:
-        return None
-    cache = ResponseCache(settings.max_bytes, settings.max_entries)
-    metrics.registry.register(cache)
-    return cache
 
 
 async def _client_gone(_request: Request, _error: Exception) -> Response:

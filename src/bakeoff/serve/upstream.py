@@ -45,9 +45,9 @@ class Pools:
     A worker that started anew has another address: the connections to the old one are closed.
     """
 
-    def __init__(self, connect_s: float = 5.0, *, as_asked: bool = False) -> None:
+    def __init__(self, connect_s: float = 5.0) -> None:
         self._connect_s = connect_s
-        self.as_asked = as_asked
+        self.as_asked = False
         self._ways: dict[str, tuple[Path | str, Way]] = {}
         self._without_usage: set[str] = set()
 

@@ -49,7 +49,10 @@ async def execute(
     scorers_for(plan)  # a scorer that cannot be loaded is told now, not after the last text
     check_recorded(plan)
     fit = check_fit(
-        plan.candidates, Budgets(plan.budget, plan.accelerator_budget), plan.concurrency, read_observations(store)
+        plan.candidates,
+        Budgets(plan.budget, plan.accelerator_budget),
+        plan.concurrency,
+        read_observations(store, workspace),
     )
     logs = run_folder(workspace, plan.run_id) / "logs"
     writers = {candidate.id: make_writer(candidate, logs) for candidate in plan.candidates}
