@@ -101,7 +101,7 @@ class CompletionEndpoint:
         call = Call(self._asked(body, size, streams=streams), chosen, outlet, happened)
         if self._service.cache is not None and await self._repeated(call, self._service.cache, scope):
             return
-        await self._watched(call, scope["extensions"][HANG_UP])
+        await self._watched(call, scope["extensions"][HANG_UP]["call"])
 
     async def _repeated(self, call: Call, cache: ResponseCache, scope: Scope) -> bool:
         """Give the answer that was given before, if the same was asked for; tell whether it was."""

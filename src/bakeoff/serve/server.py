@@ -100,7 +100,7 @@ class PatientProtocol(HttpToolsProtocol):
         """A request's head is here (httptools)."""
         self._stop_waiting()
         self._in_request, self._head_bytes = True, 0
-        self.scope["extensions"] = {HANG_UP: self._on_hang_up}  # type: ignore[typeddict-item]
+        self.scope["extensions"] = {HANG_UP: {"call": self._on_hang_up}}
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -130,7 +130,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     @property
     def _answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        return getattr(self.cycle, "response_complete", True) is False  # None before the first request
 
     def _await_head(self) -> None:
         self._stop_waiting()

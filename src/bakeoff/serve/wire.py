@@ -113,7 +113,7 @@ class Wire(asyncio.Protocol):
         self._size = 0
         self._go_on()
         self._take = take
-        while self._take is not None:
+        while self._pours():
             if self.ended:
                 return True
             if self._error is not None:
@@ -229,6 +229,9 @@ class Wire(asyncio.Protocol):
             self._paused = True
             self._transport.pause_reading()
         self._wake()
+
+    def _pours(self) -> bool:
+        return self._take is not None
 
     def _go_on(self) -> None:
         if self._paused and self._transport is not None:
