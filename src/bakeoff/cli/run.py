@@ -97,8 +97,8 @@ def run(
     from bakeoff.cli.conclusion import finished_result
     from bakeoff.cli.tracking import check_tracking
     from bakeoff.cli.workspace import open_store
+    from bakeoff.study.candidates import read_devices
     from bakeoff.study.execute import check_unchanged, load_plan
-    from bakeoff.study.preflight import read_devices
 
     store = open_store()
     try:
@@ -201,9 +201,9 @@ def _make_plan(what: What, design: Design, load: Load, seed: int, where: Where) 
     from bakeoff.machine.accelerators import find_accelerators
     from bakeoff.machine.budget import accelerator_budget, memory_budget
     from bakeoff.machine.detect import detect_machine
+    from bakeoff.study.candidates import make_candidates
     from bakeoff.study.laps import divide, left_over
     from bakeoff.study.plan import Plan, choose_briefs
-    from bakeoff.study.preflight import make_candidates
     from bakeoff.study.scorer_files import find_scorer_files
     from bakeoff.study.suite import find_suite, load_suite
 

@@ -22,10 +22,10 @@ from bakeoff.core.units import bytes_text
 from bakeoff.machine.budget import Budget
 from bakeoff.measure.memory import summarise_loads
 from bakeoff.store.served_loads import forget_served_loads, read_served_loads
-from bakeoff.study.plan import Plan
 
 if TYPE_CHECKING:
     from bakeoff.store.db import Store
+    from bakeoff.study.plan import Plan
 
 _ASSUMED_TOKENS = 2048
 """Tokens that a row is expected to take at most; briefs and texts of this kind stay far below."""
