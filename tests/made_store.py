@@ -167,7 +167,7 @@ def write_run(
         if graded:
             store.add_scores(plan.run_id, scoring_version(plan), [_score(found, place, drawer) for found in made])
     if finish:
-        from bakeoff.cli.conclusion import finish as conclude
+        from bakeoff.library.conclusion import finish as conclude
 
         conclude(plan, store, page=True)
 

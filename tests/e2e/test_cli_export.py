@@ -31,6 +31,9 @@ ODD = [
     'She said "14 March",\nand\r\nleft.\n',
     "\ttab",
     "＝1+1",
+    " =1+1",
+    "\ufeff=1+1",
+    "\u200b\u00a0@all come",
     "naïve café, 東京 \U0001f600",
 ]
 
@@ -61,7 +64,7 @@ def test_texts_come_back_as_they_were_and_are_no_formulas(space: InsideWorkspace
     assert len(rows) == len(stored) == 36
     for row in rows:
         assert row["text"].removeprefix("'") == (stored[row["trial"]]["text"] or "")
-        assert not row["text"].startswith(("=", "+", "-", "@", "\t", "＝"))
+        assert not row["text"].startswith(("=", "+", "-", "@", "\t", "＝", " =", "\ufeff", "\u200b"))
     plain = space.call("export", "--to", "csv", "--no-guard", "-o", "raw", "latest")
     assert plain.returncode == 0
     assert {row["text"] for row in read(space.folder / "raw/generations.csv")} >= set(ODD)

@@ -185,7 +185,7 @@ TERMS: list[dict[str, float]] = [
 
 @pytest.mark.parametrize("terms", TERMS)
 def test_money_is_worked_out_as_python_does(browser: Browser, written: Path, terms: dict[str, float]) -> None:
-    from bakeoff.cli.page import page_facts
+    from bakeoff.library.page import page_facts
     from bakeoff.report.page.costs import fields_of, values_of
     from bakeoff.study.execute import load_plan
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff.core.errors import StoreError
+from bakeoff.core.errors import StoreError, UsageError
 from bakeoff.core.records import Generation, RunEvent, Score, WorkerLoad
 from bakeoff.store.db import RunSummary, Store
+from bakeoff.store.named import find_finished, find_run
 from made_runs import generation
 
 
@@ -41,6 +42,25 @@ def load(candidate: str) -> WorkerLoad:
         peak_memory_bytes=None,
         weight_bytes=3,
     )
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id(store: Store) -> None:
+    ids = ["20260101-000000-aaaa", "20260101-000000-aabb", "20260202-000000-cccc", "25%x-a", "25_x-b"]
+    for number, name in enumerate(ids):
+        store.add_run(name, "s", f"2026-01-0{number + 1}", {})
+    assert find_run(store, "20260202").run_id == ids[2]
+    assert find_run(store, ids[0]).run_id == ids[0]
+    assert find_run(store, "latest").run_id == ids[4]
+    assert find_run(store, "25%x").run_id == ids[3]  # no pattern of SQL
+    with pytest.raises(UsageError, match="2 runs begin with '20260101'") as several:
+        find_run(store, "20260101")
+    assert f"{ids[1]}, {ids[0]}; write more" in several.value.hint
+    for wrong in ("202", "2027", "", "LATEST", "20260202-000000-CCCC"[:18]):
+        with pytest.raises(UsageError, match="there is no run") as none:
+            find_run(store, wrong)
+        assert ids[4] in none.value.hint
+    with pytest.raises(UsageError, match="has no result yet"):
+        find_finished(store, "20260202")
 
 
 def test_a_trial_is_stored_once(store: Store) -> None:

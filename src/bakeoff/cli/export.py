@@ -50,7 +50,7 @@ class _Export(click.Command):
 def export(context: click.Context, target: str | None, rest: tuple[str, ...]) -> object:
     """Write a run for other programs: tables, trackers, servers.
 
-    RUN is a run's id, or latest.
+    RUN is a run's id or its beginning, or latest.
     """
     if target is None:
         if _HELP.intersection(rest) or not rest:

@@ -48,7 +48,7 @@ def export(
 ) -> None:
     """Export a finished run to MLflow: a run for each candidate, with metrics, texts and the report.
 
-    RUN is a run's id, or latest. What is there already is left alone, what changed is replaced.
+    RUN is a run's id or its beginning, or latest. What is there already is left alone, what changed is replaced.
     """
     if requests_per_day is not None and not isfinite(requests_per_day):
         raise click.BadParameter("it is no number", param_hint="--requests-per-day")

@@ -52,15 +52,15 @@ def judge(
 ) -> int:
     """Have models judge a run, and say what their word is worth.
 
-    RUN is a run's id, or latest. A judge is written as a model of `bakeoff run` is, a reward model as
+    RUN is a run's id or its beginning, or latest. A judge is written as a model of `bakeoff run` is, a reward model as
     reward:FOLDER or reward:MODEL@URL. What it said is stored, and never asked again; its word counts
     only as far as it agrees with labels of yours.
     """
     from rich.console import Console
 
-    from bakeoff.cli.judged import judges_found
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.spec import Sampling
+    from bakeoff.library.judged import judges_found
     from bakeoff.report.judges import judges_document, print_judges
     from bakeoff.study.asking import REWARD
     from bakeoff.study.execute import load_plan

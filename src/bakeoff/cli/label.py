@@ -33,7 +33,7 @@ _HELP = "a: A is better   b: B is better   t: tie   s: skip   u: undo   q: stop,
 def label(run_id: str, pairs: int, port: int, *, web: bool, as_json: bool) -> None:
     """Grade pairs of texts yourself, blind; see how far the scores agree with you.
 
-    RUN is a run's id, or latest. Which side is whose, and the order, are drawn at random.
+    RUN is a run's id or its beginning, or latest. Which side is whose, and the order, are drawn at random.
     """
     from rich.console import Console
 

@@ -38,7 +38,7 @@ def methods(
 ) -> None:
     """Say what 3 to 15 texts a model would have concluded, against the run.
 
-    RUN is a run's id, or latest. Small samples are drawn from what all candidates wrote, graded by keywords as at a
+    RUN is a run's id or its beginning, or latest. Small samples are drawn from what all candidates wrote, graded by keywords as at a
     glance, and by the score: how often they name another winner, how far off they are, how often their intervals hold.
     """
     if (run_id is None) == (table is None):

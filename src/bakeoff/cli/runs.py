@@ -65,13 +65,13 @@ def _state(row: RunSummary) -> str:
 def show(run_id: str, *, as_json: bool, texts: str | None) -> None:
     """Show the result of a run again.
 
-    RUN is a run's id, or latest.
+    RUN is a run's id or its beginning, or latest.
     """
     from rich.console import Console
 
-    from bakeoff.cli.labelled import labelled
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.errors import UsageError
+    from bakeoff.library.labelled import labelled
     from bakeoff.report.text import print_document
     from bakeoff.study.execute import load_plan
 

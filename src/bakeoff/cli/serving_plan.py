@@ -54,15 +54,9 @@ def find_run(store: Store, wanted: str | None) -> RunRow:
         UsageError: there is none.
     """
     if wanted not in {None, "latest"}:
-        row = store.run(str(wanted))
-        if row is None:
-            known = ", ".join(found.run_id for found in store.runs()[:5])
-            raise UsageError(
-                f"there is no run {wanted!r} in this workspace", f"runs: {known}" if known else "no runs yet"
-            )
-        if row.result is None:
-            raise UsageError(f"run {row.run_id} has no result yet", f"go on with: bakeoff run --resume {row.run_id}")
-        return row
+        from bakeoff.store.named import find_finished
+
+        return find_finished(store, str(wanted))
     runs = store.runs()
     for found in runs:
         if found.state == "done" and found.outcome is not None and (row := store.run(found.run_id)) is not None:

@@ -291,6 +291,12 @@ class Store:
             rows = connection.execute(query.order_by(_runs.c.started.desc(), _runs.c.run_id.desc())).all()
         return [RunSummary(*row) for row in rows]
 
+    def run_ids(self, beginning: str = "") -> list[str]:
+        """Return the ids that begin so, newest first."""
+        query = select(_runs.c.run_id).where(_runs.c.run_id.startswith(beginning, autoescape=True))
+        found = self._texts(query.order_by(_runs.c.started.desc(), _runs.c.run_id.desc()))
+        return [run_id for run_id in found if run_id.startswith(beginning)]  # SQLite's LIKE takes A for a
+
     def run(self, run_id: str) -> RunRow | None:
         """Return one run; "latest" is the newest."""
         query = select(_runs).order_by(_runs.c.started.desc(), _runs.c.run_id.desc()).limit(1)

@@ -7,14 +7,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bakeoff import __version__
 from bakeoff.catalog.references import look_again
 from bakeoff.core.clock import Clock
 from bakeoff.core.errors import BakeoffError, UsageError
 from bakeoff.core.records import RunEvent
+from bakeoff.core.version import __version__
 from bakeoff.machine.accelerators import find_accelerators
 from bakeoff.measure.energy_sources import open_meter
 from bakeoff.store.db import Store
+from bakeoff.store.named import find_run
 from bakeoff.study.admission import Budgets, check_fit, expected_place, observe, read_observations
 from bakeoff.study.energy_watch import EnergyWatch
 from bakeoff.study.fixed import run_fixed
@@ -172,15 +173,12 @@ def _energy_watch(plan: Plan, store: Store) -> EnergyWatch:
 
 
 def load_plan(store: Store, run_id: str) -> Plan:
-    """Return the plan of a stored run.
+    """Return the plan of a stored run, named as `store.named.find_run` understands it.
 
     Raises:
-        UsageError: no such run, or one whose plan another version wrote in a way that this one cannot read.
+        UsageError: no such run, several that begin so, or one whose plan another version wrote in a way that this one cannot read.
     """
-    row = store.run(run_id)
-    if row is None:
-        known = ", ".join(found.run_id for found in store.runs()[:5])
-        raise UsageError(f"there is no run {run_id!r} in this workspace", f"runs: {known}" if known else "no runs yet")
+    row = find_run(store, run_id)
     try:
         return Plan.model_validate(row.plan)
     except ValidationError as error:

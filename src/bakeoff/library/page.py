@@ -65,7 +65,7 @@ def page_facts(
     Raises:
         StoreError: the store refuses.
     """
-    from bakeoff.cli.judged import judges_before
+    from bakeoff.library.judged import judges_before
     from bakeoff.report.page.facts import PageFacts
 
     def read_texts(briefs: Collection[str]) -> Iterator[Generation]:
