@@ -104,7 +104,7 @@ def _judges(references: str, sampling: Sampling) -> tuple[Candidate, ...]:
         UsageError: a judge that there is not.
     """
     from bakeoff.study.asking import is_reward, reward_candidate
-    from bakeoff.study.preflight import make_candidates
+    from bakeoff.study.candidates import make_candidates
 
     names = [part.strip() for part in references.split(",") if part.strip()]
     rewards = tuple(reward_candidate(name) for name in dict.fromkeys(names) if is_reward(name))

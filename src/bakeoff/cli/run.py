@@ -105,7 +105,7 @@ def run(
     from bakeoff.cli.workspace import open_store
     from bakeoff.library.conclusion import finished_result
     from bakeoff.library.planning import Load, What, Where, make_plan
-    from bakeoff.study.preflight import read_devices
+    from bakeoff.study.candidates import read_devices
     from bakeoff.study.stored_plan import check_unchanged, load_plan
 
     if port is not None and not watch:

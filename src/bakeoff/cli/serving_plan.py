@@ -165,7 +165,7 @@ def make_served_candidates(references: Sequence[str]) -> tuple[Candidate, ...]:
     Raises:
         UsageError: with every one that cannot be run.
     """
-    from bakeoff.study.preflight import make_candidates
+    from bakeoff.study.candidates import make_candidates
 
     return make_candidates(references, Sampling())
 

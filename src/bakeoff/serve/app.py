@@ -46,8 +46,9 @@ from bakeoff.serve.monitor import Monitor
 from bakeoff.serve.outlet import ClientGone
 from bakeoff.serve.page import PAGE_HEADERS, status_page
 from bakeoff.serve.plan import ServingPlan
+from bakeoff.serve.response_cache import ResponseCache
 from bakeoff.serve.router import Router
-from bakeoff.serve.settings import ServeSettings
+from bakeoff.serve.settings import CacheSettings, ServeSettings
 from bakeoff.serve.upstream import Pools
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class Gateway:
         self._clock = clock
         self._started = int(clock.now().timestamp())
         self._pools = Pools()
+        self._cache: ResponseCache | None = None
         self._classifier = Classifier.load()
         keys = keys or Keys()
         self.monitor = Monitor(plan, leasing, settings, clock, terms or CostTerms(), keys.alerts)
@@ -129,6 +131,7 @@ class Gateway:
     def _application(self, plan: ServingPlan, settings: ServeSettings) -> Starlette:
         """Return what answers under one plan and its settings."""
         self._plan = plan
+        self._pools.as_asked = settings.endpoints.plain == "as_asked"
         intake = Intake(settings.server.max_body_bytes, settings.server.body_s)
         service = Service(
             plan=plan,
@@ -142,6 +145,7 @@ class Gateway:
             waiting=settings.waiting,
             clock=self._clock,
             write_s=settings.server.write_s,
+            cache=self._new_cache(settings.cache),
         )
         return Starlette(
             routes=[
@@ -166,6 +170,15 @@ class Gateway:
                 500: _internal_error,
             },
         )
+
+    def _new_cache(self, settings: CacheSettings) -> ResponseCache | None:
+        """Return an empty cache in the place of one that there was: under another plan the same may be answered otherwise."""
+        if self._cache is not None:
+            self.metrics.registry.unregister(self._cache)
+        self._cache = ResponseCache(settings.max_bytes, settings.max_entries) if settings.enabled else None
+        if self._cache is not None:
+            self.metrics.registry.register(self._cache)
+        return self._cache
 
     async def _models(self, _request: Request) -> Response:
         return JSONResponse(list_models(self._plan, self._leasing.snapshot(), self._started))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
-import aiohttp
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -12,6 +12,9 @@ from bakeoff.engines.http_errors import retry_after_s
 from bakeoff.serve.api_errors import RETRY_AFTER_S, GatewayError, in_our_shape
 from bakeoff.serve.intake import Intake, read_body, read_json
 from bakeoff.serve.settings import EmbeddingsSettings
+
+if TYPE_CHECKING:
+    import aiohttp
 
 MAX_ANSWER_BYTES = 64 * 2**20
 _CLIENTS_MISTAKES = frozenset({400, 404, 413, 422})
@@ -48,6 +51,8 @@ class EmbeddingsEndpoint:
         await response(scope, receive, send)
 
     async def _ask(self, settings: EmbeddingsSettings, body: dict[str, object]) -> Response:
+        import aiohttp
+
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=self._within_s, sock_connect=5.0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -50,6 +50,25 @@ class WaitingSettings(Record):
     total_s: Seconds = 1800.0
 
 
+class EndpointSettings(Record):
+    """How endpoints of others are asked for an answer that is to come in one piece.
+
+    `streamed`: for a stream that the gateway puts together, so that a stall is seen, and a server that only looks up when it
+    writes stops at the next token once the client has hung up. `as_asked`: for one piece, which is quicker where the server's
+    tokens are; only the whole answer's deadline is watched then.
+    """
+
+    plain: Literal["streamed", "as_asked"] = "streamed"
+
+
+class CacheSettings(Record):
+    """Whether answers to greedy or seeded requests are kept and given again, and how many of them at most."""
+
+    enabled: Annotated[bool, Field(strict=True)] = False
+    max_bytes: Annotated[int, Field(ge=1 << 16, le=1 << 34, strict=True)] = 64 * 2**20
+    max_entries: Annotated[int, Field(ge=1, le=10_000_000, strict=True)] = 10_000
+
+
 class EmbeddingsSettings(Record):
     """Where requests for embeddings go: a base URL (`http://host/v1`). The key is in the environment variable `key_env`."""
 
@@ -84,6 +103,8 @@ class ServeSettings(Record):
     server: ServerSettings = ServerSettings()
     waiting: WaitingSettings = WaitingSettings()
     keeping: Keeping = Keeping()
+    endpoints: EndpointSettings = EndpointSettings()
+    cache: CacheSettings = CacheSettings()
     embeddings: EmbeddingsSettings | None = None
     quality: QualitySettings = QualitySettings()
     alerts: AlertSettings = AlertSettings()

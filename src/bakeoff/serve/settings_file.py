@@ -32,7 +32,7 @@ from bakeoff.serve.router import GENERAL
 from bakeoff.serve.settings import ServeSettings
 from bakeoff.serve.toml_problems import line_of, problems_of, read_text, read_toml
 
-_EXPECTED = "TOML with the tables server, waiting, keeping, routes, embeddings, quality, alerts, cost"
+_EXPECTED = "TOML with the tables server, waiting, keeping, routes, endpoints, cache, embeddings, quality, alerts, cost"
 _SECRET = re.compile(r"(^|_)(api_?)?(key|token|secret|password)s?$", re.IGNORECASE)
 
 
