@@ -1,4 +1,4 @@
-"""What `bakeoff serve --print-plan` printed, read again by the gateway; and what the gateway says of it when it is ready."""
+"""What `bakeoff serve` was asked for; what `--print-plan` printed, read again by the gateway; and what the gateway says of it when it is ready."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bakeoff.machine.budget import Budget
     from bakeoff.serve.cost_terms import CostTerms
     from bakeoff.serve.keeping import Keeping
@@ -15,6 +17,27 @@ if TYPE_CHECKING:
     from bakeoff.serve.settings import ServeSettings
 
 READY_SCHEMA = "bakeoff.serve/1"
+
+
+class Wanted(NamedTuple):
+    """What is to be served, as it was asked for."""
+
+    run_id: str | None
+    models: str | None
+    config: Path | None
+    budget: str | None
+    against: str | None = None
+
+    def arguments(self) -> list[str]:
+        """Return the options that say it again."""
+        told = {
+            "--run": self.run_id,
+            "--models": self.models,
+            "--config": self.config,
+            "--budget": self.budget,
+            "--against": self.against,
+        }
+        return [part for flag, value in told.items() if value is not None for part in (flag, str(value))]
 
 
 class Planned(NamedTuple):

@@ -11,11 +11,12 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
+from bakeoff.cli.planned import Wanted
 from bakeoff.cli.running_gateway import acknowledge
 from bakeoff.cli.serving_keys import KEY_VARIABLE, environment_key, keys
 
@@ -89,27 +90,6 @@ def serve(
         return 0
     settings = None if config is None else _settings(config)  # what is wrong with it is said once, and first
     return asyncio.run(_serve(wanted, settings, host, port, allow_anyone=allow_anyone, as_json=as_json))
-
-
-class Wanted(NamedTuple):
-    """What is to be served, as it was asked for."""
-
-    run_id: str | None
-    models: str | None
-    config: Path | None
-    budget: str | None
-    against: str | None = None
-
-    def arguments(self) -> list[str]:
-        """Return the options that say it again."""
-        told = {
-            "--run": self.run_id,
-            "--models": self.models,
-            "--config": self.config,
-            "--budget": self.budget,
-            "--against": self.against,
-        }
-        return [part for flag, value in told.items() if value is not None for part in (flag, str(value))]
 
 
 def _print_plan(wanted: Wanted) -> None:

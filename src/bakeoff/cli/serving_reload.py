@@ -24,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bakeoff.cli.planned import Planned
+from bakeoff.cli.planned import Planned, Wanted
 from bakeoff.cli.serving_keys import client_keys, key_file_of, read_keys
 from bakeoff.cli.serving_watch import watch_quality
 from bakeoff.core.clock import SystemClock
@@ -33,7 +33,6 @@ from bakeoff.serve.settings import ServeSettings
 from bakeoff.serve.settings_file import read_settings
 
 if TYPE_CHECKING:
-    from bakeoff.cli.serve import Wanted
     from bakeoff.serve.api_keys import KeyRing
     from bakeoff.serve.app import Gateway, Keys
     from bakeoff.serve.config_state import What
