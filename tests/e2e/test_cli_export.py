@@ -14,9 +14,9 @@ from bakeoff.decide.labelling import Label, LabelPair
 from bakeoff.report.run_columns import COLUMNS
 from bakeoff.store.db import Store
 from bakeoff.study.asking import Judgement
-from bakeoff.study.execute import load_plan
 from bakeoff.study.judging import KnownJudge, checks_by_brief, questions_for
 from bakeoff.study.labelling import read_written
+from bakeoff.study.stored_plan import load_plan
 from bakeoff.study.suite import parse_suite
 from inside import InsideWorkspace
 from recorded_texts import write_texts

@@ -80,6 +80,25 @@ def test_generations_stored_together_are_told_apart(store: Store) -> None:
     assert len(store.generations("r")) == 4
 
 
+def test_generations_are_read_by_trial(store: Store) -> None:
+    made = [generation("ann", f"b{i}") for i in range(1200)]
+    store.add_generations("r", made)
+    wanted = [one.trial for one in made[::-2]]
+    found = store.generations_of("r", [*wanted, "no such trial"])
+    assert [one.trial for one in found] == sorted(wanted)
+    assert store.generations_of("r", []) == []
+    assert store.generations_of("s", wanted) == []
+    assert store.text_bytes("r") == sum(len(one.model_dump_json()) for one in made)
+    assert store.text_bytes("s") == 0
+
+
+def test_scores_come_in_batches(store: Store) -> None:
+    store.add_scores("r", "rules/1", [Score(trial=f"t{i:02}", value=i / 5, publishable=True) for i in range(23)])
+    batches = list(store.score_batches("r", "rules/1", size=10))
+    assert [len(batch) for batch in batches] == [10, 10, 3]
+    assert [one.trial for batch in batches for one in batch] == [f"t{i:02}" for i in range(23)]
+
+
 def test_a_score_is_stored_once_per_version_of_the_scorer(store: Store) -> None:
     score = Score(trial="t", value=5, publishable=True)
     store.add_scores("r", "rules/1", [score])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from bakeoff.core.clock import SystemClock
 from bakeoff.study.leftovers import remove_if_empty, sweep
+from bakeoff.study.run_folder import run_folder
 from bakeoff.study.run_lock import hold_run
-from bakeoff.study.runner import run_folder
 
 
 def left(workspace: Path, name: str, *, age_s: float = 3600, **files: str) -> Path:

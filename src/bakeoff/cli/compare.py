@@ -36,7 +36,7 @@ def compare(run_id: str, a: str, b: str, base: str | None, margin: float | None,
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.errors import UsageError
     from bakeoff.study.comparing import compare_across, compare_in_run
-    from bakeoff.study.execute import load_plan
+    from bakeoff.study.stored_plan import load_plan
 
     store = open_store()
     try:

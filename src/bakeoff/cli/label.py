@@ -40,9 +40,9 @@ def label(run_id: str, pairs: int, port: int, *, web: bool, as_json: bool) -> No
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.clock import SystemClock
     from bakeoff.report.labels import labels_document, print_labels
-    from bakeoff.study.execute import load_plan
     from bakeoff.study.judging import judged_before, preferences_of
     from bakeoff.study.labelling import Labelling, label_report
+    from bakeoff.study.stored_plan import load_plan
 
     store = open_store()
     try:

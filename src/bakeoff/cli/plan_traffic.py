@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "day": 86400.0}
 
 
-class _Measured(NamedTuple):
+class Measured(NamedTuple):
     """What a run says of one candidate."""
 
     candidate: str
@@ -33,8 +33,8 @@ def plan_traffic(traffic: str, run: str, target_p95_s: float, candidate: str | N
 
     if not 0 < target_p95_s < float("inf"):
         raise UsageError(f"--target-p95 {target_p95_s:g}: not a time", "write seconds, above 0")
-    rate_per_s = _read_rate(traffic)
-    measured = _read_run(run, candidate)
+    rate_per_s = read_rate(traffic)
+    measured = read_measured(run, candidate)
     try:
         found = plan_capacity(measured.service, rate_per_s, target_p95_s, measured.throughput)
     except ValueError as error:
@@ -66,7 +66,7 @@ def plan_traffic(traffic: str, run: str, target_p95_s: float, candidate: str | N
     _print(found, measured, traffic)
 
 
-def _read_rate(traffic: str) -> float:
+def read_rate(traffic: str) -> float:
     """Return requests a second.
 
     Raises:
@@ -82,7 +82,12 @@ def _read_rate(traffic: str) -> float:
     return float(parts[1]) / _SECONDS[parts[2]]
 
 
-def _read_run(run: str, candidate: str | None) -> _Measured:
+def read_measured(run: str, candidate: str | None) -> Measured:
+    """Return what a run measured of a candidate: the one that is named, or its choice or leader.
+
+    Raises:
+        UsageError: no such run or candidate, or nothing measured of it.
+    """
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.errors import UsageError
     from bakeoff.decide.capacity import Service
@@ -114,10 +119,10 @@ def _read_run(run: str, candidate: str | None) -> _Measured:
     )
     service = Service(first, per_token, tokens, speed, facts["tokens_per_s_concurrency"], over or (1.0,))
     low, high = facts["tokens_per_s_low"], facts["tokens_per_s_high"]
-    return _Measured(wanted, service, (low, high) if low and high else None)
+    return Measured(wanted, service, (low, high) if low and high else None)
 
 
-def _print(found: CapacityPlan, measured: _Measured, traffic: str) -> None:
+def _print(found: CapacityPlan, measured: Measured, traffic: str) -> None:
     from rich.console import Console
 
     from bakeoff.core.units import seconds_text

@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from click.core import ParameterSource
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bakeoff.cli.progress import BarProgress, LineProgress
+    from bakeoff.cli.watching import Watch
     from bakeoff.library.planning import Design
     from bakeoff.store.db import Store
     from bakeoff.study.plan import Plan
@@ -62,6 +64,8 @@ INTERRUPTED_EXIT = 130
 @click.option("--keep-going", is_flag=True, help="Leave out models that do not start or answer, as long as one does.")
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run (or: latest).")
 @click.option("--allow-code", is_flag=True, help="Run the scorers that the suite brings as Python files.")
+@click.option("--watch", is_flag=True, help="Show the run on a local page while it goes on, and the report at its end.")
+@click.option("--port", type=click.IntRange(0, 65535), help="With --watch (default: any that is free).")
 @click.option("--yes", is_flag=True, help="Do not ask before sending briefs to another machine.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole result as one JSON document on stdout.")
 @click.pass_context
@@ -75,12 +79,14 @@ def run(
     seed: int,
     device: str | None,
     resume: str | None,
+    port: int | None,
     *,
     race: bool,
     strict: bool,
     allow_fallback: bool,
     allow_code: bool,
     keep_going: bool,
+    watch: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
@@ -99,9 +105,11 @@ def run(
     from bakeoff.cli.workspace import open_store
     from bakeoff.library.conclusion import finished_result
     from bakeoff.library.planning import Load, What, Where, make_plan
-    from bakeoff.study.execute import check_unchanged, load_plan
-    from bakeoff.study.preflight import read_devices
+    from bakeoff.study.candidates import read_devices
+    from bakeoff.study.stored_plan import check_unchanged, load_plan
 
+    if port is not None and not watch:
+        raise click.UsageError("--port goes with --watch")
     store = open_store()
     try:
         if resume is not None:
@@ -118,7 +126,8 @@ def run(
             plan = make_plan(what, _design(fixed_n, race=race, strict=strict), load, seed, where)
             _ask_before_sending(plan, yes=yes)
         check_tracking(plan, yes=yes or resume is not None)
-        return _carry_out(plan, store, keep_going=keep_going, as_json=as_json)
+        how = How(keep_going, as_json, (port or 0) if watch else None)
+        return _carry_out(plan, store, how)
     finally:
         store.close()
 
@@ -144,6 +153,14 @@ def _refuse_with_resume(context: click.Context) -> None:
         raise click.UsageError(f"--resume goes on with a stored plan; it cannot be changed by: {names}")
 
 
+class How(NamedTuple):
+    """How it is done and told: `port` is that of the page to watch it on, None where nobody asked for one."""
+
+    keep_going: bool
+    as_json: bool
+    port: int | None
+
+
 def _design(fixed_n: int | None, *, race: bool, strict: bool) -> Design:
     from bakeoff.library.planning import Design
 
@@ -164,17 +181,26 @@ def _ask_before_sending(plan: Plan, *, yes: bool) -> None:
     click.confirm(f"{what}. That may cost money. Go on?", abort=True, err=True)
 
 
-def _carry_out(plan: Plan, store: Store, *, keep_going: bool, as_json: bool) -> int:
+def _carry_out(plan: Plan, store: Store, how: How) -> int:
     from rich.console import Console
 
+    from bakeoff.cli.watching import watching
     from bakeoff.cli.workspace import workspace_folder
     from bakeoff.library.carrying import held
 
     with held(plan, store, workspace_folder()):
-        return _generate_and_conclude(plan, store, Console(stderr=True), keep_going=keep_going, as_json=as_json)
+        errors = Console(stderr=True)
+        if how.port is None:
+            return _generate_and_conclude(plan, store, errors, how, None)
+
+        def tell(address: str) -> None:
+            errors.print(f"Watch here:  {address}", highlight=False, markup=False, soft_wrap=True)
+
+        with watching(plan.run_id, how.port, tell) as watch:
+            return _generate_and_conclude(plan, store, errors, how, watch)
 
 
-def _generate_and_conclude(plan: Plan, store: Store, errors: Console, *, keep_going: bool, as_json: bool) -> int:
+def _generate_and_conclude(plan: Plan, store: Store, errors: Console, how: How, watch: Watch | None) -> int:
     from bakeoff.cli.tracking import export_at_the_end
     from bakeoff.core.errors import BakeoffError
     from bakeoff.library.conclusion import finish
@@ -185,15 +211,17 @@ def _generate_and_conclude(plan: Plan, store: Store, errors: Console, *, keep_go
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     try:
-        plan = run_in_turn(_execute(plan, store, errors, keep_going=keep_going))
+        plan = run_in_turn(_execute(plan, store, errors, keep_going=how.keep_going))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return _interrupted(plan, store, errors)
     except BakeoffError:
         if store.run(plan.run_id) is not None:
             store.set_state(plan.run_id, "failed")
         raise
-    document = finish(plan, store, page=not as_json and sys.stdout.isatty())
-    code = _tell(document, errors, as_json=as_json)
+    document = finish(plan, store, page=watch is not None or (not how.as_json and sys.stdout.isatty()))
+    code = _tell(document, errors, as_json=how.as_json)
+    if watch is not None:
+        watch.finish(Path(document["report"]))
     export_at_the_end(plan)
     return code
 

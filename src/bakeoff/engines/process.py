@@ -31,13 +31,15 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bakeoff.core import errors
 from bakeoff.core.errors import BakeoffError, InvalidFile, Problem, UsageError, WorkerDied, WorkerNotStarted
-from bakeoff.engines.client import EndpointClient
 from bakeoff.engines.deadlines import Deadlines
 from bakeoff.engines.local import find_engine
+
+if TYPE_CHECKING:
+    from bakeoff.engines.client import EndpointClient
 
 # sun_path holds 104 bytes on macOS, 108 on Linux, with the closing zero.
 MAX_SOCKET_PATH = 100
@@ -128,6 +130,8 @@ class Worker:
 
     def client(self, deadlines: Deadlines | None = None) -> EndpointClient:
         """Return a client of this worker; open it with `async with`."""
+        from bakeoff.engines.client import EndpointClient  # with aiohttp, which a gateway's start does not wait for
+
         # A worker of ours says the path of its socket.
         address = self.facts.address if self.facts.address.startswith("http://") else self.socket
         return EndpointClient(address, self.command.name, deadlines=deadlines)

@@ -10,8 +10,8 @@ from bakeoff.core.clock import SystemClock
 from bakeoff.store.db import Store
 from bakeoff.study.leftovers import remove_if_empty, sweep
 from bakeoff.study.plan import Plan
+from bakeoff.study.run_folder import run_folder
 from bakeoff.study.run_lock import hold_run
-from bakeoff.study.runner import run_folder
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def finish(plan: Plan, store: Store, *, page: bool = False, workspace: Path | No
     from bakeoff.library.workspace import workspace_folder
     from bakeoff.report.text import as_text
     from bakeoff.study.conclude import conclude
-    from bakeoff.study.runner import run_folder
+    from bakeoff.study.run_folder import run_folder
 
     conclusion = conclude(plan, store, complete=True)
     document = document_of(plan, store, conclusion, page=page, workspace=workspace)
@@ -57,7 +57,7 @@ def document_of(
     from bakeoff.core.errors import EndpointGone
     from bakeoff.library.workspace import workspace_folder
     from bakeoff.report.document import RunFacts, build_document
-    from bakeoff.study.runner import run_folder
+    from bakeoff.study.run_folder import run_folder
 
     steps = next_steps(plan, conclusion.decision.choice or conclusion.decision.leader)
     if not page:

@@ -16,9 +16,10 @@ from bakeoff.library.workspace import workspace_folder
 from bakeoff.machine.accelerators import find_accelerators
 from bakeoff.machine.budget import accelerator_budget, memory_budget
 from bakeoff.machine.detect import detect_machine
+from bakeoff.study.candidates import make_candidates
 from bakeoff.study.laps import divide, left_over
 from bakeoff.study.plan import Plan, choose_briefs
-from bakeoff.study.preflight import is_remote, make_candidates
+from bakeoff.study.preflight import is_remote
 from bakeoff.study.scorer_files import find_scorer_files
 from bakeoff.study.suite import Suite, find_suite, load_suite
 

@@ -17,9 +17,9 @@ from bakeoff.library.workspace import open_store, workspace_folder
 from bakeoff.store.db import RunSummary, Store
 from bakeoff.store.named import find_finished
 from bakeoff.study.comparing import compare_across, compare_in_run, find_candidate
-from bakeoff.study.execute import load_plan
 from bakeoff.study.plan import Plan
 from bakeoff.study.scorers import scoring_version
+from bakeoff.study.stored_plan import load_plan
 from bakeoff.study.suite import Suite
 
 

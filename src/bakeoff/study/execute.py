@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from bakeoff.catalog.references import look_again
 from bakeoff.core.clock import Clock
-from bakeoff.core.errors import BakeoffError, UsageError
+from bakeoff.core.errors import BakeoffError
 from bakeoff.core.records import RunEvent
-from bakeoff.core.version import __version__
 from bakeoff.machine.accelerators import find_accelerators
 from bakeoff.measure.energy_sources import open_meter
 from bakeoff.store.db import Store
-from bakeoff.store.named import find_run
 from bakeoff.study.admission import Budgets, check_fit, expected_place, observe, read_observations
 from bakeoff.study.energy_watch import EnergyWatch
 from bakeoff.study.fixed import run_fixed
@@ -23,7 +18,8 @@ from bakeoff.study.gathering import Gathering, RaceProgress, Reloading
 from bakeoff.study.plan import Plan, count_unfinished
 from bakeoff.study.preflight import Pace, Probe, check_recorded, find_dead_endpoints, load_cold, probe_pace, refuse
 from bakeoff.study.retries import Patience
-from bakeoff.study.runner import Runner, run_folder
+from bakeoff.study.run_folder import run_folder
+from bakeoff.study.runner import Runner
 from bakeoff.study.scorers import scorers_for
 from bakeoff.study.writers import Writer, make_writer
 
@@ -170,36 +166,3 @@ def _energy_watch(plan: Plan, store: Store) -> EnergyWatch:
     kind = "both" if apart else accelerators[0].kind if accelerators else "cpu"
     meter = open_meter(plan.machine.system, accelerators, kind)
     return EnergyWatch(meter, lambda window: store.add_energy(plan.run_id, window.model_dump_json()))
-
-
-def load_plan(store: Store, run_id: str) -> Plan:
-    """Return the plan of a stored run, named as `store.named.find_run` understands it.
-
-    Raises:
-        UsageError: no such run, several that begin so, or one whose plan another version wrote in a way that this one cannot read.
-    """
-    row = find_run(store, run_id)
-    try:
-        return Plan.model_validate(row.plan)
-    except ValidationError as error:
-        version = row.plan.get("version") if isinstance(row.plan, dict) else None
-        where = ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])
-        raise UsageError(
-            f"run {row.run_id} was planned by bakeoff {version or 'of an unknown version'}, and this version "
-            f"({__version__}) cannot read its plan (at {where or 'its top'})",
-            "use the version that wrote it, or start a new run",
-        ) from None
-
-
-def check_unchanged(plan: Plan) -> None:
-    """Make sure that the models are still those that the plan was made for.
-
-    Raises:
-        UsageError: a model is gone, or its files changed: texts of two models would be mixed.
-    """
-    for candidate in plan.candidates:
-        if look_again(candidate.model).digest != candidate.model.digest:
-            raise UsageError(
-                f"{candidate.id} has changed since the run {plan.run_id} began",
-                "put the old files back, or start a new run",
-            )
