@@ -79,6 +79,7 @@ def document_of(plan: Plan, store: Store, conclusion: Conclusion, *, page: bool 
         seed=plan.seed,
         machine=plan.machine.model_dump(mode="json"),
         budget=plan.budget.model_dump(mode="json"),
+        placement=None if plan.placement is None else plan.placement.model_dump(mode="json"),
         elapsed_s=store.elapsed_s(plan.run_id),
         report=str(run_folder(workspace_folder(), plan.run_id) / f"report.{'html' if page else 'txt'}"),
         version=plan.version,

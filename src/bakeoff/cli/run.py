@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 from click.core import ParameterSource
 
+from bakeoff.cli.cluster import Cluster
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from bakeoff.store.db import Store
     from bakeoff.study.plan import Plan
     from bakeoff.study.preflight import Pace
+    from bakeoff.study.ray_cluster import RayCluster
 
 NOTHING_MEASURED_EXIT = 1
 NONE_QUALIFIED_EXIT = 3
@@ -58,6 +61,16 @@ INTERRUPTED_EXIT = 130
     is_flag=True,
     help="Let operators that a device lacks run on the CPU; marked beside every number.",
 )
+@click.option("--on", "place", metavar="PLACE", help="Where workers run: ray, or ray://HOST:PORT (default: here).")
+@click.option(
+    "--workers", type=click.IntRange(1, 256), metavar="N", help="On a cluster: workers a model (default: one a node)."
+)
+@click.option(
+    "--worker-cpus",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="On a cluster: CPUs that a worker reserves and uses (default: all of the smallest node).",
+)
 @click.option("--keep-going", is_flag=True, help="Leave out models that do not start or answer, as long as one does.")
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run (or: latest).")
 @click.option("--allow-code", is_flag=True, help="Run the scorers that the suite brings as Python files.")
@@ -73,6 +86,9 @@ def run(
     concurrency_per_endpoint: int | None,
     seed: int,
     device: str | None,
+    place: str | None,
+    workers: int | None,
+    worker_cpus: int | None,
     resume: str | None,
     *,
     race: bool,
@@ -100,6 +116,7 @@ def run(
     from bakeoff.study.execute import check_unchanged, load_plan
     from bakeoff.study.preflight import read_devices
 
+    cluster = Cluster(place, workers, worker_cpus)
     store = open_store()
     try:
         if resume is not None:
@@ -111,13 +128,14 @@ def run(
                 return _tell(finished, Console(stderr=True), as_json=as_json)
         else:
             where = Where(read_devices(device), allow_fallback)
-            load = Load(concurrency, concurrency_per_endpoint)
+            load = Load(concurrency, concurrency_per_endpoint, cluster)
             what = What(suite, models, allow_code)
             plan = _make_plan(what, _design(fixed_n, race=race, strict=strict), load, seed, where)
             _ask_before_sending(plan, yes=yes)
         check_tracking(plan, yes=yes or resume is not None)
-        return _carry_out(plan, store, keep_going=keep_going, as_json=as_json)
+        return _carry_out(plan, store, cluster, keep_going=keep_going, as_json=as_json)
     finally:
+        cluster.close()
         store.close()
 
 
@@ -132,6 +150,8 @@ def _refuse_with_resume(context: click.Context) -> None:
         "concurrency_per_endpoint",
         "seed",
         "device",
+        "workers",
+        "worker_cpus",
         "allow_fallback",
         "allow_code",
         "keep_going",
@@ -162,6 +182,7 @@ class Load(NamedTuple):
 
     concurrency: int
     per_endpoint: int | None
+    cluster: Cluster
 
 
 class Design(NamedTuple):
@@ -244,6 +265,7 @@ def _make_plan(what: What, design: Design, load: Load, seed: int, where: Where) 
         machine=machine,
         budget=memory_budget(machine),
         accelerator_budget=accelerator_budget(machine, find_accelerators(machine)),
+        placement=load.cluster.plan(load.concurrency),
         version=__version__,
     )
 
@@ -263,7 +285,7 @@ def _ask_before_sending(plan: Plan, *, yes: bool) -> None:
     click.confirm(f"{what}. That may cost money. Go on?", abort=True, err=True)
 
 
-def _carry_out(plan: Plan, store: Store, *, keep_going: bool, as_json: bool) -> int:
+def _carry_out(plan: Plan, store: Store, cluster: Cluster, *, keep_going: bool, as_json: bool) -> int:
     from rich.console import Console
 
     from bakeoff.cli.workspace import workspace_folder
@@ -271,10 +293,19 @@ def _carry_out(plan: Plan, store: Store, *, keep_going: bool, as_json: bool) -> 
     from bakeoff.study.runner import run_folder
 
     with hold_run(run_folder(workspace_folder(), plan.run_id), plan.run_id):
-        return _generate_and_conclude(plan, store, Console(stderr=True), keep_going=keep_going, as_json=as_json)
+        joined = cluster.of(plan)  # before the event loop has signal handlers: Ray sets its own
+        going = Going(joined, keep_going)
+        return _generate_and_conclude(plan, store, Console(stderr=True), going, as_json=as_json)
 
 
-def _generate_and_conclude(plan: Plan, store: Store, errors: Console, *, keep_going: bool, as_json: bool) -> int:
+class Going(NamedTuple):
+    """How a run goes: on which cluster, and on without candidates that do not start."""
+
+    cluster: RayCluster | None
+    keep_going: bool
+
+
+def _generate_and_conclude(plan: Plan, store: Store, errors: Console, going: Going, *, as_json: bool) -> int:
     from bakeoff.cli.conclusion import finish
     from bakeoff.cli.tracking import export_at_the_end
     from bakeoff.core.errors import BakeoffError
@@ -285,7 +316,7 @@ def _generate_and_conclude(plan: Plan, store: Store, errors: Console, *, keep_go
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     try:
-        plan = run_in_turn(_execute(plan, store, errors, keep_going=keep_going))
+        plan = run_in_turn(_execute(plan, store, errors, going))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return _interrupted(plan, store, errors)
     except BakeoffError:
@@ -314,7 +345,7 @@ def _tell(document: dict[str, Any], errors: Console, *, as_json: bool) -> int:
     return NONE_QUALIFIED_EXIT if document["decision"]["outcome"] == "none_qualified" else 0
 
 
-async def _execute(plan: Plan, store: Store, errors: Console, *, keep_going: bool) -> Plan:
+async def _execute(plan: Plan, store: Store, errors: Console, going: Going) -> Plan:
     from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.clock import SystemClock
     from bakeoff.core.units import seconds_text
@@ -333,8 +364,16 @@ async def _execute(plan: Plan, store: Store, errors: Console, *, keep_going: boo
         errors.print(f"Expected to take {most}{expected}, judged by one probe text a candidate.", highlight=False)
 
     with _progress(plan, store, errors) as progress:
-        clock = SystemClock()
-        return await execute(plan, store, workspace_folder(), progress, clock, on_pace=tell_pace, keep_going=keep_going)
+        return await execute(
+            plan,
+            store,
+            workspace_folder(),
+            progress,
+            SystemClock(),
+            on_pace=tell_pace,
+            keep_going=going.keep_going,
+            cluster=going.cluster,
+        )
 
 
 def _progress(plan: Plan, store: Store, errors: Console) -> AbstractContextManager[BarProgress | LineProgress]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -19,12 +20,17 @@ from bakeoff.study.admission import Budgets, check_fit, expected_place, observe,
 from bakeoff.study.energy_watch import EnergyWatch
 from bakeoff.study.fixed import run_fixed
 from bakeoff.study.gathering import Gathering, RaceProgress, Reloading
+from bakeoff.study.news import News
+from bakeoff.study.placed import place_writers
 from bakeoff.study.plan import Plan, count_unfinished
 from bakeoff.study.preflight import Pace, Probe, check_recorded, find_dead_endpoints, load_cold, probe_pace, refuse
 from bakeoff.study.retries import Patience
 from bakeoff.study.runner import Runner, run_folder
 from bakeoff.study.scorers import scorers_for
 from bakeoff.study.writers import Writer, make_writer
+
+if TYPE_CHECKING:
+    from bakeoff.study.ray_cluster import RayCluster
 
 
 async def execute(
@@ -36,11 +42,12 @@ async def execute(
     *,
     on_pace: Callable[[Pace], None],
     keep_going: bool = False,
+    cluster: RayCluster | None = None,
 ) -> Plan:
     """Do what is unfinished of a plan, and return it; it is stored when the preflight has passed.
 
-    With `keep_going`, candidates that do not start or answer are left out of a new plan, as long as one does.
-    Cancelling it stops the workers and leaves a run that can be resumed.
+    With `keep_going`, candidates that do not start or answer are left out of a new plan, as long as one does. The workers
+    of a plan with a placement run on `cluster`. Cancelling it stops the workers and leaves a run that can be resumed.
 
     Raises:
         UsageError: the preflight found something wrong; nothing was generated or stored.
@@ -48,11 +55,16 @@ async def execute(
     """
     scorers_for(plan)  # a scorer that cannot be loaded is told now, not after the last text
     check_recorded(plan)
-    fit = check_fit(
-        plan.candidates, Budgets(plan.budget, plan.accelerator_budget), plan.concurrency, read_observations(store)
-    )
-    logs = run_folder(workspace, plan.run_id) / "logs"
-    writers = {candidate.id: make_writer(candidate, logs) for candidate in plan.candidates}
+    news = News(plan.run_id, store, progress, clock)
+    if cluster is None or plan.placement is None:
+        fit = check_fit(
+            plan.candidates, Budgets(plan.budget, plan.accelerator_budget), plan.concurrency, read_observations(store)
+        )
+        together = fit.together
+        logs = run_folder(workspace, plan.run_id) / "logs"
+        writers = {candidate.id: make_writer(candidate, logs) for candidate in plan.candidates}
+    else:
+        writers, together = place_writers(plan, plan.placement, cluster, news.tell), False
     patience = Patience.from_environment()
     gathering = Gathering(progress)
     watch = _energy_watch(plan, store)
@@ -67,7 +79,7 @@ async def execute(
     unfinished = count_unfinished(plan, store.finished_trials(plan.run_id))
     text_s = 0.0
     try:
-        pace = await _preflight(leave_out, unfinished, watch, probe, together=fit.together, cold=not stored)
+        pace = await _preflight(leave_out, unfinished, watch, probe, together=together, cold=not stored)
         if pace is not None and pace.per_text_s:
             text_s = sum(pace.per_text_s.values())
             on_pace(pace)
@@ -80,17 +92,19 @@ async def execute(
             stored = True
         for event in leave_out.events:
             store.add_event(plan.run_id, event)
+        news.store_from_now_on()
         if plan.mode == "race":
             from bakeoff.study.racing import run_race  # loads the statistics: not before the first request
 
             load_s = sum(load.load_s for writer in writers.values() for load in writer.loads[-1:])
-            await run_race(plan, store, runner, gathering, Reloading(load_s, text_s), together=fit.together)
+            await run_race(plan, store, runner, gathering, Reloading(load_s, text_s), together=together)
         else:
-            await run_fixed(plan, store, runner, progress, together=fit.together)
+            await run_fixed(plan, store, runner, progress, together=together)
     finally:
         watch.close()
         await runner.close(store_loads=stored)
-    observe(plan, store)
+    if plan.placement is None:  # what is learnt is of this machine
+        observe(plan, store)
     return plan
 
 
@@ -157,7 +171,7 @@ async def _preflight(
 def _energy_watch(plan: Plan, store: Store) -> EnergyWatch:
     """Watch what covers the workers; where some compute on a card and some do not, only a wall meter does."""
     ours = [candidate for candidate in plan.candidates if candidate.model.is_ours_to_run]
-    if not ours:
+    if not ours or plan.placement is not None:
         return EnergyWatch(None, lambda _: None)
     budgets = Budgets(plan.budget, plan.accelerator_budget)
     placed = {expected_place(candidate, budgets) for candidate in ours}
