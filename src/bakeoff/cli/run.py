@@ -292,7 +292,7 @@ def _carry_out(plan: Plan, store: Store, cluster: Cluster, *, keep_going: bool, 
     from bakeoff.study.run_lock import hold_run
     from bakeoff.study.runner import run_folder
 
-    with hold_run(run_folder(workspace_folder(), plan.run_id), plan.run_id):
+    with hold_run(run_folder(workspace_folder(), plan.run_id), plan.run_id), store.claim(plan.run_id):
         joined = cluster.of(plan)  # before the event loop has signal handlers: Ray sets its own
         going = Going(joined, keep_going)
         return _generate_and_conclude(plan, store, Console(stderr=True), going, as_json=as_json)

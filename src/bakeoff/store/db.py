@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,8 +39,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from bakeoff.core.errors import StoreError
+from bakeoff.core.errors import RunHeld, StoreError
 from bakeoff.core.records import Generation, RunEvent, Score, WorkerLoad
+from bakeoff.store import claims
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -218,9 +219,13 @@ class Store:
 
     @contextmanager
     def _begin(self) -> Iterator[Connection]:
+        with self._refusals(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
         try:
-            with self._engine.begin() as connection:
-                yield connection
+            yield
         except DBAPIError as error:
             file = "check that the disk is not full and that the file is a bakeoff store which you may write"
             server = "check that the server runs, and the address, user and rights in BAKEOFF_STORE"
@@ -305,6 +310,32 @@ class Store:
         with self._begin() as connection:
             found = connection.execute(select(_runs.c.elapsed_ms).where(_runs.c.run_id == run_id)).scalar()
         return (found or 0) / 1000
+
+    @contextmanager
+    def claim(self, run_id: str) -> Iterator[None]:
+        """Work on a run alone, among all who share a store on a server; in a file, whose folder has a lock, nothing happens.
+
+        Raises:
+            RunHeld: somebody else works on it.
+        """
+        if self._sqlite:
+            yield
+            return
+        with self._refusals():
+            session, holder = claims.claim(self._engine, run_id)
+        if session is None:
+            raise RunHeld(f"{holder} is working on run {run_id}", "wait until it ends, or stop it there with Ctrl-C")
+        try:
+            yield
+        finally:
+            session.close()
+
+    def claimed(self, run_ids: Collection[str]) -> set[str] | None:
+        """Return those runs that somebody works on; None for a store in a file, which does not know."""
+        if self._sqlite:
+            return None
+        with self._begin() as connection:
+            return claims.held(connection, run_ids)
 
     # What happened in a run
 
