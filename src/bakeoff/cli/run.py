@@ -21,13 +21,11 @@ if TYPE_CHECKING:
 
     from bakeoff.cli.progress import BarProgress, LineProgress
     from bakeoff.store.db import Store
+    from bakeoff.study.execute import Going
     from bakeoff.study.plan import Plan
-    from bakeoff.study.preflight import Pace
-    from bakeoff.study.ray_cluster import RayCluster
 
 NOTHING_MEASURED_EXIT = 1
 NONE_QUALIFIED_EXIT = 3
-INTERRUPTED_EXIT = 130
 
 
 @click.command()
@@ -288,37 +286,34 @@ def _ask_before_sending(plan: Plan, *, yes: bool) -> None:
 def _carry_out(plan: Plan, store: Store, cluster: Cluster, *, keep_going: bool, as_json: bool) -> int:
     from rich.console import Console
 
+    from bakeoff.cli.run_words import tell_pace
     from bakeoff.cli.workspace import workspace_folder
+    from bakeoff.study.execute import Going
     from bakeoff.study.run_lock import hold_run
     from bakeoff.study.runner import run_folder
 
     with hold_run(run_folder(workspace_folder(), plan.run_id), plan.run_id), store.claim(plan.run_id):
-        joined = cluster.of(plan)  # before the event loop has signal handlers: Ray sets its own
-        going = Going(joined, keep_going)
-        return _generate_and_conclude(plan, store, Console(stderr=True), going, as_json=as_json)
-
-
-class Going(NamedTuple):
-    """How a run goes: on which cluster, and on without candidates that do not start."""
-
-    cluster: RayCluster | None
-    keep_going: bool
+        errors = Console(stderr=True)
+        # Before the event loop has signal handlers: Ray sets its own.
+        going = Going(lambda pace: tell_pace(plan, pace, errors), keep_going, cluster.of(plan))
+        return _generate_and_conclude(plan, store, errors, going, as_json=as_json)
 
 
 def _generate_and_conclude(plan: Plan, store: Store, errors: Console, going: Going, *, as_json: bool) -> int:
     from bakeoff.cli.conclusion import finish
+    from bakeoff.cli.run_words import interrupted, say_what_comes
     from bakeoff.cli.tracking import export_at_the_end
     from bakeoff.core.errors import BakeoffError
     from bakeoff.study.in_turn import run_in_turn
 
-    _say_what_comes(plan, errors)
+    say_what_comes(plan, errors)
     # What is there now stays to the end, and what a run makes has no cycles: looking for some took a tenth of its time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     try:
         plan = run_in_turn(_execute(plan, store, errors, going))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        return _interrupted(plan, store, errors)
+        return interrupted(plan, store, errors)
     except BakeoffError:
         if store.run(plan.run_id) is not None:
             store.set_state(plan.run_id, "failed")
@@ -348,7 +343,6 @@ def _tell(document: dict[str, Any], errors: Console, *, as_json: bool) -> int:
 async def _execute(plan: Plan, store: Store, errors: Console, going: Going) -> Plan:
     from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.clock import SystemClock
-    from bakeoff.core.units import seconds_text
     from bakeoff.study.execute import execute
 
     # A service manager's TERM and a lost terminal's HUP are treated like Ctrl-C: workers stopped, the run resumable.
@@ -357,23 +351,8 @@ async def _execute(plan: Plan, store: Store, errors: Console, going: Going) -> P
         for number in (signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, main.cancel)
 
-    def tell_pace(pace: Pace) -> None:
-        low, high = seconds_text(pace.low_s), seconds_text(pace.high_s)
-        expected = f"about {high}" if low == high else f"{low} to {high}"
-        most = "at most " if plan.mode == "race" else ""
-        errors.print(f"Expected to take {most}{expected}, judged by one probe text a candidate.", highlight=False)
-
     with _progress(plan, store, errors) as progress:
-        return await execute(
-            plan,
-            store,
-            workspace_folder(),
-            progress,
-            SystemClock(),
-            on_pace=tell_pace,
-            keep_going=going.keep_going,
-            cluster=going.cluster,
-        )
+        return await execute(plan, store, workspace_folder(), progress, SystemClock(), going)
 
 
 def _progress(plan: Plan, store: Store, errors: Console) -> AbstractContextManager[BarProgress | LineProgress]:
@@ -387,44 +366,3 @@ def _progress(plan: Plan, store: Store, errors: Console) -> AbstractContextManag
     if errors.is_terminal and not errors.is_dumb_terminal and not os.environ.get("CI"):
         return BarProgress(errors, totals, done, SystemClock())
     return LineProgress(errors, totals, done, SystemClock())
-
-
-def _say_what_comes(plan: Plan, errors: Console) -> None:
-    from bakeoff.cli.conclusion import suite_notes
-    from bakeoff.core.plain import printable
-    from bakeoff.core.units import bytes_text
-    from bakeoff.decide.wording import plural
-
-    texts = len(plan.candidates) * len(plan.brief_ids) * plan.suite.replicates
-    tokens = texts * plan.suite.sampling.max_tokens
-    names = {candidate.id for candidate in plan.candidates}
-    baseline = plan.suite.baseline
-    apart = f" The baseline {baseline} does not compete." if baseline is not None and baseline not in names else ""
-    most = "a race over at most " if plan.mode == "race" else ""
-    spare = (
-        f" {len(plan.held_back)} more briefs are held back to confirm the score of the best." if plan.held_back else ""
-    )
-    said = (
-        f"Run {plan.run_id}: suite {plan.suite.name}, {most}{plural(len(plan.brief_ids), 'brief')} x "
-        f"{plural(len(plan.candidates), 'candidate')} = {plural(texts, 'text')}, at most {tokens:,} tokens.{spare} "
-        f"Memory budget {bytes_text(plan.budget.value)} ({plan.budget.source})."
-        f"{apart} Starting each candidate and probing it with one brief ..."
-    )
-    errors.print(printable(said), highlight=False, markup=False)
-    for note in suite_notes(plan.suite):
-        errors.print(printable(f"Note: {note}"), highlight=False, markup=False)
-
-
-def _interrupted(plan: Plan, store: Store, errors: Console) -> int:
-    if store.run(plan.run_id) is None:
-        errors.print("Interrupted before the first text; nothing was stored.", highlight=False)
-        return INTERRUPTED_EXIT
-    store.set_state(plan.run_id, "interrupted")
-    done = len(store.finished_trials(plan.run_id))
-    errors.print(
-        f"Interrupted. {done} texts are stored. Go on with:\n  bakeoff run --resume {plan.run_id}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
-    return INTERRUPTED_EXIT

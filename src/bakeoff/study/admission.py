@@ -93,9 +93,13 @@ def expected_place(candidate: Candidate, budgets: Budgets) -> Where:
 def observe(plan: Plan, store: Store) -> None:
     """Store what the workers of a finished run took beside what is predicted for the texts that they wrote.
 
+    What is learnt is of this machine: nothing, where they ran on a cluster.
+
     Raises:
         StoreError: the store refuses.
     """
+    if plan.placement is not None:
+        return
     longest: dict[str, int] = {}
     rows: dict[str, int] = {}
     for batch in store.generation_batches(plan.run_id):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
@@ -33,21 +33,21 @@ if TYPE_CHECKING:
     from bakeoff.study.ray_cluster import RayCluster
 
 
+class Going(NamedTuple):
+    """How a run goes: who hears of its pace; on without candidates that do not start; on which cluster (None: here)."""
+
+    on_pace: Callable[[Pace], None]
+    keep_going: bool = False
+    cluster: RayCluster | None = None
+
+
 async def execute(
-    plan: Plan,
-    store: Store,
-    workspace: Path,
-    progress: RaceProgress,
-    clock: Clock,
-    *,
-    on_pace: Callable[[Pace], None],
-    keep_going: bool = False,
-    cluster: RayCluster | None = None,
+    plan: Plan, store: Store, workspace: Path, progress: RaceProgress, clock: Clock, going: Going
 ) -> Plan:
     """Do what is unfinished of a plan, and return it; it is stored when the preflight has passed.
 
-    With `keep_going`, candidates that do not start or answer are left out of a new plan, as long as one does. The workers
-    of a plan with a placement run on `cluster`. Cancelling it stops the workers and leaves a run that can be resumed.
+    If it is to keep going, candidates that do not start or answer are left out of a new plan, as long as one does.
+    Cancelling it stops the workers and leaves a run that can be resumed.
 
     Raises:
         UsageError: the preflight found something wrong; nothing was generated or stored.
@@ -56,15 +56,7 @@ async def execute(
     scorers_for(plan)  # a scorer that cannot be loaded is told now, not after the last text
     check_recorded(plan)
     news = News(plan.run_id, store, progress, clock)
-    if cluster is None or plan.placement is None:
-        fit = check_fit(
-            plan.candidates, Budgets(plan.budget, plan.accelerator_budget), plan.concurrency, read_observations(store)
-        )
-        together = fit.together
-        logs = run_folder(workspace, plan.run_id) / "logs"
-        writers = {candidate.id: make_writer(candidate, logs) for candidate in plan.candidates}
-    else:
-        writers, together = place_writers(plan, plan.placement, cluster, news.tell), False
+    writers, together = _make_writers(plan, store, workspace, going.cluster, news)
     patience = Patience.from_environment()
     gathering = Gathering(progress)
     watch = _energy_watch(plan, store)
@@ -75,14 +67,14 @@ async def execute(
     runner = make_runner()
     stored = store.run(plan.run_id) is not None
     probe = Probe(clock, patience, progress.told)
-    leave_out = _LeaveOut(plan, writers, progress, clock, wanted=keep_going and not stored)
+    leave_out = _LeaveOut(plan, writers, progress, clock, wanted=going.keep_going and not stored)
     unfinished = count_unfinished(plan, store.finished_trials(plan.run_id))
     text_s = 0.0
     try:
         pace = await _preflight(leave_out, unfinished, watch, probe, together=together, cold=not stored)
         if pace is not None and pace.per_text_s:
             text_s = sum(pace.per_text_s.values())
-            on_pace(pace)
+            going.on_pace(pace)
         if leave_out.events:
             plan = leave_out.plan
             runner = make_runner()
@@ -103,9 +95,25 @@ async def execute(
     finally:
         watch.close()
         await runner.close(store_loads=stored)
-    if plan.placement is None:  # what is learnt is of this machine
-        observe(plan, store)
+    observe(plan, store)
     return plan
+
+
+def _make_writers(
+    plan: Plan, store: Store, workspace: Path, cluster: RayCluster | None, news: News
+) -> tuple[dict[str, Writer], bool]:
+    """Return the writers, and whether the workers of all of them are in memory at once: on a cluster they take it in turn.
+
+    Raises:
+        UsageError: one does not fit, here or on any node.
+    """
+    if cluster is not None and plan.placement is not None:
+        return place_writers(plan, plan.placement, cluster, news.tell), False
+    fit = check_fit(
+        plan.candidates, Budgets(plan.budget, plan.accelerator_budget), plan.concurrency, read_observations(store)
+    )
+    logs = run_folder(workspace, plan.run_id) / "logs"
+    return {candidate.id: make_writer(candidate, logs) for candidate in plan.candidates}, fit.together
 
 
 class _LeaveOut:

@@ -65,6 +65,8 @@ class _Seat:
         self.opening: asyncio.Task[None] | None = None
         self.gone: asyncio.Task[WorkerError] | None = None
         self.ready = False
+        self.told = False
+        """Whether a text told of the end of its worker."""
 
     @property
     def waits(self) -> bool:
@@ -86,6 +88,7 @@ class PoolWriter:
         self._room_within_s = room_within_s
         self._changed = asyncio.Condition()
         self._failure: BakeoffError | None = None
+        self._found_dead: WorkerError | None = None
         self._joined = 0
 
     @property
@@ -97,9 +100,13 @@ class PoolWriter:
         """Have every seat ask for a worker; return when one has it.
 
         Raises:
+            WorkerDied: a worker that wrote nothing just then was found dead; told once.
             BakeoffError: the last of them could not start one.
             WorkerNotStarted: nobody got one in time.
         """
+        if self._found_dead is not None:
+            error, self._found_dead = self._found_dead, None
+            raise error
         if any(seat.ready for seat in self._seats):
             return
         if not any(seat.waits for seat in self._seats):
@@ -140,7 +147,7 @@ class PoolWriter:
                 async with self._changed:
                     self._changed.notify_all()
                 return
-        seat.ready = True
+        seat.ready, seat.told = True, False
         seat.gone = asyncio.create_task(self._watch(seat))
         self._joined += 1
         if self._joined > 1:
@@ -154,6 +161,8 @@ class PoolWriter:
         seat.ready = False
         if isinstance(error, WorkerLost):
             self._tell(LOST, error.message)
+        elif not seat.in_flight and not seat.told:
+            self._found_dead = error
         self._ask(seat)
         async with self._changed:
             self._changed.notify_all()
@@ -184,6 +193,9 @@ class PoolWriter:
             if not asking.done():
                 raise gone.result()
             return asking.result()
+        except WorkerError:
+            seat.told = True
+            raise
         finally:
             asking.cancel()
             with suppress(asyncio.CancelledError, BakeoffError):
@@ -209,7 +221,7 @@ class PoolWriter:
         for seat in self._seats:
             await _cancelled(seat.opening)
             await _cancelled(seat.gone)
-            seat.opening = seat.gone = None
+            seat.opening = seat.gone = self._found_dead = None
             seat.ready = False
         await asyncio.gather(*(seat.writer.close() for seat in self._seats))
         self._joined = 0

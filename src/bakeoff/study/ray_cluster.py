@@ -71,7 +71,7 @@ class RayCluster:
         local = {} if known or os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
         try:
             ray.init(known, **quiet, **local)
-        except (Exception, SystemExit) as error:  # Ray has many, and leaves the process where it gives up
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - Ray raises many kinds, and SystemExit where it gives up
             first = str(error).strip().partition("\n")[0]
             raise UsageError(
                 f"cannot join the Ray cluster{f' at {address}' if address else ''}: {first}",

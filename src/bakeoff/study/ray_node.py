@@ -59,9 +59,7 @@ class NodeWorker:
         require_engine(candidate.engine)
         model = await asyncio.to_thread(_find, candidate.model)
         share = await asyncio.to_thread(lambda: cached_share(model_files(Path(model.location))))
-        command = replace(
-            command_of(candidate), folder=Path(model.location), threads=threads, host=_address(), key=key
-        )
+        command = replace(command_of(candidate), folder=Path(model.location), threads=threads, host=_address(), key=key)
         self._worker = await start_worker(command, self._logs, find_engine(candidate.engine).ready_within_s)
         return {"ready": True, "facts": asdict(self._worker.facts), "cached_share": share}
 
