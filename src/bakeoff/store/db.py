@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, Row, Select
     from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 
 SCHEMA_VERSION = 1
@@ -367,15 +367,19 @@ class Store:
     def generation_batches(self, run_id: str, size: int = 200) -> Iterator[list[Generation]]:
         """Yield a run's generations, ordered by trial key, at most `size` at a time; others may be stored meanwhile."""
         columns = select(_generations.c.trial, _generations.c.record).where(_generations.c.run_id == run_id)
+        for rows in self._pages(columns, _generations.c.trial, size):
+            yield [Generation.model_validate_json(row.record) for row in rows]
+
+    def _pages(self, columns: Select[Any], trial: Column[str], size: int) -> Iterator[Sequence[Row[Any]]]:
+        """Yield a query's rows by trial key, at most `size` at a time: no query is open meanwhile."""
         last = ""
         while True:
-            query = columns.where(_generations.c.trial > last).order_by(_generations.c.trial).limit(size)
             with self._begin() as connection:
-                rows = connection.execute(query).all()
+                rows = connection.execute(columns.where(trial > last).order_by(trial).limit(size)).all()
             if not rows:
                 return
             last = rows[-1].trial
-            yield [Generation.model_validate_json(row.record) for row in rows]
+            yield rows
 
     def finished_trials(self, run_id: str) -> set[str]:
         """Return the keys of all stored trials of a run."""
@@ -399,6 +403,14 @@ class Store:
             .order_by(_scores.c.trial)
         )
         return [Score.model_validate_json(text) for text in self._texts(query)]
+
+    def score_batches(self, run_id: str, scorer: str, size: int = 200) -> Iterator[list[Score]]:
+        """Yield a run's scores by one version of the scorer, ordered by trial key, at most `size` at a time."""
+        columns = select(_scores.c.trial, _scores.c.record).where(
+            _scores.c.run_id == run_id, _scores.c.scorer == scorer
+        )
+        for rows in self._pages(columns, _scores.c.trial, size):
+            yield [Score.model_validate_json(row.record) for row in rows]
 
     def add_load(self, run_id: str, load: WorkerLoad) -> None:
         """Store what one start of a worker took."""

@@ -32,7 +32,8 @@ class Scored:
             BakeoffError: a scorer that cannot be loaded.
         """
         found = cls(plan, store)
-        found.scores = {score.trial: outline_score(score) for score in store.scores(plan.run_id, found._kept_as)}
+        for scores in store.score_batches(plan.run_id, found._kept_as):
+            found.scores.update({score.trial: outline_score(score) for score in scores})
         for batch in store.generation_batches(plan.run_id):
             found.add(batch)
         return found
