@@ -20,7 +20,7 @@ from bakeoff.study.writers import WorkerWriter, Writer, make_writer
 if TYPE_CHECKING:
     from bakeoff.study.ray_cluster import RayCluster
 
-_ROOM_WITHIN_S = 300.0
+ROOM_WITHIN_S = 300.0
 
 
 def place_writers(
@@ -33,7 +33,7 @@ def place_writers(
         UsageError: an engine that cannot be placed, or `BAKEOFF_PLACE_WITHIN_S` is not a number of seconds.
     """
     nodes = cluster.nodes()
-    room_within_s = seconds_setting("BAKEOFF_PLACE_WITHIN_S", _ROOM_WITHIN_S)
+    room_within_s = seconds_setting("BAKEOFF_PLACE_WITHIN_S", ROOM_WITHIN_S)
     writers: dict[str, Writer] = {}
     for candidate in plan.candidates:
         if not candidate.model.is_ours_to_run:
