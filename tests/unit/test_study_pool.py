@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bakeoff.core.errors import EndpointFailed, UsageError, WorkerDied, WorkerLost, WorkerNotStarted
+from bakeoff.core.errors import BakeoffError, EndpointFailed, UsageError, WorkerDied, WorkerError, WorkerLost
 from bakeoff.study.plan import Trial
 from bakeoff.study.pool import PoolWriter
 
@@ -146,6 +146,20 @@ def test_an_idle_worker_that_died_is_told_once_by_the_next_open():
     run(test)
 
 
+def test_a_node_that_goes_while_a_worker_starts_there_costs_a_moment():
+    async def test():
+        told = []
+        worker = FakeWorker(WorkerLost("its node is gone"), None)
+        pool = pool_of([worker], told)
+        await pool.open()
+        assert told == ["worker_lost"]
+        assert worker.opened == 2
+        await write(pool, 0)
+        await pool.close()
+
+    run(test)
+
+
 def test_an_error_of_the_text_is_the_texts_own():
     async def test():
         worker = FakeWorker()
@@ -196,8 +210,9 @@ def test_nobody_is_waited_for_for_ever():
         worker = FakeWorker()
         worker.placed.clear()
         pool = pool_of([worker], [], room_within_s=0.05)
-        with pytest.raises(WorkerNotStarted, match="was placed within"):
+        with pytest.raises(BakeoffError, match="was placed within") as caught:
             await pool.open()
+        assert not isinstance(caught.value, WorkerError)  # which would be held against the model
         await pool.close()
 
     run(test)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from bakeoff.core.errors import BakeoffError, WorkerDied, WorkerError, WorkerLost, WorkerNotStarted
+from bakeoff.core.errors import BakeoffError, WorkerDied, WorkerError, WorkerLost
 from bakeoff.core.records import Generation, WorkerLoad
 from bakeoff.core.units import seconds_text
 from bakeoff.study.plan import Trial
@@ -21,6 +21,8 @@ from bakeoff.study.writers import Message
 
 _SAID_WITHIN_S = 2.0
 """How long a request may go on after its worker is known to be gone: its own error tells more."""
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
+"""Before a worker is asked for again that was lost while it started."""
 LOST, JOINED, EMPTY = "worker_lost", "worker_joined", "worker_not_placed"
 """Kinds of run events."""
 
@@ -101,8 +103,7 @@ class PoolWriter:
 
         Raises:
             WorkerDied: a worker that wrote nothing just then was found dead; told once.
-            BakeoffError: the last of them could not start one.
-            WorkerNotStarted: nobody got one in time.
+            BakeoffError: the last of them could not start one; or nobody got one in time, which is no fault of the model's.
         """
         if self._found_dead is not None:
             error, self._found_dead = self._found_dead, None
@@ -117,10 +118,11 @@ class PoolWriter:
             async with asyncio.timeout(self._room_within_s), self._changed:
                 await self._changed.wait_for(lambda: self._answered)
         except TimeoutError:
-            raise WorkerNotStarted(
+            raise BakeoffError(
                 f"no worker of {self._name} was placed within {seconds_text(self._room_within_s)}: the nodes that are there "
                 "are taken, or too small",
-                "free the cluster, add a node, or wait longer: BAKEOFF_PLACE_WITHIN_S",
+                "free the cluster, or add a node, then go on with: bakeoff run --resume latest   "
+                "(to wait longer: BAKEOFF_PLACE_WITHIN_S)",
             ) from None
         if self._failure is not None and not any(seat.ready for seat in self._seats):
             raise self._failure
@@ -134,12 +136,15 @@ class PoolWriter:
         seat.opening = asyncio.create_task(self._fill(seat))
 
     async def _fill(self, seat: _Seat) -> None:
+        pause_s = _FIRST_PAUSE_S
         while True:
             try:
                 await seat.writer.open()
                 break
             except WorkerLost as error:
                 self._tell(LOST, error.message)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             except BakeoffError as error:
                 self._failure = error
                 if len(self._seats) > 1:

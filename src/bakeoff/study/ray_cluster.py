@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from bakeoff import __version__
-from bakeoff.core.errors import MissingDependency, UsageError, WorkerError, WorkerLost, WorkerNotStarted
+from bakeoff.core.errors import MissingDependency, UsageError, WorkerDied, WorkerError, WorkerLost, WorkerNotStarted
 from bakeoff.core.spec import Candidate
 from bakeoff.core.told import told_error
 from bakeoff.engines.client import EndpointClient
@@ -139,19 +139,26 @@ class RayCluster:
 
         Raises:
             WorkerLost: it is gone.
+            WorkerDied: Ray ended it, since memory ran out.
+            WorkerNotStarted: something else went wrong on its node.
             UsageError: its node has no bakeoff.
         """
         try:
             return await asyncio.wrap_future(reference.future())
         except self._ray.exceptions.RayError as error:
-            if "No module named 'bakeoff" in str(error):
+            said = str(error)
+            if "No module named 'bakeoff" in said:
                 raise UsageError(
                     "a node of the cluster has no bakeoff",
                     f"pip install bakeoff=={__version__}    on every node, into the Python that Ray runs in",
                 ) from None
-            if "OutOfMemory" in type(error).__name__ or "running low on memory" in str(error):
-                raise WorkerNotStarted(f"the worker of {name} was ended on {node}: its memory ran out") from None
-            raise WorkerLost(f"the worker of {name} was lost with {node}", "its texts go to other workers") from None
+            if isinstance(error, self._ray.exceptions.OutOfMemoryError) or "running low on memory" in said:
+                raise WorkerDied(f"the worker of {name} was ended by Ray on {node}: its memory ran out") from None
+            if isinstance(error, self._ray.exceptions.RayActorError) and "creation task" not in said:
+                raise WorkerLost(
+                    f"the worker of {name} was lost with {node}", "its texts go to other workers"
+                ) from None
+            raise WorkerNotStarted(f"the worker of {name} on {node}: {said.strip().splitlines()[-1]}") from None
 
     async def _end_of(self, name: str, actor: Any, node: str) -> WorkerError:
         try:
