@@ -95,10 +95,14 @@ def test_two_machines_do_not_work_on_one_run(machines):
         lambda: json.loads(there.call("runs", "--json").stdout)["runs"][0]["state"] == "interrupted",
         "the server has noticed",
     )
+    with psycopg.connect(there.url.replace("+psycopg", "")) as connection:  # as if it had been begun on such a machine
+        connection.execute("UPDATE runs SET plan = jsonb_set(plan::jsonb, '{machine,chip}', '\"Abacus\"')::text")
     done = there.call("run", "--resume", run_id, "--json")
     assert done.returncode in {0, 3}, done.stderr
     after = there.generations(run_id)
     assert len(after) == BRIEFS
+    assert "begun on Abacus" in done.stderr
+    assert [event["kind"] for event in json.loads(done.stdout)["events"]] == ["resumed_elsewhere"]
     assert before.items() <= after.items()  # not one was made again: times included
 
 

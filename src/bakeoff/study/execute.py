@@ -14,6 +14,7 @@ from bakeoff.core.clock import Clock
 from bakeoff.core.errors import BakeoffError, UsageError
 from bakeoff.core.records import RunEvent
 from bakeoff.machine.accelerators import find_accelerators
+from bakeoff.machine.detect import detect_machine
 from bakeoff.measure.energy_sources import open_meter
 from bakeoff.store.db import Store
 from bakeoff.study.admission import Budgets, check_fit, expected_place, observe, read_observations
@@ -112,8 +113,19 @@ def _make_writers(
     fit = check_fit(
         plan.candidates, Budgets(plan.budget, plan.accelerator_budget), plan.concurrency, read_observations(store)
     )
+    if store.run(plan.run_id) is not None:
+        _tell_moved(plan, news)
     logs = run_folder(workspace, plan.run_id) / "logs"
     return {candidate.id: make_writer(candidate, logs) for candidate in plan.candidates}, fit.together
+
+
+def _tell_moved(plan: Plan, news: News) -> None:
+    """Say so where a run goes on that was begun on another machine, which a shared store makes possible."""
+    here = detect_machine()
+    ours = any(candidate.model.is_ours_to_run for candidate in plan.candidates)
+    if ours and (here.chip, here.cores) != (plan.machine.chip, plan.machine.cores):
+        before, now = (f"{machine.chip or 'unknown'}, {machine.cores} cores" for machine in (plan.machine, here))
+        news.tell(None, "resumed_elsewhere", f"begun on {before}, gone on with on {now}: its times are of both")
 
 
 class _LeaveOut:
