@@ -10,16 +10,19 @@ from typing import Any
 
 import pytest
 
+from postgres_server import free_port
+
 _STORE = 80 * 2**20
 NODE_MEMORY = 2 * 2**30
 
 
 class Nodes:
-    """The cluster; its head computes nothing."""
+    """The cluster; its head computes nothing, and serves those who are no node of it at `client_address`."""
 
-    def __init__(self, cluster: Any) -> None:
+    def __init__(self, cluster: Any, client_port: int) -> None:
         self._cluster = cluster
         self.address = f"ray://{cluster.address}"
+        self.client_address = f"ray://127.0.0.1:{client_port}"
 
     def add(self, cpus: int = 1) -> Any:
         """Add a node."""
@@ -39,12 +42,16 @@ def ray_nodes(count: int) -> Iterator[Nodes]:
         pytest.importorskip("ray", reason="Ray is not installed")
         from ray.cluster_utils import Cluster
 
-        cluster = Cluster(
-            initialize_head=True,
-            head_node_args={"num_cpus": 0, "include_dashboard": False, "object_store_memory": _STORE},
-        )
+        port = free_port()
+        head = {
+            "num_cpus": 0,
+            "include_dashboard": False,
+            "object_store_memory": _STORE,
+            "ray_client_server_port": port,
+        }
+        cluster = Cluster(initialize_head=True, head_node_args=head)
         try:
-            nodes = Nodes(cluster)
+            nodes = Nodes(cluster, port)
             for _ in range(count):
                 nodes.add()
             yield nodes

@@ -75,8 +75,11 @@ def start_and_reach(space, count, *arguments):
     return process
 
 
-def test_the_same_texts_as_here_from_workers_on_both_nodes(workspace, cluster, here):
-    done = workspace.call(*RUN, "--on", cluster.address, "--json")
+@pytest.mark.parametrize("through", ["address", "client_address"])
+def test_the_same_texts_as_here_from_workers_on_both_nodes(workspace, cluster, here, through):
+    if through == "client_address":
+        pytest.importorskip("grpc", reason="grpcio is not installed")
+    done = workspace.call(*RUN, "--on", getattr(cluster, through), "--json")
     assert done.returncode in {0, 3}, done.stderr
     document = json.loads(done.stdout)  # Ray writes nothing there
     run_id = document["run_id"]
