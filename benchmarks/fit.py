@@ -217,8 +217,8 @@ def report(rows: list[dict[str, Any]], seconds: float) -> str:
     return "\n".join(lines) + "\n"
 
 
-def measure_engine(engine: str, folder: Path, loads: tuple[tuple[int, int], ...]) -> list[dict[str, Any]]:
-    """Return a row for each model and load; what an engine cannot run is told and left out."""
+def measure_engine(engine: str, folder: Path, loads: tuple[tuple[int, int], ...], keep: Path | None) -> list[dict[str, Any]]:
+    """Return a row for each model and load, added to the file `keep` at once; what an engine cannot run is told and left out."""
     rows = []
     for reference in references(engine, folder):
         for batch, tokens in loads:
@@ -228,6 +228,9 @@ def measure_engine(engine: str, folder: Path, loads: tuple[tuple[int, int], ...]
                 print(f"{reference} on {engine}: {error.message.splitlines()[0]}", file=sys.stderr)
                 continue
             print(json.dumps(row), file=sys.stderr, flush=True)
+            if keep:
+                with keep.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
             rows.append(row)
     return rows
 
@@ -239,7 +242,7 @@ def main() -> None:
     parser.add_argument("--engines", default="onnx,transformers,llamacpp,mlx")
     parser.add_argument("--quick", action="store_true", help="one load of each model")
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--rows", type=Path, help="keep the measurements here")
+    parser.add_argument("--rows", type=Path, help="add the measurements to this file, each as it comes")
     parser.add_argument("--again", type=Path, help="take the measurements from here")
     options = parser.parse_args()
     options.models.mkdir(parents=True, exist_ok=True)
@@ -248,9 +251,7 @@ def main() -> None:
         rows = [json.loads(line) for line in options.again.read_text().splitlines()]
     else:
         for engine in options.engines.split(","):
-            rows += measure_engine(engine, options.models, LOADS[:1] if options.quick else LOADS)
-    if options.rows:
-        options.rows.write_text("".join(json.dumps(row) + "\n" for row in rows))
+            rows += measure_engine(engine, options.models, LOADS[:1] if options.quick else LOADS, options.rows)
     text = report([with_prediction(row) for row in rows], header_seconds(options.models))
     if options.out:
         options.out.write_text(text)

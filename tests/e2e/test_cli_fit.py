@@ -134,7 +134,7 @@ def test_a_run_is_learnt_from(workspace: InsideWorkspace) -> None:
     from bakeoff.study.admission import read_observations
 
     store = Store.open_folder(workspace.home)
-    seen = read_observations(store)
+    seen = read_observations(store, workspace.home)
     store.close()
     assert {(one.engine, one.where) for one in seen} == {("onnx", "cpu")}
     assert len({one.model for one in seen}) == 2

@@ -11,6 +11,7 @@ from bakeoff.core.errors import DoesNotFit
 from bakeoff.core.spec import Sampling
 from bakeoff.machine.budget import Budget
 from bakeoff.store.db import Store
+from bakeoff.store.served_loads import ServedLoad, add_served_load
 from bakeoff.study.admission import Budgets, check_fit, expected_place, read_observations
 from bakeoff.study.preflight import make_candidates
 
@@ -72,7 +73,7 @@ def test_what_runs_have_stored_decides_who_is_let_in(tmp_path: Path) -> None:
             measured_bytes=need.resident_bytes + 4 * need.margin_bytes,
         )
         store.add_observation(str(number), seen.model_dump_json())
-        again = read_observations(store)
+        again = read_observations(store, tmp_path)
         if number < FEWEST - 1:  # too few to learn from
             check_fit(CANDIDATES, budgets(need.high), 4, again)
     with pytest.raises(DoesNotFit):
@@ -88,3 +89,26 @@ def test_a_refusal_tells_every_part_in_units_that_show_it() -> None:
     assert " 0.0" not in told
     for part in ("expected", "weights", "KV cache", "scratch", "runtime", "while it loads", "50.0 MiB (set by hand)"):
         assert part in told
+
+
+def test_what_gateways_saw_is_taken_into_the_store_once(tmp_path: Path) -> None:
+    candidate = CANDIDATES[0]
+    load = ServedLoad(candidate=candidate, device="cpu", rows=3, tokens=90, peak_bytes=150 << 20)
+    add_served_load(tmp_path, load)
+    changed = candidate.model.model_copy(update={"digest": "0" * 64})
+    add_served_load(tmp_path, load.model_copy(update={"candidate": candidate.model_copy(update={"model": changed})}))
+    with (tmp_path / "served-loads.jsonl").open("a") as file:
+        file.write("not of this version\n")
+    store = Store.open_folder(tmp_path)
+    (seen,) = read_observations(store, tmp_path)
+    assert (seen.model, seen.engine, seen.where) == (candidate.model.digest, candidate.engine, "cpu")
+    assert seen.measured_bytes == 150 << 20
+    assert not list(tmp_path.glob("served-loads*"))
+    assert read_observations(store, tmp_path) == [seen]
+
+    add_served_load(tmp_path, load)
+    (tmp_path / "served-loads.jsonl").rename(tmp_path / "served-loads.jsonl.taken")  # as a killed command leaves it
+    add_served_load(tmp_path, load.model_copy(update={"rows": 1, "peak_bytes": 99 << 20}))
+    assert read_observations(store, tmp_path) == [seen]
+    assert {one.measured_bytes for one in read_observations(store, tmp_path)} == {150 << 20, 99 << 20}
+    store.close()

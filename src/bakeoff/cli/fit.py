@@ -115,11 +115,12 @@ def past_loads() -> list[Observation]:
     from bakeoff.cli.workspace import open_store, workspace_folder
     from bakeoff.study.admission import read_observations
 
-    if not os.environ.get("BAKEOFF_STORE") and not (workspace_folder() / "bakeoff.db").exists():
+    folder = workspace_folder()
+    if not os.environ.get("BAKEOFF_STORE") and not (folder / "bakeoff.db").exists():
         return []
     store = open_store()
     try:
-        return read_observations(store)
+        return read_observations(store, folder)
     finally:
         store.close()
 

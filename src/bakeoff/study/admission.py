@@ -1,24 +1,28 @@
 """Which candidates fit into memory, predicted before they are loaded and learnt from afterwards.
 
 A candidate is admitted on the upper bound of what it needs. When a run is over, what each worker really took at its peak is
-stored beside what is predicted for the texts that it wrote, and later predictions rest on that (`catalog.calibration`).
+stored beside what is predicted for the texts that it wrote, and so is what a gateway's workers took; later predictions rest
+on that (`catalog.calibration`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from bakeoff.catalog.calibration import Observation, calibrate
 from bakeoff.catalog.engine_memory import ENGINES, Where
 from bakeoff.catalog.fit import Load, Need, predict
 from bakeoff.catalog.fit_subject import subject_of_files
-from bakeoff.core.errors import DoesNotFit
+from bakeoff.catalog.references import look_again
+from bakeoff.core.errors import BakeoffError, DoesNotFit
 from bakeoff.core.spec import Candidate, content_hash
 from bakeoff.core.units import bytes_text
 from bakeoff.machine.budget import Budget
 from bakeoff.measure.memory import summarise_loads
 from bakeoff.store.db import Store
+from bakeoff.store.served_loads import forget_served_loads, read_served_loads
 from bakeoff.study.plan import Plan
 
 _ASSUMED_TOKENS = 2048
@@ -113,27 +117,45 @@ def observe(plan: Plan, store: Store) -> None:
         if not candidate.model.is_ours_to_run or not longest.get(candidate.id) or taken.peak_memory_bytes is None:
             continue
         where: Where = "cpu" if taken.device == "cpu" else "accelerator"
-        need = _predict(candidate, where, min(rows[candidate.id], _MOST_ROWS), longest[candidate.id], ())
-        if need is not None:
-            seen = Observation(
-                model=candidate.model.digest,
-                engine=candidate.engine,
-                where=where,
-                predicted_bytes=need.resident_bytes,
-                margin_bytes=need.margin_bytes,
-                measured_bytes=taken.peak_memory_bytes,
-            )
-            key = content_hash([candidate.digest, where, plan.run_id])
-            store.add_observation(key, seen.model_dump_json())
+        load = Load(candidate.engine, where, longest[candidate.id], min(rows[candidate.id], _MOST_ROWS))
+        _add_observation(store, candidate, load, taken.peak_memory_bytes, plan.run_id)
 
 
-def read_observations(store: Store) -> list[Observation]:
-    """Return all earlier loads that were held against a prediction.
+def read_observations(store: Store, folder: Path) -> list[Observation]:
+    """Return all earlier loads that were held against a prediction; those that gateways of the workspace saw are stored first.
 
     Raises:
         StoreError: the store refuses.
     """
+    served = read_served_loads(folder)
+    for load in served:
+        try:
+            unchanged = look_again(load.candidate.model).digest == load.candidate.model.digest
+        except BakeoffError:  # its files are gone
+            continue
+        if unchanged:
+            where: Where = "cpu" if load.device == "cpu" else "accelerator"
+            used = Load(load.candidate.engine, where, load.tokens, min(load.rows, _MOST_ROWS))
+            _add_observation(store, load.candidate, used, load.peak_bytes, f"served {load.rows} x {load.tokens}")
+    if served:
+        forget_served_loads(folder)
     return [Observation.model_validate_json(record) for record in store.observations()]
+
+
+def _add_observation(store: Store, candidate: Candidate, load: Load, peak_bytes: int, source: str) -> None:
+    """Store a peak beside what is predicted for what was used; `source` tells a candidate's observations apart."""
+    need = _predict(candidate, load.where, load.rows, load.tokens or _ASSUMED_TOKENS, ())
+    if need is None:
+        return
+    seen = Observation(
+        model=candidate.model.digest,
+        engine=candidate.engine,
+        where=load.where,
+        predicted_bytes=need.resident_bytes,
+        margin_bytes=need.margin_bytes,
+        measured_bytes=peak_bytes,
+    )
+    store.add_observation(content_hash([candidate.digest, load.where, source]), seen.model_dump_json())
 
 
 def _predict(candidate: Candidate, where: Where, rows: int, tokens: int, seen: Sequence[Observation]) -> Need | None:

@@ -110,9 +110,8 @@ def _make_writers(
     """
     if cluster is not None and plan.placement is not None:
         return place_writers(plan, plan.placement, cluster, news.tell), False
-    fit = check_fit(
-        plan.candidates, Budgets(plan.budget, plan.accelerator_budget), plan.concurrency, read_observations(store)
-    )
+    seen = read_observations(store, workspace)
+    fit = check_fit(plan.candidates, Budgets(plan.budget, plan.accelerator_budget), plan.concurrency, seen)
     if store.run(plan.run_id) is not None:
         _tell_moved(plan, news)
     logs = run_folder(workspace, plan.run_id) / "logs"
