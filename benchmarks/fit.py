@@ -217,7 +217,9 @@ def report(rows: list[dict[str, Any]], seconds: float) -> str:
     return "\n".join(lines) + "\n"
 
 
-def measure_engine(engine: str, folder: Path, loads: tuple[tuple[int, int], ...], keep: Path | None) -> list[dict[str, Any]]:
+def measure_engine(
+    engine: str, folder: Path, loads: tuple[tuple[int, int], ...], keep: Path | None
+) -> list[dict[str, Any]]:
     """Return a row for each model and load, added to the file `keep` at once; what an engine cannot run is told and left out."""
     rows = []
     for reference in references(engine, folder):

@@ -2,7 +2,8 @@
 
     python benchmarks/scale.py workers [--counts 1,2,4] [--rounds 3]    # needs bakeoff[ray]; 4 minutes
     python benchmarks/scale.py real [--counts 1,2,4]                    # the same with a bundled model
-    python benchmarks/scale.py size [--sizes 10000,100000] [--rounds 1] # 1000000: a quarter of an hour and more
+    python benchmarks/scale.py size [--sizes 10000,100000] [--rounds 1] # 3 minutes; of 1000000, most of half an hour
+    python benchmarks/scale.py stored [--sizes 1000000]                 # the same without writing and scoring; 6 minutes
     python benchmarks/scale.py write                                    # the tables of benchmarks/results/scale.md
 
 Each prints its rows and keeps them in `--folder` (default: build/scale), from which `write` makes the tables.
@@ -10,7 +11,8 @@ Each prints its rows and keeps them in `--folder` (default: build/scale), from w
 *workers*: a Ray cluster of four nodes on this machine, `bakeoff run --on ray` with one model whose every step takes 25 ms and
 no CPU (`scale_engine.py`), 16 tokens a text, 8 texts in flight a worker. What is counted is texts a second between the
 first and the last text that was not written alone, by the store's own times. *size*: `bakeoff run` over four files of
-recorded texts; then scoring and analysis once more, in a process of its own. CPU seconds and peak resident memory are the
+recorded texts; then reading and analysis once more, in a process of its own. *stored*: texts and their scores are put
+straight into the store, by the writer that a run has, eight at a time; then they are read and analysed. CPU seconds and peak resident memory are the
 kernel's (wait4); on a shared machine they mean more than wall time does.
 """
 
@@ -31,8 +33,12 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from bakeoff.study.plan import Plan
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "scale.md"
@@ -225,6 +231,80 @@ def measure_size(size: int) -> dict[str, Any]:
     }
 
 
+def measure_stored(size: int) -> dict[str, Any]:
+    """Put so many texts and scores straight into a store, by the same writer, then read and analyse them."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_suite(folder, size // CANDIDATES // REPLICATES, REPLICATES)
+        environment = environment_of(folder)
+        filling = timed([sys.executable, str(Path(__file__).resolve()), "fill"], folder, environment)
+        filled = json.loads((folder / "said.txt").read_text())
+        if filled["texts"] != size:
+            raise SystemExit(f"{filled['texts']} texts of {size}: nothing was measured")
+        stored = (folder / "home" / "bakeoff.db").stat().st_size
+        again = timed([sys.executable, str(Path(__file__).resolve()), "analyse"], folder, environment)
+        parts = json.loads((folder / "said.txt").read_text())
+    row = {"size": size, "fill": filling._asdict(), **filled, "analysis": again._asdict(), "parts": parts}
+    return row | {"store_bytes": stored}
+
+
+def plan_here(texts: list[str]) -> Plan:
+    """Return the plan of a run over the suite in this folder."""
+    from bakeoff.cli import run as command
+    from bakeoff.cli.cluster import Cluster
+
+    for candidate in range(CANDIDATES):
+        Path(f"c{candidate}.jsonl").write_text(json.dumps({"brief_id": "b0", "text": texts[candidate]}) + "\n")
+    models = ",".join(f"recorded:c{candidate}.jsonl" for candidate in range(CANDIDATES))
+    load = command.Load(CONCURRENCY, None, Cluster(None, None, None))
+    design = command.Design(None, race=False, strict=False)
+    what, where = command.What("suite.yaml", models, allow_code=False), command.Where((), allow_fallback=False)
+    return command._make_plan(what, design, load, 0, where)  # noqa: SLF001 - what the command plans
+
+
+def fill() -> None:
+    """Fill the workspace with a run over the suite in this folder; its texts repeat, and are scored once each."""
+    from bakeoff.cli.workspace import open_store
+    from bakeoff.core.records import Generation, Score, Timings
+    from bakeoff.score.composite import score_generation
+    from bakeoff.study.plan import trials_of
+    from bakeoff.study.scorers import scorers_for, scoring_version
+
+    made = random.Random(1)
+    texts = [" ".join(made.choices(WORDS, k=60)).capitalize() + "." for _ in range(1000)]
+    plan, store = plan_here(texts), open_store()
+    store.add_run(plan.run_id, plan.suite.name, datetime.now(UTC).isoformat(), plan.model_dump(mode="json"))
+    briefs, scorers, kept_as = (
+        {brief.id: brief for brief in plan.suite.briefs},
+        scorers_for(plan),
+        scoring_version(plan),
+    )
+    known: dict[tuple[str, str], Score] = {}
+
+    def score(generation: Generation) -> Score:
+        brief = briefs[generation.brief]
+        key = (generation.text or "", brief.content_type)
+        if key not in known:
+            known[key] = score_generation(generation, plan.suite.checks(brief), plan.suite.weights, scorers)
+        return known[key].model_copy(update={"trial": generation.trial})
+
+    count, spent_s = 0, 0.0
+    trials = (trial for candidate in plan.candidates for trial in trials_of(plan, candidate))
+    while some := list(islice(trials, CONCURRENCY)):
+        batch = []
+        for trial in some:
+            told = {"timings": Timings(latency_s=1.0 + count % 7), "recorded": True, "window": 0}
+            batch.append(trial.generation(text=texts[count % len(texts)], finish_reason="stop", **told))
+            count += 1
+        scores = [score(generation) for generation in batch]
+        begun = time.process_time()
+        store.add_generations(plan.run_id, batch)
+        spent_s += time.process_time() - begun
+        store.add_scores(plan.run_id, kept_as, scores)
+    store.set_state(plan.run_id, "interrupted")
+    print(json.dumps({"texts": count, "storing_cpu_s": spent_s}))
+
+
 def analyse() -> None:
     """Conclude the newest run of the workspace, and print what that took beyond what every command takes."""
     from bakeoff.cli.workspace import open_store
@@ -290,10 +370,24 @@ def size_table(kept: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def stored_table(kept: Mapping[str, Any]) -> list[str]:
+    """Return the rows of the table of what was put straight into a store."""
+    lines = [
+        "| texts | storing: CPU us a text | store, MB | reading and analysis: CPU s | us a text | peak RSS, MB |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in sorted(kept["rows"], key=lambda row: row["size"]):
+        size, again = row["size"], row["analysis"]
+        cells = [f"{size:,}", f"{row['storing_cpu_s'] / size * 1e6:.0f}", f"{row['store_bytes'] / 1e6:.0f}"]
+        cells += [f"{again['cpu_s']:.1f}", f"{again['cpu_s'] / size * 1e6:.0f}", f"{again['peak_bytes'] / 1e6:.0f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
 def write(folder: Path) -> None:
     """Put the tables between their marks in the results page."""
     page = RESULT.read_text()
-    tables = {"workers": workers_table, "real": workers_table, "size": size_table}
+    tables = {"workers": workers_table, "real": workers_table, "size": size_table, "stored": stored_table}
     for name, table in tables.items():
         file = folder / f"{name}.json"
         if file.exists():
@@ -309,7 +403,7 @@ def write(folder: Path) -> None:
 def main() -> None:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("workers", "real", "size", "write", "analyse"))
+    parser.add_argument("what", choices=("workers", "real", "size", "stored", "write", "fill", "analyse"))
     parser.add_argument("--counts", default="1,2,4")
     parser.add_argument("--sizes", default="10000,100000")
     parser.add_argument("--rounds", type=int, default=1)
@@ -317,18 +411,19 @@ def main() -> None:
     options = parser.parse_args()
     if options.what == "write":
         write(options.folder)
-    elif options.what == "analyse":
-        analyse()
-    elif options.what == "size":
-        file = options.folder / "size.json"
+    elif options.what in {"analyse", "fill"}:
+        {"analyse": analyse, "fill": fill}[options.what]()
+    elif options.what in {"size", "stored"}:
+        measure = {"size": measure_size, "stored": measure_stored}[options.what]
+        file = options.folder / f"{options.what}.json"
         rows = json.loads(file.read_text())["rows"] if file.exists() else []
         sizes = [int(size) for size in options.sizes.split(",")]
         rows = [row for row in rows if row["size"] not in sizes]
         for size in sizes:
             for _ in range(options.rounds):
-                rows.append(measure_size(size))
+                rows.append(measure(size))
                 print(json.dumps(rows[-1]), flush=True)
-                keep(options.folder, "size", rows)
+                keep(options.folder, options.what, rows)
     else:
         from bakeoff.catalog.references import bundled_folder
 
