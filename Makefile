@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check docs format models clean
+.PHONY: demo test check docs format models tools clean clients
 
 demo: $(VENV)/installed-base
 	$(BIN)/bakeoff run
@@ -11,6 +11,16 @@ demo: $(VENV)/installed-base
 # Two at a time: most tests wait for processes, deadlines and browsers. The tests of a file stay together, as their fixtures do.
 test: $(VENV)/installed-tests
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# Clients that people use (LiteLLM's SDK, LangChain, llm, OpenAI's for Node), each in an environment of its own, against the gateway.
+CLIENTS := build/clients
+clients: $(VENV)/installed-tests
+	test -d $(CLIENTS)/litellm || { $(PYTHON) -m venv $(CLIENTS)/litellm && $(CLIENTS)/litellm/bin/pip install --quiet litellm; }
+	test -d $(CLIENTS)/others || { $(PYTHON) -m venv $(CLIENTS)/others && $(CLIENTS)/others/bin/pip install --quiet langchain-openai llm; }
+	test -d $(CLIENTS)/node_modules || npm install --no-audit --no-fund --prefix $(CLIENTS) openai
+	BAKEOFF_TEST_CLIENTS=$(CURDIR)/$(CLIENTS)/litellm:$(CURDIR)/$(CLIENTS)/others \
+	BAKEOFF_TEST_NODE_MODULES=$(CURDIR)/$(CLIENTS)/node_modules \
+	$(BIN)/pytest tests/integration/test_gateway_clients.py
 
 check: $(VENV)/installed-tests
 	$(BIN)/ruff format --check src tests benchmarks training
@@ -21,6 +31,19 @@ check: $(VENV)/installed-tests
 # The site, into build/site; a link that leads nowhere is an error.
 docs: $(VENV)/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# Programs that read what `bakeoff export` writes for them, each in an environment of its own, since they do not agree with
+# ours. Tests that need one that is not there say so and are skipped.
+tools: $(VENV)/tools/litellm/installed $(VENV)/tools/ray/installed $(VENV)/tools/vllm-sr/installed $(VENV)/tools/schemas/installed
+
+$(VENV)/tools/litellm/installed: PACKAGES = litellm[proxy]==1.108.*
+$(VENV)/tools/ray/installed: PACKAGES = ray[serve]==2.60.*
+$(VENV)/tools/vllm-sr/installed: PACKAGES = vllm-sr==0.4.*
+$(VENV)/tools/schemas/installed: PACKAGES = kubernetes-validate compose-spec jsonschema pyyaml
+$(VENV)/tools/%/installed: | $(BIN)/python
+	$(BIN)/python -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(foreach package,$(PACKAGES),'$(package)')
+	touch $@
 
 format: $(VENV)/installed-tests
 	$(BIN)/ruff format src tests benchmarks training

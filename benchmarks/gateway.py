@@ -5,7 +5,9 @@
 All of them stand before the same upstream, which takes no time (`gateway_stub.py`); every round measures each of them once,
 interleaved, so that a busy neighbour hits them all. The load comes from this process: raw sockets, keep-alive, so many
 connections, each asking again when its answer is complete. JSON: a client that wants no stream, for which the gateway asks
-for a stream all the same and puts it together. SSE: 64 tokens in 64 events.
+for a stream all the same and puts it together; as the second row of it, told to ask as it is asked (`endpoints.plain`). SSE:
+64 tokens in 64 events. What is added at one connection is measured in pairs: one request to the upstream, one to the other,
+and so on; the median of their differences, with its interval.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ import psutil
 
 HERE = Path(__file__).parent
 CONCURRENCY = (1, 32)
+DIRECT = "the upstream itself"
+OURS = ("bakeoff serve", "bakeoff serve, as asked")
 KEY = "sk-bench-1234567890"
 LOAD = Path(tempfile.gettempdir())
 
@@ -102,16 +106,10 @@ def memory_mb(pid: int) -> float:
     return sum(each.memory_full_info().pss for each in [process, *process.children(recursive=True)]) / 1e6
 
 
-async def load(target: Target, concurrency: int, seconds: float, *, stream: bool) -> Cell:
+async def load(target: Target, concurrency: int, seconds: float, *, stream: bool, **fields: object) -> Cell:
     """Ask for `seconds` over so many connections."""
-    parts = urlsplit(target.url)
-    asked = {"model": target.model, "messages": [{"role": "user", "content": "Say a word sixty-four times."}]}
-    body = json.dumps(asked | ({"stream": True} if stream else {})).encode()
-    head = (
-        f"POST {parts.path}/chat/completions HTTP/1.1\r\nhost: {parts.netloc}\r\ncontent-type: application/json\r\n"
-        f"authorization: Bearer {KEY}\r\ncontent-length: {len(body)}\r\n\r\n"
-    )
-    request, times = head.encode() + body, []
+    request = prepared(target, stream=stream, **fields)
+    parts, times = urlsplit(target.url), []
     before = cpu_s(target.pid)
     begun = perf_counter()
 
@@ -133,6 +131,47 @@ async def load(target: Target, concurrency: int, seconds: float, *, stream: bool
     return Cell(
         len(times) / took, 1e3 * statistics.median(times), 1e3 * times[int(0.99 * (len(times) - 1))], 1e6 * used
     )
+
+
+async def added(direct: Target, target: Target, seconds: float, *, stream: bool) -> list[float]:
+    """Ask both in turn, one request at a time, for so long; return how much longer the second took in each pair, in ms."""
+    both, differences = [], []
+    for each in (direct, target):
+        parts = urlsplit(each.url)
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        both.append((each.name, prepared(each, stream=stream), reader, writer))
+    begun = perf_counter()
+    while perf_counter() - begun < seconds:
+        times = []
+        for name, request, reader, writer in both:
+            asked_at = perf_counter()
+            writer.write(request)
+            await read_answer(reader, name)
+            times.append(perf_counter() - asked_at)
+        differences.append(1e3 * (times[1] - times[0]))
+    for _, _, _, writer in both:
+        writer.close()
+    return differences[len(differences) // 10 :]  # the first ones warm up
+
+
+def median_interval(values: list[float]) -> tuple[float, float, float]:
+    """Return the median and its 95 % interval by order statistics, whatever the distribution."""
+    ordered, n = sorted(values), len(values)
+    reach = 0.98 * n**0.5  # 1.96 standard deviations of a binomial with p = 1/2
+    low, high = (ordered[min(n - 1, max(0, round(n / 2 + side * reach)))] for side in (-1, 1))
+    return statistics.median(ordered), low, high
+
+
+def prepared(target: Target, *, stream: bool, **fields: object) -> bytes:
+    """Return the request that is sent again and again."""
+    parts = urlsplit(target.url)
+    asked = {"model": target.model, "messages": [{"role": "user", "content": "Say a word sixty-four times."}], **fields}
+    body = json.dumps(asked | ({"stream": True} if stream else {})).encode()
+    head = (
+        f"POST {parts.path}/chat/completions HTTP/1.1\r\nhost: {parts.netloc}\r\ncontent-type: application/json\r\n"
+        f"authorization: Bearer {KEY}\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
@@ -171,7 +210,10 @@ def measure(targets: list[Target], rounds: int, seconds: float) -> dict[tuple[st
 
 
 def report(
-    targets: list[Target], found: dict[tuple[str, bool, int], list[Cell]], memory: dict[str, tuple[float, float]]
+    targets: list[Target],
+    found: dict[tuple[str, bool, int], list[Cell]],
+    memory: dict[str, tuple[float, float]],
+    longer: dict[tuple[str, bool], list[float]],
 ) -> None:
     """Print Markdown: medians over rounds, and ratios within rounds."""
 
@@ -200,12 +242,18 @@ def report(
     print()
     for stream in (False, True):
         kind = "SSE" if stream else "JSON"
-        added = middle("bakeoff serve", stream, 1, "p50_ms") - middle("the upstream itself", stream, 1, "p50_ms")
-        print(f"- {kind}: bakeoff serve adds {added:.2f} ms to the median at one connection.")
-        for other in ("bare pass-through", "LiteLLM proxy"):
-            if other in names:
-                told = ", ".join(f"{ratio('bakeoff serve', other, stream, c)} at {c}" for c in CONCURRENCY)
-                print(f"- {kind}: rate of bakeoff serve / {other}: {told} (median, range over rounds).")
+        for name in names[1:]:
+            if (name, stream) in longer:
+                middle_ms, low, high = median_interval(longer[name, stream])
+                pairs = len(longer[name, stream])
+                print(
+                    f"- {kind}: {name} adds {middle_ms:.2f} ms ({low:.2f} to {high:.2f}, {pairs:,} pairs) at one connection."
+                )
+        for ours in OURS:
+            for other in ("bare pass-through", "LiteLLM proxy"):
+                if other in names:
+                    told = ", ".join(f"{ratio(ours, other, stream, c)} at {c}" for c in CONCURRENCY)
+                    print(f"- {kind}: rate of {ours} / {other}: {told} (median, range over rounds).")
 
 
 def main() -> None:
@@ -221,31 +269,44 @@ def main() -> None:
         before = {target.name: memory_mb(target.pid) for target in targets}
         found = measure(targets, options.rounds, options.seconds)
         memory = {target.name: (before[target.name], memory_mb(target.pid)) for target in targets}
-        report(targets, found, memory)
+        longer = {
+            (target.name, stream): asyncio.run(added(targets[0], target, 2 * options.seconds, stream=stream))
+            for stream in (False, True)
+            for target in targets[1:]
+            if target.name != "LiteLLM proxy"
+        }
+        report(targets, found, memory, longer)
+        cached = next(target for target in targets if target.name == OURS[1])
+        for stream in (False, True):  # the first one of each fills it
+            hit = asyncio.run(load(cached, 1, options.seconds, stream=stream, temperature=0))
+            print(
+                f"- {'SSE' if stream else 'JSON'}: a hit of the cache takes {hit.p50_ms:.2f} ms (p99 {hit.p99_ms:.2f})."
+            )
     shutil.rmtree(folder)
 
 
 def start_all(stack: ExitStack, folder: Path, litellm: Path | None) -> list[Target]:
     """Start the upstream and all that stands before it."""
-    stub, bare, ours, theirs = (free_port() for _ in range(4))
+    stub, bare, theirs = (free_port() for _ in range(3))
     url = f"http://127.0.0.1:{stub}/v1"
     python = [sys.executable]
-    direct = started("the upstream itself", [*python, str(HERE / "gateway_stub.py"), str(stub)], url, "stub", {}, url)
+    direct = started(DIRECT, [*python, str(HERE / "gateway_stub.py"), str(stub)], url, "stub", {}, url)
     targets = [stack.enter_context(direct)]
     command = [*python, str(HERE / "gateway_bare.py"), str(bare), url]
     base = f"http://127.0.0.1:{bare}"
     targets.append(
         stack.enter_context(started("bare pass-through", command, f"{base}/v1", "stub", {}, f"{base}/health"))
     )
-    command = [*python, "-m", "bakeoff", "serve", "--models", f"openai:stub@{url}", "--port", str(ours)]
-    base = f"http://127.0.0.1:{ours}"
-    model = f"openai:stub@{url}"
-    environment = {"BAKEOFF_HOME": str(folder / "home")}
-    settings = folder / "serve.toml"
-    settings.write_text("[keeping]\nslots = 256\n", encoding="utf-8")
-    command += ["--config", str(settings)]
-    made = started("bakeoff serve", command, f"{base}/v1", model, environment, f"{base}/health")
-    targets.append(stack.enter_context(made))
+    for name, plain in zip(OURS, ("streamed", "as_asked"), strict=True):
+        settings, ours = folder / f"{plain}.toml", free_port()
+        settings.write_text(
+            f'[keeping]\nslots = 256\n[endpoints]\nplain = "{plain}"\n[cache]\nenabled = true\n', encoding="utf-8"
+        )
+        model, base = f"openai:stub@{url}", f"http://127.0.0.1:{ours}"
+        command = [*python, "-m", "bakeoff", "serve", "--models", model, "--port", str(ours), "--config", str(settings)]
+        environment = {"BAKEOFF_HOME": str(folder / plain)}
+        made = started(name, command, f"{base}/v1", model, environment, f"{base}/ready")
+        targets.append(stack.enter_context(made))
     if litellm is not None:
         config = folder / "litellm.yaml"
         config.write_text(

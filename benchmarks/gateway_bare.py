@@ -1,4 +1,4 @@
-"""The least that a gateway in Python can do: bare ASGI on uvicorn, aiohttp upstream, bytes passed on unread. For `gateway.py`.
+"""The least that a gateway in Python can do: bare ASGI on uvicorn with httptools, aiohttp upstream, bytes passed on unread. For `gateway.py`.
 
 python benchmarks/gateway_bare.py PORT UPSTREAM_URL
 """
@@ -46,5 +46,5 @@ class Bare:
 if __name__ == "__main__":
     app = Bare(sys.argv[2] + "/chat/completions")
     uvicorn.run(
-        app, port=int(sys.argv[1]), http="h11", loop="asyncio", lifespan="off", log_config=None, access_log=False
+        app, port=int(sys.argv[1]), http="httptools", loop="asyncio", lifespan="off", log_config=None, access_log=False
     )

@@ -250,16 +250,15 @@ def measure_stored(size: int) -> dict[str, Any]:
 
 def plan_here(texts: list[str]) -> Plan:
     """Return the plan of a run over the suite in this folder."""
-    from bakeoff.cli import run as command
-    from bakeoff.cli.cluster import Cluster
+    from bakeoff.library.planning import Design, Load, What, Where, make_plan
 
     for candidate in range(CANDIDATES):
         Path(f"c{candidate}.jsonl").write_text(json.dumps({"brief_id": "b0", "text": texts[candidate]}) + "\n")
     models = ",".join(f"recorded:c{candidate}.jsonl" for candidate in range(CANDIDATES))
-    load = command.Load(CONCURRENCY, None, Cluster(None, None, None))
-    design = command.Design(None, race=False, strict=False)
-    what, where = command.What("suite.yaml", models, allow_code=False), command.Where((), allow_fallback=False)
-    return command._make_plan(what, design, load, 0, where)  # noqa: SLF001 - what the command plans
+    what = What.named("suite.yaml", models, allow_code=False)
+    return make_plan(
+        what, Design(None, race=False, strict=False), Load(CONCURRENCY, None), 0, Where((), allow_fallback=False)
+    )
 
 
 def fill() -> None:
@@ -309,8 +308,8 @@ def analyse() -> None:
     """Conclude the newest run of the workspace, and print what that took beyond what every command takes."""
     from bakeoff.cli.workspace import open_store
     from bakeoff.study.conclude import conclude
-    from bakeoff.study.execute import load_plan
     from bakeoff.study.scoring import Scored
+    from bakeoff.study.stored_plan import load_plan
 
     def peak() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -38,7 +39,7 @@ class Workspace:
         self.environment = {**os.environ, "BAKEOFF_HOME": str(self.home), "COLUMNS": "100"}
         self.environment.pop("BAKEOFF_STORE", None)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, err: int | IO[str] = subprocess.PIPE) -> subprocess.Popen[str]:
         """Start the command; its output is piped."""
         return subprocess.Popen(
             [sys.executable, "-m", "bakeoff", *arguments],
@@ -46,7 +47,7 @@ class Workspace:
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=err,
             text=True,
         )
 

@@ -67,6 +67,7 @@ class Running:
     supervisor: Supervisor
     server: GatewayServer
     client: aiohttp.ClientSession
+    settings: ServeSettings
 
     def post(self, body: Any, path: str = "/v1/chat/completions", **options: Any) -> Any:
         return self.client.post(self.url + path, json=body, **options)
@@ -148,7 +149,7 @@ async def running(
         await ready.wait()
         async with aiohttp.ClientSession() as client:
             try:
-                yield Running(base_url(listener), gateway, supervisor, serving, client)
+                yield Running(base_url(listener), gateway, supervisor, serving, client, settings)
             finally:
                 await client.close()
                 serving.stop()

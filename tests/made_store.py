@@ -131,6 +131,7 @@ def write_run(
     """
     store.add_run(plan.run_id, plan.suite.name, "2026-01-01T09:30:00+00:00", plan.model_dump(mode="json"))
     store.set_state(plan.run_id, "running", add_elapsed_s=1234.5)
+    briefs = {brief.id: brief for brief in plan.suite.briefs}
     for place, candidate in enumerate(plan.candidates):
         drawer = random.Random(f"made:{candidate.id}")
         ours = timed and candidate.model.is_ours_to_run
@@ -140,7 +141,7 @@ def write_run(
         for number, trial in enumerate(
             islice(trials_for(plan, candidate, [*plan.briefs(), *plan.held_back_briefs()]), most)
         ):
-            brief = next(found for found in plan.suite.briefs if found.id == trial.brief)
+            brief = briefs[trial.brief]
             written = None if drawer.random() < failing else write(candidate, brief, drawer)
             if isinstance(written, Generation):
                 made.append(
@@ -167,7 +168,7 @@ def write_run(
         if graded:
             store.add_scores(plan.run_id, scoring_version(plan), [_score(found, place, drawer) for found in made])
     if finish:
-        from bakeoff.cli.conclusion import finish as conclude
+        from bakeoff.library.conclusion import finish as conclude
 
         conclude(plan, store, page=True)
 

@@ -223,6 +223,10 @@ def test_a_plan_is_the_reference_value(space: InsideWorkspace) -> None:
 def test_a_plan_from_a_pilot_uses_the_upper_end_of_its_spread(space: InsideWorkspace) -> None:
     write_csv(space.folder / "pilot.csv", draw(12))
     found = json.loads(space.call("plan", "--from", "pilot.csv", "--difference", "1", "--json").stdout)
+    space.environment["COLUMNS"] = "80"
+    shown = space.call("plan", "--from", "pilot.csv", "--difference", "0.001").stdout
+    assert "planned with its upper end" in " ".join(shown.split())
+    assert max(map(len, shown.splitlines())) <= 80
     pilot = found["pilot"]
     assert pilot["sd_low"] < pilot["sd"] < pilot["sd_high"] == found["sd"]
     assert pilot["briefs"] == 12
@@ -236,7 +240,7 @@ def test_a_plan_from_a_pilot_uses_the_upper_end_of_its_spread(space: InsideWorks
         (("--sd", "2", "--difference", "0"), "difference must be positive"),
         (("--sd", "-1", "--difference", "1"), "must be finite and not negative"),
         (("--sd", "2", "--difference", "1", "--power", "2"), "power must be between"),
-        (("--from", "nothing", "--difference", "1"), "there is no finished run 'nothing'"),
+        (("--from", "nothing", "--difference", "1"), "there is no run 'nothing'"),
     ],
 )
 def test_a_plan_of_nonsense_is_refused(space: InsideWorkspace, arguments: tuple[str, ...], said: str) -> None:

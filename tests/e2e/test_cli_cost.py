@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,15 @@ def test_a_few_numbers(workspace: InsideWorkspace) -> None:
     ).stdout
     assert "costs $446.10 more than the cloud" in shown
     assert "9 x dearer" in shown
+    # Plain words and numbers that people write; options and the document keep their names.
+    for plain in ("price of the machine", "price in the cloud", "$0.15/kWh", "usable texts a day", "1,000", "9,276"):
+        assert plain in shown
+    for own in ("hardware_price", "cloud_per_request", "requests_per_day", "cloud_accepted", "pieces/day"):
+        assert own not in shown
+    far = workspace.call(
+        "cost", *NUMBERS[:-1], "15", "--hardware-price", "2000", "--requests-per-day", "1000000"
+    ).stdout
+    assert not re.search(r"\de[+-]\d", far + shown)
     assert "not stated, and not in it: its idle time (--idle-watts)" in shown
     # What was not stated is never told as if it had been.
     assumed = one_document(
@@ -81,6 +91,8 @@ def test_a_run(workspace: InsideWorkspace) -> None:
     shown = workspace.call("cost", "latest").stdout
     assert "ASSUMED" in shown
     assert "since none was named" in shown
+    assert "tokens in the cloud: the cloud's tokens for a text over the model's own" in " ".join(shown.split())
+    assert "token_ratio" not in shown
     workspace.environment["COLUMNS"] = "80"
     assert max(len(line) for line in workspace.call("cost", "latest").stdout.splitlines()) <= 80
 

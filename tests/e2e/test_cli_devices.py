@@ -6,7 +6,7 @@ import pytest
 
 from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Sampling
-from bakeoff.study.preflight import make_candidates, read_devices
+from bakeoff.study.candidates import make_candidates, read_devices
 from bakeoff_command import Workspace, write_suite
 
 MODEL = "bundled:generalist"

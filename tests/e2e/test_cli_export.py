@@ -14,9 +14,9 @@ from bakeoff.decide.labelling import Label, LabelPair
 from bakeoff.report.run_columns import COLUMNS
 from bakeoff.store.db import Store
 from bakeoff.study.asking import Judgement
-from bakeoff.study.execute import load_plan
 from bakeoff.study.judging import KnownJudge, checks_by_brief, questions_for
 from bakeoff.study.labelling import read_written
+from bakeoff.study.stored_plan import load_plan
 from bakeoff.study.suite import parse_suite
 from inside import InsideWorkspace
 from recorded_texts import write_texts
@@ -31,6 +31,9 @@ ODD = [
     'She said "14 March",\nand\r\nleft.\n',
     "\ttab",
     "＝1+1",
+    " =1+1",
+    "\ufeff=1+1",
+    "\u200b\u00a0@all come",
     "naïve café, 東京 \U0001f600",
 ]
 
@@ -61,7 +64,7 @@ def test_texts_come_back_as_they_were_and_are_no_formulas(space: InsideWorkspace
     assert len(rows) == len(stored) == 36
     for row in rows:
         assert row["text"].removeprefix("'") == (stored[row["trial"]]["text"] or "")
-        assert not row["text"].startswith(("=", "+", "-", "@", "\t", "＝"))
+        assert not row["text"].startswith(("=", "+", "-", "@", "\t", "＝", " =", "\ufeff", "\u200b"))
     plain = space.call("export", "--to", "csv", "--no-guard", "-o", "raw", "latest")
     assert plain.returncode == 0
     assert {row["text"] for row in read(space.folder / "raw/generations.csv")} >= set(ODD)

@@ -171,8 +171,8 @@ def test_without_probabilities_a_grade_is_the_mean_of_drawn_answers(space: Insid
 def test_labels_say_what_a_judge_is_worth(space: InsideWorkspace, stub: StubJudge) -> None:
     from bakeoff.core.clock import SystemClock
     from bakeoff.store.db import Store
-    from bakeoff.study.execute import load_plan
     from bakeoff.study.labelling import Labelling
+    from bakeoff.study.stored_plan import load_plan
 
     store = Store.open_folder(Path(space.environment["BAKEOFF_HOME"]))
     session = Labelling(load_plan(store, "latest"), store, SystemClock(), 20)

@@ -29,6 +29,10 @@ def test_the_catalogue_has_facts_with_sources(workspace: InsideWorkspace) -> Non
     shown = workspace.call("models", "show", "flan-t5-large").stdout
     assert "google/flan-t5-large" in shown
     assert "Wrong elsewhere" in shown
+    for name in by_name:
+        lines = workspace.call("models", "show", name).stdout.splitlines()
+        # Only an address, which nobody breaks, may be wider than a terminal.
+        assert all(len(line) <= 80 or len(line.split()) == 1 for line in lines), name
     assert max(len(line) for line in workspace.call("models", "list").stdout.splitlines()) <= 80
 
 

@@ -34,10 +34,14 @@ def test_a_run_tells_what_one_machine_holds_and_how_many_hold_more(workspace: In
     many = json.loads(workspace.call(*traffic, "--traffic", f"{few['one_replica_per_s'] * 3:.3f}/s", "--json").stdout)
     assert 3 <= many["replicas"] <= 5
     assert many["measured"]["texts"] == 8
+    workspace.environment["COLUMNS"] = "80"
     shown = workspace.call(*traffic, "--traffic", "30/min").stdout
     assert "95 % of the texts within" in shown
     assert "machine" in shown
-    assert max(map(len, shown.splitlines())) <= 100
+    assert max(map(len, shown.splitlines())) <= 80
+    never = workspace.call(*traffic[:-1], "0.000001", "--traffic", "30/min").stdout
+    assert "No number of machines like this one" in never
+    assert max(map(len, never.splitlines())) <= 80
     recorded = next(name for name in names if name != "bundled:social")
     refused = workspace.call(
         "plan", "--from", "latest", "--traffic", "1/s", "--target-p95", "5", "--candidate", recorded
@@ -59,7 +63,7 @@ def test_a_run_tells_what_one_machine_holds_and_how_many_hold_more(workspace: In
         (["--traffic", "30", "--target-p95", "5", "--from", "latest"], "30/min"),
         (["--traffic", "0/s", "--target-p95", "5", "--from", "latest"], "above 0"),
         (["--traffic", "1/s", "--target-p95", "inf", "--from", "latest"], "--target-p95 inf"),
-        (["--traffic", "1/s", "--target-p95", "5", "--from", "latest"], "no finished run"),
+        (["--traffic", "1/s", "--target-p95", "5", "--from", "latest"], "there is no run"),
         (["--traffic", "1/s", "--target-p95", "5", "--from", "latest", "--difference", "1"], "not with"),
         (["--sd", "2", "--difference", "1", "--target-p95", "5"], "go with --traffic"),
         ([], "--traffic"),

@@ -10,6 +10,7 @@ import random
 import re
 import stat
 import sys
+import zlib
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 
 from bakeoff.core.spec import Candidate
+from bakeoff.core.units import percent_text
 from bakeoff.study.asking import Judgement
 from bakeoff.study.judging import KnownJudge, checks_by_brief, questions_for
 from bakeoff.study.labelling import read_written
@@ -194,12 +196,31 @@ def test_six_models_and_120_briefs_stay_under_3_mb(space: InsideWorkspace) -> No
     assert len(html.encode()) < 3_000_000
 
 
-def test_a_page_too_large_shows_the_most_telling_briefs_and_says_so(space: InsideWorkspace) -> None:
+def test_basic_testing_is_told_as_the_command_tells_it(among: InsideWorkspace, html: str) -> None:
+    told = json.loads(among.call("methods", "latest", "--json").stdout)
+    (section,) = (found for found in Page(html).elements if found.get("id") == "methods")
+    assert told["text"] in section["text"]
+    assert f"Here are the means of {told['figure']['n']} texts" in section["text"]
+    for row in told["figure"]["rows"]:
+        said = f"the run says {row['run']['estimate']:.2f}, picked in {percent_text(row['named'])} of samples"
+        assert said in section["text"]
+
+
+def test_a_large_run_is_packed_and_shows_the_most_telling_briefs_without_a_script(space: InsideWorkspace) -> None:
     html = made_page(space.home, 160, write=lambda *_: "é" * 3000)
     shown = html.count('<details class="brief"')
-    assert 50 < shown < 160
+    assert 5 < shown < 160
     assert f"Here are {shown} of 160 briefs" in html
     assert "bakeoff show 20260101-000000-aaaa --texts BRIEF" in html
+    packed = dict(re.findall(r'<script type="text/plain" id="([a-z0-9-]+)">([A-Za-z0-9+/=]*)</script>', html))
+    index, *chunks = (json.loads(zlib.decompress(base64.b64decode(found))) for found in packed.values())
+    assert list(packed) == ["packed", *(f"chunk-{number}" for number in range(len(chunks)))]
+    assert len(index["briefs"]) == 160 == sum(map(len, chunks))
+    assert [len(brief[4]) for brief in index["briefs"]] == [len(brief["c"]) for chunk in chunks for brief in chunk]
+    cells = [cell for chunk in chunks for brief in chunk for cell in brief["c"] if cell[0]]
+    assert len(cells) > 700
+    texts = {"".join(piece if isinstance(piece, str) else "".join(piece[2]) for piece in cell[0]) for cell in cells}
+    assert texts == {"é" * 3000}
     assert len(html.encode()) < 3_000_000
     assert {found["data-type"] for found in Page(html).elements if found.get("class") == "brief"} == set(
         re.findall(r'<option value="([a-z_]+)">', html)
@@ -210,6 +231,7 @@ def test_one_candidate_alone(space: InsideWorkspace) -> None:
     html = made_page(space.home, names=("bundled:alone",))
     assert "Only bundled:alone ran: there is nobody to compare it with." in html
     assert 'id="differences"' not in html
+    assert 'id="methods"' not in html
     assert 'id="tradeoffs"' not in html
 
 
@@ -233,6 +255,7 @@ def test_an_unfinished_run_says_so(space: InsideWorkspace) -> None:
     assert done.returncode == 0, done.stderr
     html = (space.folder / "half.html").read_text(encoding="utf-8")
     assert "This run is not complete (interrupted)" in html
+    assert 'id="methods"' not in html
     assert f"bakeoff run --resume {plan.run_id}" in html
 
 

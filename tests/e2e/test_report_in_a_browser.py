@@ -185,9 +185,10 @@ TERMS: list[dict[str, float]] = [
 
 @pytest.mark.parametrize("terms", TERMS)
 def test_money_is_worked_out_as_python_does(browser: Browser, written: Path, terms: dict[str, float]) -> None:
-    from bakeoff.cli.page import page_facts
+    from bakeoff.library.page import page_facts
     from bakeoff.report.page.costs import fields_of, values_of
-    from bakeoff.study.execute import load_plan
+    from bakeoff.study.scoring import Scored
+    from bakeoff.study.stored_plan import load_plan
 
     page = open_page(browser, written)
     tab = page.tab
@@ -198,7 +199,8 @@ def test_money_is_worked_out_as_python_does(browser: Browser, written: Path, ter
     plan = load_plan(store, "latest")
     row = store.run("latest")
     assert row is not None
-    cost = page_facts(plan, store, row.result, (), ()).cost
+    scored = Scored.of(plan, store)
+    cost = page_facts(plan, store, row.result, scored.generations, scored.scores.values()).cost
     store.close()
     assert cost is not None
     stated = {found.name: found.value for found in fields_of(cost)} | terms
@@ -296,3 +298,113 @@ def test_it_prints(browser: Browser, written: Path) -> None:
     assert page.tab.locator(".printed").is_visible()
     assert page.tab.locator("#quality .twin table").first.is_visible()
     assert page.tab.pdf(format="A4").startswith(b"%PDF")
+
+
+@pytest.fixture(scope="module")
+def packed(written: Path) -> Path:
+    """The page of the same run as if it were a large one: its texts are packed."""
+    from bakeoff.library.report_file import write_report
+    from bakeoff.report.page import samples
+
+    target = written.with_name("packed.html")
+    store = store_in(written.parents[2])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BAKEOFF_HOME", str(written.parents[2]))
+        patch.setattr(samples, "MOST_TEXTS", 0)
+        patch.setattr(samples, "MOST_TEXTS_UNPACKED", 12)
+        write_report(store, "latest", target)
+    store.close()
+    return target
+
+
+AS_SHOWN = """(brief) => {
+    brief.open = true;
+    const copy = brief.cloneNode(true);
+    copy.normalize();
+    for (const name of [...copy.attributes].map((each) => each.name)) if (name !== "id") copy.removeAttribute(name);
+    const walk = (node) => node.nodeType === 3 ? node.textContent.replace(/[ \\n]+/g, " ")
+        : [node.localName, node.className, node.title ?? "", node.dir ?? "", node.dataset?.c ?? "",
+           [...node.childNodes].map(walk).filter((part) => part !== " ")];
+    return JSON.stringify(walk(copy));
+}"""
+
+
+def test_what_is_unpacked_is_what_would_stand_there(browser: Browser, written: Path, packed: Path) -> None:
+    whole, page = open_page(browser, written), open_page(browser, packed)
+    page.tab.locator("#f-open").scroll_into_view_if_needed()
+    page.tab.locator(".rows .brief").first.wait_for(state="attached")
+    page.tab.locator("#f-open").click()
+    page.tab.locator("#briefs .cells").nth(23).wait_for(state="attached")
+    shown = [tab.locator(".brief").evaluate_all(f"(all) => all.map({AS_SHOWN})") for tab in (whole.tab, page.tab)]
+    assert len(shown[0]) == 24
+    for as_written, as_unpacked in zip(*shown, strict=True):
+        assert as_unpacked == as_written
+    assert page.tab.evaluate("window.pwned") is None
+    assert page.tab.locator("#few").count() == 0
+    assert page.bad == []
+
+
+def test_filters_of_packed_texts(browser: Browser, written: Path, packed: Path) -> None:
+    from playwright.sync_api import expect
+
+    whole, page = open_page(browser, written).tab, open_page(browser, packed)
+    tab = page.tab
+    count = tab.locator("#f-count")
+    expect(count).to_have_text("24 of 24 briefs")
+    for name, value in (("type", "tweet"), ("gate", "+failed"), ("gate", "+clean"), ("gate", "+gated")):
+        for each in (whole, tab):
+            each.locator(f"#f-{name}").select_option(value)
+        expect(count).to_have_text(whole.locator("#f-count").inner_text())
+        for each in (whole, tab):
+            each.locator("button[type=reset]").click()
+        expect(count).to_have_text("24 of 24 briefs")
+    for name, value in (("low", "9"), ("spread", "4"), ("text", "<IFRAME src")):
+        for each in (whole, tab):
+            each.locator(f"#f-{name}").fill(value)
+        expect(count).to_have_text(whole.locator("#f-count").inner_text())
+        for each in (whole, tab):
+            each.locator("button[type=reset]").click()
+        expect(count).to_have_text("24 of 24 briefs")
+    tab.locator("#f-open").scroll_into_view_if_needed()
+    for value in ("spread", "low", "high"):
+        for each in (whole, tab):
+            each.locator("#f-sort").select_option(value)
+        expect(tab.locator(".brief h3")).to_have_text(whole.locator(".brief h3").all_inner_texts())
+    assert page.bad == []
+
+
+def test_a_link_to_a_packed_brief_opens_it_whatever_the_filters_say(browser: Browser, packed: Path) -> None:
+    page = open_page(browser, packed)
+    page.tab.locator("#f-spread").fill("10")
+    page.tab.evaluate("location.hash = '#b17'")
+    page.tab.locator("#b17[open] .cells").wait_for()
+    assert page.bad == []
+
+
+def test_without_scripts_a_packed_page_shows_some_briefs_and_says_so(browser: Browser, packed: Path) -> None:
+    page = open_page(browser, packed, java_script_enabled=False)
+    assert page.tab.locator(".brief").count() == 3
+    assert "Here are 3 of 24 briefs" in page.tab.locator("#few").inner_text()
+    assert page.bad == []
+
+
+def test_only_what_is_near_the_screen_exists(browser: Browser, tmp_path: Path) -> None:
+    """A page of 1600 briefs has as many rows as a few screens hold, wherever one scrolls."""
+    store = store_in(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BAKEOFF_HOME", str(tmp_path))
+        write_run(store, make_plan(make_suite(1600), NAMES[:2]), prose)
+    store.close()
+    tab = open_page(browser, tmp_path / "runs" / "20260101-000000-aaaa" / "report.html").tab
+    tab.locator("#texts").scroll_into_view_if_needed()
+    tab.locator(".rows .brief").first.wait_for()
+    for share in (0.3, 0.6, 0.95):
+        tab.evaluate(f"scrollTo({{ top: document.body.scrollHeight * {share}, behavior: 'instant' }})")
+        tab.locator(".rows:has(.brief)").last.wait_for()
+        middle = "document.elementFromPoint(640, 400).closest('.brief')"
+        tab.wait_for_timeout(50)
+        while tab.evaluate(f"{middle} === null"):
+            tab.wait_for_timeout(50)
+        assert tab.locator(".brief").count() <= 200
+    tab.evaluate(f"{middle}.open = true")
+    tab.locator(".brief[open] .t").first.wait_for()

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bakeoff.serve.api_keys import KeyRing, key_of_environment
 from bakeoff.serve.app import Keys
 from bakeoff.serve.settings import EmbeddingsSettings, ServerSettings
 from gateways import fakes, make_plan, request, running
@@ -354,7 +355,7 @@ def test_two_hundred_slow_clients_leave_others_alone(loop, gateway):
 
 def test_a_key_is_asked_for_where_one_is_set(tmp_path):
     async def work():
-        keys = Keys(clients="right-key")
+        keys = Keys(clients=KeyRing([key_of_environment("right-key")]))
         async with running(PLAN, tmp_path, commands=fakes(a=["--tokens", "2"]), keys=keys) as gateway:
             answers = {}
             for name, header in {

@@ -92,7 +92,7 @@ def test_a_run_of_an_endpoint_imports_nothing_heavy():
     code = (
         "import sys, bakeoff.cli.run, bakeoff.cli.workspace, bakeoff.study.execute, bakeoff.cli.progress\n"
         f"print([name for name in {NOT_BEFORE_THE_END!r} if name in sys.modules])\n"
-        "import bakeoff.cli.conclusion, bakeoff.study.conclude, bakeoff.report.text\n"
+        "import bakeoff.library.conclusion, bakeoff.study.conclude, bakeoff.report.text\n"
         f"print([name for name in {NOT_BEFORE_THE_END[2:]!r} if name in sys.modules], 'scipy.stats' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -88,7 +88,11 @@ def test_openais_client_for_node(tmp_path):
 @pytest.mark.parametrize(("module", "code"), [("langchain_openai", LANGCHAIN), ("litellm", LITELLM)])
 def test_libraries_for_python(module, code, tmp_path):
     python = python_with(module)
-    said = json.loads(against_a_gateway(tmp_path, python, "-c", code).splitlines()[-1])
+    quiet = {
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_TELEMETRY": "False",
+    }  # else it asks the network, and waits
+    said = json.loads(against_a_gateway(tmp_path, python, "-c", code, environment=quiet).splitlines()[-1])
     assert said == {"whole": TEXT, "text": TEXT}
 
 

@@ -145,6 +145,9 @@ def test_every_metric_of_rules_and_dashboard_is_there_and_counters_begin_at_zero
             await gateway.ask("b")
             quality = gateway.gateway.monitor.quality
             await until(lambda: quality.snapshot()["graded"] == 2)
+            await until(
+                lambda: gateway.metric("bakeoff_open_requests") == 0
+            )  # a request is counted after its answer was sent
             names = await metric_names(gateway)
             async with gateway.client.get(f"{gateway.url}/status") as answer:
                 status = await answer.json()
@@ -254,9 +257,16 @@ def test_a_drop_of_quality_is_noticed_in_whole_answers_and_in_streams(tmp_path):
                 await gateway.ask("bakeoff/tweet", messages=past)
                 quality = gateway.gateway.monitor.quality
                 await until(lambda: quality.snapshot()["left_out"]["unlike"] == left_out + 1)
-                return came, gated, quality.snapshot()
+                before = quality.snapshot()
+                closed = len(came)
+                async with gateway.post(None, "/quality/acknowledge") as response:
+                    acknowledged = (await response.json())["acknowledged"]
+                # Both alerts are told to be over, and nothing was started anew.
+                await until(lambda: sum(each["status"] == "resolved" for each in came[closed:]) == 2)
+                return came[:closed], gated, before, acknowledged
 
-    came, gated, snapshot = asyncio.run(go())
+    came, gated, snapshot, acknowledged = asyncio.run(go())
+    assert {each["candidate"] for each in acknowledged} == {"far", "a"}
     dropped = {(each["labels"]["model"], each["labels"]["measure"]) for each in came}
     assert dropped == {("far", "publishable"), ("a", "score")}
     assert gated >= 10

@@ -43,6 +43,19 @@ def test_contention_gives_back_the_measured_throughput():
     assert together == pytest.approx(350.0)
 
 
+def test_a_machine_that_is_unsteady_is_planned_for_as_one():
+    """Equal lengths and equal means: one text in ten takes four times as long alone."""
+    steady = Service(0.0, 0.001, (1000,), 1000.0, 1)
+    unsteady = Service(0.0, 0.001 / 1.3, (1000,), 1000.0, 1, (1.0,) * 9 + (4.0,))
+    assert unsteady.alone_s.mean() == pytest.approx(steady.alone_s.mean())
+    assert unsteady.most_per_s == pytest.approx(steady.most_per_s)
+    assert unsteady.alone_p95_s() == pytest.approx(4 / 1.3)
+    assert simulate(steady, 0.01, 1).latency_p95_s == pytest.approx(1.0, rel=0.05)
+    assert simulate(unsteady, 0.01, 1).latency_p95_s == pytest.approx(4 / 1.3, rel=0.05)
+    # M/G/1 (Pollaczek-Khinchine): the mean wait grows with the second moment, 1.48 times that of the steady one here.
+    assert simulate(unsteady, 0.6, 1).wait_p95_s > 1.3 * simulate(steady, 0.6, 1).wait_p95_s
+
+
 def test_more_load_is_never_faster_and_more_replicas_never_slower():
     service = Service(0.05, 0.01, (50, 100, 150, 400), 300.0, 8)
     by_rate = [simulate(service, rate, 1).latency_p95_s for rate in (0.2, 0.6, 1.0, 1.4)]

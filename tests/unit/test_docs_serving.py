@@ -8,7 +8,7 @@ from training.content_types.train import THRESHOLD
 
 from bakeoff.serve.evidence import EvidenceHeaders
 from bakeoff.serve.router import Chosen
-from bakeoff.serve.settings import ServerSettings, ServeSettings, WaitingSettings
+from bakeoff.serve.settings import CacheSettings, EndpointSettings, ServerSettings, ServeSettings, WaitingSettings
 from gateways import make_plan
 
 PAGE = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
@@ -17,7 +17,12 @@ EXAMPLE = tomllib.loads(re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL)[1])
 
 def test_the_example_is_valid_and_its_seconds_and_sizes_are_the_defaults():
     ServeSettings.model_validate(EXAMPLE)
-    for name, record in (("server", ServerSettings()), ("waiting", WaitingSettings())):
+    for name, record in (
+        ("server", ServerSettings()),
+        ("waiting", WaitingSettings()),
+        ("cache", CacheSettings()),
+        ("endpoints", EndpointSettings()),
+    ):
         for field, value in EXAMPLE[name].items():
             assert field == "allowed_hosts" or getattr(record, field) == value, field
         for field in type(record).model_fields:

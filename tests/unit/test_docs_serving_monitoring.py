@@ -11,6 +11,7 @@ from bakeoff.core.clock import SystemClock
 from bakeoff.serve.alert_rules import GATEWAY_DOWN, RULES
 from bakeoff.serve.cost_terms import CostSettings, CostTerms
 from bakeoff.serve.monitor import Monitor
+from bakeoff.serve.response_cache import ResponseCache
 from bakeoff.serve.settings import ServeSettings
 from gateways import make_plan
 
@@ -27,6 +28,7 @@ def families() -> set[str]:
     registry: CollectorRegistry = Monitor(
         make_plan("a"), Nobody(), ServeSettings(), SystemClock(), CostTerms()
     ).metrics.registry
+    registry.register(ResponseCache(1, 1))  # there where it is switched on
     return {family.name + ("_total" if family.type == "counter" else "") for family in registry.collect()}
 
 

@@ -107,6 +107,10 @@ SCENARIOS = {
             (REQUESTS, {"outcome": "answered", "route": "tweet", "fallback": "0"}, steady(20)),
         ],
     ),
+    "BakeoffSettingsRefused": (
+        [("bakeoff_config_refused", {}, late([0, *flat(1)], 50))],
+        [("bakeoff_config_refused", {}, flat(0))],
+    ),
     "BakeoffDearerThanCloud": (
         [
             ("bakeoff_cost_total", {"currency": "USD"}, [0.002 * i for i in range(400)]),

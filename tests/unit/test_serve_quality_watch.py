@@ -51,8 +51,12 @@ def test_a_drop_is_told_once_with_what_was_and_what_is():
     assert drop.reference.mean == 0.9
     dropped = {line["measure"]: line["dropped"] for line in watch.snapshot()}
     assert dropped == {"publishable": True, "score": False}
-    watch.reset()
-    assert not any(line["dropped"] for line in watch.snapshot())
+    assert [stream.measure for stream in watch.acknowledge()] == ["publishable"]
+    after = {line["measure"]: (line["dropped"], line["grades"]) for line in watch.snapshot()}
+    assert after == {"publishable": (False, 0), "score": (False, 200)}  # what had not dropped keeps its evidence
+    assert watch.acknowledge() == []
+    again = [drop for _ in range(200) for drop in watch.take("small", "tweet", {"publishable": 0.0})]
+    assert [drop.stream.measure for drop in again] == ["publishable"]
 
 
 def test_as_good_as_before_is_not_told():

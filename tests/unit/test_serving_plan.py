@@ -195,6 +195,9 @@ class Runs:
             for name, state in self._states.items()
         ]
 
+    def run_ids(self, beginning=""):
+        return [name for name in self._states if name.startswith(beginning)]
+
     def run(self, name):
         state = self._states.get(name)
         result = {"decision": {}} if state == "done" else None

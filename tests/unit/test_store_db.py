@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff.core.errors import StoreError
+from bakeoff.core.errors import StoreError, UsageError
 from bakeoff.core.records import Generation, RunEvent, Score, WorkerLoad
 from bakeoff.store.db import RunSummary, Store
+from bakeoff.store.named import find_finished, find_run
 from made_runs import generation
 
 
@@ -43,6 +44,25 @@ def load(candidate: str) -> WorkerLoad:
     )
 
 
+def test_a_run_is_found_by_the_beginning_of_its_id(store: Store) -> None:
+    ids = ["20260101-000000-aaaa", "20260101-000000-aabb", "20260202-000000-cccc", "25%x-a", "25_x-b"]
+    for number, name in enumerate(ids):
+        store.add_run(name, "s", f"2026-01-0{number + 1}", {})
+    assert find_run(store, "20260202").run_id == ids[2]
+    assert find_run(store, ids[0]).run_id == ids[0]
+    assert find_run(store, "latest").run_id == ids[4]
+    assert find_run(store, "25%x").run_id == ids[3]  # no pattern of SQL
+    with pytest.raises(UsageError, match="2 runs begin with '20260101'") as several:
+        find_run(store, "20260101")
+    assert f"{ids[1]}, {ids[0]}; write more" in several.value.hint
+    for wrong in ("202", "2027", "", "LATEST", "20260202-000000-CCCC"[:18]):
+        with pytest.raises(UsageError, match="there is no run") as none:
+            find_run(store, wrong)
+        assert ids[4] in none.value.hint
+    with pytest.raises(UsageError, match="has no result yet"):
+        find_finished(store, "20260202")
+
+
 def test_a_trial_is_stored_once(store: Store) -> None:
     first = generation("ann", "b0")
     assert store.add_generation("r", first)
@@ -58,6 +78,25 @@ def test_generations_stored_together_are_told_apart(store: Store) -> None:
     assert store.add_generations("r", made) == [True, False, False, True]
     assert store.add_generations("r", []) == []
     assert len(store.generations("r")) == 4
+
+
+def test_generations_are_read_by_trial(store: Store) -> None:
+    made = [generation("ann", f"b{i}") for i in range(1200)]
+    store.add_generations("r", made)
+    wanted = [one.trial for one in made[::-2]]
+    found = store.generations_of("r", [*wanted, "no such trial"])
+    assert [one.trial for one in found] == sorted(wanted)
+    assert store.generations_of("r", []) == []
+    assert store.generations_of("s", wanted) == []
+    assert store.text_bytes("r") == sum(len(one.model_dump_json()) for one in made)
+    assert store.text_bytes("s") == 0
+
+
+def test_scores_come_in_batches(store: Store) -> None:
+    store.add_scores("r", "rules/1", [Score(trial=f"t{i:02}", value=i / 5, publishable=True) for i in range(23)])
+    batches = list(store.score_batches("r", "rules/1", size=10))
+    assert [len(batch) for batch in batches] == [10, 10, 3]
+    assert [one.trial for batch in batches for one in batch] == [f"t{i:02}" for i in range(23)]
 
 
 def test_a_score_is_stored_once_per_version_of_the_scorer(store: Store) -> None:

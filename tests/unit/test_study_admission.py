@@ -13,7 +13,7 @@ from bakeoff.machine.budget import Budget
 from bakeoff.store.db import Store
 from bakeoff.store.served_loads import ServedLoad, add_served_load
 from bakeoff.study.admission import Budgets, check_fit, expected_place, read_observations
-from bakeoff.study.preflight import make_candidates
+from bakeoff.study.candidates import make_candidates
 
 TINY = str(Path(__file__).parents[1] / "data" / "tiny_llama")
 CANDIDATES = make_candidates([TINY, f"onnx+{TINY}"], Sampling())

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bakeoff.store.db import Store
-from bakeoff.study.execute import load_plan
 from bakeoff.study.growth import growth_of
+from bakeoff.study.stored_plan import load_plan
 from inside import InsideWorkspace
 from recorded_texts import write_texts
 from sample_runs import TYPES, suite_text

@@ -8,7 +8,8 @@ import pytest
 
 from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Sampling
-from bakeoff.study.preflight import is_remote, make_candidates
+from bakeoff.study.candidates import make_candidates
+from bakeoff.study.preflight import is_remote
 
 TINY = str(Path(__file__).parents[1] / "data" / "tiny_llama")
 SAMPLING = Sampling()

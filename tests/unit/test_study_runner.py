@@ -33,7 +33,8 @@ from bakeoff.store.db import Store
 from bakeoff.study.plan import Plan, Trial, plan_trials
 from bakeoff.study.pulse import GONE, IN_DOUBT
 from bakeoff.study.retries import Patience
-from bakeoff.study.runner import MAX_DEATHS, Runner, messages_for, run_folder
+from bakeoff.study.run_folder import run_folder
+from bakeoff.study.runner import MAX_DEATHS, Runner, messages_for
 from bakeoff.study.writers import Message
 from sample_runs import make_plan, make_suite
 

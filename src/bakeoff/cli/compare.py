@@ -1,4 +1,4 @@
-"""`bakeoff compare`: two candidates of a run, in pairs."""
+"""`bakeoff compare`: two candidates of a run, or of two runs, in pairs; and whether one is not worse than the other."""
 
 from __future__ import annotations
 
@@ -8,77 +8,83 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from bakeoff.core.records import Comparison
-    from bakeoff.decide.duel import Duel
+    from bakeoff.decide.margin import MarginVerdict
+    from bakeoff.decide.versus import Versus
+
+EXITS = {"not_worse": 0, "worse": 1, "undecided": 3}
+"""Exit codes of --not-worse-by."""
 
 
 @click.command()
 @click.argument("run_id", metavar="RUN")
 @click.argument("a")
 @click.argument("b")
+@click.option("--base", metavar="RUN", help="B is of this run: the same briefs before a prompt or a model was changed.")
+@click.option(
+    "--not-worse-by",
+    "margin",
+    type=float,
+    metavar="POINTS",
+    help="Exit 0 where it is shown that A is not worse than B by so much or more, 1 where A is worse, 3 undecided.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
-def compare(run_id: str, a: str, b: str, *, as_json: bool) -> None:
+def compare(run_id: str, a: str, b: str, base: str | None, margin: float | None, *, as_json: bool) -> int:
     """Compare two candidates of a run, in pairs, brief by brief.
 
-    RUN is a run's id, or latest. A and B are candidates' ids, or the ends of them that no other shares.
+    RUN is a run's id or its beginning, or latest. A and B are candidates' ids, or the ends of them that no other shares.
     """
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.errors import UsageError
-    from bakeoff.core.records import Comparison
-    from bakeoff.decide.duel import duel
-    from bakeoff.decide.raced import cells_of
-    from bakeoff.report.worth import worth_fields
-    from bakeoff.study.execute import load_plan
-    from bakeoff.study.pulse import GONE
-    from bakeoff.study.racing import counted_briefs
-    from bakeoff.study.scoring import Scored
+    from bakeoff.study.comparing import compare_across, compare_in_run
+    from bakeoff.study.stored_plan import load_plan
 
     store = open_store()
     try:
         plan = load_plan(store, run_id)
-        names = [candidate.id for candidate in plan.candidates]
-        first, second = _find(a, names), _find(b, names)
-        if first == second:
-            raise UsageError(f"{first} cannot be compared with itself", f"candidates: {', '.join(names)}")
-        scored = Scored.of(plan, store)
-        given_up = {event.candidate for event in store.events(plan.run_id) if event.kind == GONE and event.candidate}
-        row = store.run(plan.run_id)
-        pairs = [] if row is None or row.result is None else row.result["comparisons"]
-        own = next((Comparison(**pair) for pair in pairs if {pair["a"], pair["b"]} == {first, second}), None)
+        other = plan if base is None else load_plan(store, base)
+        if other.run_id == plan.run_id:
+            found = compare_in_run(plan, store, a, b)
+        else:
+            found = compare_across(plan, store, a, other, store, b)
     finally:
         store.close()
-    cells = cells_of(scored.generations, scored.scores, plan.suite.replicates)
-    counted = counted_briefs(plan, scored, given_up)
-    in_both = {brief.id for brief in counted[second]}
-    found = duel(first, second, [brief for brief in counted[first] if brief.id in in_both], cells)
-    types = list(dict.fromkeys(brief.content_type for brief in plan.suite.briefs))
+    try:
+        verdict = None if margin is None else found.not_worse_by(margin)
+    except ValueError as error:
+        raise UsageError(f"--not-worse-by {margin:g}: {error}", "points of ten, such as 0.3") from None
     if as_json:
-        document = {
-            "schema": "bakeoff.compare/1",
-            "run_id": plan.run_id,
-            "mode": plan.mode,
-            "run_comparison": None if own is None else own.model_dump(mode="json"),
-            **found.model_dump(mode="json"),
-            **worth_fields(types),
-        }
-        click.echo(json.dumps(document, ensure_ascii=False))
-        return
-    _print(found, own, types, plan.mode)
+        click.echo(json.dumps(_document(found, verdict), ensure_ascii=False))
+    else:
+        _print(found, verdict)
+    return 0 if verdict is None else EXITS[verdict.verdict]
 
 
-def _find(name: str, names: list[str]) -> str:
-    from bakeoff.core.errors import UsageError
+def _document(found: Versus, verdict: MarginVerdict | None) -> dict[str, object]:
+    from bakeoff.report.worth import worth_fields
 
-    found = [known for known in names if known == name] or [known for known in names if known.endswith(name)]
-    if len(found) != 1:
-        what = "is not a candidate of this run" if not found else "is the end of several candidates' ids"
-        raise UsageError(f"{name} {what}", f"candidates: {', '.join(names)}")
-    return found[0]
+    own = found.run_comparison
+    told = {} if verdict is None else {"not_worse_by": {**verdict.model_dump(mode="json"), "said": str(verdict)}}
+    return {
+        "schema": "bakeoff.compare/1",
+        "run_id": found.run_id,
+        "base_run_id": found.base_run_id,
+        "mode": found.mode,
+        "run_comparison": None if own is None else own.model_dump(mode="json"),
+        **found.duel.model_dump(mode="json"),
+        **told,
+        **worth_fields(list(found.content_types)),
+    }
 
 
-def _print(found: Duel, own: Comparison | None, types: list[str], mode: str) -> None:
+def _print(found: Versus, verdict: MarginVerdict | None) -> None:
     from rich.console import Console
 
+    from bakeoff.core.plain import printable
     from bakeoff.report.duel import print_duel
+    from bakeoff.report.layout import bullets
 
-    print_duel(found, own, types, raced=mode == "race", console=Console())
+    console = Console()
+    raced = found.mode == "race"
+    print_duel(found.duel, found.run_comparison, list(found.content_types), raced=raced, console=console)
+    for part in [] if verdict is None else bullets("Not worse?", [printable(str(verdict))]):
+        console.print(part)

@@ -109,8 +109,8 @@ def _of_run(run_id: str, options: dict[str, Any]) -> Costed:
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.errors import UsageError
     from bakeoff.study.costing import read_work
-    from bakeoff.study.execute import load_plan
     from bakeoff.study.pricing import Terms, cost_of_run
+    from bakeoff.study.stored_plan import load_plan
 
     terms = Terms.of(options)
     store = open_store()

@@ -22,6 +22,22 @@ TARGETS: dict[str, tuple[str, str]] = {
         "bakeoff.cli.export_monitoring:export_rules",
         "alert rules for Prometheus, for a gateway (no RUN)",
     ),
+    "llama-swap": (
+        "bakeoff.cli.export_serving:export_llama_swap",
+        "llama-swap's config.yaml: models loaded when asked for, on one machine",
+    ),
+    "litellm": (
+        "bakeoff.cli.export_serving:export_litellm",
+        "LiteLLM's config.yaml: routes and fallbacks in front of servers",
+    ),
+    "ollama": ("bakeoff.cli.export_serving:export_ollama", "a Modelfile for each model that serves a route"),
+    "vllm-compose": ("bakeoff.cli.export_serving:export_vllm_compose", "vLLM in containers, as a Compose file"),
+    "ray-serve": ("bakeoff.cli.export_serving:export_ray_serve", "Ray Serve on a cluster"),
+    "kuberay": ("bakeoff.cli.export_serving:export_kuberay", "the same on Kubernetes, as a RayService"),
+    "semantic-router": (
+        "bakeoff.cli.export_serving:export_semantic_router",
+        "vLLM's semantic router: routes, and the scores behind them",
+    ),
     "grafana": ("bakeoff.cli.export_monitoring:export_grafana", "a Grafana dashboard for a gateway (no RUN)"),
 }
 _HELP = frozenset({"-h", "--help"})
@@ -50,7 +66,7 @@ class _Export(click.Command):
 def export(context: click.Context, target: str | None, rest: tuple[str, ...]) -> object:
     """Write a run for other programs: tables, trackers, servers.
 
-    RUN is a run's id, or latest.
+    RUN is a run's id or its beginning, or latest.
     """
     if target is None:
         if _HELP.intersection(rest) or not rest:

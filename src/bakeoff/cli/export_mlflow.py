@@ -48,7 +48,7 @@ def export(
 ) -> None:
     """Export a finished run to MLflow: a run for each candidate, with metrics, texts and the report.
 
-    RUN is a run's id, or latest. What is there already is left alone, what changed is replaced.
+    RUN is a run's id or its beginning, or latest. What is there already is left alone, what changed is replaced.
     """
     if requests_per_day is not None and not isfinite(requests_per_day):
         raise click.BadParameter("it is no number", param_hint="--requests-per-day")
@@ -57,7 +57,7 @@ def export(
     from bakeoff.core.plain import printable
     from bakeoff.report.mlflow import DatasetFacts, export_packages
     from bakeoff.report.mlflow_address import check_reachable, find_address, require_mlflow
-    from bakeoff.study.execute import load_plan
+    from bakeoff.study.stored_plan import load_plan
 
     store = open_store()
     try:
@@ -204,7 +204,7 @@ def _budget_bytes(plan: Plan, device: str | None) -> int | None:
 def _reports(plan: Plan, document: Mapping[str, Any], candidate: str) -> dict[str, Path]:
     """Return the files of the run's folder that go with a candidate."""
     from bakeoff.cli.workspace import workspace_folder
-    from bakeoff.study.runner import run_folder
+    from bakeoff.study.run_folder import run_folder
 
     folder = run_folder(workspace_folder(), plan.run_id)
     first = document["decision"]["choice"] or document["decision"].get("leader")

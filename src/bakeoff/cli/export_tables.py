@@ -61,10 +61,10 @@ def _export(run_id: str, kind: Format, out: Path | None, *, guard: bool, replace
     from bakeoff.cli.workspace import open_store, workspace_folder
     from bakeoff.report.run_tables import RunTables
     from bakeoff.report.table_files import export_tables
-    from bakeoff.study.execute import load_plan
-    from bakeoff.study.runner import run_folder
+    from bakeoff.study.run_folder import run_folder
     from bakeoff.study.scorers import scoring_version
     from bakeoff.study.scoring import Scored
+    from bakeoff.study.stored_plan import load_plan
 
     store = open_store()
     try:

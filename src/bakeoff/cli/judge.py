@@ -52,19 +52,19 @@ def judge(
 ) -> int:
     """Have models judge a run, and say what their word is worth.
 
-    RUN is a run's id, or latest. A judge is written as a model of `bakeoff run` is, a reward model as
+    RUN is a run's id or its beginning, or latest. A judge is written as a model of `bakeoff run` is, a reward model as
     reward:FOLDER or reward:MODEL@URL. What it said is stored, and never asked again; its word counts
     only as far as it agrees with labels of yours.
     """
     from rich.console import Console
 
-    from bakeoff.cli.judged import judges_found
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.spec import Sampling
+    from bakeoff.library.judged import judges_found
     from bakeoff.report.judges import judges_document, print_judges
     from bakeoff.study.asking import REWARD
-    from bakeoff.study.execute import load_plan
     from bakeoff.study.judging import KnownJudge, checks_by_brief, questions_for, read_judged
+    from bakeoff.study.stored_plan import load_plan
 
     errors = Console(stderr=True)
     store = open_store()
@@ -104,7 +104,7 @@ def _judges(references: str, sampling: Sampling) -> tuple[Candidate, ...]:
         UsageError: a judge that there is not.
     """
     from bakeoff.study.asking import is_reward, reward_candidate
-    from bakeoff.study.preflight import make_candidates
+    from bakeoff.study.candidates import make_candidates
 
     names = [part.strip() for part in references.split(",") if part.strip()]
     rewards = tuple(reward_candidate(name) for name in dict.fromkeys(names) if is_reward(name))
@@ -160,7 +160,7 @@ def _ask_all(one: Candidate, plan: Plan, store: Store, questions: list[Any], con
     from bakeoff.study.asking import REWARD, make_asking
     from bakeoff.study.judging import ask_judge
     from bakeoff.study.retries import Patience
-    from bakeoff.study.runner import run_folder
+    from bakeoff.study.run_folder import run_folder
     from bakeoff.study.writers import EndpointWriter
 
     if one.model.source == "endpoint" and one.engine != REWARD:

@@ -33,16 +33,16 @@ _HELP = "a: A is better   b: B is better   t: tie   s: skip   u: undo   q: stop,
 def label(run_id: str, pairs: int, port: int, *, web: bool, as_json: bool) -> None:
     """Grade pairs of texts yourself, blind; see how far the scores agree with you.
 
-    RUN is a run's id, or latest. Which side is whose, and the order, are drawn at random.
+    RUN is a run's id or its beginning, or latest. Which side is whose, and the order, are drawn at random.
     """
     from rich.console import Console
 
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.clock import SystemClock
     from bakeoff.report.labels import labels_document, print_labels
-    from bakeoff.study.execute import load_plan
     from bakeoff.study.judging import judged_before, preferences_of
     from bakeoff.study.labelling import Labelling, label_report
+    from bakeoff.study.stored_plan import load_plan
 
     store = open_store()
     try:

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import click
 
-from bakeoff import __version__
+from bakeoff.core.version import __version__
 
 # name -> (where the click command is, its one-line help)
 COMMANDS: dict[str, tuple[str, str]] = {

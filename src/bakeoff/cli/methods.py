@@ -38,7 +38,7 @@ def methods(
 ) -> None:
     """Say what 3 to 15 texts a model would have concluded, against the run.
 
-    RUN is a run's id, or latest. Small samples are drawn from what all candidates wrote, graded by keywords as at a
+    RUN is a run's id or its beginning, or latest. Small samples are drawn from what all candidates wrote, graded by keywords as at a
     glance, and by the score: how often they name another winner, how far off they are, how often their intervals hold.
     """
     if (run_id is None) == (table is None):
@@ -60,11 +60,8 @@ def methods(
 def _of_run(run_id: str, draws: int, seed: int) -> tuple[str, Methodology]:
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.errors import UsageError
-    from bakeoff.decide.drawable import drawable_run
-    from bakeoff.decide.methodology import compare_methods, rigorous_of
-    from bakeoff.study.execute import load_plan
-    from bakeoff.study.racing import units_of
     from bakeoff.study.scoring import Scored
+    from bakeoff.study.stored_plan import load_plan
 
     store = open_store()
     try:
@@ -75,9 +72,9 @@ def _of_run(run_id: str, draws: int, seed: int) -> tuple[str, Methodology]:
         scored = Scored.of(plan, store)
     finally:
         store.close()
-    names = [candidate.id for candidate in plan.candidates]
-    texts = drawable_run(names, units_of(plan.suite.briefs), scored.generations, scored.scores)
-    return plan.run_id, compare_methods(texts, rigorous_of(row.result), eps=plan.suite.eps, draws=draws, seed=seed)
+    from bakeoff.library.methods import methods_of
+
+    return plan.run_id, methods_of(plan, row.result, scored.generations, scored.scores, draws=draws, seed=seed)
 
 
 def _of_table(table: Path | None, bounds: str | None, columns: str | None, draws: int, seed: int) -> Methodology:

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from bakeoff.catalog.spec_file import Entry
 
 
+_LABEL = 16
+"""Columns of what stands before the facts of a model."""
+
+
 @click.group()
 def models() -> None:
     """Models known by name: a catalogue of facts, and entries of your own.
@@ -60,6 +64,8 @@ def list_models(*, own: bool, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 def show_model(name: str, *, as_json: bool) -> None:
     """Show what is known of a model, and where from."""
+    from textwrap import wrap
+
     from rich.console import Console
     from rich.text import Text
 
@@ -90,7 +96,11 @@ def show_model(name: str, *, as_json: bool) -> None:
     for label, told in lines:
         shown = "" if label == before else label
         before = label
-        console.print(Text(f"{shown:<16}", style="dim") + Text(printable(str(told)), style="not dim"), soft_wrap=True)
+        # No address is broken: one that is wider than the terminal stays on a line of its own.
+        parts = wrap(printable(str(told)), console.width - _LABEL, break_long_words=False, break_on_hyphens=False)
+        for number, part in enumerate(parts):
+            heading = Text(f"{'' if number else shown:<{_LABEL}}", style="dim")
+            console.print(heading + Text(part, style="not dim"), soft_wrap=True)
 
 
 @models.command("add")

@@ -105,16 +105,13 @@ def _spread_of(pilot: str, bounds: str) -> dict[str, Any]:
 
 def _pairs_of_run(run: str) -> list[dict[str, Any]]:
     from bakeoff.cli.workspace import open_store
-    from bakeoff.core.errors import UsageError
+    from bakeoff.store.named import find_finished
 
     store = open_store()
     try:
-        row = store.run(run)
+        return list(find_finished(store, run).result["comparisons"])
     finally:
         store.close()
-    if row is None or row.result is None:
-        raise UsageError(f"there is no finished run {run!r} in this workspace", "see: bakeoff runs; or name a table")
-    return list(row.result["comparisons"])
 
 
 def _pairs_of_table(table: str, bounds: str) -> list[dict[str, Any]]:
@@ -131,27 +128,33 @@ def _pairs_of_table(table: str, bounds: str) -> list[dict[str, Any]]:
 
 
 def _print(found: SamplePlan, pilot: dict[str, Any] | None) -> None:
-    from bakeoff.decide.analysis import PILOT_UNDER
+    from rich.console import Console
 
+    from bakeoff.decide.analysis import PILOT_UNDER
+    from bakeoff.report.layout import Prose
+
+    console = Console()
     among = "" if found.models == 2 else f" among {found.models} models"
     if pilot is not None:
-        click.echo(
+        said = (
             f"The widest spread of any two, {pilot['a']} and {pilot['b']}, over {pilot['briefs']} families: {pilot['sd']:.2f} points "
             f"[{pilot['sd_low']:.2f}, {pilot['sd_high']:.2f}], 80 %; planned with its upper end."
         )
+        console.print(Prose(said))
     if found.briefs is None:
-        click.echo(f"No number of briefs that anybody could write shows {found.difference:g} points{among}.")
+        console.print(Prose(f"No number of briefs that anybody could write shows {found.difference:g} points{among}."))
         return
-    click.echo(
+    said = (
         f"{found.briefs} briefs show a difference of {found.difference:g} points{among} with {found.power:.0%} power at "
         f"level {found.level:.0%}, if differences spread by {found.sd:.2f}."
     )
-    click.echo("\nbriefs   detectable difference")
+    console.print(Prose(said))
+    console.print("\nbriefs   detectable difference", highlight=False)
     most = found.curve[0].difference
     for point in found.curve:
         bar = "━" * max(1, round(_BAR * point.difference / most)) if most else ""
         mark = "  <- this plan" if point.briefs == found.briefs else ""
-        click.echo(f"{point.briefs:6d}   {point.difference:5.2f}  {bar}{mark}")
-    click.echo("\nPlanned for normal differences; where a model fails rarely and wholly, plan for more.")
+        console.print(f"{point.briefs:6d}   {point.difference:5.2f}  {bar}{mark}", highlight=False, markup=False)
+    console.print(Prose("\nPlanned for normal differences; where a model fails rarely and wholly, plan for more."))
     if found.briefs < PILOT_UNDER:
-        click.echo(f"Whatever this says: under {PILOT_UNDER} families of briefs no difference is claimed.")
+        console.print(Prose(f"Whatever this says: under {PILOT_UNDER} families of briefs no difference is claimed."))

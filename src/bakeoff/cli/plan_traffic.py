@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "day": 86400.0}
 
 
-class _Measured(NamedTuple):
+class Measured(NamedTuple):
     """What a run says of one candidate."""
 
     candidate: str
@@ -33,8 +33,8 @@ def plan_traffic(traffic: str, run: str, target_p95_s: float, candidate: str | N
 
     if not 0 < target_p95_s < float("inf"):
         raise UsageError(f"--target-p95 {target_p95_s:g}: not a time", "write seconds, above 0")
-    rate_per_s = _read_rate(traffic)
-    measured = _read_run(run, candidate)
+    rate_per_s = read_rate(traffic)
+    measured = read_measured(run, candidate)
     try:
         found = plan_capacity(measured.service, rate_per_s, target_p95_s, measured.throughput)
     except ValueError as error:
@@ -66,7 +66,7 @@ def plan_traffic(traffic: str, run: str, target_p95_s: float, candidate: str | N
     _print(found, measured, traffic)
 
 
-def _read_rate(traffic: str) -> float:
+def read_rate(traffic: str) -> float:
     """Return requests a second.
 
     Raises:
@@ -82,16 +82,20 @@ def _read_rate(traffic: str) -> float:
     return float(parts[1]) / _SECONDS[parts[2]]
 
 
-def _read_run(run: str, candidate: str | None) -> _Measured:
+def read_measured(run: str, candidate: str | None) -> Measured:
+    """Return what a run measured of a candidate: the one that is named, or its choice or leader.
+
+    Raises:
+        UsageError: no such run or candidate, or nothing measured of it.
+    """
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.errors import UsageError
     from bakeoff.decide.capacity import Service
+    from bakeoff.store.named import find_finished
 
     store = open_store()
     try:
-        row = store.run(run)
-        if row is None or row.result is None:
-            raise UsageError(f"there is no finished run {run!r} in this workspace", "see: bakeoff runs")
+        row = find_finished(store, run)
         document = row.result
         names = [each["id"] for each in document["candidates"]]
         wanted = candidate or document["decision"]["choice"] or document["decision"].get("leader")
@@ -107,45 +111,54 @@ def _read_run(run: str, candidate: str | None) -> _Measured:
         raise UsageError(
             f"{run} has not measured how fast {wanted} is", "recorded texts have no times: name another candidate"
         )
-    service = Service(first, per_token, tokens, speed, facts["tokens_per_s_concurrency"])
+    alone = [text.timings for text in texts if text.concurrency == 1]
+    over = tuple(
+        found.latency_s / (first + per_token * found.completion_tokens)
+        for found in alone
+        if found.latency_s is not None and found.completion_tokens
+    )
+    service = Service(first, per_token, tokens, speed, facts["tokens_per_s_concurrency"], over or (1.0,))
     low, high = facts["tokens_per_s_low"], facts["tokens_per_s_high"]
-    return _Measured(wanted, service, (low, high) if low and high else None)
+    return Measured(wanted, service, (low, high) if low and high else None)
 
 
-def _print(found: CapacityPlan, measured: _Measured, traffic: str) -> None:
+def _print(found: CapacityPlan, measured: Measured, traffic: str) -> None:
+    from rich.console import Console
+
     from bakeoff.core.units import seconds_text
     from bakeoff.decide.wording import plural
+    from bakeoff.report.layout import Prose
 
+    console = Console()
     target = f"95 % of the texts within {seconds_text(found.target_p95_s)}"
     if found.replicas is None:
         alone = seconds_text(found.alone_p95_s)
-        click.echo(
-            f"No number of machines like this one holds {traffic} with {target}: alone, 95 % take up to {alone}."
-        )
+        said = f"No number of machines like this one holds {traffic} with {target}: alone, 95 % take up to {alone}."
+        console.print(Prose(said))
     else:
         sure = (
             ""
             if measured.throughput is None
             else f" [{_or_none(found.replicas_low)} to {_or_none(found.replicas_high)}]"
         )
-        click.echo(f"{traffic} with {target} takes {plural(found.replicas, 'machine')} like this one{sure}.")
+        console.print(Prose(f"{traffic} with {target} takes {plural(found.replicas, 'machine')} like this one{sure}."))
         low, high = found.one_replica_low, found.one_replica_high
         sure = "" if low is None or high is None else f" [{_per(low)} to {_per(high)}]"
-        click.echo(f"One such machine holds {_per(found.one_replica_per_s)}{sure} within the target.")
+        console.print(Prose(f"One such machine holds {_per(found.one_replica_per_s)}{sure} within the target."))
     if measured.throughput is None:
-        click.echo("No interval: the run's texts together filled too few windows to tell how the throughput varies.")
+        why = "the run's texts together filled too few windows to tell how the throughput varies"
+        console.print(Prose(f"No interval: {why}."))
     if found.outcomes:
-        click.echo("\nmachines    busy   latency: half   95 %   waits: 95 %")
+        console.print("\nmachines    busy   latency: half   95 %   waits: 95 %", highlight=False)
     for met in found.outcomes:
-        click.echo(_row(met))
+        console.print(_row(met), highlight=False)
     service = measured.service
-    click.echo("")
     told = (
         f"Simulated from what the run measured of {measured.candidate}: {plural(len(service.tokens), 'text')}, "
         f"{service.tokens_per_s:,.0f} tokens/s with {service.slots} in flight. Arrivals are random and steady; bursts, longer "
         "prompts and loading are not in it. Two workers on one machine share its memory bandwidth and are not two machines."
     )
-    click.echo(click.wrap_text(told, width=80))
+    console.print(Prose(f"\n{told}"))
 
 
 def _or_none(replicas: int | None) -> str:

@@ -1,4 +1,4 @@
-"""What `bakeoff serve --print-plan` printed, read again by the gateway; and what the gateway says of it when it is ready."""
+"""What `bakeoff serve` was asked for; what `--print-plan` printed, read again by the gateway; and what the gateway says of it when it is ready."""
 
 from __future__ import annotations
 
@@ -8,11 +8,36 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bakeoff.machine.budget import Budget
     from bakeoff.serve.cost_terms import CostTerms
+    from bakeoff.serve.keeping import Keeping
     from bakeoff.serve.plan import ServedRoute, ServingPlan
+    from bakeoff.serve.settings import ServeSettings
 
 READY_SCHEMA = "bakeoff.serve/1"
+
+
+class Wanted(NamedTuple):
+    """What is to be served, as it was asked for."""
+
+    run_id: str | None
+    models: str | None
+    config: Path | None
+    budget: str | None
+    against: str | None = None
+
+    def arguments(self) -> list[str]:
+        """Return the options that say it again."""
+        told = {
+            "--run": self.run_id,
+            "--models": self.models,
+            "--config": self.config,
+            "--budget": self.budget,
+            "--against": self.against,
+        }
+        return [part for flag, value in told.items() if value is not None for part in (flag, str(value))]
 
 
 class Planned(NamedTuple):
@@ -37,6 +62,10 @@ class Planned(NamedTuple):
             tuple(value["notes"]),
             CostTerms.model_validate(value["cost"]),
         )
+
+    def keeping(self, settings: ServeSettings) -> Keeping:
+        """Return how models are kept: as the settings say, within the budget that was found."""
+        return settings.keeping.model_copy(update={"budget_bytes": self.budget.value})
 
 
 def ready_document(url: str, document: Planned) -> dict[str, Any]:
@@ -66,10 +95,10 @@ _COLUMNS = 80
 _EXAMPLE = "Tweet: our shop opens on 14 March."
 
 
-def ready_lines(url: str, document: Planned, key_variable: str | None) -> list[str]:
+def ready_lines(url: str, document: Planned, shown_key: str | None) -> list[str]:
     """Return what a person reads when the gateway is ready; within 80 columns, unless names are long.
 
-    `key_variable` is where the key is that clients must show, None where they need none.
+    `shown_key` stands for the key that clients must show, None where they need none.
     """
     from bakeoff.core.plain import printable
     from bakeoff.core.units import bytes_text
@@ -87,7 +116,7 @@ def ready_lines(url: str, document: Planned, key_variable: str | None) -> list[s
         *(f"Note: {note}" for note in document.notes),
     ]
     request = json.dumps({"model": "bakeoff/auto", "messages": [{"role": "user", "content": _EXAMPLE}]})
-    key = "" if key_variable is None else f' -H "authorization: Bearer ${key_variable}"'
+    key = "" if shown_key is None else f' -H "authorization: Bearer {shown_key}"'
     lines = [
         f"bakeoff serves at {url}/v1",
         f"({source})",

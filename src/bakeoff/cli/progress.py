@@ -39,9 +39,13 @@ class Tally:
         self._pace.turn(self._clock.monotonic_s())
 
     def count(self, generation: Generation) -> None:
-        """Count a text."""
+        """Count a text that came now."""
+        self._pace.finished(generation.candidate, self._clock.monotonic_s())
+        self.count_timeless(generation)
+
+    def count_timeless(self, generation: Generation) -> None:
+        """Count a text of which nobody knows when it came: one that was recorded."""
         name = generation.candidate
-        self._pace.finished(name, self._clock.monotonic_s())
         self.done[name] += 1
         self.total[name] = max(self.total[name], self.done[name])
         self._failed[name] += generation.failed

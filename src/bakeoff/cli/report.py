@@ -21,15 +21,25 @@ if TYPE_CHECKING:
     help="Where to (default: report.html in the run's folder).",
 )
 @click.option("--open", "open_it", is_flag=True, help="Open it in a browser.")
-def report(run_id: str, output: Path | None, *, open_it: bool) -> None:
+@click.option("--serve", is_flag=True, help="Write no file: serve it on 127.0.0.1, live while the run is in progress.")
+@click.option("--port", type=click.IntRange(0, 65535), help="With --serve (default: any that is free).")
+def report(run_id: str, output: Path | None, port: int | None, *, open_it: bool, serve: bool) -> None:
     """Write a run as one HTML page: the decision, the evidence, the texts.
 
-    RUN is a run's id, or latest. The page needs no network and no other file; it holds the texts of the run.
+    RUN is a run's id or its beginning, or latest. The page needs no network and no other file; it holds the texts of the run.
     """
     from bakeoff.cli.workspace import open_store
+    from bakeoff.library.report_file import write_report
 
+    if serve and (output is not None or open_it):
+        raise click.UsageError("--serve writes no file: leave out --output and --open")
+    if port is not None and not serve:
+        raise click.UsageError("--port goes with --serve")
     store = open_store()
     try:
+        if serve:
+            _serve(store, run_id, port or 0)
+            return
         written = write_report(store, run_id, output)
     finally:
         store.close()
@@ -41,45 +51,17 @@ def report(run_id: str, output: Path | None, *, open_it: bool) -> None:
             click.echo("no browser could be started here", err=True)
 
 
-def write_report(store: Store, run_id: str, target: Path | None = None) -> Path:
-    """Write the page of a run, finished or not, and return where: `target`, or `report.html` in the run's folder.
+def _serve(store: Store, run_id: str, port: int) -> None:
+    """Serve the page until Ctrl-C; of a run in progress the live one."""
+    import asyncio
+    import contextlib
 
-    Raises:
-        UsageError: no such run, nothing to tell yet, or a place that cannot be written to.
-        StoreError: the store refuses.
-    """
-    from bakeoff.cli.conclusion import document_of
-    from bakeoff.cli.labelled import labelled
-    from bakeoff.cli.page import write_page
-    from bakeoff.cli.workspace import workspace_folder
-    from bakeoff.core.errors import UsageError
-    from bakeoff.study.execute import load_plan
-    from bakeoff.study.runner import run_folder
+    from bakeoff.cli.local_door import address, listen, new_token
+    from bakeoff.cli.watch_page import LivePage, serve_live
+    from bakeoff.study.stored_plan import load_plan
 
-    if target is not None and target.exists() and not target.is_file():
-        # A device or a pipe is never replaced by a file.
-        what = "it is a folder" if target.is_dir() else "it is no regular file"
-        raise UsageError(f"the report cannot be written to {target}: {what}", "name another file with -o FILE")
-    plan = load_plan(store, run_id)
-    row = store.run(plan.run_id)
-    if row is not None and row.result is not None:
-        document = row.result | labelled(plan, store, row.result)
-        from bakeoff.study.scoring import Scored
-
-        scored = Scored.of(plan, store)
-        generations, scores = tuple(scored.generations), tuple(scored.scores.values())
-    else:
-        from bakeoff.study.conclude import conclude
-
-        if not store.finished_trials(plan.run_id):
-            raise UsageError(f"run {plan.run_id} has no text yet", f"go on with: bakeoff run --resume {plan.run_id}")
-        conclusion = conclude(plan, store, complete=False)
-        document = document_of(plan, store, conclusion)
-        generations, scores = conclusion.generations, conclusion.scores
-    place = target or run_folder(workspace_folder(), plan.run_id) / "report.html"
-    try:
-        return write_page(plan, store, document, generations, scores, place)
-    except OSError as error:
-        raise UsageError(
-            f"the report cannot be written to {place}: {error.strerror}", "name another file with -o FILE"
-        ) from None
+    plan, token = load_plan(store, run_id), new_token()
+    with listen(port) as listener:
+        click.echo(f"Look here:  {address(listener, token)}\nCtrl-C ends it.")
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(serve_live(listener, token, LivePage(store, plan.run_id, beside=False)))

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bakeoff.cli.progress import BarProgress, LineProgress
+    from bakeoff.cli.watching import Watch
+    from bakeoff.library.planning import Design
     from bakeoff.store.db import Store
     from bakeoff.study.execute import Going
     from bakeoff.study.plan import Plan
@@ -72,6 +75,8 @@ NONE_QUALIFIED_EXIT = 3
 @click.option("--keep-going", is_flag=True, help="Leave out models that do not start or answer, as long as one does.")
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run (or: latest).")
 @click.option("--allow-code", is_flag=True, help="Run the scorers that the suite brings as Python files.")
+@click.option("--watch", is_flag=True, help="Show the run on a local page while it goes on, and the report at its end.")
+@click.option("--port", type=click.IntRange(0, 65535), help="With --watch (default: any that is free).")
 @click.option("--yes", is_flag=True, help="Do not ask before sending briefs to another machine.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole result as one JSON document on stdout.")
 @click.pass_context
@@ -88,12 +93,14 @@ def run(
     workers: int | None,
     worker_cpus: int | None,
     resume: str | None,
+    port: int | None,
     *,
     race: bool,
     strict: bool,
     allow_fallback: bool,
     allow_code: bool,
     keep_going: bool,
+    watch: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
@@ -108,12 +115,15 @@ def run(
     """  # noqa: D301 - click reads the backspace character as "do not rewrap"
     from rich.console import Console
 
-    from bakeoff.cli.conclusion import finished_result
     from bakeoff.cli.tracking import check_tracking
     from bakeoff.cli.workspace import open_store
-    from bakeoff.study.execute import check_unchanged, load_plan
-    from bakeoff.study.preflight import read_devices
+    from bakeoff.library.conclusion import finished_result
+    from bakeoff.library.planning import Load, What, Where, make_plan
+    from bakeoff.study.candidates import read_devices
+    from bakeoff.study.stored_plan import check_unchanged, load_plan
 
+    if port is not None and not watch:
+        raise click.UsageError("--port goes with --watch")
     cluster = Cluster(place, workers, worker_cpus)
     store = open_store()
     try:
@@ -126,12 +136,13 @@ def run(
                 return _tell(finished, Console(stderr=True), as_json=as_json)
         else:
             where = Where(read_devices(device), allow_fallback)
-            load = Load(concurrency, concurrency_per_endpoint, cluster)
-            what = What(suite, models, allow_code)
-            plan = _make_plan(what, _design(fixed_n, race=race, strict=strict), load, seed, where)
+            what = What.named(suite, models, allow_code=allow_code)
+            load = Load(concurrency, concurrency_per_endpoint, cluster.plan(concurrency))
+            plan = make_plan(what, _design(fixed_n, race=race, strict=strict), load, seed, where)
             _ask_before_sending(plan, yes=yes)
         check_tracking(plan, yes=yes or resume is not None)
-        return _carry_out(plan, store, cluster, keep_going=keep_going, as_json=as_json)
+        how = How(keep_going, as_json, (port or 0) if watch else None, cluster)
+        return _carry_out(plan, store, how)
     finally:
         cluster.close()
         store.close()
@@ -160,153 +171,65 @@ def _refuse_with_resume(context: click.Context) -> None:
         raise click.UsageError(f"--resume goes on with a stored plan; it cannot be changed by: {names}")
 
 
-class What(NamedTuple):
-    """The suite and the models as they were named, and whether the suite's own code may run."""
+class How(NamedTuple):
+    """How it is done and told: `port` is that of the page to watch it on, None where nobody asked for one."""
 
-    suite: str | None
-    models: str | None
-    allow_code: bool
-
-
-class Where(NamedTuple):
-    """Where the local candidates run."""
-
-    devices: tuple[str, ...]
-    allow_fallback: bool
-
-
-class Load(NamedTuple):
-    """How many texts are in flight: of a candidate, and at one endpoint's URL."""
-
-    concurrency: int
-    per_endpoint: int | None
+    keep_going: bool
+    as_json: bool
+    port: int | None
     cluster: Cluster
 
 
-class Design(NamedTuple):
-    """How many briefs: a fixed number, or as many as a race takes."""
-
-    fixed_n: int | None
-    race: bool
-    strict: bool
-
-
 def _design(fixed_n: int | None, *, race: bool, strict: bool) -> Design:
+    from bakeoff.library.planning import Design
+
     if fixed_n is not None and (race or strict):
         raise click.UsageError(f"--fixed-n is no race: leave out --{'race' if race else 'strict'}, or --fixed-n")
     return Design(fixed_n, race or strict, strict)
 
 
-def _known(names: list[str]) -> list[str]:
-    """Return what names of the user's own registry stand for; what is no such name stays.
-
-    Raises:
-        InvalidFile: the registry is wrong somewhere.
-    """
-    from bakeoff.catalog.registry import load_registry
-    from bakeoff.cli.workspace import workspace_folder
-
-    own = load_registry(workspace_folder())
-    return [own[name].reference or name if name in own else name for name in names]
-
-
-def _make_plan(what: What, design: Design, load: Load, seed: int, where: Where) -> Plan:
-    import secrets
-    from datetime import UTC, datetime
-
-    from bakeoff import __version__
-    from bakeoff.catalog.references import bundled_names
-    from bakeoff.core.errors import UsageError
-    from bakeoff.machine.accelerators import find_accelerators
-    from bakeoff.machine.budget import accelerator_budget, memory_budget
-    from bakeoff.machine.detect import detect_machine
-    from bakeoff.study.laps import divide, left_over
-    from bakeoff.study.plan import Plan, choose_briefs
-    from bakeoff.study.preflight import make_candidates
-    from bakeoff.study.scorer_files import find_scorer_files
-    from bakeoff.study.suite import find_suite, load_suite
-
-    path = find_suite(what.suite)
-    suite = load_suite(path)
-    scorer_files = find_scorer_files(suite.scorers, path, allowed=what.allow_code)
-    if design.fixed_n is not None and design.fixed_n > len(suite.briefs):
-        raise UsageError(
-            f"--fixed-n {design.fixed_n}: the suite has {len(suite.briefs)} briefs", "write more, or ask for fewer"
-        )
-    models = what.models
-    named = [part.strip() for part in models.split(",") if part.strip()] if models is not None else None
-    references = _known(named) if named is not None else [f"bundled:{name}" for name in bundled_names()]
-    candidates = make_candidates(references, suite.sampling, where.devices, allow_fallback=where.allow_fallback)
-    # One alone has nobody to race against, and texts that exist already cost nothing: all of them are used.
-    written = any(candidate.model.source != "recorded" for candidate in candidates)
-    racing = design.fixed_n is None and len(candidates) > 1 and (written or design.race)
-    if racing:
-        brief_ids, held_back = divide(suite.briefs, seed)
-    else:
-        brief_ids = choose_briefs(suite.briefs, design.fixed_n, seed)
-        held_back = left_over(suite.briefs, brief_ids, seed) if len(candidates) > 1 else ()
-    machine = detect_machine()
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    return Plan(
-        run_id=f"{stamp}-{secrets.token_hex(2)}",
-        suite=suite,
-        suite_file=path.name,
-        candidates=candidates,
-        brief_ids=brief_ids,
-        mode="race" if racing else "fixed",
-        evidence="strict" if design.strict else "standard",
-        held_back=held_back,
-        scorer_files=scorer_files,
-        seed=seed,
-        concurrency=load.concurrency,
-        endpoint_concurrency=load.per_endpoint,
-        machine=machine,
-        budget=memory_budget(machine),
-        accelerator_budget=accelerator_budget(machine, find_accelerators(machine)),
-        placement=load.cluster.plan(load.concurrency),
-        version=__version__,
-    )
-
-
 def _ask_before_sending(plan: Plan, *, yes: bool) -> None:
     from bakeoff.core.errors import UsageError
-    from bakeoff.study.preflight import is_remote
+    from bakeoff.library.planning import sent_elsewhere
 
-    remote = [candidate.id for candidate in plan.candidates if is_remote(candidate)]
-    if not remote or yes:
+    what = sent_elsewhere(plan)
+    if not what or yes:
         return
-    requests = (len(plan.brief_ids) + len(plan.held_back)) * plan.suite.replicates
-    most = "up to " if plan.mode == "race" else ""
-    what = f"{most}{requests} briefs would be sent to each of: {', '.join(remote)}"
     if not sys.stdin.isatty():
         raise UsageError(f"{what}; that may cost money", "say --yes if that is meant")
     click.confirm(f"{what}. That may cost money. Go on?", abort=True, err=True)
 
 
-def _carry_out(plan: Plan, store: Store, cluster: Cluster, *, keep_going: bool, as_json: bool) -> int:
+def _carry_out(plan: Plan, store: Store, how: How) -> int:
     from rich.console import Console
 
-    from bakeoff.cli.run_words import tell_pace
+    from bakeoff.cli.watching import watching
     from bakeoff.cli.workspace import workspace_folder
-    from bakeoff.study.execute import Going
-    from bakeoff.study.run_lock import hold_run
-    from bakeoff.study.runner import run_folder
+    from bakeoff.library.carrying import held
 
-    with hold_run(run_folder(workspace_folder(), plan.run_id), plan.run_id), store.claim(plan.run_id):
+    with held(plan, store, workspace_folder()):
         errors = Console(stderr=True)
-        # Before the event loop has signal handlers: Ray sets its own.
-        going = Going(lambda pace: tell_pace(plan, pace, errors), keep_going, cluster.of(plan))
-        return _generate_and_conclude(plan, store, errors, going, as_json=as_json)
+        if how.port is None:
+            return _generate_and_conclude(plan, store, errors, how, None)
+
+        def tell(address: str) -> None:
+            errors.print(f"Watch here:  {address}", highlight=False, markup=False, soft_wrap=True)
+
+        with watching(plan.run_id, how.port, tell) as watch:
+            return _generate_and_conclude(plan, store, errors, how, watch)
 
 
-def _generate_and_conclude(plan: Plan, store: Store, errors: Console, going: Going, *, as_json: bool) -> int:
-    from bakeoff.cli.conclusion import finish
-    from bakeoff.cli.run_words import interrupted, say_what_comes
+def _generate_and_conclude(plan: Plan, store: Store, errors: Console, how: How, watch: Watch | None) -> int:
+    from bakeoff.cli.run_words import interrupted, say_what_comes, tell_pace
     from bakeoff.cli.tracking import export_at_the_end
     from bakeoff.core.errors import BakeoffError
+    from bakeoff.library.conclusion import finish
+    from bakeoff.study.execute import Going
     from bakeoff.study.in_turn import run_in_turn
 
     say_what_comes(plan, errors)
+    # Joined before the event loop has signal handlers: Ray sets its own.
+    going = Going(lambda pace: tell_pace(plan, pace, errors), how.keep_going, how.cluster.of(plan))
     # What is there now stays to the end, and what a run makes has no cycles: looking for some took a tenth of its time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
@@ -318,8 +241,10 @@ def _generate_and_conclude(plan: Plan, store: Store, errors: Console, going: Goi
         if store.run(plan.run_id) is not None:
             store.set_state(plan.run_id, "failed")
         raise
-    document = finish(plan, store, page=not as_json and sys.stdout.isatty())
-    code = _tell(document, errors, as_json=as_json)
+    document = finish(plan, store, page=watch is not None or (not how.as_json and sys.stdout.isatty()))
+    code = _tell(document, errors, as_json=how.as_json)
+    if watch is not None:
+        watch.finish(Path(document["report"]))
     export_at_the_end(plan)
     return code
 

@@ -16,10 +16,10 @@ INTERRUPTED_EXIT = 130
 
 def say_what_comes(plan: Plan, errors: Console) -> None:
     """Print what a run is about to do."""
-    from bakeoff.cli.conclusion import suite_notes
     from bakeoff.core.plain import printable
     from bakeoff.core.units import bytes_text
     from bakeoff.decide.wording import plural
+    from bakeoff.library.conclusion import suite_notes
 
     texts = len(plan.candidates) * len(plan.brief_ids) * plan.suite.replicates
     tokens = texts * plan.suite.sampling.max_tokens

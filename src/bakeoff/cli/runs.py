@@ -74,15 +74,15 @@ def _states(rows: Sequence[RunSummary], store: Store) -> list[str]:
 def show(run_id: str, *, as_json: bool, texts: str | None) -> None:
     """Show the result of a run again.
 
-    RUN is a run's id, or latest.
+    RUN is a run's id or its beginning, or latest.
     """
     from rich.console import Console
 
-    from bakeoff.cli.labelled import labelled
     from bakeoff.cli.workspace import open_store
     from bakeoff.core.errors import UsageError
+    from bakeoff.library.labelled import labelled
     from bakeoff.report.text import print_document
-    from bakeoff.study.execute import load_plan
+    from bakeoff.study.stored_plan import load_plan
 
     store = open_store()
     try:
@@ -112,8 +112,8 @@ def _show_texts(store: Store, run_id: str, brief_id: str) -> None:
 
     from bakeoff.core.errors import UsageError
     from bakeoff.core.plain import printable
-    from bakeoff.study.execute import load_plan
     from bakeoff.study.scorers import scoring_version
+    from bakeoff.study.stored_plan import load_plan
 
     plan = load_plan(store, run_id)
     briefs = {brief.id: brief for brief in plan.briefs()}

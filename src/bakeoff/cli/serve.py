@@ -11,26 +11,31 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
+
+from bakeoff.cli.planned import Wanted
+from bakeoff.cli.running_gateway import acknowledge
+from bakeoff.cli.serving_keys import KEY_VARIABLE, environment_key, keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bakeoff.cli.planned import Planned
     from bakeoff.cli.serving_plan import Served
+    from bakeoff.cli.serving_reload import Asked, Signature
+    from bakeoff.serve.app import Keys
     from bakeoff.serve.cost_terms import CostSettings, CostTerms
     from bakeoff.serve.settings import ServeSettings
     from bakeoff.store.db import RunRow, Store
     from bakeoff.study.plan import Plan
 
-KEY_VARIABLE = "BAKEOFF_API_KEY"
-WEBHOOK_VARIABLE = "BAKEOFF_ALERT_WEBHOOK"
 PLAN_SCHEMA = "bakeoff.serving_plan/1"
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option(
     "--run", "run_id", metavar="RUN", help="The run whose routes are served (default: the newest with a decision)."
 )
@@ -48,7 +53,9 @@ PLAN_SCHEMA = "bakeoff.serving_plan/1"
 )
 @click.option("--print-references", is_flag=True, hidden=True, help="Print the quality of the run's texts, and end.")
 @click.option("--print-plan", is_flag=True, help="Print what would be served as one JSON document, and end.")
+@click.pass_context
 def serve(
+    context: click.Context,
     run_id: str | None,
     models: str | None,
     host: str | None,
@@ -64,8 +71,12 @@ def serve(
 ) -> int:
     """Serve what won: one OpenAI-compatible URL over the models of a run.
 
-    Each kind of content goes to the model that earned it; the next of its route stands in where that one fails. The key that clients must show, if any, is in the environment variable BAKEOFF_API_KEY, an address that alerts are posted to in BAKEOFF_ALERT_WEBHOOK. Ctrl-C ends it.
+    Each kind of content goes to the model that earned it; the next of its route stands in where that one fails. Clients must show a key where `bakeoff serve keys new NAME` made one, or the environment variable BAKEOFF_API_KEY holds one; an address that alerts are posted to is in BAKEOFF_ALERT_WEBHOOK. Changed settings and keys are taken while it runs, and on SIGHUP. Ctrl-C ends it.
     """
+    if context.invoked_subcommand is not None:
+        if any(context.get_parameter_source(name) is not ParameterSource.DEFAULT for name in context.params):
+            raise click.UsageError(f"options of serve itself mean nothing to serve {context.invoked_subcommand}")
+        return 0
     if run_id is not None and models is not None:
         raise click.UsageError("--models serves models without a run: leave out --run, or --models")
     wanted = Wanted(run_id, models, config, budget, against)
@@ -79,27 +90,6 @@ def serve(
         return 0
     settings = None if config is None else _settings(config)  # what is wrong with it is said once, and first
     return asyncio.run(_serve(wanted, settings, host, port, allow_anyone=allow_anyone, as_json=as_json))
-
-
-class Wanted(NamedTuple):
-    """What is to be served, as it was asked for."""
-
-    run_id: str | None
-    models: str | None
-    config: Path | None
-    budget: str | None
-    against: str | None = None
-
-    def arguments(self) -> list[str]:
-        """Return the options that say it again."""
-        told = {
-            "--run": self.run_id,
-            "--models": self.models,
-            "--config": self.config,
-            "--budget": self.budget,
-            "--against": self.against,
-        }
-        return [part for flag, value in told.items() if value is not None for part in (flag, str(value))]
 
 
 def _print_plan(wanted: Wanted) -> None:
@@ -177,7 +167,7 @@ def _read_plan(store: Store, row: RunRow) -> Plan:
     try:
         return Plan.model_validate(row.plan)
     except ValidationError:
-        from bakeoff.study.execute import load_plan  # imports much, and says what is wrong
+        from bakeoff.study.stored_plan import load_plan  # imports much, and says what is wrong
 
         return load_plan(store, row.run_id)
 
@@ -212,109 +202,75 @@ async def _serve(
     try:
         # Imported while the plan is made.
         from bakeoff.cli.planned import Planned
+        from bakeoff.cli.serving_keys import read_keys, refuse_strangers
+        from bakeoff.cli.serving_reload import Asked, signature
         from bakeoff.serve.server import listen
 
-        settings = settings or _settings(None)
-        changed = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-        settings = settings.model_copy(update={"server": settings.server.model_copy(update=changed)})
-        keys = _keys(settings)
-        if keys.clients is None and not allow_anyone:
-            _refuse_strangers(settings.server.host)
+        asked = Asked(wanted, host, port, allow_anyone)
+        settings = asked.over(settings or _settings(None))
+        seen = signature(settings, wanted.config)
+        secrets = read_keys(settings, wanted.config)
+        refuse_strangers(settings.server.host, secrets.clients, allow_anyone=allow_anyone)
         with listen(settings.server.host, settings.server.port) as listener:
             said, _ = await planning.communicate()
             if planning.returncode != 0:
                 return planning.returncode or 1  # it has said why, on the same stderr
-            return await _run(Planned.read(said), settings, keys, listener, as_json=as_json)
+            return await _run(Planned.read(said), settings, secrets, listener, (asked, seen), as_json=as_json)
     finally:
         if planning.returncode is None:
             planning.kill()
             await planning.wait()
 
 
-def _keys(settings: ServeSettings) -> Any:
-    """Return the keys in the environment.
-
-    Raises:
-        UsageError: one that no header could hold. It is not quoted.
-    """
-    from bakeoff.serve.app import Keys
-
-    embeddings = None if settings.embeddings is None else _key(settings.embeddings.key_env)
-    return Keys(_key(KEY_VARIABLE), embeddings, _webhook())
-
-
-def _webhook() -> str | None:
-    """Return where alerts go by the environment.
-
-    Raises:
-        UsageError: it is no address. It is not quoted: such addresses are secrets.
-    """
-    from bakeoff.core.errors import UsageError
-
-    url = _key(WEBHOOK_VARIABLE)
-    if url is not None and not url.startswith(("http://", "https://")):
-        raise UsageError(f"{WEBHOOK_VARIABLE} is no address", "set it to an URL: https://...")
-    return url
-
-
-def _key(variable: str) -> str | None:
-    from bakeoff.core.errors import UsageError
-
-    key = os.environ.get(variable, "").strip()  # a file's last line feed comes with it
-    if not (key.isascii() and key.isprintable()):
-        raise UsageError(f"{variable} holds characters that no key has", "set it to the key alone, on one line")
-    return key or None
-
-
-def _refuse_strangers(host: str) -> None:
-    import ipaddress
-
-    from bakeoff.core.errors import UsageError
-
-    try:
-        local = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = host == "localhost"
-    if not local:
-        raise UsageError(
-            f"--host {host} lets other machines in, and no key is set",
-            f"set one in {KEY_VARIABLE}; or say --allow-anyone, if everybody who reaches this machine may use it",
-        )
-
-
-async def _run(document: Planned, settings: ServeSettings, keys: Any, listener: Any, *, as_json: bool) -> int:
+async def _run(
+    document: Planned,
+    settings: ServeSettings,
+    secrets: Keys,
+    listener: Any,
+    told: tuple[Asked, Signature],
+    *,
+    as_json: bool,
+) -> int:
     from bakeoff.cli.planned import ready_document, ready_lines
-    from bakeoff.cli.serving_watch import watch_quality
+    from bakeoff.cli.serving_reload import Reloading
     from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.clock import SystemClock
     from bakeoff.serve.app import Gateway
     from bakeoff.serve.server import GatewayServer, base_url
     from bakeoff.serve.supervisor import Supervisor
 
-    plan = document.plan
-    keeping = settings.keeping.model_copy(update={"budget_bytes": document.budget.value})
+    plan, clock = document.plan, SystemClock()
+    asked, seen = told
     logs = workspace_folder() / "serve" / "logs"
-    async with Supervisor(plan, keeping, logs, api_key=_key("OPENAI_API_KEY")) as supervisor:
-        gateway = Gateway(plan, supervisor, settings, SystemClock(), keys, document.terms)
+    keeping = document.keeping(settings)
+    async with Supervisor(plan, keeping, logs, api_key=environment_key("OPENAI_API_KEY")) as supervisor:
+        gateway = Gateway(plan, supervisor, settings, clock, secrets, document.terms)
         url = base_url(listener)
-
-        beside: list[asyncio.Task[None]] = []
+        reloading = Reloading(asked, document, settings, secrets, gateway, supervisor, seen)
 
         def announce() -> None:
-            if settings.quality.share > 0:
-                beside.append(asyncio.create_task(watch_quality(gateway.monitor, plan)))
+            reloading.begin(server.stop)
             if as_json:
                 click.echo(json.dumps(ready_document(url, document)), nl=True)
                 sys.stdout.flush()
             else:
-                click.echo("\n".join(ready_lines(url, document, None if keys.clients is None else KEY_VARIABLE)))
+                click.echo("\n".join(ready_lines(url, document, _shown_key(secrets))))
 
         server = GatewayServer(gateway, settings.server, announce)
         try:
             await server.serve(sockets=[listener])
         finally:
-            for task in beside:
-                task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
+            await reloading.close()
             await gateway.close()
     return 0
+
+
+def _shown_key(secrets: Keys) -> str | None:
+    """Return what stands for the key in an example; None where none is asked for."""
+    if not secrets.clients.locked:
+        return None
+    return f"${KEY_VARIABLE}" if os.environ.get(KEY_VARIABLE) else "YOUR_KEY"
+
+
+for command in (keys, acknowledge):
+    serve.add_command(command)

@@ -7,6 +7,7 @@ note, and the next one of the route serves.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bakeoff.core.errors import BakeoffError, UsageError
@@ -54,15 +55,9 @@ def find_run(store: Store, wanted: str | None) -> RunRow:
         UsageError: there is none.
     """
     if wanted not in {None, "latest"}:
-        row = store.run(str(wanted))
-        if row is None:
-            known = ", ".join(found.run_id for found in store.runs()[:5])
-            raise UsageError(
-                f"there is no run {wanted!r} in this workspace", f"runs: {known}" if known else "no runs yet"
-            )
-        if row.result is None:
-            raise UsageError(f"run {row.run_id} has no result yet", f"go on with: bakeoff run --resume {row.run_id}")
-        return row
+        from bakeoff.store.named import find_finished
+
+        return find_finished(store, str(wanted))
     runs = store.runs()
     for found in runs:
         if found.state == "done" and found.outcome is not None and (row := store.run(found.run_id)) is not None:
@@ -82,11 +77,51 @@ def plan_of_run(row: RunRow, plan: Plan, budgets: Budgets, seen: Sequence[Observ
     Raises:
         UsageError: nothing was measured, or no model of it can be served.
     """
+    usable, notes = _usable(plan.candidates, budgets, plan.concurrency, seen)
+    served, told = _earned(row, usable, notes)
+    candidates = [model.candidate for model in served.models]
+    return Served(_overridden(served, routes, told), _shared(budgets, candidates), tuple(notes))
+
+
+def plan_elsewhere(row: RunRow, plan: Plan) -> tuple[ServingPlan, tuple[str, ...]]:
+    """Return what a finished run earned, to be served by others on other machines, and what is to be said of it.
+
+    No engine need be here, nothing need fit here, and weights may be gone; where they are here, they must be unchanged.
+
+    Raises:
+        UsageError: nothing was measured, or no model of it can be served.
+    """
+    usable: list[tuple[Candidate, Need | None]] = []
+    notes = []
+    for candidate in plan.candidates:
+        try:
+            _check_writes(candidate)
+            if candidate.model.is_ours_to_run and Path(candidate.model.location).exists():
+                _check_unchanged(candidate)
+        except BakeoffError as error:
+            notes.append(f"{candidate.id} is left out: {error.message.partition(chr(10))[0]}")
+        else:
+            usable.append((candidate, None))
+    served, _ = _earned(row, usable, notes)
+    return served.model_copy(update={"suite_file": _name_of_suite(plan)}), tuple(notes)
+
+
+def _name_of_suite(plan: Plan) -> str:
+    """Return how `bakeoff run` names the suite: a built-in one by its name, another one by its file."""
+    from bakeoff.study.suite import find_suite, load_suite
+
+    built_in = find_suite(None).parent / plan.suite_file
+    return built_in.stem if built_in.is_file() and load_suite(built_in) == plan.suite else plan.suite_file
+
+
+def _earned(
+    row: RunRow, usable: Sequence[tuple[Candidate, Need | None]], notes: Sequence[str]
+) -> tuple[ServingPlan, Mapping[str, Any]]:
+    """Return the plan over those that can be served, and what the run says of each candidate."""
     document = row.result
     if document.get("measured") is False:
         raise UsageError(f"run {row.run_id} measured nothing: no model answered", "serve another run, or name --models")
     told = {found["id"]: found for found in document["candidates"]}
-    usable, notes = _usable(plan.candidates, budgets, plan.concurrency, seen)
     models = tuple(_measured(candidate, need, told[candidate.id]) for candidate, need in usable if candidate.id in told)
     if not models:
         raise UsageError(
@@ -96,9 +131,7 @@ def plan_of_run(row: RunRow, plan: Plan, budgets: Budgets, seen: Sequence[Observ
     general = _general(document, told, names)
     made = {name: _route(name, found, told, names, general) for name, found in document["routes"].items()}
     served = ServingPlan(run_id=row.run_id, suite=row.suite, models=models, routes=_kept(made), general=general)
-    return Served(
-        _overridden(served, routes, told), _shared(budgets, [model.candidate for model in models]), tuple(notes)
-    )
+    return served, told
 
 
 def plan_of_models(
@@ -132,7 +165,7 @@ def make_served_candidates(references: Sequence[str]) -> tuple[Candidate, ...]:
     Raises:
         UsageError: with every one that cannot be run.
     """
-    from bakeoff.study.preflight import make_candidates
+    from bakeoff.study.candidates import make_candidates
 
     return make_candidates(references, Sampling())
 
@@ -170,15 +203,24 @@ def _check_servable(candidate: Candidate) -> None:
     Raises:
         BakeoffError: it is not.
     """
-    from bakeoff.catalog.references import look_again
     from bakeoff.engines.local import require_engine
 
-    if candidate.model.source == "recorded":
-        raise UsageError("it is a file of recorded texts, which answers nothing new")
+    _check_writes(candidate)
     if candidate.model.is_ours_to_run:
         require_engine(candidate.engine)
-        if look_again(candidate.model).digest != candidate.model.digest:
-            raise UsageError("its files have changed since they were measured")
+        _check_unchanged(candidate)
+
+
+def _check_writes(candidate: Candidate) -> None:
+    if candidate.model.source == "recorded":
+        raise UsageError("it is a file of recorded texts, which answers nothing new")
+
+
+def _check_unchanged(candidate: Candidate) -> None:
+    from bakeoff.catalog.references import look_again
+
+    if look_again(candidate.model).digest != candidate.model.digest:
+        raise UsageError("its files have changed since they were measured")
 
 
 def _measured(candidate: Candidate, need: Need | None, told: Mapping[str, Any]) -> ServedModel:
@@ -194,6 +236,9 @@ def _measured(candidate: Candidate, need: Need | None, told: Mapping[str, Any]) 
         tokens_per_s_high=told["tokens_per_s_high"],
         tokens_per_s_concurrency=told["tokens_per_s_concurrency"],
         quality=_estimate(told["quality"]),
+        by_content_type={name: Estimate.model_validate(found) for name, found in told["by_content_type"].items()},
+        device=told.get("device"),
+        dtype=told.get("dtype"),
     )
 
 

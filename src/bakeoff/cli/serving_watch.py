@@ -100,8 +100,8 @@ def references_document(run_id: str) -> dict[str, Any]:
     """Return the quality that a run's texts had, graded as a gateway's answers are."""
     from bakeoff.cli.workspace import open_store
     from bakeoff.score.gates import GATES
-    from bakeoff.study.execute import load_plan
     from bakeoff.study.live_references import read_live_references
+    from bakeoff.study.stored_plan import load_plan
 
     store = open_store()
     try:
@@ -118,8 +118,10 @@ def references_document(run_id: str) -> dict[str, Any]:
 async def watch_quality(monitor: Monitor, plan: ServingPlan) -> None:
     """Have a run's texts graded in a process of its own, and answers held against them as soon as that is done."""
     from bakeoff.decide.live_reference import LiveReference
+    from bakeoff.serve.quality_sampling import NO_RUN
 
     if plan.run_id is None:
+        monitor.quality.note = NO_RUN
         return
     monitor.quality.note = "not watched yet: the run's texts are being graded"
     command = (sys.executable, "-m", "bakeoff", "serve", "--print-references", "--run", plan.run_id)

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from bakeoff.core.errors import BakeoffError
+from bakeoff.cli.running_gateway import DEFAULT_URL
 
-DEFAULT_URL = "http://127.0.0.1:8080"
 SCHEMA = "bakeoff.status/1"
-_WITHIN_S = 5.0
-_MOST_BYTES = 16 * 2**20
 
 
 @click.command()
@@ -73,44 +68,9 @@ def read_status(base: str) -> dict[str, Any]:
         BakeoffError: nobody answers there, or it is no gateway of ours.
         UsageError: `base` is no address.
     """
-    import http.client
-    import urllib.error
-    import urllib.request
+    from bakeoff.cli.running_gateway import ask_gateway, no_gateway
 
-    from bakeoff.core.errors import UsageError
-
-    if not base.startswith(("http://", "https://")):
-        raise UsageError(f"--url {base}: no address of a gateway", f"such as {DEFAULT_URL}")
-    key = os.environ.get("BAKEOFF_API_KEY", "").strip()
-    headers = {"authorization": f"Bearer {key}"} if key else {}
-    try:
-        request = urllib.request.Request(f"{base}/status", headers=headers)  # noqa: S310 - checked above
-        # A proxy is for what is far away, and a gateway is not.
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=_WITHIN_S) as answer:
-            document = json.loads(answer.read(_MOST_BYTES))
-    except urllib.error.HTTPError as error:
-        raise _refused(base, error.code) from None
-    except (OSError, http.client.HTTPException) as error:
-        inner = getattr(error, "reason", None) or error
-        why = getattr(inner, "strerror", None) or inner
-        raise _no_gateway(f"no gateway answers at {base} ({why})") from None
-    except ValueError:
-        raise _no_gateway(f"what answers at {base} is no gateway of bakeoff") from None
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise _no_gateway(f"what answers at {base} is no gateway of bakeoff, or one of another version")
+    document = ask_gateway(base, "/status")
+    if document.get("schema") != SCHEMA:
+        raise no_gateway(f"what answers at {base} is no gateway of bakeoff, or one of another version")
     return document
-
-
-def _refused(base: str, status: int) -> BakeoffError:
-    from bakeoff.core.errors import BakeoffError
-
-    if status == 401:
-        return BakeoffError(f"the gateway at {base} wants a key", "set BAKEOFF_API_KEY to it")
-    return _no_gateway(f"what answers at {base} has no /status (HTTP {status})")
-
-
-def _no_gateway(message: str) -> BakeoffError:
-    from bakeoff.core.errors import BakeoffError
-
-    return BakeoffError(message, "start one with: bakeoff serve; or say where it listens: --url http://127.0.0.1:PORT")

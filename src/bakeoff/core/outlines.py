@@ -20,6 +20,7 @@ class TimingsOutline:
 
     latency_s: float | None
     ttft_s: float | None
+    prompt_tokens: int | None
     completion_tokens: int | None
     itl_s: tuple[float, ...] | None
     itl_at: Literal["worker", "client"] | None
@@ -96,7 +97,12 @@ def outline_generation(generation: Generation) -> GenerationOutline:
         finish_reason=generation.finish_reason,
         error_kind=generation.error_kind,
         timings=TimingsOutline(
-            timings.latency_s, timings.ttft_s, timings.completion_tokens, timings.itl_s, timings.itl_at
+            timings.latency_s,
+            timings.ttft_s,
+            timings.prompt_tokens,
+            timings.completion_tokens,
+            timings.itl_s,
+            timings.itl_at,
         ),
         concurrency=generation.concurrency,
         attempts=generation.attempts,

@@ -65,7 +65,7 @@ class Costed(Record):
     notes: tuple[str, ...] = ()
 
 
-def answer(
+def answer(  # noqa: PLR0913 - each is a part of the question, and all but two have a default
     values: Values,
     assumptions: Sequence[Assumption],
     *,
@@ -74,8 +74,12 @@ def answer(
     fixed: Mapping[str, float] | None = None,
     co2_per_kwh: float | None = None,
     seed: int = 0,
+    tornado: bool = True,
 ) -> Answer:
-    """Work everything out; `values` hold the means of `sample` and what is `fixed` already. `co2_per_kwh` is in grams."""
+    """Work everything out; `values` hold the means of `sample` and what is `fixed` already. `co2_per_kwh` is in grams.
+
+    Without `tornado`, what every assumption does to the saving is left out.
+    """
     intervals = spread(values, assumptions, sample, prices, fixed=fixed, seed=seed)
     there = cloud_cost(values)
     busy = busy_share(values)
@@ -95,5 +99,5 @@ def answer(
         co2_g=None if co2_per_kwh is None else local.energy_j / 3.6e6 * co2_per_kwh,
         accepted=values.accepted,
         assumptions=tuple(assumptions),
-        swings=tuple(swings(values, assumptions)),
+        swings=tuple(swings(values, assumptions)) if tornado else (),
     )

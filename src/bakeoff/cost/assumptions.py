@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite
 
-from scipy.optimize import brentq
-
 from bakeoff.core.records import Provenance
 from bakeoff.core.spec import Record
 from bakeoff.cost.arithmetic import Values, saving_per_piece
@@ -67,6 +65,8 @@ def flips_sign_at(values: Values, name: str) -> float | None:
     at_low, at_high = _saving(values, name, low), _saving(values, name, high)
     if not (isfinite(at_low) and isfinite(at_high)) or at_low * at_high > 0:
         return None
+    from scipy.optimize import brentq  # loads a third of a second's worth of code: not for who asks for no tornado
+
     root: float = brentq(lambda candidate: _saving(values, name, candidate), low, high, xtol=value * 1e-12, rtol=1e-12)
     return root
 

@@ -57,7 +57,7 @@ class Spread(NamedTuple):
 
 def means_of(sample: Sample, prices: TokenPrices, values: Values) -> Values:
     """Return `values` with what the sample tells put in. Where no text was usable, half a text is taken to have been."""
-    return _with_means(_table(sample), prices, values)
+    return replace(values, **_means(_table(sample), prices))
 
 
 def _table(sample: Sample) -> NDArray[np.float64]:
@@ -67,11 +67,12 @@ def _table(sample: Sample) -> NDArray[np.float64]:
     return np.vstack([columns * weights, weights])
 
 
-def _with_means(table: NDArray[np.float64], prices: TokenPrices, values: Values) -> Values:
+def _means(table: NDArray[np.float64], prices: TokenPrices) -> dict[str, float]:
+    """Return the fields of `Values` that a sample tells."""
     sums = table.sum(axis=1)
     busy, prompt, completion, accepted = (float(mean) for mean in sums[:-1] / sums[-1])
     cloud_text = prompt * prices.prompt + completion * prices.completion
-    return replace(values, busy_s=busy, cloud_text=cloud_text, accepted=max(_LEAST_TEXTS / float(sums[-1]), accepted))
+    return {"busy_s": busy, "cloud_text": cloud_text, "accepted": max(_LEAST_TEXTS / float(sums[-1]), accepted)}
 
 
 def spread(
@@ -88,12 +89,12 @@ def spread(
     drawn = np.empty((DRAWS, 3))
     table = None if sample is None else _table(sample)
     for row in range(DRAWS):
-        told = values
+        changes: dict[str, float] = {}
         if table is not None and prices is not None:
             chosen = generator.integers(0, len(table[0]), len(table[0]))
-            told = replace(_with_means(table[:, chosen], prices, values), **(fixed or {}))
-        changes = {each.name: _draw(generator, each) for each in assumptions if each.low < each.high}
-        told = replace(told, **changes)
+            changes = {**_means(table[:, chosen], prices), **(fixed or {})}
+        changes |= {each.name: _draw(generator, each) for each in assumptions if each.low < each.high}
+        told = replace(values, **changes)
         here, there = local_cost(told).total, cloud_cost(told)
         drawn[row] = here, there, there - here
     families = 0 if sample is None else len(sample.texts)

@@ -3,7 +3,8 @@
 The model: requests arrive at random (Poisson) at a steady rate; each goes to the least busy replica, and waits in one queue
 where all are full. A replica writes up to `slots` texts at a time, and n of them slow each other down: each runs at
 1 / (1 + s (n - 1)) of the speed that it has alone (contention, Gunther's universal scalability law without coherency). A
-text's work is what it took alone: its time to the first token, and its tokens at the time per token that was measured.
+text's work is what it took alone: its time to the first token, and its tokens at the time per token that was measured; times
+how far texts written alone were off that, drawn from those that were: medians alone make a machine steadier than it is.
 
 What it does not know: bursts beyond a Poisson's, prompts longer than those of the run, loading and eviction, heat. A replica
 is a machine like the one that was measured: a second worker on the same machine shares its memory bandwidth and is none.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,8 @@ class Service:
     """What was measured of one worker.
 
     `first_token_s` and `per_token_s` are those of a text written alone, `tokens` are the lengths of the run's texts,
-    `tokens_per_s` is the throughput with `slots` texts in flight.
+    `tokens_per_s` is the throughput with `slots` texts in flight. `alone_over` are the latencies of texts written alone, each
+    over what `first_token_s` and `per_token_s` make of its length: how unsteady the machine is.
     """
 
     first_token_s: float
@@ -43,11 +45,22 @@ class Service:
     tokens: tuple[int, ...]
     tokens_per_s: float
     slots: int
+    alone_over: tuple[float, ...] = (1.0,)
+
+    @property
+    def steady_s(self) -> NDArray[np.float64]:
+        """Seconds that each text would take alone on a steady machine, shape (texts,)."""
+        return self.first_token_s + self.per_token_s * np.asarray(self.tokens, dtype=np.float64)
 
     @property
     def alone_s(self) -> NDArray[np.float64]:
-        """Seconds that each text takes alone, shape (texts,)."""
-        return self.first_token_s + self.per_token_s * np.asarray(self.tokens, dtype=np.float64)
+        """Seconds that each text takes alone on average, shape (texts,)."""
+        return self.steady_s * float(np.mean(self.alone_over))
+
+    def alone_p95_s(self) -> float:
+        """Return the 95th percentile of what a text takes alone."""
+        lengths = np.quantile(self.steady_s, np.linspace(0.0005, 0.9995, 1000))
+        return float(np.percentile(np.outer(lengths, self.alone_over), 95))
 
     @property
     def contention(self) -> float:
@@ -147,7 +160,7 @@ def plan_capacity(
     return CapacityPlan(
         rate_per_s=rate_per_s,
         target_p95_s=target_p95_s,
-        alone_p95_s=float(np.percentile(service.alone_s, 95)),
+        alone_p95_s=service.alone_p95_s(),
         replicas=replicas,
         replicas_low=None if fast is None else _fewest(fast, rate_per_s, target_p95_s, seed),
         replicas_high=None if slow is None else _fewest(slow, rate_per_s, target_p95_s, seed),
@@ -159,7 +172,7 @@ def plan_capacity(
 
 
 def _with_throughput(service: Service, tokens_per_s: float) -> Service:
-    return Service(service.first_token_s, service.per_token_s, service.tokens, tokens_per_s, service.slots)
+    return replace(service, tokens_per_s=tokens_per_s)
 
 
 def _holds(service: Service, rate_per_s: float, replicas: int, target_p95_s: float, seed: int) -> bool:
@@ -226,7 +239,7 @@ def _percentiles(service: Service, rate_per_s: float, replicas: int, seed: int) 
     """Return latency p50 and p95, and the wait's p95, of one simulation."""
     rng = np.random.default_rng([seed, 20261127])
     arrivals = np.cumsum(rng.exponential(1.0 / rate_per_s, ARRIVALS))
-    work = rng.choice(service.alone_s, ARRIVALS)
+    work = rng.choice(service.steady_s, ARRIVALS) * rng.choice(service.alone_over, ARRIVALS)
     started, ended = _run(arrivals, work, replicas, service.slots, service.contention)
     latency, wait = (ended - arrivals)[WARM_UP:], (started - arrivals)[WARM_UP:]
     return float(np.percentile(latency, 50)), float(np.percentile(latency, 95)), float(np.percentile(wait, 95))

@@ -57,10 +57,39 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         self._begun = self._loop.time()
         self._token_s: float | None = None
+        self._whole = False
 
     def note_token(self) -> None:
         """A piece of the answer came: from now on a stall is what is waited for."""
         self._token_s = self._loop.time() - self._begun
+
+    @property
+    def due_at(self) -> float:
+        """When the next token is overdue, in the event loop's time; the end of the call where an answer comes whole."""
+        return self._begun + min(self._due_s, self._deadlines.total_s)
+
+    @property
+    def soonest_at(self) -> float:
+        """Before when nothing is overdue, whatever comes: when to look first."""
+        deadlines = self._deadlines
+        return self._begun + min(deadlines.first_token_s, deadlines.stall_s, deadlines.total_s)
+
+    def expect_whole(self) -> None:
+        """The answer comes in one piece: only its end is waited for."""
+        self._whole = True
+
+    def overdue(self) -> EndpointTimeout:
+        """Return the error that says what is overdue at `due_at`."""
+        if self._due_s >= self._deadlines.total_s:
+            return self._late("complete answer", None)
+        return self._late("first token" if self._token_s is None else "further token", None)
+
+    @property
+    def _due_s(self) -> float:
+        deadlines = self._deadlines
+        if self._whole:
+            return deadlines.total_s
+        return deadlines.first_token_s if self._token_s is None else self._token_s + deadlines.stall_s
 
     async def for_token(self, read: Callable[[], Awaitable[Result]]) -> Result:
         """Wait for bytes that may bring the next token, at most until that is overdue, whatever came meanwhile.
@@ -68,6 +97,8 @@ class Watch:
         Raises:
             EndpointTimeout: it did not come.
         """
+        if self._whole:
+            return await self.to_the_end(read)
         if self._token_s is None:
             return await self._until(read, self._deadlines.first_token_s, "first token")
         return await self._until(read, self._token_s + self._deadlines.stall_s, "further token")

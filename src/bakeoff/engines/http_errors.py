@@ -10,8 +10,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-import aiohttp
-
 from bakeoff.core.errors import (
     EndpointBusy,
     EndpointError,
@@ -27,14 +25,14 @@ from bakeoff.engines.answer import error_message, excerpt
 @asynccontextmanager
 async def translated(where: str, *, started: bool) -> AsyncIterator[None]:
     """Turn what aiohttp raises into typed errors; `started` tells that the answer's first byte is here already."""
+    import aiohttp  # takes as long as all else that a gateway imports, which needs none as long as all is well
+
     try:
         yield
     except aiohttp.ConnectionTimeoutError as error:
         raise EndpointTimeout(f"{where} accepted no connection in time", _RUNNING) from error
     except aiohttp.ClientConnectorError as error:
-        number = error.os_error.errno  # asyncio's own words for a system's error hold a tuple; a name server's do not
-        reason = os.strerror(number) if number is not None and number > 0 else error.os_error.strerror
-        reason = reason or str(error.os_error)
+        reason = os_reason(error.os_error) or str(error.os_error)
         raise EndpointUnreachable(f"{where} cannot be reached: {reason}", _RUNNING) from error
     except aiohttp.ClientResponseError as error:
         raise EndpointGarbage(f"{where} does not speak HTTP: {excerpt(error.message)}") from error
@@ -42,6 +40,12 @@ async def translated(where: str, *, started: bool) -> AsyncIterator[None]:
         if started:
             raise EndpointFailed(f"{where} broke the connection in the middle of its answer") from error
         raise EndpointUnreachable(f"{where} closed the connection without an answer", _RUNNING) from error
+
+
+def os_reason(error: OSError) -> str:
+    """Return the system's word for an error; empty where there is none."""
+    number = error.errno  # asyncio's own words for a system's error hold a tuple; a name server's do not
+    return os.strerror(number) if number is not None and number > 0 else error.strerror or ""
 
 
 _RUNNING = "is the server running, and is the address right?"

@@ -93,11 +93,12 @@ def best_device() -> str:
 def name_device(backend: str) -> str:
     """Return bakeoff's name for the device of a backend or buffer.
 
-    >>> [name_device(name) for name in ("CPU_REPACK", "Metal_Mapped", "MTL0", "CUDA0", "CUDA_Host", "Vulkan1")]
-    ['cpu', 'mps', 'mps', 'cuda', 'cpu', 'vulkan']
+    >>> [name_device(name) for name in ("CPU_REPACK", "Metal_Mapped", "MTL0", "CUDA0", "CUDA_Host", "AMX", "Vulkan1")]
+    ['cpu', 'mps', 'mps', 'cuda', 'cpu', 'cpu', 'vulkan']
     """
     plain = backend.partition("_")[0].rstrip("0123456789").lower()
-    if plain == "cpu" or backend.endswith("_Host"):  # memory of the machine that a GPU may read
+    # "AMX" holds weights as the matrix instructions of Intel's processors read them; "_Host" is memory that a GPU may read.
+    if plain in {"cpu", "amx"} or backend.endswith("_Host"):
         return "cpu"
     return {"metal": "mps", "mtl": "mps"}.get(plain, plain)
 
@@ -121,6 +122,9 @@ def open_model(file: Path, device: str | None) -> ModelFile:
     settings = llama_cpp.llama_model_default_params()
     if device == "cpu":
         settings.n_gpu_layers = 0
+    if device == "cpu" or best_device() == "cpu":
+        # A mapped file would stay resident beside the weights that llama.cpp arranges anew for this processor.
+        _read_instead_of_mapping(settings)
     LOG.take()
     handle = llama_cpp.llama_model_load_from_file(os.fsencode(file), settings)
     lines = LOG.take()
@@ -146,6 +150,13 @@ def read_buffers(lines: list[tuple[int, str]]) -> tuple[Buffer, ...]:
 def describe_errors(lines: list[tuple[int, str]]) -> str:
     """Return what llama.cpp complained of, empty where it did not."""
     return "; ".join(line for level, line in lines if level >= _WARNING)
+
+
+def _read_instead_of_mapping(settings: Any) -> None:
+    if hasattr(settings, "load_mode"):
+        settings.load_mode = llama_cpp.LLAMA_LOAD_MODE_NONE
+    else:  # until llama.cpp of 2026
+        settings.use_mmap = False
 
 
 def _refusal(file: Path, errors: list[str]) -> InvalidFile | UnsupportedModel:

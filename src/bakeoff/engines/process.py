@@ -31,15 +31,18 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bakeoff.core.errors import BakeoffError, InvalidFile, UsageError, WorkerDied, WorkerNotStarted
 from bakeoff.core.told import told_error
-from bakeoff.engines.client import EndpointClient
 from bakeoff.engines.deadlines import Deadlines
 from bakeoff.engines.local import find_engine
-from bakeoff.engines.worker_door import KEY_VARIABLE
 
+if TYPE_CHECKING:
+    from bakeoff.engines.client import EndpointClient
+
+KEY_VARIABLE = "BAKEOFF_WORKER_KEY"
+"""Where a worker program finds its key: on a command line everybody on the machine could read it."""
 # sun_path holds 104 bytes on macOS, 108 on Linux, with the closing zero.
 MAX_SOCKET_PATH = 100
 LOG_LINES_SHOWN = 8
@@ -133,6 +136,8 @@ class Worker:
 
     def client(self, deadlines: Deadlines | None = None) -> EndpointClient:
         """Return a client of this worker; open it with `async with`."""
+        from bakeoff.engines.client import EndpointClient  # with aiohttp, which a gateway's start does not wait for
+
         # A worker of ours says the path of its socket.
         address = self.facts.address if self.facts.address.startswith("http://") else self.socket
         return EndpointClient(address, self.command.name, self.command.key, deadlines)

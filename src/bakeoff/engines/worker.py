@@ -40,9 +40,10 @@ from bakeoff.core.told import tell_error
 from bakeoff.engines import local
 from bakeoff.engines.base import ModelFacts, TokenModel
 from bakeoff.engines.batching import Batcher, Limits
+from bakeoff.engines.process import KEY_VARIABLE
 from bakeoff.engines.text import BringsText, TextCodec
 from bakeoff.engines.worker_app import Inbox, WorkerApp
-from bakeoff.engines.worker_door import KEY_VARIABLE, for_holders_of
+from bakeoff.engines.worker_door import for_holders_of
 from bakeoff.machine.detect import allowed_cores
 
 log = logging.getLogger(__name__)

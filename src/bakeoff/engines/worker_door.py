@@ -9,9 +9,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bakeoff.engines.openai_protocol import ApiError
 
-KEY_VARIABLE = "BAKEOFF_WORKER_KEY"
-"""Where a worker program finds its key: on a command line everybody on the machine could read it."""
-
 
 def for_holders_of(key: str | None, app: ASGIApp) -> ASGIApp:
     """Return `app` behind a door that opens to `Authorization: Bearer KEY`; without a key it has no door."""

@@ -9,10 +9,7 @@ from collections.abc import Sequence
 from math import exp, log
 from statistics import median
 
-import numpy as np
-
 from bakeoff.core.spec import Record
-from bakeoff.stats.intervals import t_half_width
 
 MIN_WINDOWS = 3
 """Fewer windows give no interval: with two, t has one degree of freedom, and the interval says nothing."""
@@ -61,6 +58,10 @@ def ratio_limits(estimate: float, repeated: Sequence[float], level: float = 0.95
     """
     if len(repeated) < MIN_WINDOWS or estimate <= 0 or min(repeated) <= 0:
         return None, None
+    import numpy as np
+
+    from bakeoff.stats.intervals import t_half_width  # loads scipy: not for who only shows single times
+
     margin = t_half_width(np.array([log(value) for value in repeated]), level)
     return estimate * exp(-margin), estimate * exp(margin)
 

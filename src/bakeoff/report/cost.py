@@ -9,6 +9,7 @@ from rich.text import Text
 
 from bakeoff.core.plain import printable
 from bakeoff.core.records import Estimate
+from bakeoff.core.units import percent_text
 from bakeoff.cost.answer import MOST_BUSY, Answer, Costed, CostedCandidate
 from bakeoff.cost.assumptions import Assumption
 from bakeoff.report.layout import bullets, cells, table, title
@@ -19,7 +20,24 @@ if TYPE_CHECKING:
 
 SCHEMA = "bakeoff.cost/1"
 _NAMES = {"busy_s": "latency", "cloud_text": "cloud_per_request", "pieces_per_day": "requests_per_day"}
-"""What users call a value, where the formulas have another name for it."""
+"""What options and the document call a value, where the formulas have another name for it."""
+_WORDS = {
+    "busy_s": "time for a text",
+    "watts": "power while writing",
+    "idle_watts": "power while idle",
+    "tariff": "price of electricity",
+    "cloud_text": "price in the cloud",
+    "cloud_accepted": "usable in the cloud",
+    "accepted": "usable here",
+    "token_ratio": "tokens in the cloud",
+    "pieces_per_day": "usable texts a day",
+    "hardware_price": "price of the machine",
+    "residual": "worth at the end",
+    "maintenance_per_year": "upkeep a year",
+    "years": "years of use",
+    "attribution": "share of the machine",
+}
+"""What people read."""
 
 
 def cost_document(costed: Costed) -> dict[str, Any]:
@@ -204,36 +222,54 @@ def money(value: float) -> str:
     sign, size = "-" if value < 0 else "", abs(value)
     if size >= 1:
         return f"{sign}${size:,.2f}"
-    digits = f"{size:.3g}"
-    if "e" in digits:
-        exponent = int(digits.split("e")[1])
-        digits = f"{size:.{2 - exponent}f}".rstrip("0")
-    return f"{sign}${digits}"
+    return f"{sign}${digits(size)}"
 
 
 def _tornado(found: Answer) -> RenderableType:
-    made = table("assumption", "value", "range", "from", "answer turns at")
+    made = table("assumption", "value", "range", "from", "costs the same at")
     by_name = {each.name: each for each in found.assumptions}
     for swing in found.swings:
         each = by_name[swing.name]
-        span = "-" if each.low == each.high else f"{each.low:g} to {each.high:g}"
+        span = "-" if each.low == each.high else f"{_amount(each.low, each.unit)} to {_amount(each.high, each.unit)}"
         source = {"reported": "stated", "assumed": "ASSUMED"}.get(each.provenance, each.provenance)
         if each.note and each.note != "stated" and each.provenance == "reported":
             source = "reported"
-        turns = "never" if swing.flips_sign_at is None else f"{swing.flips_sign_at:.4g}"
-        name = _NAMES.get(each.name, each.name)
-        made.add_row(*cells(name, f"{each.value:g} {each.unit}", span, source, turns))
+        turns = "never" if swing.flips_sign_at is None else _amount(swing.flips_sign_at, each.unit)
+        made.add_row(*cells(_WORDS[each.name], _amount(each.value, each.unit), span, source, turns))
     return made
 
 
+def _amount(value: float, unit: str) -> str:
+    """Return a value of an assumption as people write it.
+
+    >>> _amount(0.15, "USD/kWh"), _amount(47123.4, "W"), _amount(0.1078, "share"), _amount(1000, "pieces/day")
+    ('$0.15/kWh', '47,123 W', '10.8 %', '1,000')
+    """
+    if unit.startswith("USD"):
+        return f"{money(value)}{unit[3:]}"
+    if unit == "share":
+        return percent_text(value) if value >= 0.001 else f"{digits(100 * value)} %"
+    return digits(value) if unit in {"pieces/day", "years"} else f"{digits(value)} {unit}"
+
+
+def digits(value: float) -> str:
+    """Return a number with the digits that count, never as a power of ten.
+
+    >>> digits(47123.4), digits(55.58), digits(0.00002315833), digits(1e12)
+    ('47,123', '55.6', '0.0000232', '1,000,000,000,000')
+    """
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    said = f"{value:.3g}"
+    if "e" in said:
+        said = f"{value:.{2 - int(said.split('e')[1])}f}".rstrip("0")
+    return said
+
+
 def _notes(found: Answer) -> list[str]:
-    notes = [
-        f"{_NAMES.get(each.name, each.name)}: {each.note}"
-        for each in found.assumptions
-        if each.note and each.note != "stated"
-    ]
+    notes = [f"{_WORDS[each.name]}: {each.note}" for each in found.assumptions if each.note and each.note != "stated"]
     local = found.local
-    notes.append(f"{local.energy_j:.4g} J a piece, {_energy_provenance(found)}; a piece is a text that is usable")
+    notes.append(f"{digits(local.energy_j)} J a piece, {_energy_provenance(found)}; a piece is a text that is usable")
     lacks = {"the machine's price (--hardware-price)": local.hardware, "its idle time (--idle-watts)": local.idle}
     missing = [name for name, cost in lacks.items() if cost is None]
     if found.annual_saving.estimate is None:
@@ -261,7 +297,7 @@ def _notes(found: Answer) -> list[str]:
     if found.saving.briefs:
         notes.append(f"90 % intervals over {found.saving.briefs} families of briefs, and the ranges above")
     if found.co2_g is not None:
-        notes.append(f"{found.co2_g:.3g} g of CO2 a piece")
+        notes.append(f"{digits(found.co2_g)} g of CO2 a piece")
     notes.append(
         "electricity is rarely what decides: the machine's price, the volume and the share of usable texts are"
     )

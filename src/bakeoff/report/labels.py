@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from bakeoff.core.plain import printable
-from bakeoff.decide.labelling import FEWEST_LABELS, LabelReport, ScorerAgreement, WinRate
 from bakeoff.decide.wording import plural, rate_in_words
 from bakeoff.report.layout import bullets
+
+if TYPE_CHECKING:
+    from bakeoff.decide.labelling import LabelReport, ScorerAgreement, WinRate
 
 SCHEMA = "bakeoff.labels/1"
 _FEWEST_OF_A_TYPE = 5
@@ -40,6 +42,8 @@ def validity_sentence(found: ScorerAgreement) -> str:
 
 def print_labels(found: LabelReport, console: Console) -> None:
     """Print what the labels say."""
+    from bakeoff.decide.labelling import FEWEST_LABELS  # loads the statistics: not for a page without labels
+
     said = [f"{plural(found.labels, 'pair')} labelled, {found.skipped} skipped"]
     if found.repeated:
         said.append(f"of {plural(found.repeated, 'pair')} shown twice you answered {found.consistent} alike")

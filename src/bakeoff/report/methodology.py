@@ -110,7 +110,7 @@ def _place(value: float, figure: Figure, axis: int) -> int:
 def _table(found: Methodology, width: int) -> RenderableType:
     """Return a column a rule, by who grades and by size, and a line a finding."""
     sizes = _SIZES if width >= _WIDE else _SIZES[1:]
-    rules = [rule for by in _GRADED for n in sizes if (rule := found.rule(n, by)) is not None]
+    rules = _rules(found, sizes)
     made = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
     made.add_column("texts a candidate, by grader", overflow="fold")
     for rule in rules:
@@ -119,6 +119,20 @@ def _table(found: Methodology, width: int) -> RenderableType:
     for label, values in _findings(found, rules):
         made.add_row(*cells(label, *values))
     return made
+
+
+def _rules(found: Methodology, sizes: Sequence[int]) -> list[Rule]:
+    return [rule for by in _GRADED for n in sizes if (rule := found.rule(n, by)) is not None]
+
+
+def methods_table(found: Methodology) -> tuple[list[tuple[str, int]], list[tuple[str, list[str]]]]:
+    """Return the table for who has room: its columns, each a grader and a size, and its rows, each a finding with its values."""
+    rules = _rules(found, _SIZES)
+    rows = [(label.strip(), values) for label, values in _findings(found, rules) if any(values)]
+    heads = {"unpaired, 1.96", "unpaired, t", "paired, t"}
+    kinds = iter(["equal pairs called different by"] * 3 + ["real pairs called different by"] * 3)
+    named = [(f"{next(kinds)} {label}" if label in heads else label, values) for label, values in rows]
+    return [(_GRADED[rule.by], rule.n) for rule in rules], named
 
 
 def _findings(found: Methodology, rules: Sequence[Rule]) -> Iterable[tuple[str, list[str]]]:

@@ -2,8 +2,9 @@
 
 CSV: UTF-8, a header, every text in quotes (with its line breaks), numbers and `true`/`false` bare, lists as JSON, and nothing at
 all where nothing is known, so that an unknown text and an empty one (`""`) stay apart. A text that a spreadsheet could take
-for a formula, since it begins with = + - @ (in any width), a tab or a line break, gets an apostrophe in front, and so does one
-that begins with an apostrophe: who reads the file takes one apostrophe from the front of a text, and has it as it was.
+for a formula, since it begins with = + - @ (in any width), also behind blanks and characters that nobody sees, or with a tab
+or a line break, gets an apostrophe in front, and so does one that begins with an apostrophe: who reads the file takes one
+apostrophe from the front of a text, and has it as it was.
 
 A folder is written beside its place and moved there when it is complete; what is there is never replaced unasked.
 """
@@ -14,6 +15,7 @@ import json
 import os
 import shutil
 import tempfile
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -25,7 +27,10 @@ from bakeoff.report.run_columns import COLUMNS, Column
 from bakeoff.report.run_tables import Row, RunTables, Value
 
 Format = Literal["csv", "parquet"]
-_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n", "'")
+_FORMULA = frozenset("=+-@＝＋－＠")
+_MARKED = ("\t", "\r", "\n", "'")
+_UNSEEN = frozenset({"Cc", "Cf"})
+"""Categories of characters that nobody sees, the byte order mark among them: some programs skip them."""
 _BATCH = 1_000
 
 
@@ -117,6 +122,8 @@ def _csv_writer(*, guard: bool) -> _Writer:
 def _cell(value: Value, *, guard: bool) -> str:
     r"""Return a value as CSV.
 
+    >>> _cell(" \ufeff=1+1", guard=True), _cell("a=1", guard=True)
+    ('"\' \ufeff=1+1"', '"a=1"')
     >>> _cell("=1+1", guard=True), _cell(None, guard=True), _cell("", guard=True), _cell(-0.5, guard=True), _cell(True, guard=True)
     ('"\'=1+1"', '', '""', '-0.5', 'true')
     """
@@ -127,10 +134,18 @@ def _cell(value: Value, *, guard: bool) -> str:
     if isinstance(value, int | float):
         return repr(value)
     text = whole_characters(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    if guard and text.startswith(_FORMULA):
+    if guard and _may_be_formula(text):
         text = f"'{text}"
     quoted = text.replace('"', '""')
     return f'"{quoted}"'
+
+
+def _may_be_formula(text: str) -> bool:
+    """Tell whether a spreadsheet could take a text for a formula, or for one that is marked already."""
+    if text.startswith(_MARKED):
+        return True
+    first = next((it for it in text if not (it.isspace() or unicodedata.category(it) in _UNSEEN)), "")
+    return first in _FORMULA
 
 
 def _parquet_writer() -> _Writer:

@@ -134,7 +134,7 @@ RULES: tuple[AlertRule, ...] = (
         for_s=0,
         severity="critical",
         summary="{model} writes worse {content_type} texts than in the run that chose it ({measure})",
-        advice="Other requests than the run's briefs have the same effect: read the gated texts, then run a bake-off on briefs like today's.",
+        advice="Other requests than the run's briefs have the same effect: read the gated texts, then run a bake-off on briefs like today's. `bakeoff serve acknowledge` closes this.",
     ),
     AlertRule(
         "BakeoffFallbacksServe",
@@ -153,6 +153,14 @@ RULES: tuple[AlertRule, ...] = (
         severity="warning",
         summary="a stand-in wrote {value} of the answers of {route}",
         advice="The model that earned this route does not serve it; the alerts beside this one say why.",
+    ),
+    AlertRule(
+        "BakeoffSettingsRefused",
+        Condition(Now("bakeoff_config_refused", by=()), "==", 1),
+        for_s=60,
+        severity="warning",
+        summary="settings or keys that were written while the gateway runs are not in force",
+        advice="They are wrong: /status and the log say where. What was in force before still is.",
     ),
     AlertRule(
         "BakeoffDearerThanCloud",

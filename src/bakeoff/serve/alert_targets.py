@@ -14,7 +14,6 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Protocol
 
-import aiohttp
 from yarl import URL
 
 from bakeoff.serve.alerting import Notice
@@ -55,6 +54,8 @@ class Webhook:
 
     async def tell(self, message: dict[str, Any]) -> None:
         """POST it as JSON; any answer but 2xx is a failure."""
+        import aiohttp
+
         timeout = aiohttp.ClientTimeout(total=WITHIN_S)
         async with aiohttp.ClientSession(timeout=timeout) as session, session.post(self.url, json=message) as answer:
             answer.raise_for_status()
@@ -123,6 +124,8 @@ async def tell_all(targets: Sequence[Target], message: dict[str, Any]) -> None:
 
 
 async def _tell(target: Target, message: dict[str, Any]) -> None:
+    import aiohttp
+
     for attempt in range(1, ATTEMPTS + 1):
         try:
             await target.tell(message)

@@ -63,6 +63,11 @@ class AlertWatch:
         """What fires now."""
         return self._book.firing
 
+    def change(self, targets: Sequence[Target], every_s: float) -> None:
+        """Tell these from now on, and look so often from the next look on."""
+        self._targets = targets
+        self._every_s = every_s
+
     def begin(self, where: str) -> None:
         """Look from now on, in the running event loop; `where` is the gateway's URL."""
         self._where = where

@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,17 +33,20 @@ from bakeoff.serve.evidence import EvidenceHeaders
 from bakeoff.serve.intake import Intake, read_completion
 from bakeoff.serve.lease import Ending, Leasing, Refused
 from bakeoff.serve.metrics import GatewayMetrics, Happened
-from bakeoff.serve.outlet import ClientGone, Outlet, hang_up
+from bakeoff.serve.outlet import HANG_UP, ClientGone, Outlet
 from bakeoff.serve.plan import ServingPlan
 from bakeoff.serve.quality_sampling import QualitySampling, content_type_of
+from bakeoff.serve.refusals import RequestRefused, UpstreamFailed, as_error
+from bakeoff.serve.response_cache import Given, ResponseCache, key_of, wants_fresh
 from bakeoff.serve.router import Chosen, NoSuchModel, Router
 from bakeoff.serve.settings import WaitingSettings
 from bakeoff.serve.spending import Spending
-from bakeoff.serve.upstream import Asked, Exchange, Pools, RequestRefused, UpstreamFailed, exchange, scaled
+from bakeoff.serve.upstream import Asked, Exchange, Pools, exchange, scaled
 
 log = logging.getLogger(__name__)
 
 _DONE = b"data: [DONE]\n\n"
+CACHE_HEADER = b"x-bakeoff-cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +64,19 @@ class Service:
     waiting: WaitingSettings
     clock: Clock
     write_s: float
+    cache: ResponseCache | None = None
 
 
 @dataclass(slots=True)
 class Call:
-    """One request under way."""
+    """One request under way. `key` is that of its answer in the cache, None where that is not kept."""
 
     asked: Asked
     chosen: Chosen
     outlet: Outlet
     happened: Happened
     failures: list[GatewayError] = field(default_factory=list)
+    key: bytes | None = None
 
 
 class CompletionEndpoint:
@@ -94,14 +99,47 @@ class CompletionEndpoint:
         outlet = Outlet(send, (), streams=streams, write_s=self._service.write_s)
         happened = Happened(self._path, chosen.route, chosen.order[0], begun)
         call = Call(self._asked(body, size, streams=streams), chosen, outlet, happened)
-        await self._watched(call, receive)
+        if self._service.cache is not None and await self._repeated(call, self._service.cache, scope):
+            return
+        await self._watched(call, scope["extensions"][HANG_UP]["call"])
+
+    async def _repeated(self, call: Call, cache: ResponseCache, scope: Scope) -> bool:
+        """Give the answer that was given before, if the same was asked for; tell whether it was."""
+        if wants_fresh(scope["headers"]):
+            return False
+        model = call.chosen.order[0]
+        call.key = key_of(self._path, call.chosen.route, model, self._for_model(call.asked, model).body)
+        if call.key is None:
+            return False
+        given, outlet = cache.find(call.key, model), call.outlet
+        if given is None:
+            outlet.general = ((CACHE_HEADER, b"miss"),)
+            outlet.kept = [] if call.asked.streams else None
+            return False
+        age_s = int(self._service.clock.monotonic_s() - given.at_s)
+        headers = (*given.headers, (CACHE_HEADER, b"hit"), (b"age", str(age_s).encode()))
+        with contextlib.suppress(ClientGone):
+            if call.asked.streams:
+                await outlet.begin_stream(headers)
+                await outlet.end_stream(given.body)
+            else:
+                await outlet.whole(given.body, headers)
+        outlet.close()
+        return True
+
+    def _keep(self, call: Call, model: str, body: bytes) -> None:
+        """Keep an answer of the route's own model for the next one who asks the same."""
+        cache, chosen = self._service.cache, call.chosen
+        if cache is not None and call.key is not None and model == chosen.order[0]:
+            now = self._service.clock.monotonic_s()
+            cache.keep(call.key, Given(model, body, self._service.evidence.of(chosen, model), now))
 
     def _asked(self, body: dict[str, Any], size: int, *, streams: bool) -> Asked:
         waiting = self._service.waiting
         usual = Deadlines(first_token_s=waiting.first_token_s, stall_s=waiting.stall_s, total_s=waiting.total_s)
         return Asked(self._path, body, scaled(usual, size, waiting.first_token_per_1000_s), streams)
 
-    async def _watched(self, call: Call, receive: Receive) -> None:
+    async def _watched(self, call: Call, on_hang_up: Callable[[Callable[[], None] | None], None]) -> None:
         """Answer, unless the client hangs up before the end; then everything is left at once."""
         task = asyncio.current_task()
         gone = False
@@ -112,13 +150,12 @@ class CompletionEndpoint:
                 gone = True
                 task.cancel()
 
-        async def watch() -> None:
-            await hang_up(receive)
+        def hung_up() -> None:
             if not call.outlet.finished:
                 leave()
 
         call.outlet.on_stuck = leave
-        watcher = asyncio.create_task(watch())
+        on_hang_up(hung_up)
         self._service.metrics.begin()
         try:
             await self._answer(call)
@@ -130,7 +167,7 @@ class CompletionEndpoint:
         except ClientGone:
             gone = True
         finally:
-            watcher.cancel()
+            on_hang_up(None)
             await call.outlet.stop_comments()
             call.outlet.close()
             if gone:
@@ -196,7 +233,7 @@ class CompletionEndpoint:
                     await self._refuse(call, model, refused)
                 except UpstreamFailed as failed:
                     ending = failed.ending
-                    raise _as_error(failed) from failed
+                    raise as_error(failed) from failed
                 except ClientGone:
                     ending = "cancelled"
                     raise
@@ -225,35 +262,39 @@ class CompletionEndpoint:
         Raises:
             UpstreamFailed: it broke, and the client has seen nothing of it.
         """
-        held = await answer.begin()
-        call.happened.first_token_s = self._service.clock.monotonic_s()
+
+        def begun() -> None:
+            call.happened.first_token_s = self._service.clock.monotonic_s()
+
         headers = self._service.evidence.of(call.chosen, model)
         if call.asked.streams:
-            return await self._stream(call, answer, held, headers)
-        async for _ in answer.pieces() if answer.whole is None else _nothing():
-            pass
+            held = await answer.begin()
+            begun()
+            return await self._stream(call, model, answer, held)
+        await answer.to_the_end(begun)
         body = self._whole(answer, chat=call.asked.chat)
         call.happened.count(answer.relay)
         await call.outlet.whole(body, headers)
+        self._keep(call, model, body)
         call.happened.outcome = "answered"
         return "answered"
 
     def _whole(self, answer: Exchange, *, chat: bool) -> bytes:
         if answer.whole is not None:
-            answer.relay.usage = _read_whole(answer).get("usage") or {}
+            answer.relay.usage = answer.completion().get("usage") or {}
             return answer.whole
         try:
             return json.dumps(assemble(answer.relay.kept, chat=chat)).encode()
         except ValueError as error:
             raise answer.failed(f"sent a stream that is no completion: {error}") from error
 
-    async def _stream(self, call: Call, answer: Exchange, held: bytes, headers: Any) -> Ending:
+    async def _stream(self, call: Call, model: str, answer: Exchange, held: bytes) -> Ending:
         outlet = call.outlet
         if answer.whole is not None:
-            whole = _read_whole(answer)
+            whole = answer.completion()
             held = as_event(as_chunk(whole, chat=call.asked.chat)) + _DONE
             answer.relay.usage = whole.get("usage") or {}
-        await outlet.begin_stream(headers)
+        await outlet.begin_stream(self._service.evidence.of(call.chosen, model))
         try:
             await outlet.write(held)
             if answer.whole is None:
@@ -266,8 +307,10 @@ class CompletionEndpoint:
         except UpstreamFailed as failed:
             call.happened.fail("upstream_failed", "broken")
             log.warning("on route %s, in the middle of an answer: %s", call.chosen.route, failed.message)
-            await outlet.error(_as_error(failed))
+            await outlet.error(as_error(failed))
             return failed.ending
+        if outlet.kept is not None:
+            self._keep(call, model, b"".join(outlet.kept))
         call.happened.outcome = "answered"
         return "answered"
 
@@ -281,33 +324,3 @@ class CompletionEndpoint:
             await call.outlet.end_stream(as_event(error))
         else:
             await call.outlet.whole(refused.body, headers, refused.status)
-
-
-async def _nothing() -> Any:
-    return
-    yield
-
-
-def _read_whole(answer: Exchange) -> Mapping[str, Any]:
-    """Return an answer that came in one piece.
-
-    Raises:
-        UpstreamFailed: it is no completion.
-    """
-    try:
-        value = json.loads(answer.whole or b"")
-    except (ValueError, RecursionError):
-        value = None
-    choices = value.get("choices") if isinstance(value, dict) else None
-    if not isinstance(value, dict) or value.get("error") or not isinstance(choices, list) or not choices:
-        raise answer.failed("sent something that is no completion")
-    if not all(isinstance(choice, dict) for choice in choices):
-        raise answer.failed("sent a choice that is no object")
-    return value
-
-
-def _as_error(failed: UpstreamFailed) -> GatewayError:
-    after = RETRY_AFTER_S if failed.retry_after_s is None else failed.retry_after_s
-    if failed.busy:
-        return GatewayError(429, failed.message, code="upstream_busy", retry_after_s=after)
-    return GatewayError(502, failed.message, code="upstream_failed", retry_after_s=after)

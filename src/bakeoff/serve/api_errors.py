@@ -7,8 +7,10 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
+from bakeoff.engines.answer import error_message, excerpt
+from bakeoff.engines.http_errors import without
 from bakeoff.engines.openai_protocol import ApiError
-from bakeoff.serve.lease import BreakerOpen, LoadFailed, LoadTooLong, QueueFull, Refused, Stopping
+from bakeoff.serve.lease import BreakerOpen, LoadFailed, LoadTooLong, NotServed, QueueFull, Refused, Stopping
 
 QUEUE_FULL = "queue_full"
 RETRY_AFTER_S = 5
@@ -20,6 +22,7 @@ _REFUSALS: Mapping[type[Refused], tuple[int, str, str]] = {
     BreakerOpen: (503, "model_resting", "{model} failed too often, and is left alone for a while"),
     LoadFailed: (503, "model_not_loaded", "{model} could not be loaded"),
     Stopping: (503, "gateway_stopping", "the gateway ends"),
+    NotServed: (503, "model_not_served", "{model} is no longer served: ask again for what serves now"),
 }
 
 
@@ -55,6 +58,22 @@ def as_refusal(error: Refused, model: str) -> GatewayError:
     status, code, said = _REFUSALS.get(type(error), (503, "model_not_available", "{model} cannot be had now"))
     after = RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
     return GatewayError(status, said.format(model=model), code=code, retry_after_s=after)
+
+
+def in_our_shape(body: bytes, key: str | None) -> bytes:
+    """Return the body of another server's error in OpenAI's shape, without our key there."""
+    text = without(body.decode(errors="replace"), key)
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    error = value.get("error") if isinstance(value, dict) else None
+    if isinstance(error, dict) and isinstance(error.get("message"), str):
+        known = {"type": "invalid_request_error", "param": None, "code": None}
+        return json.dumps({"error": known | error}).encode()
+    said = error_message(value) if value is not None else excerpt(text) or "the request was refused"
+    shaped = {"message": said, "type": "invalid_request_error", "param": None, "code": None}
+    return json.dumps({"error": shaped}).encode()
 
 
 def error_response(error: ApiError, headers: Mapping[str, str] | None = None) -> Response:

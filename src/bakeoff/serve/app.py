@@ -9,6 +9,8 @@
 | GET  /health                        | 200 while this process answers                                              |
 | GET  /ready                         | 200 while requests are taken, 503 once the gateway ends                     |
 | GET  /metrics, /status, /alerts     | numbers for Prometheus, for `bakeoff top`, and what is wrong (`monitor`)    |
+| POST /quality/acknowledge           | which drops of quality are watched for anew                                 |
+| GET  /openapi.json                  | what all of these take and answer (`openapi`)                               |
 | GET  /                              | the status page                                                             |
 
 All else is an error in OpenAI's shape.
@@ -17,6 +19,7 @@ All else is an error in OpenAI's shape.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -30,6 +33,7 @@ from bakeoff.core.plain import printable
 from bakeoff.engines.openai_protocol import ApiError
 from bakeoff.serve.answering import CompletionEndpoint, Service
 from bakeoff.serve.api_errors import GatewayError, error_response
+from bakeoff.serve.api_keys import KeyRing
 from bakeoff.serve.classifier import Classifier
 from bakeoff.serve.cost_terms import CostTerms
 from bakeoff.serve.door import Door
@@ -42,8 +46,9 @@ from bakeoff.serve.monitor import Monitor
 from bakeoff.serve.outlet import ClientGone
 from bakeoff.serve.page import PAGE_HEADERS, status_page
 from bakeoff.serve.plan import ServingPlan
+from bakeoff.serve.response_cache import ResponseCache
 from bakeoff.serve.router import Router
-from bakeoff.serve.settings import ServeSettings
+from bakeoff.serve.settings import CacheSettings, ServeSettings
 from bakeoff.serve.upstream import Pools
 
 log = logging.getLogger(__name__)
@@ -54,9 +59,9 @@ _CLIENT_GONE = 499
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Secrets, from the environment: what clients must show, what the endpoint for embeddings wants, where alerts go."""
+    """Secrets: what clients must show (hashed), what the endpoint for embeddings wants, where alerts go."""
 
-    clients: str | None = None
+    clients: KeyRing = KeyRing()  # noqa: RUF009 - nothing changes it
     embeddings: str | None = None
     alerts: str | None = None
 
@@ -73,31 +78,35 @@ class Gateway:
         keys: Keys | None = None,
         terms: CostTerms | None = None,
     ) -> None:
-        self._plan = plan
         self._leasing = leasing
+        self._clock = clock
         self._started = int(clock.now().timestamp())
         self._pools = Pools()
-        server, keys = settings.server, keys or Keys()
+        self._cache: ResponseCache | None = None
+        self._classifier = Classifier.load()
+        keys = keys or Keys()
         self.monitor = Monitor(plan, leasing, settings, clock, terms or CostTerms(), keys.alerts)
         self.metrics = self.monitor.metrics
-        intake = Intake(server.max_body_bytes, server.body_s)
-        self._embeddings = EmbeddingsEndpoint(settings.embeddings, keys.embeddings, intake, settings.waiting.total_s)
-        service = Service(
-            plan=plan,
-            router=Router(plan, Classifier.load()),
-            leasing=leasing,
-            pools=self._pools,
-            metrics=self.metrics,
-            spending=self.monitor.spending,
-            quality=self.monitor.quality,
-            evidence=EvidenceHeaders(plan),
-            waiting=settings.waiting,
-            clock=clock,
-            write_s=server.write_s,
-        )
+        self._left: list[EmbeddingsEndpoint] = []
+        self._embeddings = _embeddings(settings, keys)
+        self._embedding_by = (settings.embeddings, settings.server, settings.waiting.total_s)
+        app = self._application(plan, settings)
         self._door = Door(
-            self._routes(service, intake), (server.host, *server.allowed_hosts), keys.clients, self.metrics.reject
+            app, _names(settings), keys.clients, self.monitor.key_uses, clock.monotonic_s, self.metrics.reject
         )
+
+    def reconfigure(self, plan: ServingPlan, settings: ServeSettings, keys: Keys, terms: CostTerms) -> None:
+        """Answer by these from now on. Requests under way end as they began, with the plan that they began under."""
+        self.monitor.reconfigure(plan, settings, terms, keys.alerts)
+        embedding_by = (settings.embeddings, settings.server, settings.waiting.total_s)
+        if embedding_by != self._embedding_by:
+            self._left.append(self._embeddings)  # requests may be under way there
+            self._embeddings, self._embedding_by = _embeddings(settings, keys), embedding_by
+        self._door.change(self._application(plan, settings), _names(settings), keys.clients)
+
+    def change_keys(self, keys: KeyRing) -> None:
+        """Have these keys open from now on."""
+        self._door.change_keys(keys)
 
     @property
     def asgi(self) -> ASGIApp:
@@ -116,9 +125,28 @@ class Gateway:
         """Watch no more, and close every connection to upstreams."""
         await self.monitor.close()
         await self._pools.close()
-        await self._embeddings.close()
+        for embeddings in (self._embeddings, *self._left):
+            await embeddings.close()
 
-    def _routes(self, service: Service, intake: Intake) -> Starlette:
+    def _application(self, plan: ServingPlan, settings: ServeSettings) -> Starlette:
+        """Return what answers under one plan and its settings."""
+        self._plan = plan
+        self._pools.as_asked = settings.endpoints.plain == "as_asked"
+        intake = Intake(settings.server.max_body_bytes, settings.server.body_s)
+        service = Service(
+            plan=plan,
+            router=Router(plan, self._classifier),
+            leasing=self._leasing,
+            pools=self._pools,
+            metrics=self.metrics,
+            spending=self.monitor.spending,
+            quality=self.monitor.quality,
+            evidence=EvidenceHeaders(plan),
+            waiting=settings.waiting,
+            clock=self._clock,
+            write_s=settings.server.write_s,
+            cache=self._new_cache(settings.cache),
+        )
         return Starlette(
             routes=[
                 Route(
@@ -131,6 +159,7 @@ class Gateway:
                 Route("/health", self._health),
                 Route("/ready", self._ready),
                 *self.monitor.routes(),
+                Route("/openapi.json", self._openapi),
                 Route("/", self._page),
             ],
             exception_handlers={
@@ -141,6 +170,15 @@ class Gateway:
                 500: _internal_error,
             },
         )
+
+    def _new_cache(self, settings: CacheSettings) -> ResponseCache | None:
+        """Return an empty cache in the place of one that there was: under another plan the same may be answered otherwise."""
+        if self._cache is not None:
+            self.metrics.registry.unregister(self._cache)
+        self._cache = ResponseCache(settings.max_bytes, settings.max_entries) if settings.enabled else None
+        if self._cache is not None:
+            self.metrics.registry.register(self._cache)
+        return self._cache
 
     async def _models(self, _request: Request) -> Response:
         return JSONResponse(list_models(self._plan, self._leasing.snapshot(), self._started))
@@ -161,10 +199,18 @@ class Gateway:
             return JSONResponse({"status": "ending"}, 503)
         return JSONResponse({"status": "ready", "run": self._plan.run_id})
 
+    async def _openapi(self, _request: Request) -> Response:
+        from bakeoff.serve.openapi import document  # who never asks for it need not hold it
+
+        return JSONResponse(document(locked=self._door.locked))
+
     async def _page(self, request: Request) -> Response:
         address = f"{request.url.scheme}://{request.url.netloc}"
-        streams = self.monitor.quality.snapshot()["streams"]
-        page = status_page(self._plan, self._leasing.snapshot(), address, self.monitor.alerts.firing, streams)
+        monitor = self.monitor
+        streams = monitor.quality.snapshot()["streams"]
+        page = status_page(
+            self._plan, self._leasing.snapshot(), address, monitor.alerts.firing, streams, monitor.config.snapshot()
+        )
         return HTMLResponse(page, headers=PAGE_HEADERS)
 
     async def _api_error(self, _request: Request, error: Exception) -> Response:
@@ -181,9 +227,19 @@ async def _client_gone(_request: Request, _error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     status = int(getattr(error, "status_code", 404))
     message = f"there is no {request.method} {printable(request.url.path[:200])} here"
-    return error_response(ApiError(status, message, code="unknown_url"))
+    allowed: Mapping[str, str] = getattr(error, "headers", None) or {}  # a 405 says which methods there are
+    return error_response(ApiError(status, message, code="unknown_url"), allowed)
 
 
 async def _internal_error(_request: Request, error: Exception) -> Response:
     log.error("a request failed by a fault of the gateway", exc_info=error)
     return error_response(ApiError(500, "the gateway failed; its log says how", code="internal_error"))
+
+
+def _embeddings(settings: ServeSettings, keys: Keys) -> EmbeddingsEndpoint:
+    intake = Intake(settings.server.max_body_bytes, settings.server.body_s)
+    return EmbeddingsEndpoint(settings.embeddings, keys.embeddings, intake, settings.waiting.total_s)
+
+
+def _names(settings: ServeSettings) -> tuple[str, ...]:
+    return settings.server.host, *settings.server.allowed_hosts

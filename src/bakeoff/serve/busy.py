@@ -20,10 +20,17 @@ class BusyTime:
     """
 
     def __init__(self, devices: Mapping[str, str]) -> None:
-        self._devices = devices
-        self._seconds = dict.fromkeys(devices, 0.0)
-        self._busy: dict[str, Counter[str]] = {device: Counter() for device in devices.values()}
+        self._devices: dict[str, str] = {}
+        self._seconds: dict[str, float] = {}
+        self._busy: dict[str, Counter[str]] = {}
         self._since: dict[str, float] = {}
+        self.know(devices)
+
+    def know(self, devices: Mapping[str, str]) -> None:
+        """Count these models, too. One that is known stays on its device: requests of it may be under way there."""
+        for model, device in devices.items():
+            self._busy.setdefault(self._devices.setdefault(model, device), Counter())
+            self._seconds.setdefault(model, 0.0)
 
     def enter(self, model: str, now: float) -> None:
         """A request begins to use a model; `now` is in seconds of a clock that only goes forward."""

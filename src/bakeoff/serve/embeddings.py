@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
-import aiohttp
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from bakeoff.engines.http_errors import without
-from bakeoff.serve.api_errors import GatewayError
+from bakeoff.engines.http_errors import retry_after_s
+from bakeoff.serve.api_errors import RETRY_AFTER_S, GatewayError, in_our_shape
 from bakeoff.serve.intake import Intake, read_body, read_json
 from bakeoff.serve.settings import EmbeddingsSettings
 
+if TYPE_CHECKING:
+    import aiohttp
+
 MAX_ANSWER_BYTES = 64 * 2**20
+_CLIENTS_MISTAKES = frozenset({400, 404, 413, 422})
 
 
 class EmbeddingsEndpoint:
@@ -47,6 +51,8 @@ class EmbeddingsEndpoint:
         await response(scope, receive, send)
 
     async def _ask(self, settings: EmbeddingsSettings, body: dict[str, object]) -> Response:
+        import aiohttp
+
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=self._within_s, sock_connect=5.0),
@@ -55,20 +61,39 @@ class EmbeddingsEndpoint:
         headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
+        try:
+            data = json.dumps(body).encode()
+        except RecursionError:  # arrays within arrays, so deep that they could just be read
+            raise GatewayError(400, "the body is nested too deeply", code="invalid_json") from None
         url = f"{settings.endpoint.rstrip('/')}/embeddings"
         try:
-            async with self._session.post(
-                url, data=json.dumps(body).encode(), headers=headers, allow_redirects=False
-            ) as answer:
-                if answer.status in {401, 403} or 300 <= answer.status < 400:
-                    raise GatewayError(
-                        502, "the endpoint for embeddings refuses the gateway", code="upstream_failed", retry_after_s=5
-                    )
-                content = await answer.content.read(MAX_ANSWER_BYTES)
-                if answer.status != 200:
-                    content = without(content.decode(errors="replace"), self._key).encode()
-                return Response(content, answer.status, media_type=answer.content_type)
+            async with self._session.post(url, data=data, headers=headers, allow_redirects=False) as answer:
+                return self._passed_on(answer, await answer.content.read(MAX_ANSWER_BYTES))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise GatewayError(
                 502, "the endpoint for embeddings does not answer", code="upstream_failed", retry_after_s=5
             ) from error
+
+    def _passed_on(self, answer: aiohttp.ClientResponse, content: bytes) -> Response:
+        """Return what a client gets of the endpoint's answer.
+
+        Raises:
+            GatewayError: it is none.
+        """
+        if answer.status in _CLIENTS_MISTAKES:
+            return Response(in_our_shape(content, self._key), answer.status, media_type="application/json")
+        if answer.status == 429:
+            after = retry_after_s(answer.headers)
+            raise GatewayError(
+                429, "the endpoint for embeddings is busy", code="upstream_busy", retry_after_s=after or RETRY_AFTER_S
+            )
+        try:
+            whole = isinstance(json.loads(content), dict)
+        except (ValueError, RecursionError):
+            whole = False
+        if answer.status == 200 and whole:
+            return Response(content, media_type="application/json")
+        said = "gives no JSON object" if answer.status == 200 else f"fails or refuses the gateway ({answer.status})"
+        raise GatewayError(
+            502, f"the endpoint for embeddings {said}", code="upstream_failed", retry_after_s=RETRY_AFTER_S
+        )

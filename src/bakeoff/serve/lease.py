@@ -46,6 +46,10 @@ class Stopping(Refused):
     """The gateway ends."""
 
 
+class NotServed(Refused):
+    """The model is no longer served: the plan has changed since the request came."""
+
+
 @dataclass(frozen=True, slots=True)
 class Upstream:
     """Where a leased request goes: a Unix socket or a base URL (`http://host/v1`), the model's name there, a key.
@@ -78,7 +82,6 @@ class Leasing(Protocol):
 
         Raises:
             Refused: one of its kinds.
-            KeyError: no such model is served.
         """
         ...
 

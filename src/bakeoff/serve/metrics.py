@@ -153,7 +153,7 @@ class GatewayMetrics:
             registry=self.registry,
         )
         self._over: dict[tuple[str, str, str, str], Counter] = {}
-        self._begin_at_zero(plan)
+        self.expect(plan)
         self._rejected = Counter(
             "bakeoff_rejected_requests",
             "Requests that were refused before any model was asked.",
@@ -167,7 +167,7 @@ class GatewayMetrics:
     ) -> Histogram:
         return Histogram(name, help_text, labels, buckets=buckets, registry=self.registry)
 
-    def _begin_at_zero(self, plan: ServingPlan) -> None:
+    def expect(self, plan: ServingPlan) -> None:
         """Have every series that may come there from the beginning: the first event of one that appears with it is not seen."""
         routes = {name: route.order for name, route in (*plan.routes.items(), (GENERAL, plan.general))}
         orders = [*routes.items(), *((NAMED, (model.id,)) for model in plan.models)]

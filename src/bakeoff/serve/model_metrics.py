@@ -57,7 +57,7 @@ class ModelMetrics(Collector):
 
     def __init__(self, leasing: Leasing, predicted: Mapping[str, int | None]) -> None:
         self._leasing = leasing
-        self._predicted = predicted
+        self.predicted = predicted
 
     def describe(self) -> list[Metric]:
         """Name nothing before it is asked for."""
@@ -75,7 +75,7 @@ class ModelMetrics(Collector):
         yield _one_hot("bakeoff_breaker_state", "breaker", BREAKER_STATES, breakers)
         for field, (metric, text) in _OF_MODEL.items():
             yield _gauge(metric, text, {name: of.get(field) for name, of in models.items()})
-        known = {name: need for name, need in self._predicted.items() if name in models}
+        known = {name: need for name, need in self.predicted.items() if name in models}
         yield _gauge("bakeoff_model_predicted_bytes", "Memory that was predicted at most.", known)
         for metric, (text, label, fields) in _COUNTS.items():
             counter = CounterMetricFamily(metric, text, labels=("model", label))

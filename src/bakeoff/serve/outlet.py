@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 
-from starlette.types import Message, Receive, Send
+from starlette.types import Message, Send
 
 from bakeoff.engines.openai_protocol import ApiError, as_event
 from bakeoff.serve.api_errors import error_response
@@ -25,6 +25,10 @@ STREAM_HEADERS: Headers = (
 PENDING: Headers = ((b"x-bakeoff-pending", b"1"),)
 JSON_HEADERS: Headers = ((b"content-type", b"application/json"),)
 LOADING = b": loading\n\n"
+HANG_UP = "bakeoff.hang_up"
+"""The name of what the server adds to a request's scope (an ASGI extension): its `call` takes what is to be called once the client hangs up.
+Waiting for that with `receive` takes a task of its own for every request.
+"""
 
 
 class ClientGone(Exception):
@@ -34,12 +38,12 @@ class ClientGone(Exception):
 class Outlet:
     """The client's side of one completion. `general` are the headers that any answer to it has.
 
-    `on_stuck` is called when a write takes longer than `write_s`: the client does not read.
+    `kept` collects what is written of a stream's answer, where it is a list. `on_stuck` is called when a write takes longer than `write_s`: the client does not read.
     """
 
     def __init__(self, send: Send, general: Headers, *, streams: bool, write_s: float) -> None:
         self._send = send
-        self._general = general
+        self.general = general
         self._streams = streams
         self._write_s = write_s
         self._commenting: asyncio.Task[None] | None = None
@@ -48,6 +52,7 @@ class Outlet:
         self._writing_since: float | None = None
         self._guard: asyncio.TimerHandle | None = None
         self.on_stuck: Callable[[], None] | None = None
+        self.kept: list[bytes] | None = None
         self.opened = False
         self.finished = False
 
@@ -96,6 +101,8 @@ class Outlet:
             ClientGone: nobody reads.
         """
         if data:
+            if self.kept is not None:
+                self.kept.append(data)
             await self._write(data)
 
     async def end_stream(self, last: bytes = b"") -> None:
@@ -138,7 +145,7 @@ class Outlet:
 
     async def _start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         self.opened = True
-        start = {"type": "http.response.start", "status": status, "headers": [*headers, *self._general]}
+        start = {"type": "http.response.start", "status": status, "headers": [*headers, *self.general]}
         await self._deliver(start)
 
     async def _write(self, data: bytes) -> None:
@@ -168,9 +175,3 @@ class Outlet:
         if self._guard is not None:
             self._guard.cancel()
             self._guard = None
-
-
-async def hang_up(receive: Receive) -> None:
-    """Return when the client is gone."""
-    while (await receive())["type"] != "http.disconnect":
-        continue

@@ -50,8 +50,12 @@ def status_page(
     address: str,
     alerts: Sequence[Notice] = (),
     streams: Sequence[Mapping[str, Any]] = (),
+    config: Mapping[str, Any] | None = None,
 ) -> str:
-    """Return the page; `alerts` are those that fire, `streams` the grades that are watched (`QualityWatch.snapshot`)."""
+    """Return the page; `alerts` are those that fire, `streams` the grades that are watched (`QualityWatch.snapshot`).
+
+    `config` says whether the settings in force are those written last (`ConfigState.snapshot`).
+    """
     source = "no run: routes as configured" if plan.run_id is None else f"run {plan.run_id}, suite {plan.suite or '-'}"
     routes = {**plan.routes, GENERAL: plan.general}
     names = ("request this model", "served by", "score", "how sure", "stands in")
@@ -61,6 +65,7 @@ def status_page(
     body = [
         "<h1>bakeoff serve</h1>",
         f"<p><code>{_text(address)}/v1</code> · {_text(source)} · {_text(memory)}</p>",
+        *_config(config or {}),
         *(["<h2>What is wrong</h2>", *map(_alert, alerts)] if alerts else ["<p class=ready>No alert fires.</p>"]),
         "<h2>Routes</h2>",
         _table(names, (_route_row(plan, name, route) for name, route in routes.items()), numbers={2}),
@@ -81,6 +86,20 @@ def status_page(
 
 def _alert(notice: Notice) -> str:
     return f"<p><b class=failed>{_text(notice.severity)}</b> {_text(notice.summary)} <span class=dim>{_text(notice.advice)}</span></p>"
+
+
+def _config(config: Mapping[str, Any]) -> list[str]:
+    """Return what is to be said of settings that are not in force."""
+    said = []
+    if config.get("refused"):
+        since = _text(config["in_force_since"][:19].replace("T", " "))
+        said.append(
+            f"<p><b class=failed>new settings refused</b> {_text(config['refused'])} "
+            f"<span class=dim>In force are those read at {since}.</span></p>"
+        )
+    if config.get("needs_restart"):
+        said.append(f"<p><b>after a restart</b> {_text(', '.join(config['needs_restart']))}</p>")
+    return said
 
 
 def _quality(streams: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -21,6 +21,7 @@ class ServedModel(Record):
 
     `need_high_bytes` is the upper bound that it is admitted on (None for endpoints of others, which take nothing of the
     budget), `peak_memory_bytes` what was measured. Seconds and tokens/s are medians of the run, None where nobody measured.
+    `device` and `dtype` are what was seen to do the work.
     """
 
     candidate: Candidate
@@ -34,6 +35,9 @@ class ServedModel(Record):
     tokens_per_s_high: float | None = None
     tokens_per_s_concurrency: int | None = None
     quality: Estimate | None = None
+    by_content_type: Mapping[str, Estimate] = Field(default_factory=dict)
+    device: str | None = None
+    dtype: str | None = None
 
     @property
     def id(self) -> str:
@@ -62,10 +66,14 @@ class ServedRoute(Record):
 
 
 class ServingPlan(Record):
-    """Models and routes. `general` serves what no route is known for; `run_id` is None where no run stands behind it."""
+    """Models and routes. `general` serves what no route is known for; `run_id` is None where no run stands behind it.
+
+    `suite_file` is how the run's suite is named to run it again.
+    """
 
     run_id: str | None
     suite: str | None = None
+    suite_file: str | None = None
     models: tuple[ServedModel, ...]
     routes: Mapping[str, ServedRoute] = Field(default_factory=dict)
     general: ServedRoute

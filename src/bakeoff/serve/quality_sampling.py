@@ -29,6 +29,7 @@ from bakeoff.serve.upstream import Asked, Exchange
 
 log = logging.getLogger(__name__)
 
+NO_RUN = "not watched: there is no run to hold answers against"
 _WATCHED = ("model", "content_type", "measure")
 
 
@@ -50,7 +51,7 @@ class QualitySampling(Collector):
         self._task: asyncio.Task[None] | None = None
         self._graded: Counter[tuple[str, str]] = Counter()
         self._gates: tuple[str, ...] = ()
-        self.note = "not watched: there is no run to hold answers against"
+        self.note = NO_RUN
         self._left_out: Counter[str] = Counter(backlog=0, unlike=0, failed=0)
 
     def refer_to(self, references: Iterable[LiveReference], gates: Iterable[str] = ()) -> None:
@@ -59,10 +60,19 @@ class QualitySampling(Collector):
         self._gates = tuple(gates)
         if not self._watch.snapshot():
             self.note = "not watched: the run has too few briefs of each content type (5 families of them at least)"
-        elif self._settings.share == 0:
-            self.note = "not watched: quality.share is 0"
         else:
-            self.note = f"{self._settings.share:.0%} of the answers are graded"
+            self.note = self._watching()
+
+    def change(self, settings: QualitySettings) -> None:
+        """Grade such a share from now on. Other alarm limits hold from the next `refer_to` on, and the backlog stays as long."""
+        self._settings = settings
+        self._watch.share = settings.share
+        if self._watch.snapshot():
+            self.note = self._watching()
+
+    def _watching(self) -> str:
+        share = self._settings.share
+        return f"{share:.0%} of the answers are graded" if share else "not watched: quality.share is 0"
 
     def begin(self) -> None:
         """Grade from now on, in the running event loop."""
@@ -86,6 +96,15 @@ class QualitySampling(Collector):
             self._waiting.put_nowait(_Sample(model, content_type, asked, answer.whole, answer.relay.kept))
         except asyncio.QueueFull:
             self._left_out["backlog"] += 1
+
+    def acknowledge(self) -> list[dict[str, str]]:
+        """Hold grades anew against the run where they have dropped; return where that was."""
+        found = self._watch.acknowledge()
+        for stream in found:
+            log.warning("the drop of %s in %s (%s) was acknowledged, and is watched for anew", *stream)
+        return [
+            {"candidate": each.candidate, "content_type": each.content_type, "measure": each.measure} for each in found
+        ]
 
     def snapshot(self) -> dict[str, Any]:
         """Return what is watched, as plain JSON values."""

@@ -102,11 +102,13 @@ class QualityWatch:
                 drops.append(Drop(stream, _mean(watched.recent), watched.reference))
         return drops
 
-    def reset(self) -> None:
-        """Begin anew: whoever was told has dealt with it."""
-        for watched in self._watched.values():
+    def acknowledge(self) -> list[Stream]:
+        """Begin anew with the streams that have dropped, and return them: whoever was told has dealt with it."""
+        dropped = [(stream, watched) for stream, watched in self._watched.items() if watched.detector.alarmed]
+        for _, watched in dropped:
             watched.detector.reset()
             watched.recent.clear()
+        return [stream for stream, _ in dropped]
 
     def snapshot(self) -> list[dict[str, Any]]:
         """Return every stream as plain JSON values."""

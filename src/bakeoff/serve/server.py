@@ -13,35 +13,71 @@ import json
 import signal
 import socket
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, cast
 
-import h11
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from bakeoff.core.errors import UsageError
 from bakeoff.engines.openai_protocol import ApiError
 from bakeoff.serve.api_errors import GatewayError, error_response
 from bakeoff.serve.app import Gateway
+from bakeoff.serve.outlet import HANG_UP
 from bakeoff.serve.settings import ServerSettings
 
 KEEP_ALIVE_S = 75
 """Longer than clients keep an idle connection, so that none is closed just as a request is sent on it."""
 BACKLOG = 512
+MAX_HEAD_BYTES = 1 << 16
 _CANCEL_S = 1.0
 
 
-class PatientProtocol(H11Protocol):
-    """HTTP/1.1 with a deadline for a request's head; made for a gateway's settings by `protocol_for`."""
+class Corked:
+    """A transport that sends what is written within one turn of the event loop at once: a system call costs more than all that
+    is done to make what it sends, and an answer's head and body are two writes.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send these bytes at the end of this turn."""
+        if not data:
+            return
+        if not self._held:
+            self._loop.call_soon(self._flush)
+        self._held.append(data)
+
+    def close(self) -> None:
+        """Send what is held, and close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._held:
+            held, self._held = self._held, []
+            self._transport.write(held[0] if len(held) == 1 else b"".join(held))
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """HTTP/1.1 with a deadline and a size for a request's head; made for a gateway's settings by `protocol_for`."""
 
     head_s = 10.0
     most = 1000
     _due: asyncio.TimerHandle | None = None
+    _in_request = False
+    _gone: Callable[[], None] | None = None
+    _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, unless there are too many."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", Corked(transport, self.loop)))
         if len(self.connections) > self.most:
             self._end(503, "too many connections are open", "too_many_connections")
             return
@@ -49,26 +85,52 @@ class PatientProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of a request."""
-        if self._due is None and self.conn.their_state is h11.IDLE:
+        if self.transport.is_closing():
+            return
+        self._head_bytes += 0 if self._in_request else len(data)
+        super().data_received(data)
+        if self._in_request:
+            return
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._end(431, f"the request's head is larger than {MAX_HEAD_BYTES} bytes", "head_too_large")
+        elif self._due is None and self._head_bytes and not self._answering:
             self._await_head()
-        try:
-            super().data_received(data)
-        except UnicodeDecodeError:  # a path that is no ASCII
-            self._end(400, "the request's target is not ASCII", "invalid_http")
-        if self.conn.their_state is not h11.IDLE:
-            self._stop_waiting()
+
+    def on_headers_complete(self) -> None:
+        """A request's head is here (httptools)."""
+        self._stop_waiting()
+        self._in_request, self._head_bytes = True, 0
+        self.scope["extensions"] = {HANG_UP: {"call": self._on_hang_up}}
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """A request is here to its end (httptools)."""
+        self._in_request = False
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_waiting()
         super().connection_lost(exc)
+        if self._gone is not None:
+            self._gone()
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, _msg: str) -> None:
         """Say that this is no HTTP."""
-        self._end(400, msg, "invalid_http")
+        self._end(400, "this is not HTTP/1.1 as it is written down", "invalid_http")
+
+    def _on_hang_up(self, gone: Callable[[], None] | None) -> None:
+        """Have `gone` called once the client has hung up; None for nothing any more. Requests of a connection are served in turn."""
+        self._gone = gone
+        if gone is not None and self.transport.is_closing():
+            self.loop.call_soon(gone)
 
     def _unsupported_upgrade_warning(self) -> None:
         """Be silent: uvicorn would ask to install a WebSocket library, and the gateway has no use for one."""
+
+    @property
+    def _answering(self) -> bool:
+        return getattr(self.cycle, "response_complete", True) is False  # None before the first request
 
     def _await_head(self) -> None:
         self._stop_waiting()
@@ -82,15 +144,14 @@ class PatientProtocol(H11Protocol):
             self._due = None
 
     def _end(self, status: int, message: str, code: str) -> None:
-        """Say what is wrong, where the protocol still allows it, and close the connection."""
+        """Say what is wrong, where no other answer is under way, and close the connection."""
         self._stop_waiting()
         if self.transport.is_closing():
             return
-        body = json.dumps(ApiError(status, message, code=code).body).encode()
-        headers = [("content-type", "application/json"), ("content-length", str(len(body))), ("connection", "close")]
-        with contextlib.suppress(h11.LocalProtocolError):
-            for event in (h11.Response(status_code=status, headers=headers), h11.Data(data=body), h11.EndOfMessage()):
-                self.transport.write(self.conn.send(event) or b"")
+        if not self._answering:
+            body = json.dumps(ApiError(status, message, code=code).body).encode()
+            head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+            self.transport.write(STATUS_LINE[status] + head + body)
         self.transport.close()
 
 

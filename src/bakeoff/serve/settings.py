@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,12 +19,14 @@ DEFAULT_PORT = 8080
 class ServerSettings(Record):
     """Where it listens, and what a connection may do. `allowed_hosts` are further names for the Host header.
 
+    `key_file` holds clients' keys, hashed; seen from the settings file's folder. None for the workspace's own, if it is there.
     Seconds: for a request's head, for its body, for one write to a client, for what is under way when the gateway ends.
     """
 
     host: Name = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535, strict=True)] = DEFAULT_PORT
     allowed_hosts: tuple[Name, ...] = ()
+    key_file: Name | None = None
     max_body_bytes: Annotated[int, Field(ge=1024, le=1 << 30, strict=True)] = 8 * 2**20
     max_connections: Annotated[int, Field(ge=1, le=100_000, strict=True)] = 1000
     head_s: Seconds = 10.0
@@ -46,6 +48,25 @@ class WaitingSettings(Record):
     first_token_per_1000_s: Annotated[float, Field(ge=0, le=3600, strict=True)] = 5.0
     stall_s: Seconds = 30.0
     total_s: Seconds = 1800.0
+
+
+class EndpointSettings(Record):
+    """How endpoints of others are asked for an answer that is to come in one piece.
+
+    `streamed`: for a stream that the gateway puts together, so that a stall is seen, and a server that only looks up when it
+    writes stops at the next token once the client has hung up. `as_asked`: for one piece, which is quicker where the server's
+    tokens are; only the whole answer's deadline is watched then.
+    """
+
+    plain: Literal["streamed", "as_asked"] = "streamed"
+
+
+class CacheSettings(Record):
+    """Whether answers to greedy or seeded requests are kept and given again, and how many of them at most."""
+
+    enabled: Annotated[bool, Field(strict=True)] = False
+    max_bytes: Annotated[int, Field(ge=1 << 16, le=1 << 34, strict=True)] = 64 * 2**20
+    max_entries: Annotated[int, Field(ge=1, le=10_000_000, strict=True)] = 10_000
 
 
 class EmbeddingsSettings(Record):
@@ -82,6 +103,8 @@ class ServeSettings(Record):
     server: ServerSettings = ServerSettings()
     waiting: WaitingSettings = WaitingSettings()
     keeping: Keeping = Keeping()
+    endpoints: EndpointSettings = EndpointSettings()
+    cache: CacheSettings = CacheSettings()
     embeddings: EmbeddingsSettings | None = None
     quality: QualitySettings = QualitySettings()
     alerts: AlertSettings = AlertSettings()

@@ -31,6 +31,13 @@ class Spending(Collector):
         self._written: Counter[str] = Counter()
         self._untold = 0
 
+    def change(self, terms: CostTerms) -> None:
+        """Count by these terms from now on. What a model that is gone has used stays counted: totals never fall."""
+        self.terms = terms.model_copy(
+            update={"watts": {**self.terms.watts, **terms.watts}, "devices": {**terms.devices, **self.terms.devices}}
+        )
+        self.busy.know(terms.devices)
+
     def note_tokens(self, model: str, read: int | None, written: int | None) -> None:
         """An answer was given; None where its server did not say how many tokens it took."""
         if model not in self.terms.watts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -23,11 +23,9 @@ def status_document(
     registry: CollectorRegistry,
     *,
     uptime_s: float,
-    quality: Mapping[str, Any],
-    alerts: Sequence[Mapping[str, Any]],
-    cost: Mapping[str, Any],
+    watched: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the document; what is not known is null."""
+    """Return the document; what is not known is null. `watched` is what is told as it is: quality, alerts, cost and so on."""
     counted = _Counted(registry)
     states = snapshot.get("models") or {}
     return {
@@ -52,9 +50,7 @@ def status_document(
             }
             for name, route in (*plan.routes.items(), (GENERAL, plan.general))
         },
-        "quality": quality,
-        "alerts": list(alerts),
-        "cost": cost,
+        **watched,
     }
 
 

@@ -32,6 +32,7 @@ from bakeoff.serve.lease import (
     Lease,
     LoadFailed,
     LoadTooLong,
+    NotServed,
     QueueFull,
     Refused,
     Stopping,
@@ -112,6 +113,7 @@ class Supervisor:
         self._numbers = itertools.count(1)
         self._timer: asyncio.TimerHandle | None = None
         self._rested = asyncio.Event()
+        self._ending = False
 
     async def __aenter__(self) -> Self:
         """Begin: end what an earlier process left, load what is to be preloaded."""
@@ -155,6 +157,7 @@ class Supervisor:
 
     async def stop(self, drain_s: float) -> None:
         """Take no more requests, let those under way end for so many seconds, then end every worker. Leaves none behind."""
+        self._ending = True
         self._carry_out(self._machine.close(self._loop.time(), drain_s))
         await asyncio.shield(self._come_to_rest(drain_s))
 
@@ -183,6 +186,8 @@ class Supervisor:
 
     def _arrive(self, model: str, wait_s: float) -> tuple[int, asyncio.Future[Upstream] | Upstream]:
         """Ask the machine for a lease; return its number, and where it is or who will tell."""
+        if model not in self._machine:
+            raise NotServed(f"{model} is not served")
         now, number = self._loop.time(), next(self._numbers)
         effects = self._machine.arrive(now, number, model, now + wait_s)
         if len(effects) == 1 and isinstance(effects[0], Grant) and effects[0].waiter == number:
@@ -258,7 +263,8 @@ class Supervisor:
                 case Refuse(number, _, kind, message, retry_after_s):
                     waiter = self._waiters.pop(number)
                     if not waiter.done():
-                        waiter.set_exception(_REFUSALS[kind](message, retry_after_s=retry_after_s))
+                        refused = _REFUSALS[kind] if kind != "stopping" or self._ending else NotServed
+                        waiter.set_exception(refused(message, retry_after_s=retry_after_s))
                 case Start(model, generation, deadline_s):
                     command, available = self._commands[model], self._world.available
                     life = WorkerLife(command, generation, self._logs, available, lambda: self._machine.next_need_bytes)

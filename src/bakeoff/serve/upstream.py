@@ -1,4 +1,4 @@
-"""The way to those who generate: one pool of connections for each model, and one exchange for each request.
+"""What is said to those who generate, and what is understood of their answers: one exchange for each request.
 
 Whoever asks, a stream is asked for wherever the server has them: a server that streams notices at the next token that
 nobody listens, and a stall can be told from a long answer. Leaving an exchange early closes its connection.
@@ -6,52 +6,22 @@ nobody listens, and a stall can be told from a long answer. Leaving an exchange 
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
 
-import aiohttp
-
-from bakeoff.core.errors import EndpointBusy, EndpointError, EndpointTimeout
-from bakeoff.engines.answer import error_message, excerpt
 from bakeoff.engines.deadlines import Deadlines, Watch
-from bakeoff.engines.http_errors import refusal, translated, without
-from bakeoff.serve.lease import Ending, Upstream
+from bakeoff.engines.http_errors import without
+from bakeoff.serve.lease import Upstream
+from bakeoff.serve.near import near_way
+from bakeoff.serve.refusals import MAX_ERROR_BYTES, Failing, RequestRefused, UpstreamFailed, read_refusal
 from bakeoff.serve.relay import Relay
+from bakeoff.serve.ways import Incoming, Way
 
-# Below the 5 s after which common servers drop an idle connection, so that none is picked up as it closes.
-KEEP_ALIVE_S = 4.0
-LAST_BYTES_S = 0.1
 MAX_WHOLE_BYTES = 32 * 2**20
-MAX_ERROR_BYTES = 64 * 2**10
-_CLIENT_MISTAKES = frozenset({400, 406, 409, 413, 415, 422, 451})
-"""Statuses that are about the request, so that no other model would do better."""
-
-
-class UpstreamFailed(Exception):
-    """The model gave no answer, or only half of one, and it is not the request's fault; `ending` tells how."""
-
-    def __init__(self, message: str, ending: Ending, *, busy: bool = False, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.ending = ending
-        self.busy = busy
-        self.retry_after_s = retry_after_s
-
-
-class RequestRefused(Exception):
-    """The model's server says that the request is wrong: `status` and `body` are its own."""
-
-    def __init__(self, status: int, body: bytes) -> None:
-        super().__init__(f"status {status}")
-        self.status = status
-        self.body = body
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,29 +40,37 @@ class Asked:
 
 
 class Pools:
-    """Connections to upstreams, by address. A worker that started anew has another address: the old one's are closed."""
+    """The ways to upstreams, by model. With `as_asked` endpoints of others are asked for a stream only where the client wants one.
+
+    A worker that started anew has another address: the connections to the old one are closed.
+    """
 
     def __init__(self, connect_s: float = 5.0) -> None:
         self._connect_s = connect_s
-        self._sessions: dict[str, tuple[Path | str, aiohttp.ClientSession]] = {}
+        self.as_asked = False
+        self._ways: dict[str, tuple[Path | str, Way]] = {}
         self._without_usage: set[str] = set()
 
     async def close(self) -> None:
         """Close every connection."""
-        for _, session in self._sessions.values():
-            await session.close()
-        self._sessions.clear()
+        for _, way in self._ways.values():
+            await way.close()
+        self._ways.clear()
 
-    async def session(self, upstream: Upstream) -> aiohttp.ClientSession:
-        """Return the pool for an upstream."""
-        known = self._sessions.get(upstream.model)
+    async def way(self, upstream: Upstream) -> Way:
+        """Return the way to an upstream."""
+        known = self._ways.get(upstream.model)
         if known is not None and known[0] == upstream.address:
             return known[1]
-        session = self._open(upstream)
-        self._sessions[upstream.model] = (upstream.address, session)
+        way: Way | None = near_way(upstream, self._connect_s)
+        if way is None:
+            from bakeoff.serve.far import Far  # with aiohttp, which a gateway's start does not wait for
+
+            way = Far(upstream, str(upstream.address), self._connect_s)
+        self._ways[upstream.model] = (upstream.address, way)
         if known is not None:  # its worker is gone, and its connections with it
             await known[1].close()
-        return session
+        return way
 
     def takes_usage_option(self, model: str) -> bool:
         """Whether a model's server is not known to refuse `stream_options`."""
@@ -102,33 +80,13 @@ class Pools:
         """A model's server refuses `stream_options`."""
         self._without_usage.add(model)
 
-    def _open(self, upstream: Upstream) -> aiohttp.ClientSession:
-        connector: aiohttp.BaseConnector
-        if isinstance(upstream.address, Path):
-            connector = aiohttp.UnixConnector(str(upstream.address), limit=0, keepalive_timeout=KEEP_ALIVE_S)
-            local = True
-        else:
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)
-            local = urlsplit(upstream.address).hostname in {"localhost", "127.0.0.1", "::1"}
-        headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
-        if upstream.api_key:
-            headers["Authorization"] = f"Bearer {upstream.api_key}"
-        return aiohttp.ClientSession(
-            connector=connector,
-            headers=headers,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_s),
-            trust_env=not local,  # a proxy is for what is far away
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent", "Accept"),
-        )
-
 
 class Exchange:
     """One answer on its way: `relay` notes what the stream says, `whole` is the body of an answer that came in one piece."""
 
-    def __init__(self, upstream: Upstream, response: aiohttp.ClientResponse, watch: Watch, *, keep: bool) -> None:
+    def __init__(self, upstream: Upstream, incoming: Incoming, watch: Watch, *, keep: bool) -> None:
         self._upstream = upstream
-        self._response = response
+        self._incoming = incoming
         self._watch = watch
         self.relay = Relay(keep=keep)
         self.whole: bytes | None = None
@@ -139,14 +97,10 @@ class Exchange:
         Raises:
             UpstreamFailed: it does not come.
         """
-        kind = self._response.content_type
-        if kind == "text/html":
-            raise self.failed("answered with a web page")
+        if await self._came_whole():
+            return b""
         held = b""
-        async with _failing(self._upstream, started=True):
-            if kind == "application/json":
-                self.whole = await self._watch.to_the_end(self._read_whole)
-                return b""
+        with Failing(self._upstream):
             while not self.relay.pieces and not self.relay.complete:
                 passed, ended = await self._next()
                 self._check()
@@ -163,7 +117,7 @@ class Exchange:
         Raises:
             UpstreamFailed: it breaks off.
         """
-        async with _failing(self._upstream, started=True):  # one for all reads: it costs more than a read
+        with Failing(self._upstream):
             while not self.relay.done:
                 passed, ended = await self._next()
                 if passed:
@@ -172,23 +126,97 @@ class Exchange:
                 if ended:
                     return
 
+    async def to_the_end(self, begun: Callable[[], None]) -> None:
+        """Read all of it, without `begin`, and pass nothing on; `begun` is called at the first piece of the answer.
+
+        Raises:
+            UpstreamFailed: it does not come, or breaks off.
+        """
+        if await self._came_whole():
+            begun()
+            return
+        relay, watch, held = self.relay, self._watch, 0
+
+        def take(came: bytes) -> bool:
+            nonlocal held
+            before = relay.pieces
+            relay.feed(came)
+            if relay.pieces > before:
+                watch.note_token()
+                if not before:
+                    begun()
+            held += 0 if relay.pieces else len(came)
+            return not relay.done and relay.fault is None and held <= MAX_ERROR_BYTES
+
+        with Failing(self._upstream):
+            if await self._incoming.pour(take):
+                self._end()
+        self._check()
+        if held > MAX_ERROR_BYTES and not relay.pieces and not relay.complete:
+            raise self.failed("sent much, and none of it an answer")
+        if not relay.pieces:
+            begun()
+        await self._incoming.finish()
+
+    async def _came_whole(self) -> bool:
+        """Read an answer that comes in one piece."""
+        kind = self._incoming.header("content-type").partition(";")[0].strip().lower()
+        if kind == "text/html":
+            raise self.failed("answered with a web page")
+        if kind != "application/json":
+            return False
+        self._watch.expect_whole()
+        body = bytearray()
+
+        def take(came: bytes) -> bool:
+            nonlocal body
+            body += came
+            return len(body) <= MAX_WHOLE_BYTES
+
+        with Failing(self._upstream):
+            if not await self._incoming.pour(take):
+                raise self.failed(f"sent more than {MAX_WHOLE_BYTES} bytes")
+        self.whole = bytes(body)
+        return True
+
     async def _next(self) -> tuple[bytes, bool]:
         """Return what passes on of the next bytes, and whether the stream has ended."""
         before = self.relay.pieces
-        chunk = await self._watch.for_token(self._response.content.readany)
+        chunk = await self._incoming.read()
         if not chunk:
-            passed = self.relay.close()
-            if self.relay.fault is None and not self.relay.complete:
-                raise UpstreamFailed(self._said("ended before the answer was complete"), "connection_lost")
-            return passed, True
+            return self._end(), True
         passed = self.relay.feed(chunk)
         if self.relay.pieces > before:
             self._watch.note_token()
         return passed, False
 
+    def _end(self) -> bytes:
+        """The stream has ended; return what may pass on still."""
+        passed = self.relay.close()
+        if self.relay.fault is None and not self.relay.complete:
+            raise UpstreamFailed(self._said("ended before the answer was complete"), "connection_lost")
+        return passed
+
     def _check(self) -> None:
         if self.relay.fault is not None:
             raise self.failed(self.relay.fault)
+
+    def completion(self) -> Mapping[str, Any]:
+        """Return an answer that came in one piece.
+
+        Raises:
+            UpstreamFailed: it is no completion.
+        """
+        try:
+            value = json.loads(self.whole or b"")
+        except (ValueError, RecursionError):
+            value = None
+        choices = value.get("choices") if isinstance(value, dict) else None
+        if not isinstance(value, dict) or value.get("error") or not isinstance(choices, list) or not choices:
+            raise self.failed("sent something that is no completion")
+        if not all(isinstance(choice, dict) for choice in choices):
+            raise self.failed("sent a choice that is no object")
+        return value
 
     def failed(self, what: str) -> UpstreamFailed:
         """Return the error that says what the model's server did wrong."""
@@ -197,47 +225,51 @@ class Exchange:
     def _said(self, what: str) -> str:
         return f"{self._upstream.model} {without(what, self._upstream.api_key)}"
 
-    async def _read_whole(self) -> bytes:
-        body = bytearray()
-        async for chunk in self._response.content.iter_any():
-            body += chunk
-            if len(body) > MAX_WHOLE_BYTES:
-                raise self.failed(f"sent more than {MAX_WHOLE_BYTES} bytes")
-        return bytes(body)
 
-
-@asynccontextmanager
-async def exchange(pools: Pools, upstream: Upstream, asked: Asked, *, keep: bool = False) -> AsyncIterator[Exchange]:
+class exchange:  # noqa: N801 - used as `async with exchange(...)`
     """Send a request; the connection is closed unless the answer was read to its end. With `keep` a stream's text is kept, too.
 
     Raises:
         UpstreamFailed: no answer begins.
         RequestRefused: the request is wrong.
     """
-    watch = Watch(upstream.model, asked.deadlines)
-    response = await _post(pools, upstream, asked, watch)
-    try:
-        yield Exchange(upstream, response, watch, keep=keep or not asked.streams)
-        await _read_to_the_end(response)
-    finally:
-        response.close()
+
+    __slots__ = ("_asked", "_incoming", "_keep", "_pools", "_upstream")
+
+    def __init__(self, pools: Pools, upstream: Upstream, asked: Asked, *, keep: bool = False) -> None:
+        self._pools = pools
+        self._upstream = upstream
+        self._asked = asked
+        self._keep = keep
+
+    async def __aenter__(self) -> Exchange:
+        watch = Watch(self._upstream.model, self._asked.deadlines)
+        self._incoming = await _post(self._pools, self._upstream, self._asked, watch)
+        return Exchange(self._upstream, self._incoming, watch, keep=self._keep or not self._asked.streams)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                await self._incoming.finish()
+        finally:
+            self._incoming.close()
 
 
-async def _post(pools: Pools, upstream: Upstream, asked: Asked, watch: Watch) -> aiohttp.ClientResponse:
+async def _post(pools: Pools, upstream: Upstream, asked: Asked, watch: Watch) -> Incoming:
     """Return the answer's beginning, its status being 200."""
-    session = await pools.session(upstream)
-    base = "http://worker/v1" if isinstance(upstream.address, Path) else upstream.address.rstrip("/")
+    way = await pools.way(upstream)
     while True:
         body = _body_for(pools, upstream, asked)
-        posting = session.post(f"{base}/{asked.path}", data=_encoded(body), allow_redirects=False)
-        async with _failing(upstream, started=False):
-            response: aiohttp.ClientResponse = await watch.for_token(partial(_awaited, posting))
-        if response.status == 200:
-            return response
+        with Failing(upstream):
+            incoming = await way.post(asked.path, _encoded(body), watch)
+        if incoming.status == 200:
+            return incoming
         try:
-            refused = await _read_refusal(upstream, response, watch)
+            refused = await read_refusal(upstream, incoming, watch)
         finally:
-            response.close()
+            incoming.close()
         if asked.streams or "stream_options" not in body or not _names_stream_options(refused):
             raise refused
         pools.note_no_usage_option(upstream.model)
@@ -251,25 +283,13 @@ def _encoded(body: Mapping[str, Any]) -> bytes:
         raise RequestRefused(400, json.dumps({"error": error | {"code": "invalid_json"}}).encode()) from None
 
 
-async def _awaited(posting: Awaitable[aiohttp.ClientResponse]) -> aiohttp.ClientResponse:
-    return await posting
-
-
-async def _read_to_the_end(response: aiohttp.ClientResponse) -> None:
-    """Take what ends the body after `[DONE]`, so that the connection can be used again; it comes at once, or not at all."""
-    if not response.content.at_eof():
-        with suppress(TimeoutError, aiohttp.ClientError, OSError):
-            async with asyncio.timeout(LAST_BYTES_S):
-                await response.content.readany()
-
-
 def _body_for(pools: Pools, upstream: Upstream, asked: Asked) -> dict[str, Any]:
     """Return the body for one upstream: its own name for the model, a stream where that is no loss, no metadata of ours."""
     body = {**asked.body, "model": upstream.served_name}
     ours = isinstance(upstream.address, Path)
-    if not asked.streams and not (
-        ours and body.get("logprobs")
-    ):  # our workers give log-probabilities with whole answers
+    # Our workers give log-probabilities with whole answers.
+    one_piece = bool(body.get("logprobs")) if ours else pools.as_asked
+    if not asked.streams and not one_piece:
         body["stream"] = True
         if pools.takes_usage_option(upstream.model):
             body["stream_options"] = {"include_usage": True}
@@ -285,50 +305,6 @@ def _names_stream_options(refused: Exception) -> bool:
     return isinstance(refused, RequestRefused) and (
         b"stream_options" in refused.body or b"include_usage" in refused.body
     )
-
-
-async def _read_refusal(upstream: Upstream, response: aiohttp.ClientResponse, watch: Watch) -> Exception:
-    """Return the error that a status other than 200 stands for."""
-    async with _failing(upstream, started=True):
-        body = await watch.within(10.0, lambda: response.content.read(MAX_ERROR_BYTES))
-    if response.status in _CLIENT_MISTAKES:
-        return RequestRefused(response.status, _harmless(body, upstream))
-    error = refusal(upstream.model, response.status, response.headers, body)
-    message = without(error.message, upstream.api_key)
-    busy = response.status == 429
-    # A server that is busy is not broken, and a breaker must not hold it to be.
-    ending: Ending = "client_error" if busy else "server_error"
-    return UpstreamFailed(message, ending, busy=busy, retry_after_s=error.retry_after_s)
-
-
-def _harmless(body: bytes, upstream: Upstream) -> bytes:
-    """Return an error's body in OpenAI's shape, without our key."""
-    text = without(body.decode(errors="replace"), upstream.api_key)
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    error = value.get("error") if isinstance(value, dict) else None
-    if isinstance(error, dict) and isinstance(error.get("message"), str):
-        known = {"type": "invalid_request_error", "param": None, "code": None}
-        return json.dumps({"error": known | error}).encode()
-    said = error_message(value) if value is not None else excerpt(text) or "the request was refused"
-    shaped = {"message": said, "type": "invalid_request_error", "param": None, "code": None}
-    return json.dumps({"error": shaped}).encode()
-
-
-@asynccontextmanager
-async def _failing(upstream: Upstream, *, started: bool) -> AsyncIterator[None]:
-    """Turn what goes wrong on the way into `UpstreamFailed`; no address is told."""
-    try:
-        async with translated(upstream.model, started=started):
-            yield
-    except EndpointTimeout as error:
-        raise UpstreamFailed(error.message, "stalled") from error
-    except EndpointBusy as error:
-        raise UpstreamFailed(error.message, "server_error", retry_after_s=error.retry_after_s) from error
-    except EndpointError as error:
-        raise UpstreamFailed(without(error.message, upstream.api_key), "connection_lost") from error
 
 
 def scaled(deadlines: Deadlines, characters: int, per_1000_s: float) -> Deadlines:

@@ -296,6 +296,12 @@ class Store:
             rows = connection.execute(query.order_by(_runs.c.started.desc(), _runs.c.run_id.desc())).all()
         return [RunSummary(*row) for row in rows]
 
+    def run_ids(self, beginning: str = "") -> list[str]:
+        """Return the ids that begin so, newest first."""
+        query = select(_runs.c.run_id).where(_runs.c.run_id.startswith(beginning, autoescape=True))
+        found = self._texts(query.order_by(_runs.c.started.desc(), _runs.c.run_id.desc()))
+        return [run_id for run_id in found if run_id.startswith(beginning)]  # SQLite's LIKE takes A for a
+
     def run(self, run_id: str) -> RunRow | None:
         """Return one run; "latest" is the newest."""
         query = select(_runs).order_by(_runs.c.started.desc(), _runs.c.run_id.desc()).limit(1)
@@ -304,6 +310,12 @@ class Store:
         with self._begin() as connection:
             row = connection.execute(query).first()
         return None if row is None else _run_row(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented row-as-mapping
+
+    def state(self, run_id: str) -> str | None:
+        """Return the state of a run, None for one that is not stored."""
+        with self._begin() as connection:
+            found = connection.execute(select(_runs.c.state).where(_runs.c.run_id == run_id)).scalar()
+        return None if found is None else str(found)
 
     def elapsed_s(self, run_id: str) -> float:
         """Return how many seconds a run has taken, 0 for one that is not stored."""
@@ -381,6 +393,23 @@ class Store:
             last = rows[-1].trial
             yield rows
 
+    def generations_of(self, run_id: str, trials: Sequence[str]) -> list[Generation]:
+        """Return the generations of some trials of a run, as far as they are stored, ordered by trial key."""
+        found: list[Generation] = []
+        ordered = sorted(trials)
+        for low in range(0, len(ordered), _MOST_KEYS):
+            some = ordered[low : low + _MOST_KEYS]
+            query = select(_generations.c.record).where(_generations.c.run_id == run_id, _generations.c.trial.in_(some))
+            records = self._texts(query.order_by(_generations.c.trial))
+            found += [Generation.model_validate_json(record) for record in records]
+        return found
+
+    def text_bytes(self, run_id: str) -> int:
+        """Return about how many bytes a run's generations take as they are stored."""
+        query = select(func.sum(func.length(_generations.c.record))).where(_generations.c.run_id == run_id)
+        with self._begin() as connection:
+            return int(connection.execute(query).scalar() or 0)
+
     def finished_trials(self, run_id: str) -> set[str]:
         """Return the keys of all stored trials of a run."""
         return set(self._texts(select(_generations.c.trial).where(_generations.c.run_id == run_id)))
@@ -397,14 +426,9 @@ class Store:
 
     def scores(self, run_id: str, scorer: str) -> list[Score]:
         """Return a run's scores by one version of the scorer, ordered by trial key."""
-        query = (
-            select(_scores.c.record)
-            .where(_scores.c.run_id == run_id, _scores.c.scorer == scorer)
-            .order_by(_scores.c.trial)
-        )
-        return [Score.model_validate_json(text) for text in self._texts(query)]
+        return [score for batch in self.score_batches(run_id, scorer) for score in batch]
 
-    def score_batches(self, run_id: str, scorer: str, size: int = 200) -> Iterator[list[Score]]:
+    def score_batches(self, run_id: str, scorer: str, size: int = 500) -> Iterator[list[Score]]:
         """Yield a run's scores by one version of the scorer, ordered by trial key, at most `size` at a time."""
         columns = select(_scores.c.trial, _scores.c.record).where(
             _scores.c.run_id == run_id, _scores.c.scorer == scorer

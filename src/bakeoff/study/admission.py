@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bakeoff.catalog.calibration import Observation, calibrate
 from bakeoff.catalog.engine_memory import ENGINES, Where
@@ -21,9 +21,11 @@ from bakeoff.core.spec import Candidate, content_hash
 from bakeoff.core.units import bytes_text
 from bakeoff.machine.budget import Budget
 from bakeoff.measure.memory import summarise_loads
-from bakeoff.store.db import Store
 from bakeoff.store.served_loads import forget_served_loads, read_served_loads
-from bakeoff.study.plan import Plan
+
+if TYPE_CHECKING:
+    from bakeoff.store.db import Store
+    from bakeoff.study.plan import Plan
 
 _ASSUMED_TOKENS = 2048
 """Tokens that a row is expected to take at most; briefs and texts of this kind stay far below."""

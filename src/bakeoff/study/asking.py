@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
 
 from bakeoff.catalog.references import folder_spec, resolve
 from bakeoff.core.errors import UnknownModel
 from bakeoff.core.spec import Candidate, Record, Sampling
-from bakeoff.engines.reading import Completion
 from bakeoff.engines.reward import RewardModel, open_reward_model
 from bakeoff.score.judge import (
     SAMPLES,
@@ -21,6 +20,9 @@ from bakeoff.score.judge import (
     sampled_grade,
 )
 from bakeoff.study.writers import Judging, make_judge
+
+if TYPE_CHECKING:
+    from bakeoff.engines.reading import Completion
 
 Kind = Literal["pairs", "grades", "rewards"]
 REWARD = "reward"

@@ -24,8 +24,9 @@ from bakeoff.store.db import Store
 from bakeoff.study.energy_watch import read_energy
 from bakeoff.study.plan import Plan
 from bakeoff.study.pulse import GONE
-from bakeoff.study.racing import contest_of, gone_outlines, race_cells, units_of
+from bakeoff.study.racing import contest_of, gone_outlines, race_cells
 from bakeoff.study.scoring import Scored
+from bakeoff.study.units import units_of
 
 
 def conclude(plan: Plan, store: Store, *, complete: bool) -> Conclusion:
@@ -35,8 +36,17 @@ def conclude(plan: Plan, store: Store, *, complete: bool) -> Conclusion:
         StoreError: the store refuses.
         BakeoffError: a complete run that lacks a generation, or a scorer that cannot be loaded.
     """
+    return conclude_scored(plan, store, Scored.of(plan, store), complete=complete)
+
+
+def conclude_scored(plan: Plan, store: Store, scored: Scored, *, complete: bool) -> Conclusion:
+    """Analyse and decide, by texts that are scored already.
+
+    Raises:
+        StoreError: the store refuses.
+        BakeoffError: a complete run that lacks a generation.
+    """
     events = tuple(store.events(plan.run_id))
-    scored = Scored.of(plan, store)
     given_up = {event.candidate for event in events if event.kind == GONE and event.candidate} if complete else set()
     contest = _raced(plan, scored, given_up, complete=complete) if plan.mode == "race" else None
     lost = dict.fromkeys(given_up, plan.brief_ids) if contest is None else contest.lost

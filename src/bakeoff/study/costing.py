@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from bakeoff.core.outlines import outline_generation
-from bakeoff.core.records import Generation
+from bakeoff.core.outlines import GenerationOutline, ScoreOutline
 from bakeoff.cost.uncertainty import Sample
 from bakeoff.measure.busy import busy_seconds
 from bakeoff.measure.energy import EnergySummary
@@ -49,11 +48,22 @@ def read_work(plan: Plan, store: Store) -> list[Work]:
         BakeoffError: a scorer that cannot be loaded.
     """
     scored = Scored.of(plan, store)
-    made: dict[str, list[Generation]] = defaultdict(list)
-    for batch in store.generation_batches(plan.run_id):
-        for generation in batch:
-            made[generation.candidate].append(generation.model_copy(update={"text": generation.text and "x"}))
-    accepted = {trial for trial, score in scored.scores.items() if score.publishable}
+    return work_of(plan, store, scored.generations, scored.scores.values())
+
+
+def work_of(
+    plan: Plan, store: Store, generations: Iterable[GenerationOutline], scores: Iterable[ScoreOutline]
+) -> list[Work]:
+    """Return what every candidate wrote, for who has read the run already. What was never asked for counts nowhere.
+
+    Raises:
+        StoreError: the store refuses.
+    """
+    made: dict[str, list[GenerationOutline]] = defaultdict(list)
+    for generation in generations:
+        if generation.attempts:
+            made[generation.candidate].append(generation)
+    accepted = {score.trial for score in scores if score.publishable}
     briefs = {brief.id: (brief.cluster or brief.id, brief.content_type) for brief in plan.suite.briefs}
     drawn = read_energy(plan, store)
     found = []
@@ -61,7 +71,7 @@ def read_work(plan: Plan, store: Store) -> list[Work]:
         texts = made[candidate.id]
         known = [_read(text, briefs[text.brief], accepted) for text in texts]
         complete = [text for text in known if text is not None]
-        busy_s = busy_seconds(map(outline_generation, texts))
+        busy_s = busy_seconds(texts)
         missing = _missing(texts, complete, busy_s)
         device = next((text.device for text in reversed(texts) if text.device), None)
         remote = candidate.model.source == "endpoint"
@@ -76,7 +86,7 @@ def read_work(plan: Plan, store: Store) -> list[Work]:
     return found
 
 
-def _read(text: Generation, brief: tuple[str, str], accepted: Iterable[str]) -> _Text | None:
+def _read(text: GenerationOutline, brief: tuple[str, str], accepted: Iterable[str]) -> _Text | None:
     """Return what a text tells; None where its time or tokens are not known."""
     timings = text.timings
     if timings.latency_s is None or timings.prompt_tokens is None or timings.completion_tokens is None:
@@ -86,7 +96,7 @@ def _read(text: Generation, brief: tuple[str, str], accepted: Iterable[str]) -> 
     )
 
 
-def _missing(texts: Sequence[Generation], complete: Sequence[_Text], busy_s: float | None) -> str:
+def _missing(texts: Sequence[GenerationOutline], complete: Sequence[_Text], busy_s: float | None) -> str:
     if not texts:
         return "it wrote nothing"
     if all(text.recorded for text in texts):

@@ -6,10 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic import ValidationError
-
-from bakeoff import __version__
-from bakeoff.catalog.references import look_again
 from bakeoff.core.clock import Clock
 from bakeoff.core.errors import BakeoffError, UsageError
 from bakeoff.core.records import RunEvent
@@ -26,7 +22,8 @@ from bakeoff.study.placed import place_writers
 from bakeoff.study.plan import Plan, count_unfinished
 from bakeoff.study.preflight import Pace, Probe, check_recorded, find_dead_endpoints, load_cold, probe_pace, refuse
 from bakeoff.study.retries import Patience
-from bakeoff.study.runner import Runner, run_folder
+from bakeoff.study.run_folder import run_folder
+from bakeoff.study.runner import Runner
 from bakeoff.study.scorers import scorers_for
 from bakeoff.study.writers import Writer, make_writer
 
@@ -106,8 +103,10 @@ def _make_writers(
     """Return the writers, and whether the workers of all of them are in memory at once: on a cluster they take it in turn.
 
     Raises:
-        UsageError: one does not fit, here or on any node.
+        UsageError: one does not fit, here or on any node; or a run on a cluster, without one.
     """
+    if cluster is None and plan.placement is not None:
+        raise UsageError(f"run {plan.run_id} is on a cluster", f"bakeoff run --resume {plan.run_id}")
     if cluster is not None and plan.placement is not None:
         return place_writers(plan, plan.placement, cluster, news.tell), False
     seen = read_observations(store, workspace)
@@ -199,39 +198,3 @@ def _energy_watch(plan: Plan, store: Store) -> EnergyWatch:
     kind = "both" if apart else accelerators[0].kind if accelerators else "cpu"
     meter = open_meter(plan.machine.system, accelerators, kind)
     return EnergyWatch(meter, lambda window: store.add_energy(plan.run_id, window.model_dump_json()))
-
-
-def load_plan(store: Store, run_id: str) -> Plan:
-    """Return the plan of a stored run.
-
-    Raises:
-        UsageError: no such run, or one whose plan another version wrote in a way that this one cannot read.
-    """
-    row = store.run(run_id)
-    if row is None:
-        known = ", ".join(found.run_id for found in store.runs()[:5])
-        raise UsageError(f"there is no run {run_id!r} in this workspace", f"runs: {known}" if known else "no runs yet")
-    try:
-        return Plan.model_validate(row.plan)
-    except ValidationError as error:
-        version = row.plan.get("version") if isinstance(row.plan, dict) else None
-        where = ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])
-        raise UsageError(
-            f"run {row.run_id} was planned by bakeoff {version or 'of an unknown version'}, and this version "
-            f"({__version__}) cannot read its plan (at {where or 'its top'})",
-            "use the version that wrote it, or start a new run",
-        ) from None
-
-
-def check_unchanged(plan: Plan) -> None:
-    """Make sure that the models are still those that the plan was made for.
-
-    Raises:
-        UsageError: a model is gone, or its files changed: texts of two models would be mixed.
-    """
-    for candidate in plan.candidates:
-        if look_again(candidate.model).digest != candidate.model.digest:
-            raise UsageError(
-                f"{candidate.id} has changed since the run {plan.run_id} began",
-                "put the old files back, or start a new run",
-            )

@@ -16,8 +16,9 @@ from bakeoff.stats.evalues import t_mixture_interval
 from bakeoff.store.db import Store
 from bakeoff.study.plan import Plan
 from bakeoff.study.pulse import GONE
-from bakeoff.study.racing import contest_of, race_cells, units_of
+from bakeoff.study.racing import contest_of, race_cells
 from bakeoff.study.scoring import Scored
+from bakeoff.study.units import units_of
 
 _SCALE = 10.0
 

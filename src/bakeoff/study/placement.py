@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from bakeoff.core.errors import WorkerError
 from bakeoff.core.spec import Candidate
-from bakeoff.engines.client import EndpointClient
 from bakeoff.engines.deadlines import Deadlines
 from bakeoff.engines.local import find_engine
 from bakeoff.engines.process import WorkerCommand, WorkerFacts, start_worker
 from bakeoff.measure.page_cache import cached_share, model_files
+
+if TYPE_CHECKING:
+    from bakeoff.engines.client import EndpointClient
 
 
 class RunningWorker(Protocol):

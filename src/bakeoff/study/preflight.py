@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from bakeoff.catalog.references import resolve, split_engine
 from bakeoff.core.clock import Clock
 from bakeoff.core.errors import (
     AnswerWithoutText,
@@ -27,9 +26,8 @@ from bakeoff.core.errors import (
 )
 from bakeoff.core.records import RunEvent
 from bakeoff.core.settings import seconds_setting
-from bakeoff.core.spec import Candidate, Sampling
+from bakeoff.core.spec import Candidate
 from bakeoff.core.units import seconds_text
-from bakeoff.engines.local import choose_engine, require_engine
 from bakeoff.engines.recorded import read_recorded
 from bakeoff.study.plan import Plan, Trial, count_alone, trials_of
 from bakeoff.study.retries import Patience, retry_policy
@@ -39,87 +37,6 @@ from bakeoff.study.writers import EndpointWriter, Message, WorkerWriter, Writer
 _PROBE_REMOTE_S = 30.0
 _PROBE_LOCAL_S = 60.0
 _SILENT = "if it is loading its model: ask it for one text yourself and start again, or set BAKEOFF_PROBE_S=300"
-
-
-def read_devices(text: str | None) -> tuple[str, ...]:
-    """Return the devices of a comma-separated list, none for the engines' own choice.
-
-    Raises:
-        UsageError: one is named twice, or has no name.
-    """
-    if text is None:
-        return ()
-    devices = tuple(part.strip() for part in text.split(","))
-    if not all(devices):
-        raise UsageError(f"--device {text}: a device has no name", "write, say, --device cpu or --device mps,cpu")
-    twice = sorted({device for device in devices if devices.count(device) > 1})
-    if twice:
-        raise UsageError(f"--device {text}: named twice: {', '.join(twice)}", "name each device once")
-    return devices
-
-
-def make_candidates(
-    references: Sequence[str], sampling: Sampling, devices: Sequence[str] = (), *, allow_fallback: bool = False
-) -> tuple[Candidate, ...]:
-    """Resolve model references into candidates; with several devices, a candidate `REFERENCE@DEVICE` for each.
-
-    Models that this machine does not run itself (endpoints, recorded texts) compete once, whatever the devices.
-
-    Raises:
-        UsageError: with every reference that cannot be run; or one named twice.
-    """
-    candidates: list[Candidate] = []
-    errors: list[UsageError] = []
-    for reference in references:
-        try:
-            candidate = _make_candidate(reference, sampling, devices)
-        except UsageError as error:
-            errors.append(error)
-        else:
-            candidates += _on_devices(candidate, devices, allow_fallback=allow_fallback)
-    if errors:
-        hint = "; ".join(dict.fromkeys(error.hint for error in errors if error.hint))
-        raise UsageError("\n".join(error.message for error in errors), hint)
-    names = [candidate.id for candidate in candidates]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise UsageError(f"named twice: {', '.join(twice)}", "name each candidate once")
-    if not candidates:
-        raise UsageError("no candidates", "name at least one model with --models")
-    return tuple(candidates)
-
-
-def _on_devices(candidate: Candidate, devices: Sequence[str], *, allow_fallback: bool) -> list[Candidate]:
-    if not candidate.model.is_ours_to_run:
-        return [candidate]
-    return [
-        candidate.model_copy(
-            update={
-                "id": f"{candidate.id}@{device}" if len(devices) > 1 else candidate.id,
-                "device": device,
-                "allow_fallback": allow_fallback,
-            }
-        )
-        for device in devices or (None,)
-    ]
-
-
-def _make_candidate(reference: str, sampling: Sampling, devices: Sequence[str]) -> Candidate:
-    engine, rest = split_engine(reference)
-    model = resolve(rest)
-    if model.is_ours_to_run:
-        engine = require_engine(choose_engine(model, engine, devices)).name
-    elif engine is not None:
-        raise UsageError(f"{reference}: an engine can be forced for a model folder or file only", f"write {rest}")
-    if model.source == "recorded":
-        read_recorded(Path(model.location))
-    return Candidate(
-        id=reference,
-        model=model,
-        engine=engine or model.source,
-        quantisation=model.quantisation,
-        sampling=sampling,
-    )
 
 
 def is_remote(candidate: Candidate) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
@@ -92,8 +92,8 @@ def calculate(terms: Terms, watts: float, busy_s: float) -> Costed:
     return Costed(price=_FLAT, flat=flat, candidates=(CostedCandidate(candidate=None, answer=found),))
 
 
-def cost_of_run(plan: Plan, work: Sequence[Work], choice: str | None, terms: Terms) -> Costed:
-    """Work out every candidate of a run; the one that was chosen comes first.
+def cost_of_run(plan: Plan, work: Sequence[Work], choice: str | None, terms: Terms, *, tornado: bool = True) -> Costed:
+    """Work out every candidate of a run; the one that was chosen comes first. Without `tornado`, no swings.
 
     Raises:
         UsageError: an unknown price, or terms that lack something.
@@ -102,7 +102,7 @@ def cost_of_run(plan: Plan, work: Sequence[Work], choice: str | None, terms: Ter
     price = _price(terms)
     tokens = TokenPrices(prompt=price.input_per_million / _MILLION, completion=price.output_per_million / _MILLION)
     ordered = sorted(work, key=lambda each: each.candidate != choice)
-    candidates = [_candidate(plan, each, terms, tokens, flat) for each in ordered]
+    candidates = [_candidate(plan, each, terms, Cloud(tokens, flat), tornado=tornado) for each in ordered]
     if all(each.answer is None for each in candidates):
         said = "; ".join(f"{each.candidate}: {each.missing}" for each in candidates)
         raise UsageError(
@@ -116,10 +116,18 @@ def cost_of_run(plan: Plan, work: Sequence[Work], choice: str | None, terms: Ter
 _NOBODY_NAMED = f"compared with {DEFAULT_CLOUD}, since none was named (--against)"
 
 
-def _candidate(plan: Plan, work: Work, terms: Terms, tokens: TokenPrices, flat: float | None) -> CostedCandidate:
+class Cloud(NamedTuple):
+    """What the cloud asks: for a token, or, where that is stated, for each text."""
+
+    tokens: TokenPrices
+    flat: float | None
+
+
+def _candidate(plan: Plan, work: Work, terms: Terms, cloud: Cloud, *, tornado: bool) -> CostedCandidate:
     if work.sample is None or work.remote:
         missing = work.missing or "it runs on somebody else's machine: what that draws is not known here"
         return CostedCandidate(candidate=work.candidate, answer=None, missing=missing)
+    tokens, flat = cloud
     watts = assumed_watts(work.device, plan.machine.system)
     tariff = _tariff(terms)
     power = _power(terms, watts, work.energy)
@@ -145,6 +153,7 @@ def _candidate(plan: Plan, work: Work, terms: Terms, tokens: TokenPrices, flat: 
             fixed=known,
             co2_per_kwh=terms.co2_per_kwh,
             seed=plan.seed,
+            tornado=tornado,
         )
 
     found = ask(work.sample)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from bakeoff.core.errors import BakeoffError
 from bakeoff.core.outlines import GenerationOutline, outline_generation
@@ -17,18 +18,13 @@ from bakeoff.study.laps import lap_blocks, lap_size, next_lap
 from bakeoff.study.plan import Plan, trials_for
 from bakeoff.study.runner import Runner, gone_generation
 from bakeoff.study.scoring import Scored
-from bakeoff.study.suite import Brief
+from bakeoff.study.units import units_of
 
 
 def contest_of(plan: Plan) -> Contest:
     """Return the races of a plan, before their start."""
     names = [candidate.id for candidate in plan.candidates]
     return Contest(names, units_of(plan.briefs()), eps=plan.suite.eps, mode=plan.evidence)
-
-
-def units_of(briefs: Sequence[Brief]) -> list[BriefUnit]:
-    """Return what the statistics need to know of briefs."""
-    return [BriefUnit(id=brief.id, content_type=brief.content_type, cluster=brief.cluster) for brief in briefs]
 
 
 def race_cells(plan: Plan, scored: Scored) -> dict[tuple[str, str], Cell]:
@@ -111,14 +107,32 @@ async def _write(
         raise BakeoffError("a lap of the race wrote nothing, and nobody was given up")
 
 
+class Standing(NamedTuple):
+    """Where a race stands, in lines; how many texts each candidate may still have to write; who is out of it, and why."""
+
+    lines: list[str]
+    left: dict[str, int]
+    out: dict[str, str]
+
+
+def left_in_race(plan: Plan, scored: Scored, given_up: Collection[str]) -> Standing:
+    """Return where a race stands, by what is scored, for who looks on: all of its news, not only the last."""
+    contest = contest_of(plan)
+    return _standing(plan, contest, contest.advance(race_cells(plan, scored), given_up), scored)
+
+
 def _tell(plan: Plan, contest: Contest, news: Sequence[News], scored: Scored, gathering: Gathering) -> None:
+    gathering.standing(*_standing(plan, contest, news, scored))
+
+
+def _standing(plan: Plan, contest: Contest, news: Sequence[News], scored: Scored) -> Standing:
     left = dict.fromkeys((candidate.id for candidate in plan.candidates), 0)
     left |= {name: _unwritten(plan, name, ids, scored) for name, ids in contest.wanted(len(contest.families)).items()}
     lines = [news_in_words(found) for found in news]
     if contest.races[None].briefs:
         lines.append(standing_in_words(contest))
     out = {found.elimination.model: out_in_words(found) for found in news if found.race is None}
-    gathering.standing(lines, left, out)
+    return Standing(lines, left, out)
 
 
 def _texts_a_family(plan: Plan) -> float:

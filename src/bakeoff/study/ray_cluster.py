@@ -16,10 +16,10 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any
 
-from bakeoff import __version__
 from bakeoff.core.errors import MissingDependency, UsageError, WorkerDied, WorkerError, WorkerLost, WorkerNotStarted
 from bakeoff.core.spec import Candidate
 from bakeoff.core.told import told_error
+from bakeoff.core.version import __version__
 from bakeoff.engines.client import EndpointClient
 from bakeoff.engines.deadlines import Deadlines
 from bakeoff.engines.process import WorkerFacts

@@ -15,11 +15,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
-from bakeoff import __version__
 from bakeoff.catalog.references import look_again, resolve
 from bakeoff.core.errors import BakeoffError, UnknownModel, UsageError
 from bakeoff.core.spec import Candidate, ModelSpec
 from bakeoff.core.told import tell_error
+from bakeoff.core.version import __version__
 from bakeoff.engines.local import find_engine, require_engine
 from bakeoff.engines.process import Worker, start_worker
 from bakeoff.measure.page_cache import cached_share, model_files

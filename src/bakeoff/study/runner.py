@@ -14,7 +14,6 @@ import zlib
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
 from bakeoff.core.clock import Clock
@@ -364,19 +363,3 @@ def _kind_of(error: BakeoffError) -> str:
 def _place_of(trial: Trial) -> float:
     """Return a number from 0 to 1 that differs from trial to trial, and never for one."""
     return zlib.crc32(trial.key.encode()) / 2**32
-
-
-def run_folder(workspace: Path, run_id: str) -> Path:
-    """Return (and make) the folder of a run's reports and logs.
-
-    Raises:
-        StoreError: it cannot be made.
-    """
-    folder = workspace / "runs" / run_id
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"cannot make {folder}: {error.strerror}", "set BAKEOFF_HOME to a folder that you may write"
-        ) from None
-    return folder

@@ -13,9 +13,10 @@ from bakeoff.study.scorers import scorers_for, scoring_version
 
 
 class Scored:
-    """The scored texts of one run, by the suite's scorers."""
+    """The scored texts of one run, by the suite's scorers. Who only looks on does not `keep` the scores: nothing is stored then."""
 
-    def __init__(self, plan: Plan, store: Store) -> None:
+    def __init__(self, plan: Plan, store: Store, *, keep: bool = True) -> None:
+        self._keep = keep
         self._plan = plan
         self._store = store
         self._kept_as, self._scorers = scoring_version(plan), scorers_for(plan)
@@ -24,19 +25,27 @@ class Scored:
         self.scores: dict[str, ScoreOutline] = {}
 
     @classmethod
-    def of(cls, plan: Plan, store: Store) -> Scored:
+    def of(cls, plan: Plan, store: Store, *, keep: bool = True) -> Scored:
         """Score what is stored and has no score yet, a batch in memory at a time: a run may have written more than fits.
 
         Raises:
             StoreError: the store refuses.
             BakeoffError: a scorer that cannot be loaded.
         """
-        found = cls(plan, store)
-        for scores in store.score_batches(plan.run_id, found._kept_as):
-            found.scores.update({score.trial: outline_score(score) for score in scores})
+        found = cls(plan, store, keep=keep)
+        found.read_scores()
         for batch in store.generation_batches(plan.run_id):
             found.add(batch)
         return found
+
+    def read_scores(self) -> None:
+        """Take in the scores that are stored.
+
+        Raises:
+            StoreError: the store refuses.
+        """
+        for scores in self._store.score_batches(self._plan.run_id, self._kept_as):
+            self.scores.update({score.trial: outline_score(score) for score in scores})
 
     @property
     def finished(self) -> set[str]:
@@ -59,6 +68,7 @@ class Scored:
             for generation in generations
             if generation.trial not in self.scores
         ]
-        self._store.add_scores(self._plan.run_id, self._kept_as, new)
+        if self._keep:
+            self._store.add_scores(self._plan.run_id, self._kept_as, new)
         self.scores.update({score.trial: outline_score(score) for score in new})
         self.generations += map(outline_generation, generations)

@@ -11,18 +11,20 @@ import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bakeoff.core.errors import EndpointError, TextMissing, UsageError, WorkerDied, WorkerError
 from bakeoff.core.records import Generation, Timings, WorkerLoad
 from bakeoff.core.spec import Candidate, Sampling
-from bakeoff.engines.client import EndpointClient
 from bakeoff.engines.deadlines import Deadlines
-from bakeoff.engines.reading import Completion
 from bakeoff.engines.recorded import RecordedTexts, read_recorded
 from bakeoff.measure.page_cache import drop_from_cache, model_files
 from bakeoff.study.placement import RunningWorker, Start, Started, start_here
 from bakeoff.study.plan import Trial
+
+if TYPE_CHECKING:
+    from bakeoff.engines.client import EndpointClient
+    from bakeoff.engines.reading import Completion
 
 _REAP_WITHIN_S = 2.0
 DRAWN_AT = 0.7
@@ -230,6 +232,8 @@ class EndpointWriter:
 
     async def open(self) -> None:
         """Make the connection pool."""
+        from bakeoff.engines.client import EndpointClient
+
         if self._client is None:
             key = _api_key()
             deadlines = Deadlines.from_environment()

@@ -6,15 +6,15 @@ import base64
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bakeoff.core.plain import printable_values, whole_characters
+from bakeoff.core.plain import printable, printable_values, whole_characters
 from bakeoff.core.units import bytes_text, percent_text, seconds_text
 from bakeoff.decide.wording import plural
 from bakeoff.report.answers import fault_lines
@@ -23,24 +23,66 @@ from bakeoff.report.labels import validity_sentence
 from bakeoff.report.layout import ranked
 from bakeoff.report.names import short_names
 from bakeoff.report.page import costs, quality, speed, story
+from bakeoff.report.page.basic_tests import basic_tests
 from bakeoff.report.page.facts import PageFacts
+from bakeoff.report.page.packed import chunk_count, chunk_elements, chunk_of, index_of, packed_index
 from bakeoff.report.page.race_chart import Lane, race_chart
-from bakeoff.report.page.samples import gate_examples, read_samples
+from bakeoff.report.page.samples import Samples, gate_examples, read_samples
 from bakeoff.report.page.svg import Caption
+from bakeoff.report.page.visible import markup_of
 
 _LONGEST_NAME = 30
+_PLACE = "<!-- texts -->\n"
+"""Where chunks go. A text has no such comment: its `<` is escaped."""
+_UNPACKS = "texts_packed.js"
+_SCRIPTS = ("report.js", "texts_written.js", _UNPACKS, "texts.js")
 _FONTS = {"Source Sans 3": "source-sans-3", "Source Serif 4": "source-serif-4"}
 
 
-def render_report(facts: PageFacts) -> str:
-    """Return the page. No string of it is obeyed: markup in texts, names and messages is shown."""
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page put together. Its chunks of texts, if it has any, are read from the store as they are asked for."""
+
+    facts: PageFacts
+    samples: Samples
+    before: str
+    after: str
+
+    def pieces(self) -> Iterator[str]:
+        """Yield the page, with all its texts, so that a file can be written of it without having all in memory.
+
+        Raises:
+            StoreError: the store refuses.
+        """
+        yield self.before
+        yield from chunk_elements(self.facts, self.samples)
+        yield self.after
+
+    def chunk(self, number: int) -> bytes | None:
+        """Return a chunk of texts as JSON, None where there is none of that number.
+
+        Raises:
+            StoreError: the store refuses.
+        """
+        return chunk_of(self.facts, self.samples, number) if 0 <= number < chunk_count(self.samples) else None
+
+
+def render_report(facts: PageFacts, *, served: bool = False) -> Page:
+    """Return the page. No string of it is obeyed: markup in texts, names and messages is shown.
+
+    One that is `served` asks whoever serves it for the texts of a large run, as `texts/NUMBER` beside it.
+    """
     document = printable_values(dict(facts.document))
     facts = replace(facts, document=document)
     leader = document["decision"]["choice"] or document["decision"].get("leader")
     order = sorted(ranked(document), key=lambda one: one["id"] != leader)
     names = short_names([one["id"] for one in order], _LONGEST_NAME)
-    samples = read_samples(facts, [one["id"] for one in order])
-    style, script = _style(), _source("report.js")
+    samples = read_samples(facts, [one["id"] for one in order], everything=served)
+    index = None
+    if samples.packed:
+        index = packed_index(index_of(facts, samples, names, replicates=facts.origin.replicates))
+    style = _style()
+    script = Markup("\n").join(_source(name) for name in _SCRIPTS if index is not None or name != _UNPACKS)
     html = (
         _environment()
         .get_template("report.html")
@@ -49,7 +91,9 @@ def render_report(facts: PageFacts) -> str:
             origin=facts.origin,
             style=style,
             script=script,
-            policy=_policy(style, script),
+            policy=_policy(style, script, served=served),
+            served=served,
+            packed_index=index,
             headline=headline(document),
             how_sure=story.how_sure(document),
             figures=story.key_figures(document),
@@ -62,6 +106,8 @@ def render_report(facts: PageFacts) -> str:
             times=speed.time_charts(facts, order, names),
             tradeoffs=speed.tradeoffs(facts, order, names),
             samples=samples,
+            shown_types=_types(facts, samples),
+            shown_gates=_gates(facts, samples),
             examples=gate_examples(facts, samples),
             gates=_gate_table(order),
             faults=[line for one in order for line in fault_lines(one, names[one["id"]])],
@@ -72,10 +118,12 @@ def render_report(facts: PageFacts) -> str:
             cost_rows=[] if facts.cost is None else costs.cost_rows(facts.cost, [one["id"] for one in order]),
             cost_data={} if facts.cost is None else costs.script_data(facts.cost),
             judges=_judges(facts),
+            methods=_methods(facts, names),
             labels=document.get("labels"),
         )
     )
-    return whole_characters(html)
+    before, _, after = whole_characters(html).partition(_PLACE)
+    return Page(facts, samples, before, after)
 
 
 def _environment() -> Environment:
@@ -99,6 +147,7 @@ def _environment() -> Environment:
         "agreement": story.agreement_sentence,
         "type_name": story.type_name,
         "embedded": _embedded,
+        "shown": markup_of,
     }
     made.globals |= {
         "plural": plural,
@@ -133,11 +182,14 @@ def _style() -> Markup:
     return Markup("".join(faces)) + _source("report.css")  # noqa: S704 - our own
 
 
-def _policy(style: str, script: str) -> str:
-    """Return the Content-Security-Policy: nothing is loaded from anywhere, and no script runs but ours, by its hash."""
+def _policy(style: str, script: str, *, served: bool) -> str:
+    """Return the Content-Security-Policy: nothing is loaded from anywhere, and no script runs but ours, by its hash.
+
+    Where the page is served, its script may ask whoever serves it.
+    """
     return (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; font-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        "base-uri 'none'; form-action 'none'" + ("; connect-src 'self'" if served else "")
     )
 
 
@@ -185,6 +237,18 @@ def _race(document: Mapping[str, Any], order: Sequence[Mapping[str, Any]], names
     )
 
 
+def _types(facts: PageFacts, samples: Samples) -> list[str]:
+    """Return the content types of all briefs that can be looked at, in their order."""
+    return list(dict.fromkeys(facts.briefs[brief].content_type for brief in samples.numbers))
+
+
+def _gates(facts: PageFacts, samples: Samples) -> list[str]:
+    """Return the gates that stopped a text of these briefs."""
+    made = (one for brief in samples.numbers for one in samples.rows[brief] if not one.failed)
+    scores = (facts.scores.get(one.trial) for one in made)
+    return sorted({hit.gate for score in scores if score is not None for hit in score.gates})
+
+
 def _gate_table(order: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tuple[int, int]]]]:
     """Return a row for each gate: of each candidate the count, and how dark its cell is, 0 to 4."""
     gates = Counter[str]()
@@ -199,6 +263,22 @@ def _gate_table(order: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tupl
             cells.append((count, 0 if count == 0 else 1 + min(3, int(share * 8))))
         rows.append((gate, cells))
     return rows
+
+
+def _methods(facts: PageFacts, names: Mapping[str, str]) -> dict[str, Any] | None:
+    found = facts.methods
+    if found is None:
+        return None
+    from bakeoff.report.methodology import methods_table, paragraph
+
+    columns, rows = methods_table(found)
+    return {
+        "found": found,
+        "chart": basic_tests(found, names),
+        "paragraph": printable(paragraph(found)),
+        "columns": columns,
+        "rows": rows,
+    }
 
 
 def _errors(facts: PageFacts) -> dict[str, int]:

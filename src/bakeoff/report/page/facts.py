@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from bakeoff.core.outlines import GenerationOutline, ScoreOutline
 from bakeoff.core.records import Generation, Provenance
 from bakeoff.core.spec import Record
 from bakeoff.cost.answer import Costed
+from bakeoff.decide.methodology import Methodology
 
 
 class BriefText(Record):
@@ -71,14 +72,19 @@ class Origin(Record):
 
 @dataclass(frozen=True, slots=True)
 class PageFacts:
-    """Everything on the page. `scores` go by trial; `read_texts` reads the generations of some briefs, by their ids."""
+    """Everything on the page. `scores` go by trial; `read_texts` reads some generations, by their trials.
+
+    `text_bytes` is about how many bytes all generations take as they are stored.
+    """
 
     document: Mapping[str, Any]
     origin: Origin
     briefs: Mapping[str, BriefText]
     generations: Sequence[GenerationOutline]
     scores: Mapping[str, ScoreOutline]
-    read_texts: Callable[[Collection[str]], Iterable[Generation]]
+    read_texts: Callable[[Sequence[str]], Iterable[Generation]]
+    text_bytes: Callable[[], int]
     cost: RunCost | None = None
     no_cost: str = ""
     judges: Mapping[str, Any] | None = None
+    methods: Methodology | None = None

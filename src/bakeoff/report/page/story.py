@@ -136,9 +136,11 @@ def warnings(facts: PageFacts) -> list[str]:
     document, origin = facts.document, facts.origin
     found = []
     if not document["complete"]:
+        rests = "what follows rests on the briefs that every candidate has finished so far"
         found.append(
-            f"This run is not complete ({origin.state}): what follows rests on the briefs that every candidate has finished "
-            f"so far. Go on with: bakeoff run --resume {document['run_id']}"
+            f"This run is in progress: {rests}, and is provisional."
+            if origin.state == "running"
+            else f"This run is not complete ({origin.state}): {rests}. Go on with: bakeoff run --resume {document['run_id']}"
         )
     if document.get("measured") is False:
         found.append("Nothing was measured: every request failed. The reasons stand below, under failures.")

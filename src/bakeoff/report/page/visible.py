@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Literal
 
 from markupsafe import Markup, escape
+
+Spelt = tuple[Literal["c"], str, str]
+"""A character that hides: its code as it is shown, and its name."""
+Marked = tuple[Literal["m"], str, list["str | Spelt"]]
+"""A passage that is highlighted: why, and what is in it."""
+Piece = str | Spelt | Marked
 
 _JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 
@@ -21,15 +28,37 @@ def visible(text: str, marks: Mapping[str, str] | None = None) -> Markup:
     >>> str(visible("a<b\u202e"))
     'a&lt;b<span class="cc" title="RIGHT-TO-LEFT OVERRIDE">U+202E</span>'
     """
+    return markup_of(pieces_of(text, marks))
+
+
+def pieces_of(text: str, marks: Mapping[str, str] | None = None) -> list[Piece]:
+    r"""Return `text` as what `visible` makes of it, for a script that sets it piece by piece, as text.
+
+    >>> pieces_of("a\u202eb", {"b": "why"})
+    ['a', ('c', 'U+202E', 'RIGHT-TO-LEFT OVERRIDE'), ('m', 'why', ['b'])]
+    """
     text = text.replace("\r\n", "\n")
     spans = _spans(text, marks or {})
     cuts = sorted({0, len(text), *(cut for low, high, _ in spans for cut in (low, high))})
-    parts = []
+    found: list[Piece] = []
     for low, high in pairwise(cuts):
         reason = next((why for start, end, why in spans if start <= low < end), None)
         shown = _shown(text, low, high)
-        parts.append(shown if reason is None else f'<mark title="{escape(reason)}">{shown}</mark>')
-    return Markup("".join(parts))  # noqa: S704 - every part is escaped above
+        found += shown if reason is None else [("m", reason, shown)]
+    return found
+
+
+def markup_of(pieces: Sequence[Piece]) -> Markup:
+    """Return pieces as HTML."""
+    return Markup("".join(map(_markup, pieces)))  # noqa: S704 - every piece is escaped
+
+
+def _markup(piece: Piece) -> str:
+    if isinstance(piece, str):
+        return str(escape(piece))
+    if piece[0] == "c":
+        return f'<span class="cc" title="{escape(piece[2])}">{piece[1]}</span>'
+    return f'<mark title="{escape(piece[1])}">{"".join(map(_markup, piece[2]))}</mark>'
 
 
 def _spans(text: str, marks: Mapping[str, str]) -> list[tuple[int, int, str]]:
@@ -43,18 +72,21 @@ def _spans(text: str, marks: Mapping[str, str]) -> list[tuple[int, int, str]]:
     return found
 
 
-def _shown(text: str, low: int, high: int) -> str:
+def _shown(text: str, low: int, high: int) -> list[str | Spelt]:
     piece = text[low:high]
     if piece.replace("\n", "").replace("\t", "").isprintable():  # joiners are not: they are looked at below
-        return str(escape(piece))
-    parts, plain = [], []
+        return [piece]
+    parts: list[str | Spelt] = []
+    plain: list[str] = []
     for place in range(low, high):
         if _has_shape(text, place):
             plain.append(text[place])
             continue
-        parts += [str(escape("".join(plain))), _spelt(text[place])]
+        if plain:
+            parts.append("".join(plain))
+        parts.append(_spelt(text[place]))
         plain.clear()
-    return "".join([*parts, str(escape("".join(plain)))])
+    return [*parts, "".join(plain)] if plain else parts
 
 
 def _has_shape(text: str, place: int) -> bool:
@@ -64,6 +96,5 @@ def _has_shape(text: str, place: int) -> bool:
     return character in "\n\t" or character.isprintable() or unicodedata.category(character) == "Zs"
 
 
-def _spelt(character: str) -> str:
-    name = unicodedata.name(character, "CONTROL CHARACTER")
-    return f'<span class="cc" title="{escape(name)}">U+{ord(character):04X}</span>'
+def _spelt(character: str) -> Spelt:
+    return ("c", f"U+{ord(character):04X}", unicodedata.name(character, "CONTROL CHARACTER"))

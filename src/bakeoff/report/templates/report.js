@@ -1,9 +1,9 @@
 "use strict";
-// Filters, the word-by-word view and the cost table. All content is on the page without it; nothing is ever set as HTML.
-(() => {
-  const one = (selector, within = document) => within.querySelector(selector);
-  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+// The colour scheme, the contents and the cost table. Nothing is ever set as HTML.
+const one = (selector, within = document) => within.querySelector(selector);
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
+(() => {
   // The colour scheme: the system's, or what is chosen here.
   const theme = one("#theme"), schemes = ["automatic", "light", "dark"];
   const showScheme = (name) => {
@@ -24,117 +24,8 @@
   }), { rootMargin: "-20% 0px -70% 0px" });
   links.forEach((_, id) => { const section = document.getElementById(id); if (section) seen.observe(section); });
 
-  // A link to a brief opens it, whatever the filters say.
-  const openLinked = () => {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (target instanceof HTMLDetailsElement) { target.hidden = false; target.open = true; target.scrollIntoView(); }
-  };
-  addEventListener("hashchange", openLinked);
-  openLinked();
-
-  const form = one("#filters");
-  if (form) browse(form);
   const data = one("#cost-data");
   if (data) costs(JSON.parse(data.textContent));
-
-  function browse(form) {
-    const list = one("#briefs"), briefs = all(".brief", list), count = one("#f-count");
-    const field = (name) => one(`#f-${name}`).value;
-    const number = (text, otherwise) => text === "" || Number.isNaN(Number(text)) ? otherwise : Number(text);
-    const scores = (brief) => all(":scope > summary .chip", brief).map((chip) => parseFloat(chip.textContent)).map((value) => Number.isNaN(value) ? null : value);
-    const hasGate = (brief, gate) => {
-      if (gate === "") return true;
-      if (gate === "+clean") return "clean" in brief.dataset;
-      if (gate === "+failed") return "failed" in brief.dataset;
-      return gate === "+gated" ? brief.dataset.gates !== "" : brief.dataset.gates.split(" ").includes(gate);
-    };
-    const apply = () => {
-      const type = field("type"), gate = field("gate"), words = field("text").trim().toLocaleLowerCase();
-      const low = number(field("low"), 0), high = number(field("high"), 10), spread = number(field("spread"), 0);
-      const ranged = field("low") !== "" || field("high") !== "";
-      let shown = 0;
-      for (const brief of briefs) {
-        const fits = (type === "" || brief.dataset.type === type) && hasGate(brief, gate)
-          && (!ranged || scores(brief).some((value) => value !== null && value >= low && value <= high))
-          && (spread === 0 || Number(brief.dataset.spread ?? -1) >= spread)
-          && (words === "" || brief.textContent.toLocaleLowerCase().includes(words));
-        brief.hidden = !fits;
-        shown += fits;
-      }
-      count.textContent = `${shown} of ${briefs.length} briefs`;
-    };
-    const sort = () => {
-      const by = field("sort"), up = by === "number" || by === "low" ? 1 : -1;
-      const value = (brief) => Number(brief.dataset[by] ?? (up > 0 ? Infinity : -Infinity));
-      list.append(...[...briefs].sort((a, b) => up * (value(a) - value(b)) || a.dataset.number - b.dataset.number));
-    };
-    const hide = () => {
-      for (const box of all("[data-candidate]", form)) {
-        all(`.cell[data-c="${box.dataset.candidate}"]`, list).forEach((cell) => { cell.hidden = !box.checked; });
-      }
-    };
-    form.hidden = false;
-    form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("input", () => { apply(); hide(); compareAll(); });
-    one("#f-sort").addEventListener("change", sort);
-    form.addEventListener("reset", () => setTimeout(() => { apply(); sort(); hide(); compareAll(); }));
-    one("#f-open").addEventListener("click", (event) => {
-      const close = briefs.some((brief) => !brief.hidden && brief.open);
-      briefs.forEach((brief) => { if (!brief.hidden) brief.open = !close; });
-      event.target.textContent = close ? "Open all shown" : "Close all shown";
-    });
-
-    // Word by word: the texts of two candidates, marked where they differ; as they were when it is switched off.
-    const kept = new Map();
-    const restore = () => { kept.forEach((nodes, text) => text.replaceChildren(...nodes)); kept.clear(); };
-    const mark = (text, pieces, name) => {
-      kept.set(text, [...text.childNodes]);
-      text.replaceChildren(...pieces.map(([same, words]) => {
-        if (same) return document.createTextNode(words);
-        const made = document.createElement(name);
-        made.textContent = words;
-        return made;
-      }));
-    };
-    const compare = (brief) => {
-      const [a, b] = ["a", "b"].map((side) => one(`.cell[data-c="${one(`#d-${side}`).value}"] .t:not(.none)`, brief));
-      if (!a || !b || a === b || kept.has(a)) return;
-      const [left, right] = differing(a.textContent, b.textContent);
-      mark(a, left, "del");
-      mark(b, right, "ins");
-    };
-    const compareAll = () => {
-      restore();
-      if (one("#d-on")?.checked) briefs.filter((brief) => brief.open).forEach(compare);
-    };
-    briefs.forEach((brief) => brief.addEventListener("toggle", () => { if (brief.open && one("#d-on")?.checked) compare(brief); }));
-    apply();
-  }
-
-  // The longest common subsequence of words decides what is the same. Returns [same?, words] of each text.
-  function differing(a, b) {
-    const cut = (text) => (text.match(/(?:[\p{L}\p{N}_]+|[^\p{L}\p{N}_\s])\s*|\s+/gu) ?? []).slice(0, 3000);
-    const key = (words) => words.map((word) => word.trim());
-    const left = cut(a), right = cut(b), leftKeys = key(left), rightKeys = key(right), wide = right.length + 1;
-    const table = new Uint16Array((left.length + 1) * wide);
-    for (let i = left.length - 1; i >= 0; i--) {
-      for (let j = right.length - 1; j >= 0; j--) {
-        table[i * wide + j] = leftKeys[i] === rightKeys[j] ? table[(i + 1) * wide + j + 1] + 1 : Math.max(table[(i + 1) * wide + j], table[i * wide + j + 1]);
-      }
-    }
-    const found = [[], []];
-    const put = (side, same, word) => {
-      const last = found[side].at(-1);
-      if (last && last[0] === same) last[1] += word; else found[side].push([same, word]);
-    };
-    let i = 0, j = 0;
-    while (i < left.length || j < right.length) {
-      if (i < left.length && j < right.length && leftKeys[i] === rightKeys[j]) { put(0, true, left[i++]); put(1, true, right[j++]); }
-      else if (j >= right.length || (i < left.length && table[(i + 1) * wide + j] >= table[i * wide + j + 1])) put(0, false, left[i++]);
-      else put(1, false, right[j++]);
-    }
-    return found;
-  }
 
   // The arithmetic of bakeoff's cost (cost/arithmetic.py), over again.
   function costs(given) {

@@ -15,15 +15,16 @@ def labelled(plan: Plan, store: Store, document: dict[str, Any]) -> dict[str, An
     Raises:
         StoreError: the store refuses.
     """
-    from bakeoff.decide.labelling import Label
+    records = store.labels(plan.run_id)
+    if not records:
+        return {}
+    from bakeoff.decide.labelling import Label  # loads the statistics: not for a run that nobody labelled
     from bakeoff.report.labels import labels_document, validity_sentence
     from bakeoff.report.ranking import rank_candidates
     from bakeoff.study.judging import judged_before, preferences_of
     from bakeoff.study.labelling import label_report, read_written
 
-    labels = [Label.model_validate_json(record) for record in store.labels(plan.run_id)]
-    if not labels:
-        return {}
+    labels = [Label.model_validate_json(record) for record in records]
     texts = read_written(plan, store)
     preferences = {name: preferences_of(found, texts) for name, found in judged_before(plan, store, texts).items()}
     found = label_report(plan, store, texts, labels, preferences)

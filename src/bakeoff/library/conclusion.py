@@ -6,13 +6,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bakeoff.decide.conclusion import Conclusion
     from bakeoff.store.db import Store
     from bakeoff.study.plan import Plan
     from bakeoff.study.suite import Suite
 
 
-def finish(plan: Plan, store: Store, *, page: bool = False) -> dict[str, Any]:
+def finish(plan: Plan, store: Store, *, page: bool = False, workspace: Path | None = None) -> dict[str, Any]:
     """Conclude a complete run, store its result, write `report.txt`, `result.json` and, where asked for, a page.
 
     The page costs a tenth of a large run's time and a third of its memory: for somebody who looks, not for a script.
@@ -20,17 +22,17 @@ def finish(plan: Plan, store: Store, *, page: bool = False) -> dict[str, Any]:
     Raises:
         BakeoffError: a generation is missing, or the store or the run's folder refuses.
     """
-    from bakeoff.cli.page import write_page
-    from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.errors import StoreError
+    from bakeoff.library.page import write_page
+    from bakeoff.library.workspace import workspace_folder
     from bakeoff.report.text import as_text
     from bakeoff.study.conclude import conclude
-    from bakeoff.study.runner import run_folder
+    from bakeoff.study.run_folder import run_folder
 
     conclusion = conclude(plan, store, complete=True)
-    document = document_of(plan, store, conclusion, page=page)
+    document = document_of(plan, store, conclusion, page=page, workspace=workspace)
     store.set_state(plan.run_id, "done", result=document)
-    folder = run_folder(workspace_folder(), plan.run_id)
+    folder = run_folder(workspace_folder(workspace), plan.run_id)
     try:
         (folder / "report.txt").write_text(as_text(document), encoding="utf-8")
         (folder / "result.json").write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
@@ -44,16 +46,18 @@ def finish(plan: Plan, store: Store, *, page: bool = False) -> dict[str, Any]:
     return document
 
 
-def document_of(plan: Plan, store: Store, conclusion: Conclusion, *, page: bool = False) -> dict[str, Any]:
+def document_of(
+    plan: Plan, store: Store, conclusion: Conclusion, *, page: bool = False, workspace: Path | None = None
+) -> dict[str, Any]:
     """Return the `bakeoff.run/1` document of a run, finished or not.
 
     Raises:
         StoreError: the store refuses.
     """
-    from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.errors import EndpointGone
+    from bakeoff.library.workspace import workspace_folder
     from bakeoff.report.document import RunFacts, build_document
-    from bakeoff.study.runner import run_folder
+    from bakeoff.study.run_folder import run_folder
 
     steps = next_steps(plan, conclusion.decision.choice or conclusion.decision.leader)
     if not page:
@@ -81,7 +85,7 @@ def document_of(plan: Plan, store: Store, conclusion: Conclusion, *, page: bool 
         budget=plan.budget.model_dump(mode="json"),
         placement=None if plan.placement is None else plan.placement.model_dump(mode="json"),
         elapsed_s=store.elapsed_s(plan.run_id),
-        report=str(run_folder(workspace_folder(), plan.run_id) / f"report.{'html' if page else 'txt'}"),
+        report=str(run_folder(workspace_folder(workspace), plan.run_id) / f"report.{'html' if page else 'txt'}"),
         version=plan.version,
         weights=_weights(plan),
     )
@@ -96,8 +100,8 @@ def finished_result(plan: Plan, store: Store) -> dict[str, Any] | None:
     Raises:
         UsageError: a scorer of the suite has changed since.
     """
-    from bakeoff.cli.labelled import labelled
     from bakeoff.core.errors import EndpointGone
+    from bakeoff.library.labelled import labelled
     from bakeoff.study.scorers import scorers_for
 
     row = store.run(plan.run_id)

@@ -19,13 +19,14 @@ def judges_before(plan: Plan, store: Store) -> dict[str, Any] | None:
     Raises:
         StoreError: the store refuses.
     """
-    from bakeoff.report.judges import judges_document
+    records = store.judges(plan.run_id)
+    if not records:
+        return None
+    from bakeoff.report.judges import judges_document  # loads the statistics: not for a run that nobody judged
     from bakeoff.study.judging import KnownJudge, judged_before
     from bakeoff.study.labelling import read_written
 
-    judges = [KnownJudge.model_validate_json(record).judge for record in store.judges(plan.run_id)]
-    if not judges:
-        return None
+    judges = [KnownJudge.model_validate_json(record).judge for record in records]
     texts = read_written(plan, store)
     judged = judged_before(plan, store, texts)
     trials = {trial for found in judged.values() for trial in found.grades}

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import shlex
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bakeoff.core.outlines import GenerationOutline, ScoreOutline
-    from bakeoff.core.records import Generation
+    from bakeoff.decide.methodology import Methodology
     from bakeoff.report.page.facts import BriefText, CostBasis, Origin, PageFacts, RunCost
     from bakeoff.store.db import Store
     from bakeoff.study.costing import Work
@@ -36,13 +37,13 @@ def write_page(
     from bakeoff.report.page.assembly import render_report
 
     named, target = target, target.resolve()  # of a link what it points to, never the link itself
-    html = render_report(page_facts(plan, store, document, generations, scores))
+    page = render_report(page_facts(plan, store, document, generations, scores))
     # Under another name first: who looks at the file meanwhile sees the old page, never half of one.
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     written = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(html)
+            file.writelines(page.pieces())
         umask = os.umask(0)
         os.umask(umask)
         written.chmod(0o666 & ~umask)
@@ -65,25 +66,44 @@ def page_facts(
     Raises:
         StoreError: the store refuses.
     """
-    from bakeoff.cli.judged import judges_before
+    from bakeoff.library.judged import judges_before
     from bakeoff.report.page.facts import PageFacts
+    from bakeoff.study.costing import work_of
 
-    def read_texts(briefs: Collection[str]) -> Iterator[Generation]:
-        for batch in store.generation_batches(plan.run_id):
-            yield from (generation for generation in batch if generation.brief in briefs)
+    by_trial = {score.trial: score for score in scores}
 
-    cost, no_cost = _cost(plan, store, document["decision"]["choice"])
+    cost, no_cost = _cost(plan, document["decision"]["choice"], work_of(plan, store, generations, by_trial.values()))
     return PageFacts(
         document=document,
         origin=_origin(plan, store),
         briefs=_briefs(plan),
         generations=generations,
-        scores={score.trial: score for score in scores},
-        read_texts=read_texts,
+        scores=by_trial,
+        read_texts=partial(store.generations_of, plan.run_id),
+        text_bytes=partial(store.text_bytes, plan.run_id),
         cost=cost,
         no_cost=no_cost,
         judges=judges_before(plan, store),
+        methods=_methods(plan, document, generations, by_trial),
     )
+
+
+def _methods(
+    plan: Plan,
+    document: Mapping[str, Any],
+    generations: Sequence[GenerationOutline],
+    scores: Mapping[str, ScoreOutline],
+) -> Methodology | None:
+    """Return what small samples would have concluded; None of a run that is not complete, or too small to draw from."""
+    from bakeoff.core.errors import UsageError
+    from bakeoff.library.methods import methods_of
+
+    if not document["complete"] or not document["measured"]:
+        return None
+    try:
+        return methods_of(plan, document, generations, scores)
+    except UsageError:
+        return None
 
 
 def _briefs(plan: Plan) -> dict[str, BriefText]:
@@ -105,12 +125,12 @@ def _briefs(plan: Plan) -> dict[str, BriefText]:
 
 
 def _origin(plan: Plan, store: Store) -> Origin:
+    from bakeoff.library.run_state import state_of
     from bakeoff.report.page.facts import Origin
 
-    row = store.run(plan.run_id)
     loads = store.loads(plan.run_id)
     return Origin(
-        state="unknown" if row is None else row.state,
+        state=state_of(store, plan.run_id),
         started=next((found.started for found in store.runs() if found.run_id == plan.run_id), ""),
         command=_command(plan),
         sampling=plan.suite.sampling.model_dump(mode="json"),
@@ -157,17 +177,16 @@ def _suite_argument(plan: Plan) -> str:
     return plan.suite_file
 
 
-def _cost(plan: Plan, store: Store, choice: str | None) -> tuple[RunCost | None, str]:
+def _cost(plan: Plan, choice: str | None, read: Sequence[Work]) -> tuple[RunCost | None, str]:
     """Return what texts cost for terms that nobody has stated, or why nothing is known."""
     from bakeoff.core.errors import UsageError
     from bakeoff.cost.tariffs import ASSUMED_TARIFF
     from bakeoff.report.page.facts import RunCost
-    from bakeoff.study.costing import read_work
     from bakeoff.study.pricing import Terms, cost_of_run
 
-    work = [found._replace(by_content_type={}) for found in read_work(plan, store)]
+    work = [found._replace(by_content_type={}) for found in read]
     try:
-        costed = cost_of_run(plan, work, choice, Terms())
+        costed = cost_of_run(plan, work, choice, Terms(), tornado=False)
     except UsageError as error:
         return None, error.message
     tariff, low, high = ASSUMED_TARIFF

@@ -1,0 +1,105 @@
+"""The texts of a run too large to stand on its page: packed into it chunk by chunk, for a script that unpacks what it shows.
+
+An index has what filters, orders and rows need of every brief; it is unpacked when the page opens. A chunk has all else of so many
+briefs in a row. Each is JSON, deflated, in base64, in a script element that no browser runs. What is in them is set as text.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bakeoff.core.plain import whole_characters
+from bakeoff.report.page.facts import PageFacts
+from bakeoff.report.page.samples import Cell, Sample, Samples, score_of, state_of
+from bakeoff.report.page.story import type_name
+
+BRIEFS_A_CHUNK = 40
+_STATES = ("publishable", "gated", "failed", "unscored")
+
+
+def chunk_count(samples: Samples) -> int:
+    """Return how many chunks there are."""
+    return -(-len(samples.packed) // BRIEFS_A_CHUNK)
+
+
+def index_of(facts: PageFacts, samples: Samples, names: Mapping[str, str], *, replicates: int) -> dict[str, Any]:
+    """Return what is known of every brief without reading a text.
+
+    A brief is `[id, type, held back, gates, cells]`; a cell `[candidate, replicate, score, state]`; types, gates, candidates and
+    states are numbers of a place in their lists.
+    """
+    types: dict[str, int] = {}
+    gates: dict[str, int] = {}
+    candidates = {name: names.get(name, name) for name in samples.place}
+    place = dict(samples.place)
+    briefs = []
+    for name in samples.packed:
+        brief, hit, cells = facts.briefs[name], set[int](), []
+        for made in samples.ordered(made for made in samples.rows[name] if made.attempts):
+            score = facts.scores.get(made.trial)
+            state = state_of(made, score)
+            if state != "failed" and score is not None:
+                hit |= {gates.setdefault(found.gate, len(gates)) for found in score.gates}
+            value = score_of(facts.scores, made)
+            where = place.setdefault(made.candidate, len(place))
+            candidates.setdefault(made.candidate, made.candidate)
+            cells.append(
+                [where, made.replicate, None if value is None else round(value, 3), _STATES.index(state)],
+            )
+        kind = types.setdefault(brief.content_type, len(types))
+        briefs.append([name, kind, int(brief.held_back), sorted(hit), cells])
+    return {
+        "size": BRIEFS_A_CHUNK,
+        "replicates": replicates,
+        "types": [[name, type_name(name)] for name in types],
+        "gates": list(gates),
+        "candidates": list(candidates.values()),
+        "competing": len(samples.place),
+        "states": list(_STATES),
+        "briefs": briefs,
+    }
+
+
+def chunk_of(facts: PageFacts, samples: Samples, number: int) -> bytes:
+    """Return one chunk as JSON: of each brief `{p, s, f, c}`, its prompt, source, facts and cells, in the order of the index.
+
+    Raises:
+        StoreError: the store refuses.
+    """
+    ids = samples.packed[number * BRIEFS_A_CHUNK : (number + 1) * BRIEFS_A_CHUNK]
+    return _json([_brief(sample) for sample in samples.read(facts, ids)])
+
+
+def chunk_elements(facts: PageFacts, samples: Samples) -> Iterator[str]:
+    """Yield all chunks as elements of the page, one in memory at a time.
+
+    Raises:
+        StoreError: the store refuses.
+    """
+    for number in range(chunk_count(samples)):
+        yield f'<script type="text/plain" id="chunk-{number}">{_packed(chunk_of(facts, samples, number))}</script>\n'
+
+
+def packed_index(index: Mapping[str, Any]) -> str:
+    """Return the index as it stands on the page."""
+    return _packed(_json(index))
+
+
+def _brief(sample: Sample) -> dict[str, Any]:
+    return {"p": sample.prompt, "s": sample.source, "f": sample.facts, "c": [_cell(cell) for cell in sample.cells]}
+
+
+def _cell(cell: Cell) -> list[Any]:
+    return [cell.text, cell.gates, [[name, f"{value:.1f}"] for name, value in cell.dimensions], cell.made, cell.error]
+
+
+def _json(found: Any) -> bytes:
+    return whole_characters(json.dumps(found, ensure_ascii=False, separators=(",", ":"))).encode()
+
+
+def _packed(data: bytes) -> str:
+    return b64encode(zlib.compress(data, 6)).decode()

@@ -1,0 +1,113 @@
+"""llama-swap: one process a model, started when it is asked for, on one machine.
+
+Its keys: `config-schema.json` and `config.example.yaml` of mostlygeek/llama-swap. A GGUF file is run by `llama-server`; every
+other model of ours by `bakeoff worker`, that is, by the engine that was measured. Servers of others become peers.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from bakeoff.core.errors import UsageError
+from bakeoff.serve.handover.evidence import estimate_text, facts, head
+from bakeoff.serve.handover.handover import Handover, routes_of, slugs, url_of
+from bakeoff.serve.handover.yaml_file import yaml_file
+from bakeoff.serve.plan import AUTO, PREFIX, ServedModel
+
+PEER_KEY = "${env.OPENAI_API_KEY}"
+_DESCRIPTION = 1024
+
+
+def llama_swap_config(hand: Handover) -> str:
+    """Return `config.yaml` for llama-swap.
+
+    Raises:
+        UsageError: a URL that could hold a secret, or a path that it would read as a macro.
+    """
+    plan = hand.plan
+    ours = [model for model in plan.models if url_of(model, hand) is None]
+    theirs = [model for model in plan.models if url_of(model, hand) is not None]
+    aliases = _aliases(hand, {model.id for model in ours})
+    document: dict[str, Any] = {"healthCheckTimeout": 300}
+    document["models"] = {model.id: _model(model, hand, aliases[model.id]) for model in ours}
+    if theirs:
+        names = slugs(plan)
+        document["peers"] = {names[model.id]: _peer(model, hand) for model in theirs}
+    return yaml_file(head("llama-swap", hand, _notes(hand, ours, theirs)), document)
+
+
+def command(model: ServedModel, context: int | None) -> str:
+    """Return the command that serves a model on `${PORT}`.
+
+    Raises:
+        UsageError: a name or a path that llama-swap would read as a macro.
+    """
+    spec, sampling = model.candidate.model, model.candidate.sampling
+    for text in (spec.location, model.id):
+        if "${" in text or not text.isprintable():
+            raise UsageError(
+                f"{model.id}: llama-swap would read part of {text!r} as a macro", "name its file otherwise"
+            )
+    if spec.source == "gguf" and model.candidate.engine == "llamacpp":
+        given: list[str] = ["llama-server", "--model", spec.location, "--alias", model.id, "--jinja"]
+        given += [] if context is None else ["--ctx-size", str(context)]
+        given += ["--temp", str(sampling.temperature), "--top-p", str(sampling.top_p)]
+        given += ["--top-k", str(sampling.top_k or 0), "--min-p", "0", "--predict", str(sampling.max_tokens)]
+    else:
+        given = ["bakeoff", "worker", "--model", spec.location, "--engine", model.candidate.engine, "--name", model.id]
+        given += ["--device", model.candidate.device] if model.candidate.device else []
+    return f"{shlex.join(given)} --host 127.0.0.1 --port ${{PORT}}"
+
+
+def _model(model: ServedModel, hand: Handover, aliases: Sequence[str]) -> dict[str, Any]:
+    context = hand.context_of(model)
+    found: dict[str, Any] = {"cmd": command(model, context), "proxy": "http://127.0.0.1:${PORT}"}
+    found["description"] = f"{estimate_text(model.quality)}; run {hand.plan.run_id}"[:_DESCRIPTION]
+    if aliases:
+        found["aliases"] = list(aliases)
+    if context is not None:
+        found["capabilities"] = {"in": ["text"], "out": ["text"], "context": context}
+    found["metadata"] = {"bakeoff": facts(model, hand.plan.run_id)}
+    return found
+
+
+def _peer(model: ServedModel, hand: Handover) -> dict[str, Any]:
+    spec = model.candidate.model
+    # llama-swap puts the request's whole path, /v1 and all, behind it.
+    base = (url_of(model, hand) or "").removesuffix("/v1")
+    is_theirs = model.id not in hand.urls and not spec.reference.startswith("ollama:")
+    return {"proxy": base, **({"apiKey": PEER_KEY} if is_theirs else {}), "models": [spec.remote_model or model.id]}
+
+
+def _aliases(hand: Handover, ours: set[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {name: [] for name in ours}
+    for name, route in {**routes_of(hand.plan), f"{PREFIX}{AUTO}": hand.plan.general}.items():
+        if route.candidate in ours:
+            found[route.candidate].append(name)
+    return found
+
+
+def _notes(hand: Handover, ours: Sequence[ServedModel], theirs: Sequence[ServedModel]) -> list[str]:
+    told = [
+        "Ask for bakeoff/TYPE to have the model that earned that content type; bakeoff/auto is the general one: llama-swap does",
+        "not read what is asked for, `bakeoff serve` does. llama-swap has no fallbacks: of each route the first one serves.",
+        "It has no memory budget either: to let models stay loaded together, write a `groups:` with their measured memory in mind.",
+    ]
+    gguf = [model for model in ours if model.candidate.model.source == "gguf" and model.candidate.engine == "llamacpp"]
+    if gguf:
+        told.append(
+            "GGUF files were measured on llama.cpp inside a worker of ours; llama-server is the same library, perhaps of another version."
+        )
+    if len(gguf) < len(ours):
+        told.append(
+            "`bakeoff worker` is the engine that was measured: bakeoff must be on llama-swap's PATH. A request without a"
+        )
+        told.append("temperature gets the worker's own; what was measured is in each model's metadata.")
+    led = {route.candidate for route in routes_of(hand.plan).values()}
+    lost = [model for model in theirs if model.id in led]
+    if lost:
+        shown = ", ".join(f"{model.id} as {model.candidate.model.remote_model or model.id}" for model in lost)
+        told.append(f"Peers can have no aliases, so that their routes have no name here; ask for {shown}.")
+    return told

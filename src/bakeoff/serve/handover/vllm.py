@@ -1,0 +1,97 @@
+"""vLLM alone, as a Docker Compose file: one service a model. Arguments: docs.vllm.ai, "vllm serve"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bakeoff.serve.handover.evidence import head, texts
+from bakeoff.serve.handover.handover import Copies, Handover, slugs
+from bakeoff.serve.handover.weights import Weights, weights_for_vllm
+from bakeoff.serve.handover.yaml_file import yaml_file
+from bakeoff.serve.plan import ServedModel
+
+IMAGE = "${VLLM_IMAGE:-vllm/vllm-openai:latest}"
+FIRST_PORT = 8000
+_MODELS = "/models"
+_DTYPES = frozenset({"float16", "bfloat16", "float32"})
+
+
+def vllm_compose(hand: Handover) -> str:
+    """Return a `compose.yaml`.
+
+    Raises:
+        UsageError: weights that vLLM cannot read.
+    """
+    names = slugs(hand.plan)
+    services: dict[str, Any] = {}
+    notes = [
+        f"Start it:  docker compose -f FILE up    (models answer from http://127.0.0.1:{FIRST_PORT}/v1 on)",
+        "VLLM_IMAGE names the image; pin the version that you test. Each replica takes a GPU of its own.",
+        "Compose has no routes: `bakeoff export --to litellm` with --endpoint puts them in front.",
+    ]
+    port = FIRST_PORT
+    for model in hand.plan.models:
+        weights, copies = weights_for_vllm(model, hand), hand.copies_of(model)
+        services[names[model.id]] = _service(model, weights, copies, port, hand)
+        notes += [copies_note(model, copies), *([] if weights.note is None else ["", weights.note])]
+        port += copies.count
+    document: dict[str, Any] = {"services": services}
+    if any("huggingface:" in str(service["volumes"]) for service in services.values()):
+        document["volumes"] = {"huggingface": {}}
+    return yaml_file(head("vllm-compose", hand, notes), document)
+
+
+def engine_arguments(model: ServedModel, weights: Weights, hand: Handover) -> dict[str, Any]:
+    """Return vLLM's arguments as Ray Serve's `engine_kwargs` takes them; sampling's defaults are vLLM's, not the folder's."""
+    found: dict[str, Any] = {"generation_config": "vllm"}
+    # Of weights that were named instead, nothing is known: not their limit either.
+    context = hand.context if weights.is_other else hand.context_of(model)
+    if context is not None:
+        found["max_model_len"] = context
+    if model.candidate.engine == "vllm" and model.tokens_per_s_concurrency is not None:
+        found["max_num_seqs"] = model.tokens_per_s_concurrency
+    if weights.revision is not None:
+        found["revision"] = weights.revision
+    if model.candidate.engine == "vllm" and model.dtype in _DTYPES:
+        found["dtype"] = model.dtype
+    return found
+
+
+def copies_note(model: ServedModel, copies: Copies) -> str:
+    """Return how many replicas a model has, and why."""
+    sure = ""
+    if copies.low is not None and copies.high is not None:
+        sure = f" [{copies.low} to {copies.high}]"
+    return f"Replicas of {model.id}: {copies.count}{sure}; {copies.why}."
+
+
+def _service(model: ServedModel, weights: Weights, copies: Copies, port: int, hand: Handover) -> dict[str, Any]:
+    source = weights.source if weights.is_hub else f"{_MODELS}/{slugs(hand.plan)[model.id]}"
+    command = ["--model", source, "--served-model-name", model.id]
+    for name, value in engine_arguments(model, weights, hand).items():
+        command += [f"--{name.replace('_', '-')}", str(value)]
+    ports = f"{port}" if copies.count == 1 else f"{port}-{port + copies.count - 1}"
+    found: dict[str, Any] = {
+        "image": IMAGE,
+        "command": [_literal(part) for part in command],
+        "ports": [{"target": 8000, "host_ip": "127.0.0.1", "published": ports}],
+        "ipc": "host",
+        "environment": {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"},
+        "labels": {key: _literal(value) for key, value in texts(model, hand.plan.run_id).items()},
+    }
+    if weights.is_hub:
+        found["environment"]["HF_TOKEN"] = "${HF_TOKEN:-}"  # noqa: S105 - a reference, whose value Compose finds
+        found["volumes"] = ["huggingface:/root/.cache/huggingface"]
+    else:
+        mount = {"type": "bind", "source": _literal(weights.source), "target": source, "read_only": True}
+        found["volumes"] = [mount]
+    if weights.is_other:
+        found["labels"] = {"bakeoff.run": str(hand.plan.run_id), "bakeoff.measured": "no: see the file's beginning"}
+    device = {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
+    found["deploy"] = {"replicas": copies.count, "resources": {"reservations": {"devices": [device]}}}
+    return found
+
+
+def _literal(text: str) -> str:
+    """Return a text that Compose takes as it is: it would read `$` as a variable."""
+    return text.replace("$", "$$")

@@ -1,0 +1,38 @@
+"""The library's pages: every public name is there, and the workflow calls the script as it is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+
+import bakeoff
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_every_public_name_is_in_the_reference():
+    shown = set(re.findall(r"^::: bakeoff\.[\w.]+\.(\w+)$", (DOCS / "reference/api.md").read_text(), re.MULTILINE))
+    public = {getattr(getattr(bakeoff, name), "__name__", name) for name in bakeoff.__all__ if name != "__version__"}
+    assert public <= shown
+
+
+def test_the_workflow_calls_the_script_with_options_that_it_has():
+    workflow = yaml.safe_load((DOCS / "examples/github-action.yml").read_text())
+    (job,) = workflow["jobs"].values()
+    (command,) = [step["run"] for step in job["steps"] if "quality_gate.py" in step.get("run", "")]
+    script = (DOCS / "examples/quality_gate.py").read_text()
+    options = set(re.findall(r"(--[\w-]+)", command))
+    assert options == {"--suite", "--model", "--base-suite", "--base-model", "--margin"}
+    assert all(f'add_argument("{option}"' in script for option in options)
+    assert '"$code" = 3' in command
+    assert '"undecided": 3' in script
+
+
+def test_exit_codes_on_the_page_are_those_of_the_command():
+    from bakeoff.cli.compare import EXITS
+
+    page = (DOCS / "guides/python.md").read_text()
+    for verdict, code in EXITS.items():
+        assert re.search(rf"^\| `{verdict}` \|.*\| {code} \|$", page, re.MULTILINE)

@@ -1,0 +1,175 @@
+"""Clients' keys: what opens, what is kept of them, and what each may do within a minute and at a time."""
+
+import stat
+import subprocess
+import sys
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bakeoff.core.errors import InvalidFile, UsageError
+from bakeoff.serve.api_keys import ApiKey, KeyLimits, KeyRing, StoredKey, hash_of, key_of_environment, keys_of, make_key
+from bakeoff.serve.key_file import add_key, read_key_file, remove_key
+from bakeoff.serve.key_limits import KeyUse, KeyUses
+
+
+def stored(key="k", **limits):
+    return StoredKey(sha256=hash_of(key), made=date(2026, 11, 27), **limits)
+
+
+def test_a_key_is_long_new_each_time_and_fit_for_a_header():
+    made = {make_key() for _ in range(200)}
+    assert len(made) == 200
+    assert all(len(key) >= 43 and key.isascii() and " " not in key for key in made)
+
+
+def test_a_ring_opens_for_its_keys_and_nothing_near_them():
+    key = make_key()
+    ring = KeyRing(keys_of({"phone": stored(key), "other": stored("x")}))
+    assert ring.find(key.encode()).name == "phone"
+    wrong = [
+        b"",
+        key[:-1].encode(),
+        key.upper().encode(),
+        b"\0" * 32,
+        hash_of(key).encode(),
+        bytes.fromhex(hash_of(key)),
+    ]
+    assert [ring.find(each) for each in wrong] == [None] * len(wrong)
+
+
+def test_an_empty_ring_is_open_and_a_locked_one_is_not():
+    assert not KeyRing().locked
+    assert KeyRing(locked=True).locked
+    assert KeyRing(locked=True).find(b"") is None
+    assert KeyRing([key_of_environment("x")]).locked
+
+
+def test_the_environment_may_hold_the_hash_alone():
+    for value in ("secret", f"sha256:{hash_of('secret')}"):
+        assert KeyRing([key_of_environment(value)]).find(b"secret").name == "environment"
+    odd = "sha256:not-a-hash"
+    assert KeyRing([key_of_environment(odd)]).find(odd.encode()) is not None
+
+
+def test_a_key_file_holds_hashes_is_private_and_says_the_same_again(tmp_path):
+    file = tmp_path / "deep" / "keys.toml"
+    key = make_key()
+    add_key(file, "phone", stored(key, requests_per_minute=60))
+    add_key(file, "a.b-c_d", stored("other", concurrent_requests=2))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert key not in file.read_text()
+    assert read_key_file(file) == {
+        "phone": stored(key, requests_per_minute=60),
+        "a.b-c_d": stored("other", concurrent_requests=2),
+    }
+    remove_key(file, "phone")
+    assert list(read_key_file(file)) == ["a.b-c_d"]
+    assert [each.name for each in file.parent.iterdir()] == ["keys.toml"]
+    with pytest.raises(UsageError, match="already"):
+        add_key(file, "a.b-c_d", stored())
+    with pytest.raises(UsageError, match="no key 'phone'"):
+        remove_key(file, "phone")
+
+
+def test_two_who_make_keys_at_once_lose_none(tmp_path):
+    code = (
+        "import sys\nfrom pathlib import Path\n"
+        "from bakeoff.serve.api_keys import StoredKey, hash_of\nfrom bakeoff.serve.key_file import add_key\n"
+        "for n in range(20):\n"
+        "    name = f'{sys.argv[2]}{n}'\n"
+        "    add_key(Path(sys.argv[1]), name, StoredKey(sha256=hash_of(name)))\n"
+    )
+    file = tmp_path / "keys.toml"
+    both = [subprocess.Popen([sys.executable, "-c", code, str(file), name]) for name in ("a", "b")]
+    assert [process.wait(60) for process in both] == [0, 0]
+    assert len(read_key_file(file)) == 40
+
+
+HASH = hash_of("k")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[keys.a]\nsha256 = 'short'\n", ["keys.toml:2: keys.a.sha256"]),
+        ("[keys.a]\n", ["keys.toml:1: keys.a.sha256: is missing"]),
+        (
+            f"[keys.a]\nsha256 = '{HASH}'\nrequests_per_minut = 3\n",
+            ["keys.toml:3:", "did you mean requests_per_minute?"],
+        ),
+        (f"[keys.a]\nsha256 = '{HASH}'\nconcurrent_requests = 0\n", ["keys.toml:3: keys.a.concurrent_requests: is 0"]),
+        (f"[keys.a]\nsha256 = '{HASH}'\n[keys.b]\nsha256 = '{HASH}'\n", ["keys.toml:4: keys.b: is the same key as a"]),
+        ("[keys.'a b']\nsha256 = 1\n", ["keys.toml:"]),
+        ("[kees]\n", ["keys.toml:1: kees", "did you mean keys?"]),
+        ("nothing\n", ["keys.toml:1:", "is not TOML"]),
+    ],
+)
+def test_every_mistake_of_a_key_file_is_told_with_its_line(text, said, tmp_path):
+    file = tmp_path / "keys.toml"
+    file.write_text(text)
+    with pytest.raises(InvalidFile) as caught:
+        read_key_file(file)
+    for each in said:
+        assert each in caught.value.message
+
+
+def test_a_key_file_that_others_may_write_is_refused(tmp_path):
+    file = tmp_path / "keys.toml"
+    add_key(file, "a", stored())
+    file.chmod(0o620)
+    with pytest.raises(InvalidFile, match="may be written by others"):
+        read_key_file(file)
+    file.chmod(0o644)
+    assert list(read_key_file(file)) == ["a"]
+
+
+def use_of(**limits):
+    return KeyUse(ApiKey("a", b"", KeyLimits(**limits)))
+
+
+@given(
+    most=st.integers(1, 5),
+    steps=st.lists(st.floats(0, 40), min_size=1, max_size=60),
+)
+def test_no_minute_holds_more_requests_than_may_and_come_again_is_true(most, steps):
+    use, now, let_in = use_of(requests_per_minute=most), 0.0, []
+    for step in steps:
+        now += step
+        over = use.enter(now)
+        inside = [at for at in let_in if at > now - 60]
+        assert (over is None) == (len(inside) < most)
+        if over is None:
+            let_in.append(now)
+            use.leave()
+        else:
+            assert 0 < over.retry_after_s <= 60 + 1e-9
+            later = KeyUse(ApiKey("b", b"", KeyLimits(requests_per_minute=most)))
+            for at in inside:
+                later.enter(at)
+            assert later.enter(now + over.retry_after_s + 1e-6) is None
+
+
+def test_as_many_at_a_time_as_may_and_one_that_ends_makes_room():
+    use = use_of(concurrent_requests=2)
+    assert [use.enter(0.0), use.enter(0.0)] == [None, None]
+    assert use.enter(0.0).limit == "concurrent_requests"
+    use.leave()
+    assert use.enter(0.0) is None
+    assert (use.admitted, use.refused["concurrent_requests"], use.under_way) == (3, 1, 2)
+
+
+def test_limits_that_change_count_what_was_used_before():
+    uses = KeyUses()
+    key = ApiKey("a", b"a", KeyLimits(requests_per_minute=5))
+    uses.take([key])
+    for at in range(5):
+        assert uses.of(key).enter(float(at)) is None
+    lowered = ApiKey("a", b"a", KeyLimits(requests_per_minute=2))
+    uses.take([lowered])
+    over = uses.of(lowered).enter(10.0)
+    assert over.retry_after_s == pytest.approx(3.0 + 60 - 10)
+    uses.take([])
+    assert list(uses) == []

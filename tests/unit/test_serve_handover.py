@@ -1,0 +1,334 @@
+"""What goes into other servers' files: translated or refused, nothing invented, no secret, the evidence in each."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+import yaml
+
+from bakeoff.core.errors import UsageError
+from bakeoff.core.spec import Sampling
+from bakeoff.decide.capacity import Service
+from bakeoff.serve.handover.evidence import comment, facts
+from bakeoff.serve.handover.handover import Handover, leaders, narrow, slugs, url_of
+from bakeoff.serve.handover.litellm import litellm_config
+from bakeoff.serve.handover.llama_swap import command, llama_swap_config
+from bakeoff.serve.handover.ollama import modelfiles
+from bakeoff.serve.handover.ray_serve import kuberay_service, ray_serve_config
+from bakeoff.serve.handover.replicas import rates_by_model, replicas
+from bakeoff.serve.handover.semantic_router import semantic_router_config
+from bakeoff.serve.handover.vllm import vllm_compose
+from bakeoff.serve.plan import ServedRoute
+from handovers import RUN, endpoint, gguf, hand, model
+
+URL = {"urls": {"a": "http://127.0.0.1:8000/v1"}}
+
+
+def all_files(plan: Handover) -> dict[str, str]:
+    made = {
+        "llama-swap": llama_swap_config(plan),
+        "litellm": litellm_config(plan),
+        "vllm-compose": vllm_compose(plan),
+        "ray-serve": ray_serve_config(plan),
+        "kuberay": kuberay_service(plan, "rayproject/ray-llm:2.50.1"),
+        "semantic-router": semantic_router_config(plan),
+    }
+    return made | {f"ollama {name}": text for name, text in modelfiles(plan).items()}
+
+
+def test_every_file_says_which_run_which_score_and_which_interval() -> None:
+    for name, text in all_files(hand(model("a"), **URL)).items():
+        assert RUN in text, name
+        assert "a: 6.0 [5.0, 7.0] of 10 on 20 briefs" in text, name
+        assert "600 tokens/s [500, 700], 8 in flight" in text, name
+        assert "bakeoff/general: a (best within eps)" in text, name
+
+
+def test_what_was_not_measured_is_in_no_file() -> None:
+    bare = model(
+        "a",
+        peak_memory_bytes=None,
+        tokens_per_s=None,
+        tokens_per_s_low=None,
+        tokens_per_s_high=None,
+        device=None,
+        dtype=None,
+    )
+    bare = bare.model_copy(update={"quality": None, "by_content_type": {}, "tokens_per_s_concurrency": None})
+    made = facts(bare, RUN)
+    assert not [name for name in made if name.startswith(("score", "tokens_per_s", "peak", "measured_on_device"))]
+    for name, text in all_files(hand(bare, **URL)).items():
+        assert "None" not in text, name
+        assert "null" not in text, name
+        assert "no score" in text, name
+
+
+def test_names_and_suites_cannot_break_out_of_a_comment() -> None:
+    plan = hand(model("a\nservices: {evil: {}}\x1b[31m"), urls={"a\nservices: {evil: {}}\x1b[31m": "http://h/v1"})
+    text = litellm_config(plan)
+    assert "\x1b" not in text.partition("model_list")[0]
+    assert all(line.startswith("#") or not line for line in text.partition("model_list")[0].splitlines())
+    assert comment(["a\r\nb\x0bc\x85d\u2028e"]).count("\n") == len(comment(["a\r\nb\x0bc\x85d\u2028e"]).splitlines())
+    assert all(line.startswith("#") for line in comment(["a\r\nb\x0bc\x85d\u2028e"]).splitlines())
+
+
+@pytest.mark.parametrize("write", [vllm_compose, ray_serve_config, lambda plan: kuberay_service(plan, "i:1")])
+@pytest.mark.parametrize("served", [gguf(), model("small.gguf", quantisation="MLX 4-bit", engine="mlx")])
+def test_a_format_that_vllm_has_not_is_refused_with_the_command_that_measures_it(write, served) -> None:
+    with pytest.raises(UsageError) as refused:
+        write(hand(model("a"), served))
+    assert "was not measured for any format that vLLM serves" in refused.value.message
+    assert served.candidate.model.quantisation in refused.value.message
+    found = re.search(r"bakeoff run .*", refused.value.hint)
+    assert shlex.split(found[0]) == ["bakeoff", "run", "mine.yaml", "--models", "vllm+FOLDER,models/small.gguf"]
+    with pytest.raises(UsageError) as refused:
+        write(hand(model("a"), served, origins={"small.gguf": "hf:org/large"}))
+    assert "bakeoff run mine.yaml --models vllm+hf:org/large,models/small.gguf" in refused.value.hint
+    assert "--weights small.gguf=hf:org/large" in refused.value.hint
+
+
+@pytest.mark.parametrize("write", [vllm_compose, ray_serve_config, lambda plan: kuberay_service(plan, "i:1")])
+def test_other_weights_are_written_and_marked_as_unmeasured(write) -> None:
+    text = write(hand(gguf(), weights={"small.gguf": "hf:org/small@v1"}))
+    assert "# NOT MEASURED: the run measured small.gguf from a GGUF file (Q4_K_M) on llamacpp" in text
+    assert "bakeoff run mine.yaml --models vllm+hf:org/small@v1,models/small.gguf" in text
+    assert text.index("NOT MEASURED") < text.index("as they were measured")
+    document = text[text.index("\n\n") :]
+    assert "max_model_len" not in document.replace("-", "_")  # of the other weights nobody knows the limit
+    assert "score" not in document
+    assert "org/small" in document
+    assert "v1" in document
+
+
+def test_the_same_weights_on_another_engine_are_said_to_be_so() -> None:
+    text = vllm_compose(hand(model("a"), model("b", engine="vllm", dtype="bfloat16")))
+    assert "a: the same weights were measured on onnx in float32, not on vLLM" in text
+    assert "bakeoff run mine.yaml --models vllm+models/a,onnx+models/a" in text
+    assert "b: the same weights" not in text
+    services = yaml.safe_load(text)["services"]
+    assert "--max-num-seqs" not in services["a"]["command"]  # what a CPU was measured with is no limit of a GPU
+    assert services["b"]["command"][-2:] == ["--dtype", "bfloat16"]
+
+
+def test_servers_of_others_have_no_weights() -> None:
+    for write in (vllm_compose, modelfiles):
+        with pytest.raises(UsageError, match="there are no weights of it to serve"):
+            write(hand(model("a"), endpoint()))
+
+
+@pytest.mark.parametrize(
+    "url", ["http://h/v1?key=sk-secret", "http://me:sk-secret@h/v1", "ftp://h/v1", "sk-secret", "http://h/v1#sk-secret"]
+)
+def test_a_url_that_may_hold_a_secret_is_refused_and_not_repeated(url: str) -> None:
+    for plan in (hand(endpoint("cloud", url)), hand(model("a"), urls={"a": url})):
+        for write in (litellm_config, llama_swap_config, semantic_router_config):
+            with pytest.raises(UsageError) as refused:
+                write(plan)
+            assert "sk-secret" not in refused.value.message + refused.value.hint
+
+
+def test_keys_are_references_to_the_environment() -> None:
+    plan = hand(endpoint("cloud"), endpoint("own", "http://127.0.0.1:11434/v1", reference="ollama:own"))
+    assert set(re.findall(r"api_key: (\S+)", litellm_config(plan))) == {"os.environ/OPENAI_API_KEY", "none"}
+    peers = yaml.safe_load(llama_swap_config(plan))["peers"]
+    assert peers["cloud"] == {
+        "proxy": "https://api.example",
+        "apiKey": "${env.OPENAI_API_KEY}",
+        "models": ["cloud-1"],
+    }
+    assert "apiKey" not in peers["own"]
+    assert semantic_router_config(plan).count("api_key_env: OPENAI_API_KEY") == 1
+
+
+def test_where_a_model_answers_is_not_invented() -> None:
+    assert "os.environ/BAKEOFF_URL_A_B" in litellm_config(hand(model("a:b")))
+    with pytest.raises(UsageError, match="a:b will answer is not known") as refused:
+        semantic_router_config(hand(model("a:b")))
+    assert "--endpoint a:b=http://HOST:PORT/v1" in refused.value.hint
+
+
+# llama-swap's documented keys: config-schema.json, "models" and "peers".
+SWAP_KEYS = {"healthCheckTimeout", "models", "peers"}
+MODEL_KEYS = {"cmd", "proxy", "description", "aliases", "capabilities", "metadata"}
+
+
+def test_llama_swap_gets_documented_keys_and_a_command_that_starts_what_was_measured() -> None:
+    document = yaml.safe_load(llama_swap_config(hand(model("a"), gguf(), endpoint())))
+    assert set(document) == SWAP_KEYS
+    assert all(set(each) <= MODEL_KEYS for each in document["models"].values())
+    assert document["models"]["a"]["aliases"] == ["bakeoff/general", "bakeoff/auto"]
+    aliases = [alias for each in document["models"].values() for alias in each.get("aliases", [])]
+    assert len(aliases) == len(set(aliases))
+    assert shlex.split(document["models"]["a"]["cmd"])[:6] == [
+        "bakeoff",
+        "worker",
+        "--model",
+        "/models here/a",
+        "--engine",
+        "onnx",
+    ]
+    server = shlex.split(document["models"]["small.gguf"]["cmd"])
+    assert server[:3] == ["llama-server", "--model", "/models here/small.gguf"]
+    assert server[-2:] == ["--port", "${PORT}"]
+    assert document["models"]["a"]["metadata"]["bakeoff"]["score_high"] == 7.0
+    with pytest.raises(UsageError, match="macro"):
+        command(model("a${PORT}"), None)
+
+
+INSTRUCTIONS = {"FROM", "PARAMETER", "TEMPLATE", "SYSTEM", "ADAPTER", "LICENSE", "MESSAGE", "REQUIRES"}
+# Ollama's documented parameters, "Valid Parameters and Values", and what each is.
+PARAMETERS = {
+    "num_ctx": int,
+    "num_predict": int,
+    "temperature": float,
+    "top_p": float,
+    "top_k": int,
+    "min_p": float,
+    "repeat_penalty": float,
+    "repeat_last_n": int,
+    "seed": int,
+    "stop": str,
+}
+
+
+def read_modelfile(text: str) -> tuple[str, list[tuple[str, object]]]:
+    """Read a Modelfile by its grammar: comments, `INSTRUCTION arguments`, values in quotes or in three of them."""
+    source, found, rest = "", [], text
+    while rest:
+        line, _, rest = rest.partition("\n")
+        if not line.strip() or line.startswith("#"):
+            continue
+        instruction, _, argument = line.partition(" ")
+        assert instruction in INSTRUCTIONS, line
+        if '"""' in argument and argument.count('"""') == 1:
+            more, closed, rest = rest.partition('"""')
+            assert closed
+            argument += "\n" + more + '"""'
+            rest = rest.removeprefix("\n")
+        if instruction == "FROM":
+            assert not source
+            source = argument
+        elif instruction == "PARAMETER":
+            name, _, value = argument.partition(" ")
+            quotes = '"""' if value.startswith('"""') else '"'
+            plain = value.removeprefix(quotes).removesuffix(quotes) if value.startswith('"') else value
+            found.append((name, PARAMETERS[name](plain)))
+    assert source
+    return source, found
+
+
+def test_modelfiles_are_read_by_ollama_s_grammar() -> None:
+    odd = gguf(sampling=Sampling(temperature=0.3, top_k=40, max_tokens=99, stop=("###", 'say "no"', "two\nlines")))
+    made = modelfiles(hand(odd, context=1024))
+    source, parameters = read_modelfile(made["small-gguf"])
+    assert source == "/models here/small.gguf"
+    assert dict(parameters) | {"stop": None} == {
+        "num_ctx": 1024,
+        "num_predict": 99,
+        "temperature": 0.3,
+        "top_p": 0.95,
+        "top_k": 40,
+        "min_p": 0.0,
+        "repeat_penalty": 1.0,
+        "stop": None,
+    }
+    assert [value for name, value in parameters if name == "stop"] == ["###", 'say "no"', "two\nlines"]
+    assert "bakeoff run mine.yaml --models ollama:small-gguf,models/small.gguf" in made["small-gguf"]
+    with pytest.raises(UsageError, match="does not load hf:org/x"):
+        modelfiles(hand(gguf(), weights={"small.gguf": "hf:org/x"}))
+    other = modelfiles(hand(gguf(), weights={"small.gguf": "other.gguf"}))["small-gguf"]
+    assert read_modelfile(other)[0] == "other.gguf"
+    assert "NOT MEASURED" in other
+    with pytest.raises(UsageError, match="which Ollama cannot read"):
+        modelfiles(hand(model("m", quantisation="MLX 4-bit", engine="mlx")))
+    served = endpoint("llama3", "http://127.0.0.1:11434/v1", reference="ollama:llama3")
+    assert read_modelfile(modelfiles(hand(served))["llama3"])[0] == "llama3-1"
+
+
+def test_a_modelfile_tells_of_its_own_model_and_of_the_routes_that_it_earned() -> None:
+    made = modelfiles(hand(model("a"), model("b")))
+    assert "bakeoff/tweet: b > a (winner)" in made["b"]
+    assert "bakeoff/general" not in made["b"]
+    assert "bakeoff/general: a > b (best within eps)" in made["a"]
+    assert "  b: 6.0" not in made["a"]
+
+
+def test_the_router_s_decisions_have_names_of_their_own() -> None:
+    names = ("all", "a b", "a-b", "general route")
+    plan = hand(model("a"), routes={name: ServedRoute(candidate="a") for name in names}, **URL)
+    routing = yaml.safe_load(semantic_router_config(plan))["routing"]
+    assert [each["name"] for each in routing["decisions"]] == [
+        "all-2",
+        "a-b",
+        "a-b-2",
+        "general-route-2",
+        "general-route",
+    ]
+    asked = {each["name"]: each["predicate"]["equals"] for each in routing["signals"]["metadata"]}
+    assert asked == {"all-2": "all", "a-b": "a b", "a-b-2": "a-b", "general-route-2": "general route"}
+
+
+def test_more_context_than_a_model_has_is_refused() -> None:
+    with pytest.raises(UsageError, match="--context 4096: a has 2048"):
+        vllm_compose(hand(model("a"), context=4096))
+
+
+def test_a_cluster_s_image_is_not_invented() -> None:
+    for image in (None, "", " "):
+        with pytest.raises(UsageError, match="no run knows which image"):
+            kuberay_service(hand(model("a")), image)
+
+
+def test_narrowing_says_who_serves_instead() -> None:
+    plan = hand(model("a"), model("b"), model("c")).plan
+    assert leaders(plan) == ("a", "c")
+    less = narrow(plan, ["a"])
+    assert less.routes["tweet"].candidate == "a"
+    assert less.routes["tweet"].evidence.estimate == 6.5
+    assert "c, which earned tweet, was left out" in less.routes["tweet"].reasons[-1]
+    with pytest.raises(UsageError, match="'nobody' is not in the plan"):
+        narrow(plan, ["a", "nobody"])
+
+
+def test_plain_names_never_meet() -> None:
+    names = slugs(hand(model("A b"), model("a-b"), model("a:b"), model("日本")).plan)
+    assert list(names.values()) == ["a-b", "a-b-2", "a-b-3", "model"]
+
+
+def test_a_url_of_the_user_s_own_goes_before_the_run_s() -> None:
+    plan = hand(endpoint("cloud"), urls={"cloud": "http://here:1/v1/"})
+    assert url_of(plan.plan.models[0], plan) == "http://here:1/v1"
+
+
+SERVICE = Service(first_token_s=0.2, per_token_s=0.01, tokens=(80, 100, 120), tokens_per_s=400.0, slots=8)
+
+
+def test_replicas_grow_with_the_traffic_and_carry_their_interval() -> None:
+    few = replicas("a", SERVICE, 0.5, 5.0, (300.0, 500.0))
+    many = replicas("a", SERVICE, 12.0, 5.0, (300.0, 500.0))
+    assert few.count == 1
+    assert many.low <= many.count <= many.high
+    assert many.low < many.high
+    assert many.count >= 3
+    text = vllm_compose(hand(model("a"), copies={"a": many}))
+    assert f"Replicas of a: {many.count} [{many.low} to {many.high}]; for 12 requests/s with 95 % within 5.0 s" in text
+    assert yaml.safe_load(text)["services"]["a"]["deploy"]["replicas"] == many.count
+    assert "Replicas of a: 1; no traffic was stated." in vllm_compose(hand(model("a")))
+    without = replicas("a", SERVICE, 12.0, 5.0, None)
+    assert (without.low, without.high) == (None, None)
+    assert "no interval" in without.why
+    with pytest.raises(UsageError, match="no number of replicas of a holds"):
+        replicas("a", SERVICE, 1.0, 0.1, None)
+
+
+def test_traffic_goes_to_who_serves_it_and_is_divided_by_nobody_but_the_user() -> None:
+    plan = hand(model("a"), model("b")).plan  # b leads tweets, a the rest
+    assert rates_by_model(plan, {"tweet": 2.0, "general": 1.0, "twitter": 0.5}) == {"b": 2.5, "a": 1.0}
+    with pytest.raises(UsageError, match="routes lead to different models"):
+        rates_by_model(plan, {None: 1.0})
+    with pytest.raises(UsageError, match="there is no route for 'sonnets'"):
+        rates_by_model(plan, {"sonnets": 1.0})
+    one = hand(model("a"), model("b"), routes={"tweet": ServedRoute(candidate="a")}).plan
+    assert rates_by_model(one, {None: 1.0}) == {"a": 1.0}
