@@ -65,7 +65,7 @@ $(VENV)/installed-base: pyproject.toml | $(BIN)/python
 	touch $@
 
 $(VENV)/installed-tests: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,transformers,mlx,mlflow]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,transformers,mlx,mlflow,ray]'
 	touch $(VENV)/installed-base $@
 
 $(VENV)/installed-docs: pyproject.toml | $(BIN)/python

@@ -40,6 +40,8 @@ def test_a_score_gives_its_parts_by_name() -> None:
         comparison_only={"keyword_heuristic": 5.0},
     )
     outline = outline_score(score)
-    for name in ("trial", "value", "publishable", "gates", "dimensions", "comparison_only"):
+    for name in ("trial", "value", "publishable", "dimensions", "comparison_only"):
         assert getattr(outline, name) == getattr(score, name)
+    (seen,) = outline.gates
+    assert (seen.gate, seen.rule, seen.evidence) == (hit.gate, hit.rule, hit.evidence)
     assert outline_score(score.model_copy(update={"trial": "u"})).names is outline.names

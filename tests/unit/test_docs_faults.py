@@ -10,6 +10,7 @@ import pytest
 from bakeoff.cli.tracking import LIMIT_S
 from bakeoff.core import errors
 from bakeoff.engines.deadlines import Deadlines
+from bakeoff.study.placed import ROOM_WITHIN_S
 from bakeoff.study.retries import TRIES, Patience
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +23,7 @@ DEFAULTS = {
     "BACKOFF": Patience().backoff_s,
     "LONGEST_WAIT": Patience().longest_wait_s,
     "GIVE_UP": Patience().give_up_s,
+    "PLACE_WITHIN": ROOM_WITHIN_S,
     "TRACKING": LIMIT_S,
 }
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 from click.core import ParameterSource
 
+from bakeoff.cli.cluster import Cluster
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -22,12 +24,11 @@ if TYPE_CHECKING:
     from bakeoff.cli.watching import Watch
     from bakeoff.library.planning import Design
     from bakeoff.store.db import Store
+    from bakeoff.study.execute import Going
     from bakeoff.study.plan import Plan
-    from bakeoff.study.preflight import Pace
 
 NOTHING_MEASURED_EXIT = 1
 NONE_QUALIFIED_EXIT = 3
-INTERRUPTED_EXIT = 130
 
 
 @click.command()
@@ -61,6 +62,16 @@ INTERRUPTED_EXIT = 130
     is_flag=True,
     help="Let operators that a device lacks run on the CPU; marked beside every number.",
 )
+@click.option("--on", "place", metavar="PLACE", help="Where workers run: ray, or ray://HOST:PORT (default: here).")
+@click.option(
+    "--workers", type=click.IntRange(1, 256), metavar="N", help="On a cluster: workers a model (default: one a node)."
+)
+@click.option(
+    "--worker-cpus",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="On a cluster: CPUs that a worker reserves and uses (default: all of the smallest node).",
+)
 @click.option("--keep-going", is_flag=True, help="Leave out models that do not start or answer, as long as one does.")
 @click.option("--resume", metavar="RUN", help="Go on with an interrupted run (or: latest).")
 @click.option("--allow-code", is_flag=True, help="Run the scorers that the suite brings as Python files.")
@@ -78,6 +89,9 @@ def run(
     concurrency_per_endpoint: int | None,
     seed: int,
     device: str | None,
+    place: str | None,
+    workers: int | None,
+    worker_cpus: int | None,
     resume: str | None,
     port: int | None,
     *,
@@ -110,6 +124,7 @@ def run(
 
     if port is not None and not watch:
         raise click.UsageError("--port goes with --watch")
+    cluster = Cluster(place, workers, worker_cpus)
     store = open_store()
     try:
         if resume is not None:
@@ -121,14 +136,15 @@ def run(
                 return _tell(finished, Console(stderr=True), as_json=as_json)
         else:
             where = Where(read_devices(device), allow_fallback)
-            load = Load(concurrency, concurrency_per_endpoint)
             what = What.named(suite, models, allow_code=allow_code)
+            load = Load(concurrency, concurrency_per_endpoint, cluster.plan(concurrency))
             plan = make_plan(what, _design(fixed_n, race=race, strict=strict), load, seed, where)
             _ask_before_sending(plan, yes=yes)
         check_tracking(plan, yes=yes or resume is not None)
-        how = How(keep_going, as_json, (port or 0) if watch else None)
+        how = How(keep_going, as_json, (port or 0) if watch else None, cluster)
         return _carry_out(plan, store, how)
     finally:
+        cluster.close()
         store.close()
 
 
@@ -143,6 +159,8 @@ def _refuse_with_resume(context: click.Context) -> None:
         "concurrency_per_endpoint",
         "seed",
         "device",
+        "workers",
+        "worker_cpus",
         "allow_fallback",
         "allow_code",
         "keep_going",
@@ -159,6 +177,7 @@ class How(NamedTuple):
     keep_going: bool
     as_json: bool
     port: int | None
+    cluster: Cluster
 
 
 def _design(fixed_n: int | None, *, race: bool, strict: bool) -> Design:
@@ -201,19 +220,23 @@ def _carry_out(plan: Plan, store: Store, how: How) -> int:
 
 
 def _generate_and_conclude(plan: Plan, store: Store, errors: Console, how: How, watch: Watch | None) -> int:
+    from bakeoff.cli.run_words import interrupted, say_what_comes, tell_pace
     from bakeoff.cli.tracking import export_at_the_end
     from bakeoff.core.errors import BakeoffError
     from bakeoff.library.conclusion import finish
+    from bakeoff.study.execute import Going
     from bakeoff.study.in_turn import run_in_turn
 
-    _say_what_comes(plan, errors)
+    say_what_comes(plan, errors)
+    # Joined before the event loop has signal handlers: Ray sets its own.
+    going = Going(lambda pace: tell_pace(plan, pace, errors), how.keep_going, how.cluster.of(plan))
     # What is there now stays to the end, and what a run makes has no cycles: looking for some took a tenth of its time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     try:
-        plan = run_in_turn(_execute(plan, store, errors, keep_going=how.keep_going))
+        plan = run_in_turn(_execute(plan, store, errors, going))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        return _interrupted(plan, store, errors)
+        return interrupted(plan, store, errors)
     except BakeoffError:
         if store.run(plan.run_id) is not None:
             store.set_state(plan.run_id, "failed")
@@ -242,10 +265,9 @@ def _tell(document: dict[str, Any], errors: Console, *, as_json: bool) -> int:
     return NONE_QUALIFIED_EXIT if document["decision"]["outcome"] == "none_qualified" else 0
 
 
-async def _execute(plan: Plan, store: Store, errors: Console, *, keep_going: bool) -> Plan:
+async def _execute(plan: Plan, store: Store, errors: Console, going: Going) -> Plan:
     from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.clock import SystemClock
-    from bakeoff.core.units import seconds_text
     from bakeoff.study.execute import execute
 
     # A service manager's TERM and a lost terminal's HUP are treated like Ctrl-C: workers stopped, the run resumable.
@@ -254,15 +276,8 @@ async def _execute(plan: Plan, store: Store, errors: Console, *, keep_going: boo
         for number in (signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, main.cancel)
 
-    def tell_pace(pace: Pace) -> None:
-        low, high = seconds_text(pace.low_s), seconds_text(pace.high_s)
-        expected = f"about {high}" if low == high else f"{low} to {high}"
-        most = "at most " if plan.mode == "race" else ""
-        errors.print(f"Expected to take {most}{expected}, judged by one probe text a candidate.", highlight=False)
-
     with _progress(plan, store, errors) as progress:
-        clock = SystemClock()
-        return await execute(plan, store, workspace_folder(), progress, clock, on_pace=tell_pace, keep_going=keep_going)
+        return await execute(plan, store, workspace_folder(), progress, SystemClock(), going)
 
 
 def _progress(plan: Plan, store: Store, errors: Console) -> AbstractContextManager[BarProgress | LineProgress]:
@@ -276,44 +291,3 @@ def _progress(plan: Plan, store: Store, errors: Console) -> AbstractContextManag
     if errors.is_terminal and not errors.is_dumb_terminal and not os.environ.get("CI"):
         return BarProgress(errors, totals, done, SystemClock())
     return LineProgress(errors, totals, done, SystemClock())
-
-
-def _say_what_comes(plan: Plan, errors: Console) -> None:
-    from bakeoff.core.plain import printable
-    from bakeoff.core.units import bytes_text
-    from bakeoff.decide.wording import plural
-    from bakeoff.library.conclusion import suite_notes
-
-    texts = len(plan.candidates) * len(plan.brief_ids) * plan.suite.replicates
-    tokens = texts * plan.suite.sampling.max_tokens
-    names = {candidate.id for candidate in plan.candidates}
-    baseline = plan.suite.baseline
-    apart = f" The baseline {baseline} does not compete." if baseline is not None and baseline not in names else ""
-    most = "a race over at most " if plan.mode == "race" else ""
-    spare = (
-        f" {len(plan.held_back)} more briefs are held back to confirm the score of the best." if plan.held_back else ""
-    )
-    said = (
-        f"Run {plan.run_id}: suite {plan.suite.name}, {most}{plural(len(plan.brief_ids), 'brief')} x "
-        f"{plural(len(plan.candidates), 'candidate')} = {plural(texts, 'text')}, at most {tokens:,} tokens.{spare} "
-        f"Memory budget {bytes_text(plan.budget.value)} ({plan.budget.source})."
-        f"{apart} Starting each candidate and probing it with one brief ..."
-    )
-    errors.print(printable(said), highlight=False, markup=False)
-    for note in suite_notes(plan.suite):
-        errors.print(printable(f"Note: {note}"), highlight=False, markup=False)
-
-
-def _interrupted(plan: Plan, store: Store, errors: Console) -> int:
-    if store.run(plan.run_id) is None:
-        errors.print("Interrupted before the first text; nothing was stored.", highlight=False)
-        return INTERRUPTED_EXIT
-    store.set_state(plan.run_id, "interrupted")
-    done = len(store.finished_trials(plan.run_id))
-    errors.print(
-        f"Interrupted. {done} texts are stored. Go on with:\n  bakeoff run --resume {plan.run_id}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
-    return INTERRUPTED_EXIT

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bakeoff.store.db import RunSummary, Store
 
 
@@ -24,9 +26,11 @@ def runs(*, as_json: bool) -> None:
     store = open_store()
     try:
         rows = store.runs()
+        states = _states(rows, store)
         if as_json:
             listed = [
-                {"run_id": row.run_id, "suite": row.suite, "started": row.started, "state": _state(row)} for row in rows
+                {"run_id": row.run_id, "suite": row.suite, "started": row.started, "state": state}
+                for row, state in zip(rows, states, strict=True)
             ]
             click.echo(json.dumps({"schema": "bakeoff.runs/1", "runs": listed}, ensure_ascii=False))
             return
@@ -34,12 +38,12 @@ def runs(*, as_json: bool) -> None:
             click.echo("No runs yet. Begin with:  bakeoff run")
             return
         made = table("run", "suite", "started", "state", "texts", "decision")
-        for row in rows:
+        for row, state in zip(rows, states, strict=True):
             listed_as = (
                 row.run_id,
                 row.suite,
                 row.started[5:16].replace("T", " "),  # the year is in the id
-                _state(row),
+                state,
                 str(row.texts),
                 row.choice or row.outcome or "-",
             )
@@ -49,13 +53,18 @@ def runs(*, as_json: bool) -> None:
         store.close()
 
 
-def _state(row: RunSummary) -> str:
-    """Return its state; a run whose process is gone (kill -9, a power cut) is interrupted, whatever was stored last."""
+def _states(rows: Sequence[RunSummary], store: Store) -> list[str]:
+    """Return their states; a run whose process is gone (kill -9, a power cut) is interrupted, whatever was stored last."""
     from bakeoff.cli.workspace import workspace_folder
     from bakeoff.study.run_lock import is_abandoned
 
-    gone = row.state == "running" and is_abandoned(workspace_folder() / "runs" / row.run_id)
-    return "interrupted" if gone else row.state
+    running = [row.run_id for row in rows if row.state == "running"]
+    claimed = store.claimed(running)
+    if claimed is None:
+        gone = {run_id for run_id in running if is_abandoned(workspace_folder() / "runs" / run_id)}
+    else:
+        gone = set(running) - claimed
+    return ["interrupted" if row.run_id in gone else row.state for row in rows]
 
 
 @click.command()

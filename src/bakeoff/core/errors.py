@@ -15,7 +15,8 @@ BakeoffError                      exit 1  the work failed
 ├── StoreError                    exit 1  the store cannot be read or written
 ├── WorkerError                   exit 1  a worker process
 │   ├── WorkerNotStarted          exit 1  it never became ready
-│   └── WorkerDied                exit 1  it was ready, and is gone: restart it, retry the generation
+│   ├── WorkerDied                exit 1  it was ready, and is gone: restart it, retry the generation
+│   └── WorkerLost                exit 1  the node that it ran on is gone: place it anew, retry; no fault of the model's
 └── EndpointError                 exit 1  an answer that did not come, or is no answer; what follows: `study.retries`
     ├── EndpointUnreachable       exit 1  no connection: is it running? (`unreachable`)
     ├── EndpointTimeout           exit 1  nothing within one of the deadlines (`timeout`)
@@ -113,6 +114,10 @@ class WorkerNotStarted(WorkerError):
 
 class WorkerDied(WorkerError):
     """It was ready, and its process is gone."""
+
+
+class WorkerLost(WorkerError):
+    """The node that it ran on is gone, or what a cluster had put there for it: nothing that the model did."""
 
 
 class EndpointError(BakeoffError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from sys import intern
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bakeoff.core.records import FinishReason, GateHit, Generation, Score
 
@@ -54,6 +54,14 @@ class GenerationOutline:
         return self.text is None
 
 
+class GateOutline(NamedTuple):
+    """A gate that a text did not pass; the record takes three times the memory."""
+
+    gate: str
+    rule: str
+    evidence: str
+
+
 @dataclass(frozen=True, slots=True)
 class ScoreOutline:
     """A score; `dimensions` and `comparison_only` are kept as values beside names that all scores share."""
@@ -61,7 +69,7 @@ class ScoreOutline:
     trial: str
     value: float
     publishable: bool
-    gates: tuple[GateHit, ...]
+    gates: tuple[GateHit | GateOutline, ...]
     names: tuple[str, ...]
     values: tuple[float | None, ...]
     compared: tuple[tuple[str, float], ...]
@@ -110,17 +118,19 @@ def outline_generation(generation: Generation) -> GenerationOutline:
 
 _shared_names: dict[tuple[str, ...], tuple[str, ...]] = {}
 _shared_values: dict[float | None, float | None] = {}  # grades have three decimals: there are few
+_shared_compared: dict[tuple[tuple[str, float], ...], tuple[tuple[str, float], ...]] = {}  # few, too
 
 
 def outline_score(score: Score) -> ScoreOutline:
     """Return the outline of a score."""
     names = tuple(score.dimensions)
+    compared = tuple((intern(name), value) for name, value in score.comparison_only.items())
     return ScoreOutline(
         trial=intern(score.trial),
         value=score.value,
         publishable=score.publishable,
-        gates=score.gates,
+        gates=tuple(GateOutline(intern(hit.gate), intern(hit.rule), hit.evidence) for hit in score.gates),
         names=_shared_names.setdefault(names, names),
         values=tuple(_shared_values.setdefault(value, value) for value in score.dimensions.values()),
-        compared=tuple((intern(name), value) for name, value in score.comparison_only.items()),
+        compared=_shared_compared.setdefault(compared, compared),
     )

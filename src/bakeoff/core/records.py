@@ -171,6 +171,7 @@ class WorkerLoad(Record):
     Stored again whenever more is known (its peak memory grows): of equal `start`, the last one counts.
     `peak_memory_bytes` is the process's own, `device_peak_bytes` that of an accelerator's allocator. `cached_share` tells
     how much of the model's files was in the page cache before (0 to 1), `unknown` why a server that is not ours leaves something None.
+    `node` is the node of a cluster on which it ran, None for this machine.
     """
 
     candidate: str
@@ -188,6 +189,7 @@ class WorkerLoad(Record):
     device_peak_bytes: int | None = None
     cached_share: float | None = None
     unknown: tuple[str, ...] = ()
+    node: str | None = None
 
 
 class RunEvent(Record):

@@ -140,19 +140,19 @@ def _cells(
     cells: dict[tuple[str, str], list[GenerationOutline]] = {
         (candidate, brief.id): [] for candidate in candidates for brief in briefs
     }
-    seen: set[tuple[str, str, int]] = set()
     for generation in generations:
         cell = cells.get((generation.candidate, generation.brief))
-        if cell is None:
-            continue
-        key = (generation.candidate, generation.brief, generation.replicate)
-        if key in seen:
-            raise BakeoffError(
-                f"two generations of {generation.candidate} for brief {generation.brief}, replicate "
-                f"{generation.replicate}: {generation.trial}"
-            )
-        seen.add(key)
-        cell.append(generation)
+        if cell is not None:
+            cell.append(generation)
+    for (candidate, brief_id), cell in cells.items():  # a cell at a time: one set of all is as large as the run
+        seen: set[int] = set()
+        for generation in cell:
+            if generation.replicate in seen:
+                raise BakeoffError(
+                    f"two generations of {candidate} for brief {brief_id}, replicate {generation.replicate}: "
+                    f"{generation.trial}"
+                )
+            seen.add(generation.replicate)
     return cells
 
 

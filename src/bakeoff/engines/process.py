@@ -29,18 +29,20 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bakeoff.core import errors
-from bakeoff.core.errors import BakeoffError, InvalidFile, Problem, UsageError, WorkerDied, WorkerNotStarted
+from bakeoff.core.errors import BakeoffError, InvalidFile, UsageError, WorkerDied, WorkerNotStarted
+from bakeoff.core.told import told_error
 from bakeoff.engines.deadlines import Deadlines
 from bakeoff.engines.local import find_engine
 
 if TYPE_CHECKING:
     from bakeoff.engines.client import EndpointClient
 
+KEY_VARIABLE = "BAKEOFF_WORKER_KEY"
+"""Where a worker program finds its key: on a command line everybody on the machine could read it."""
 # sun_path holds 104 bytes on macOS, 108 on Linux, with the closing zero.
 MAX_SOCKET_PATH = 100
 LOG_LINES_SHOWN = 8
@@ -52,7 +54,8 @@ class WorkerCommand:
     """What to start: model `name` (as asked for in requests) from `folder`, on `engine`.
 
     `device` and `threads` are None for the engine's own choice. With `allow_fallback` operators that the device lacks may
-    run on the CPU, and are told of in the facts. `program` is the engine's own, and replaced in tests only.
+    run on the CPU, and are told of in the facts. `program` is the engine's own, and replaced in tests only. With a `host`
+    it listens on a port of that address instead of a Unix socket, and answers those who show `key`.
     """
 
     name: str
@@ -63,12 +66,15 @@ class WorkerCommand:
     max_rows: int | None = None
     allow_fallback: bool = False
     program: tuple[str, ...] = ()
+    host: str | None = None
+    key: str | None = field(default=None, repr=False)
 
     def arguments(self, socket: Path, watch_fd: int) -> list[str]:
         """Return the whole command line."""
         program = self.program or (sys.executable, "-m", find_engine(self.engine).program)
         line = [*program, "--name", self.name, "--engine", self.engine, "--model", str(self.folder)]
-        line += ["--socket", str(socket), "--watch-fd", str(watch_fd)]
+        line += ["--socket", str(socket)] if self.host is None else ["--host", self.host, "--port", "0"]
+        line += ["--watch-fd", str(watch_fd)]
         options = {"--device": self.device, "--threads": self.threads, "--max-rows": self.max_rows}
         for option, value in options.items():
             if value is not None:
@@ -134,7 +140,7 @@ class Worker:
 
         # A worker of ours says the path of its socket.
         address = self.facts.address if self.facts.address.startswith("http://") else self.socket
-        return EndpointClient(address, self.command.name, deadlines=deadlines)
+        return EndpointClient(address, self.command.name, self.command.key, deadlines)
 
     def died(self) -> WorkerDied:
         """Return the error that tells how it ended. To be asked when it is not alive."""
@@ -210,6 +216,7 @@ class _Process:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=stderr,
+                    env=None if command.key is None else {**os.environ, KEY_VARIABLE: command.key},
                     pass_fds=(read_fd,),
                     start_new_session=True,
                     limit=READY_LINE_LIMIT,
@@ -280,16 +287,16 @@ async def _read_ready_line(process: _Process, command: WorkerCommand) -> WorkerF
 
 def _read_error(said: Mapping[str, Any], command: WorkerCommand, process: _Process) -> BakeoffError:
     """Return the error that a worker reported: the user's own kinds as they are, any other as WorkerNotStarted."""
-    kind = getattr(errors, str(said.get("error")), None)
-    message, hint = str(said.get("message", "")), str(said.get("hint", ""))
-    if kind is InvalidFile:
-        return InvalidFile(tuple(Problem(**problem) for problem in said.get("problems", ())), hint)
-    if isinstance(kind, type) and issubclass(kind, UsageError):
+    error = told_error(said)
+    if isinstance(error, InvalidFile):
+        return error
+    if isinstance(error, UsageError):
         # Which of several candidates it is, where the message does not tell.
-        named = command.name in message or str(command.folder) in message
-        return kind(message if named else f"{command.name}: {message}", hint)
+        named = command.name in error.message or str(command.folder) in error.message
+        return error if named else type(error)(f"{command.name}: {error.message}", error.hint)
     return WorkerNotStarted(
-        f"the worker of {command.name} could not start: {said.get('error')}: {message}", hint or f"see {process.log}"
+        f"the worker of {command.name} could not start: {said.get('error')}: {said.get('message', '')}",
+        str(said.get("hint", "")) or f"see {process.log}",
     )
 
 

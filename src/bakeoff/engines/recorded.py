@@ -8,10 +8,11 @@ would otherwise pass for a result.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from sys import intern
+from typing import Any, NamedTuple
 
 from pydantic import Field, ValidationError
 
@@ -45,30 +46,53 @@ _MOST_TOLD = 20
 """Unknown briefs that are told one by one: a file for another suite has nothing but such."""
 
 
-class RecordedTexts:
-    """The texts of one file, by brief and replicate."""
+class _Place(NamedTuple):
+    """Where a text is in its file: bytes from the start, bytes long, and its line."""
 
-    def __init__(
-        self, texts: Mapping[tuple[str, int], RecordedText], lines: Mapping[tuple[str, int], int], path: Path
-    ) -> None:
-        self._texts = dict(texts)
-        self._lines = dict(lines)
+    offset: int
+    length: int
+    line: int
+
+
+class RecordedTexts:
+    """The texts of one file, by brief and replicate. They stay in the file: a large one's would not fit into memory.
+
+    `model` is the one that wrote them, where the file says.
+    """
+
+    def __init__(self, places: dict[tuple[str, int], _Place], path: Path, model: str | None) -> None:
+        self._places = places
         self._path = path
+        self.model = model
 
     def __len__(self) -> int:
-        return len(self._texts)
-
-    def __iter__(self) -> Iterator[RecordedText]:
-        return iter(self._texts.values())
+        return len(self._places)
 
     def get(self, brief_id: str, replicate: int = 0) -> RecordedText | None:
-        """Return the text for a brief, None when the file has none."""
-        return self._texts.get((brief_id, replicate))
+        """Return the text for a brief, None when the file has none.
+
+        Raises:
+            InvalidFile: the file is gone, or has changed since it was read.
+        """
+        place = self._places.get((brief_id, replicate))
+        if place is None:
+            return None
+        problems: list[Problem] = []
+        try:
+            with self._path.open("rb") as file:
+                file.seek(place.offset)
+                found = _read_line(str(self._path), place.line, file.read(place.length), problems)
+        except OSError:
+            found = None
+        if found is None or (found.brief_id, found.replicate) != (brief_id, replicate):
+            problem = Problem(str(self._path), place.line, "", "has changed since it was read", "the file as it was")
+            raise InvalidFile((problem,), "leave the file alone until the run has ended, then start again")
+        return found
 
     def unknown_briefs(self, known: Sequence[str]) -> tuple[Problem, ...]:
         """Return a problem for each text whose brief is not among `known`: a misspelt id would leave its brief empty."""
         names = set(known)
-        unknown = [(brief_id, line) for (brief_id, _), line in self._lines.items() if brief_id not in names]
+        unknown = [(brief_id, line) for (brief_id, _), (_, _, line) in self._places.items() if brief_id not in names]
         problems = []
         for brief_id, line in unknown[:_MOST_TOLD]:
             near = get_close_matches(brief_id, known, n=1)
@@ -80,11 +104,6 @@ class RecordedTexts:
             problems.append(Problem(str(self._path), unknown[_MOST_TOLD][1], "brief_id", wrong, "texts for this suite"))
         return tuple(problems)
 
-    @property
-    def model(self) -> str | None:
-        """The model that wrote them, where the file says."""
-        return next((text.model for text in self if text.model is not None), None)
-
 
 def read_recorded(path: Path) -> RecordedTexts:
     """Read a file of recorded texts.
@@ -92,32 +111,48 @@ def read_recorded(path: Path) -> RecordedTexts:
     Raises:
         InvalidFile: it cannot be read, or some lines are wrong; every one of them is named.
     """
+    problems: list[Problem] = []
+    places: dict[tuple[str, int], _Place] = {}
+    named: list[tuple[str, int]] = []  # models and the lines that name them first
+    offset = 0
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                text = _read_line(str(path), number, line, problems) if line.strip() else None
+                if text is not None:
+                    place = _Place(offset, len(line), number)
+                    problems += _noted(str(path), text, place, places, named)
+                offset += len(line)
     except OSError as error:
         problem = Problem(str(path), None, "", error.strerror or str(error), "a file with one JSON object a line")
         raise InvalidFile((problem,)) from error
-    problems: list[Problem] = []
-    texts: dict[tuple[str, int], RecordedText] = {}
-    lines: dict[tuple[str, int], int] = {}
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        if not line.strip():
-            continue
-        text = _read_line(str(path), number, line, problems)
-        if text is None:
-            continue
-        key = (text.brief_id, text.replicate)
-        if key in texts:
-            wrong = f"brief {text.brief_id!r}, replicate {text.replicate}, is on line {lines[key]} already"
-            problems.append(Problem(str(path), number, "brief_id", wrong, "one text per brief and replicate"))
-        else:
-            texts[key], lines[key] = text, number
-    problems += _one_model(str(path), texts, lines)
-    if not texts and not problems:
+    if not places and not problems:
         problems.append(Problem(str(path), None, "", "no texts", "at least one line"))
     if problems:
         raise InvalidFile(tuple(sorted(problems, key=lambda problem: problem.line or 0)))
-    return RecordedTexts(texts, lines, path)
+    return RecordedTexts(places, path, named[0][0] if named else None)
+
+
+def _noted(
+    path: str,
+    text: RecordedText,
+    place: _Place,
+    places: dict[tuple[str, int], _Place],
+    named: list[tuple[str, int]],
+) -> list[Problem]:
+    """Note where a text is and who wrote it; return what of that contradicts an earlier line. A file is one candidate."""
+    key = (intern(text.brief_id), text.replicate)
+    if key in places:
+        wrong = f"brief {text.brief_id!r}, replicate {text.replicate}, is on line {places[key].line} already"
+        return [Problem(path, place.line, "brief_id", wrong, "one text per brief and replicate")]
+    places[key] = place
+    if text.model is None or text.model in (model for model, _ in named):
+        return []
+    named.append((text.model, place.line))
+    if len(named) != 2:
+        return []
+    wrong = f"{text.model!r}, while line {named[0][1]} says {named[0][0]!r}"
+    return [Problem(path, place.line, "model", wrong, "one file for each model")]
 
 
 def _read_line(path: str, number: int, line: bytes, problems: list[Problem]) -> RecordedText | None:
@@ -147,15 +182,3 @@ def _as_problem(path: str, number: int, value: Mapping[str, Any], detail: Mappin
         return Problem(path, number, name, "is no field of a recorded text", expected)
     shown = json.dumps(value.get(name), ensure_ascii=False)
     return Problem(path, number, name, f"{shown[:60]} is not allowed", EXPECTED[name])
-
-
-def _one_model(
-    path: str, texts: Mapping[tuple[str, int], RecordedText], lines: Mapping[tuple[str, int], int]
-) -> list[Problem]:
-    """Return a problem for the first text of another model than the file's first: a file is one candidate."""
-    named = [(key, text.model) for key, text in texts.items() if text.model is not None]
-    for key, model in named:
-        if model != named[0][1]:
-            wrong = f"{model!r}, while line {lines[named[0][0]]} says {named[0][1]!r}"
-            return [Problem(path, lines[key], "model", wrong, "one file for each model")]
-    return []

@@ -30,7 +30,8 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from bakeoff.catalog.headers import read_weights
-from bakeoff.core.errors import BakeoffError, InvalidFile, UnsupportedModel, WorkerNotStarted
+from bakeoff.core.errors import BakeoffError, UnsupportedModel, WorkerNotStarted
+from bakeoff.core.told import tell_error
 from bakeoff.engines import local
 from bakeoff.engines.chat_template import FALLBACK, ChatTemplate
 from bakeoff.engines.text import read_json
@@ -247,12 +248,7 @@ def _describe_end(process: subprocess.Popen[str]) -> str:
 def _end(report: Any, error: BakeoffError) -> NoReturn:
     """Say what went wrong instead of being ready, and end."""
     kind = "vllm" if isinstance(error, WorkerNotStarted) else type(error).__name__
-    problems = [
-        {"file": each.file, "line": each.line, "field": each.field, "wrong": each.wrong, "expected": each.expected}
-        for each in (error.problems if isinstance(error, InvalidFile) else ())
-    ]
-    said = {"ready": False, "error": kind, "message": error.message, "hint": error.hint, "problems": problems}
-    _say(report, said)
+    _say(report, {"ready": False, **tell_error(error), "error": kind})
     sys.exit(error.exit_code)
 
 

@@ -7,7 +7,8 @@ facts that `/health` shows}. What stops it before that is one line too, {"ready"
 "problems"}, and exit code 2 (the user can fix it) or 1. Nothing else is ever written to stdout; the log is stderr.
 
 SIGTERM: no new connections, what is in flight is cancelled, exit 0 within `STOP_WITHIN_S`. With `--watch-fd N`, end of
-file on that descriptor means that the parent is gone, and ends this process at once, whatever it is doing.
+file on that descriptor means that the parent is gone, and ends this process at once, whatever it is doing. With
+`BAKEOFF_WORKER_KEY` in the environment, only who shows that key as a bearer token is answered.
 """
 
 from __future__ import annotations
@@ -26,19 +27,23 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NoReturn, TextIO
 
 import uvicorn
+from starlette.types import ASGIApp
 
-from bakeoff.core.errors import BakeoffError, InvalidFile, UsageError
+from bakeoff.core.errors import BakeoffError, UsageError
+from bakeoff.core.told import tell_error
 from bakeoff.engines import local
 from bakeoff.engines.base import ModelFacts, TokenModel
 from bakeoff.engines.batching import Batcher, Limits
+from bakeoff.engines.process import KEY_VARIABLE
 from bakeoff.engines.text import BringsText, TextCodec
 from bakeoff.engines.worker_app import Inbox, WorkerApp
+from bakeoff.engines.worker_door import for_holders_of
 from bakeoff.machine.detect import allowed_cores
 
 log = logging.getLogger(__name__)
@@ -76,7 +81,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         loaded = load_model(options.model, options.engine, options.device, options.threads)
         listener = _listen(options)
     except BakeoffError as error:
-        _say(report, _describe_failure(error))
+        _say(report, {"ready": False, **tell_error(error)})
         _leave(error.exit_code)
     except Exception as error:  # the program's outer wall: whatever a runtime raises is told to the parent
         log.exception("the model could not be loaded")
@@ -156,7 +161,8 @@ async def _serve(
     def read_facts() -> dict[str, Any]:
         return _describe(loaded, batcher, limits, _address(listener))
 
-    server = _Server(WorkerApp(options.name, batcher, loaded.codec, read_facts), lambda: announce(read_facts()))
+    app = WorkerApp(options.name, batcher, loaded.codec, read_facts).asgi()
+    server = _Server(for_holders_of(os.environ.get(KEY_VARIABLE), app), lambda: announce(read_facts()))
 
     def stop() -> None:
         _leave_later(STOP_WITHIN_S)
@@ -173,9 +179,9 @@ async def _serve(
 class _Server(uvicorn.Server):
     """uvicorn, but signals are the worker's own, and readiness is announced once it listens."""
 
-    def __init__(self, app: WorkerApp, announce: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, announce: Callable[[], None]) -> None:
         config = uvicorn.Config(
-            app.asgi(),
+            app,
             lifespan="off",
             log_config=None,
             log_level="warning",
@@ -285,17 +291,6 @@ def _say(report: TextIO, value: Mapping[str, Any]) -> None:
     with contextlib.suppress(BrokenPipeError):  # nobody waits any more
         report.write(json.dumps(value) + "\n")
         report.close()
-
-
-def _describe_failure(error: BakeoffError) -> dict[str, Any]:
-    problems = error.problems if isinstance(error, InvalidFile) else ()
-    return {
-        "ready": False,
-        "error": type(error).__name__,
-        "message": error.message,
-        "hint": error.hint,
-        "problems": [asdict(problem) for problem in problems],
-    }
 
 
 def _end_with_parent(watch_fd: int, socket_path: Path | None) -> None:

@@ -24,7 +24,7 @@ def held(plan: Plan, store: Store, workspace: Path) -> Iterator[Path]:
     """
     sweep(workspace / "runs", store.run_ids(), SystemClock())
     folder = run_folder(workspace, plan.run_id)
-    with hold_run(folder, plan.run_id):
+    with hold_run(folder, plan.run_id), store.claim(plan.run_id):
         try:
             yield folder
         finally:

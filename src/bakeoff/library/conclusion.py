@@ -83,13 +83,14 @@ def document_of(
         seed=plan.seed,
         machine=plan.machine.model_dump(mode="json"),
         budget=plan.budget.model_dump(mode="json"),
+        placement=None if plan.placement is None else plan.placement.model_dump(mode="json"),
         elapsed_s=store.elapsed_s(plan.run_id),
         report=str(run_folder(workspace_folder(workspace), plan.run_id) / f"report.{'html' if page else 'txt'}"),
         version=plan.version,
         weights=_weights(plan),
     )
     document = build_document(facts, plan.candidates, conclusion)
-    document["notes"] += [*_selection_note(plan, document), *suite_notes(plan.suite)]
+    document["notes"] += [*_selection_note(plan, document), *_placement_note(plan), *suite_notes(plan.suite)]
     return document
 
 
@@ -131,6 +132,16 @@ def _selection_note(plan: Plan, document: dict[str, Any]) -> list[str]:
         return []
     curse = f"the score of {choice} is that of the briefs that chose it, and on average a little too good"
     return [f"{curse}: too few other briefs of the suite are left to confirm it"]
+
+
+def _placement_note(plan: Plan) -> list[str]:
+    """Return what a reader must know of times that were taken on other machines than the one that is named."""
+    if plan.placement is None:
+        return []
+    from bakeoff.decide.wording import plural
+
+    nodes = plural(len(plan.placement.nodes), "node")
+    return [f"models ran on a Ray cluster ({nodes} at the start): times are of these, and of the way to them"]
 
 
 def suite_notes(suite: Suite) -> list[str]:

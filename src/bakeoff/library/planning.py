@@ -17,6 +17,7 @@ from bakeoff.machine.accelerators import find_accelerators
 from bakeoff.machine.budget import accelerator_budget, memory_budget
 from bakeoff.machine.detect import detect_machine
 from bakeoff.study.candidates import make_candidates
+from bakeoff.study.cluster_room import Placement
 from bakeoff.study.laps import divide, left_over
 from bakeoff.study.plan import Plan, choose_briefs
 from bakeoff.study.preflight import is_remote
@@ -52,10 +53,11 @@ class Where(NamedTuple):
 
 
 class Load(NamedTuple):
-    """How many texts are in flight: of a candidate, and at one endpoint's URL."""
+    """How many texts are in flight, of a candidate, and at one endpoint's URL; and on which cluster (None: here)."""
 
     concurrency: int
     per_endpoint: int | None
+    placement: Placement | None = None
 
 
 class Design(NamedTuple):
@@ -121,6 +123,7 @@ def make_plan(
         machine=machine,
         budget=memory_budget(machine),
         accelerator_budget=accelerator_budget(machine, find_accelerators(machine)),
+        placement=load.placement,
         version=__version__,
     )
 

@@ -20,4 +20,8 @@ def state_of(store: Store, run_id: str) -> str:
     state = store.state(run_id)
     if state is None:
         return "starting"
-    return "interrupted" if state == "running" and is_abandoned(workspace_folder() / "runs" / run_id) else state
+    if state != "running":
+        return state
+    claimed = store.claimed([run_id])
+    gone = is_abandoned(workspace_folder() / "runs" / run_id) if claimed is None else run_id not in claimed
+    return "interrupted" if gone else state

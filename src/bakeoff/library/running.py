@@ -17,7 +17,7 @@ from bakeoff.library.planning import Design, Load, What, Where, make_plan, sent_
 from bakeoff.library.runs import Run, read_run
 from bakeoff.library.workspace import open_store, workspace_folder
 from bakeoff.store.db import Store
-from bakeoff.study.execute import execute
+from bakeoff.study.execute import Going, execute
 from bakeoff.study.in_turn import run_in_turn
 from bakeoff.study.plan import Plan
 from bakeoff.study.suite import Suite, find_suite
@@ -158,7 +158,7 @@ class _Told(NamedTuple):
 
 
 def _generate(plan: Plan, store: Store, workspace: Path, told: _Told, *, keep_going: bool) -> Plan:
-    work = execute(plan, store, workspace, told, SystemClock(), on_pace=lambda _pace: None, keep_going=keep_going)
+    work = execute(plan, store, workspace, told, SystemClock(), Going(lambda _pace: None, keep_going))
     try:
         return _to_its_end(work)
     except (KeyboardInterrupt, asyncio.CancelledError):

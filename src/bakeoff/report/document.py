@@ -43,6 +43,7 @@ class RunFacts(Record):
     report: str | None
     version: str
     endpoint_concurrency: int | None = None
+    placement: dict[str, Any] | None = None
     weights: dict[str, dict[str, float]] = Field(default_factory=dict)
 
 
@@ -65,6 +66,7 @@ def build_document(facts: RunFacts, candidates: Sequence[Candidate], conclusion:
         "concurrency": facts.concurrency,
         "concurrency_per_endpoint": facts.endpoint_concurrency,
         "machine": {**facts.machine, "budget": facts.budget},
+        "placement": facts.placement,
         "elapsed_s": round(facts.elapsed_s, 3),
         "complete": conclusion.complete,
         "measured": anything_measured(conclusion.generations),

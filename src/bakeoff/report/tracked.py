@@ -139,6 +139,8 @@ def _tags(document: Mapping[str, Any], own: Mapping[str, Any], found: Sequence[F
     machine, decision = document["machine"], document["decision"]
     memory = machine.get("ram_bytes")
     size = "" if memory is None else f", {memory / GIB:.0f} GiB"
+    placement = document.get("placement")
+    cluster = "" if placement is None else f"a Ray cluster of {plural(len(placement['nodes']), 'node')}"
     said = verdict_of(document, own["id"])
     return {
         RUN_TAG: document["run_id"],
@@ -151,7 +153,7 @@ def _tags(document: Mapping[str, Any], own: Mapping[str, Any], found: Sequence[F
         "design": f"{document['mode']}, paired by families of briefs",
         "confidence_level": f"{own['quality']['level']:g}",
         "quality_from": "briefs held back to confirm it" if own["confirmed"] else "briefs that it competed on",
-        "hardware": f"{machine.get('chip') or _NOT_KNOWN}, {plural(machine['cores'], 'core')}{size}",
+        "hardware": cluster or f"{machine.get('chip') or _NOT_KNOWN}, {plural(machine['cores'], 'core')}{size}",
         "platform": f"{machine['system']} {machine['architecture']}",
         "assumed": _assumed(found) or "nothing",
         "not_logged": _reasons(found) or "nothing",

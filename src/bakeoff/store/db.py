@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,14 +39,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from bakeoff.core.errors import StoreError
+from bakeoff.core.errors import RunHeld, StoreError
 from bakeoff.core.records import Generation, RunEvent, Score, WorkerLoad
+from bakeoff.store import claims
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, Row, Select
     from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 
 SCHEMA_VERSION = 1
@@ -218,9 +219,13 @@ class Store:
 
     @contextmanager
     def _begin(self) -> Iterator[Connection]:
+        with self._refusals(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
         try:
-            with self._engine.begin() as connection:
-                yield connection
+            yield
         except DBAPIError as error:
             file = "check that the disk is not full and that the file is a bakeoff store which you may write"
             server = "check that the server runs, and the address, user and rights in BAKEOFF_STORE"
@@ -318,6 +323,32 @@ class Store:
             found = connection.execute(select(_runs.c.elapsed_ms).where(_runs.c.run_id == run_id)).scalar()
         return (found or 0) / 1000
 
+    @contextmanager
+    def claim(self, run_id: str) -> Iterator[None]:
+        """Work on a run alone, among all who share a store on a server; in a file, whose folder has a lock, nothing happens.
+
+        Raises:
+            RunHeld: somebody else works on it.
+        """
+        if self._sqlite:
+            yield
+            return
+        with self._refusals():
+            session, holder = claims.claim(self._engine, run_id)
+        if session is None:
+            raise RunHeld(f"{holder} is working on run {run_id}", "wait until it ends, or stop it there with Ctrl-C")
+        try:
+            yield
+        finally:
+            session.close()
+
+    def claimed(self, run_ids: Collection[str]) -> set[str] | None:
+        """Return those runs that somebody works on; None for a store in a file, which does not know."""
+        if self._sqlite:
+            return None
+        with self._begin() as connection:
+            return claims.held(connection, run_ids)
+
     # What happened in a run
 
     def add_generation(self, run_id: str, generation: Generation) -> bool:
@@ -348,15 +379,19 @@ class Store:
     def generation_batches(self, run_id: str, size: int = 200) -> Iterator[list[Generation]]:
         """Yield a run's generations, ordered by trial key, at most `size` at a time; others may be stored meanwhile."""
         columns = select(_generations.c.trial, _generations.c.record).where(_generations.c.run_id == run_id)
+        for rows in self._pages(columns, _generations.c.trial, size):
+            yield [Generation.model_validate_json(row.record) for row in rows]
+
+    def _pages(self, columns: Select[Any], trial: Column[str], size: int) -> Iterator[Sequence[Row[Any]]]:
+        """Yield a query's rows by trial key, at most `size` at a time: no query is open meanwhile."""
         last = ""
         while True:
-            query = columns.where(_generations.c.trial > last).order_by(_generations.c.trial).limit(size)
             with self._begin() as connection:
-                rows = connection.execute(query).all()
+                rows = connection.execute(columns.where(trial > last).order_by(trial).limit(size)).all()
             if not rows:
                 return
             last = rows[-1].trial
-            yield [Generation.model_validate_json(row.record) for row in rows]
+            yield rows
 
     def generations_of(self, run_id: str, trials: Sequence[str]) -> list[Generation]:
         """Return the generations of some trials of a run, as far as they are stored, ordered by trial key."""
@@ -395,15 +430,10 @@ class Store:
 
     def score_batches(self, run_id: str, scorer: str, size: int = 500) -> Iterator[list[Score]]:
         """Yield a run's scores by one version of the scorer, ordered by trial key, at most `size` at a time."""
-        columns = select(_scores.c.trial, _scores.c.record)
-        columns = columns.where(_scores.c.run_id == run_id, _scores.c.scorer == scorer).order_by(_scores.c.trial)
-        last = ""
-        while True:
-            with self._begin() as connection:
-                rows = connection.execute(columns.where(_scores.c.trial > last).limit(size)).all()
-            if not rows:
-                return
-            last = rows[-1].trial
+        columns = select(_scores.c.trial, _scores.c.record).where(
+            _scores.c.run_id == run_id, _scores.c.scorer == scorer
+        )
+        for rows in self._pages(columns, _scores.c.trial, size):
             yield [Score.model_validate_json(row.record) for row in rows]
 
     def add_load(self, run_id: str, load: WorkerLoad) -> None:

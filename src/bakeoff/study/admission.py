@@ -84,6 +84,12 @@ def check_fit(
     return Fit(together, needs)
 
 
+def predict_high(candidate: Candidate, concurrency: int) -> int | None:
+    """Return the most bytes that a worker on a CPU of another machine is expected to need; None if nothing is known."""
+    need = _predict(candidate, "cpu", min(concurrency, _MOST_ROWS), _ASSUMED_TOKENS, ())
+    return None if need is None else need.high
+
+
 def expected_place(candidate: Candidate, budgets: Budgets) -> Where:
     """Return where a worker will compute: on the accelerator if there is one and its engine would choose it."""
     on_cpu = candidate.engine == "onnx" or (candidate.device or "").partition(":")[0] == "cpu"
@@ -93,9 +99,13 @@ def expected_place(candidate: Candidate, budgets: Budgets) -> Where:
 def observe(plan: Plan, store: Store) -> None:
     """Store what the workers of a finished run took beside what is predicted for the texts that they wrote.
 
+    What is learnt is of this machine: nothing, where they ran on a cluster.
+
     Raises:
         StoreError: the store refuses.
     """
+    if plan.placement is not None:
+        return
     longest: dict[str, int] = {}
     rows: dict[str, int] = {}
     for batch in store.generation_batches(plan.run_id):

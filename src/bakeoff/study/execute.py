@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from bakeoff.core.clock import Clock
-from bakeoff.core.errors import BakeoffError
+from bakeoff.core.errors import BakeoffError, UsageError
 from bakeoff.core.records import RunEvent
 from bakeoff.machine.accelerators import find_accelerators
+from bakeoff.machine.detect import detect_machine
 from bakeoff.measure.energy_sources import open_meter
 from bakeoff.store.db import Store
 from bakeoff.study.admission import Budgets, check_fit, expected_place, observe, read_observations
 from bakeoff.study.energy_watch import EnergyWatch
 from bakeoff.study.fixed import run_fixed
 from bakeoff.study.gathering import Gathering, RaceProgress, Reloading
+from bakeoff.study.news import News
+from bakeoff.study.placed import place_writers
 from bakeoff.study.plan import Plan, count_unfinished
 from bakeoff.study.preflight import Pace, Probe, check_recorded, find_dead_endpoints, load_cold, probe_pace, refuse
 from bakeoff.study.retries import Patience
@@ -23,20 +27,24 @@ from bakeoff.study.runner import Runner
 from bakeoff.study.scorers import scorers_for
 from bakeoff.study.writers import Writer, make_writer
 
+if TYPE_CHECKING:
+    from bakeoff.study.ray_cluster import RayCluster
+
+
+class Going(NamedTuple):
+    """How a run goes: who hears of its pace; on without candidates that do not start; on which cluster (None: here)."""
+
+    on_pace: Callable[[Pace], None]
+    keep_going: bool = False
+    cluster: RayCluster | None = None
+
 
 async def execute(
-    plan: Plan,
-    store: Store,
-    workspace: Path,
-    progress: RaceProgress,
-    clock: Clock,
-    *,
-    on_pace: Callable[[Pace], None],
-    keep_going: bool = False,
+    plan: Plan, store: Store, workspace: Path, progress: RaceProgress, clock: Clock, going: Going
 ) -> Plan:
     """Do what is unfinished of a plan, and return it; it is stored when the preflight has passed.
 
-    With `keep_going`, candidates that do not start or answer are left out of a new plan, as long as one does.
+    If it is to keep going, candidates that do not start or answer are left out of a new plan, as long as one does.
     Cancelling it stops the workers and leaves a run that can be resumed.
 
     Raises:
@@ -45,14 +53,8 @@ async def execute(
     """
     scorers_for(plan)  # a scorer that cannot be loaded is told now, not after the last text
     check_recorded(plan)
-    fit = check_fit(
-        plan.candidates,
-        Budgets(plan.budget, plan.accelerator_budget),
-        plan.concurrency,
-        read_observations(store, workspace),
-    )
-    logs = run_folder(workspace, plan.run_id) / "logs"
-    writers = {candidate.id: make_writer(candidate, logs) for candidate in plan.candidates}
+    news = News(plan.run_id, store, progress, clock)
+    writers, together = _make_writers(plan, store, workspace, going.cluster, news)
     patience = Patience.from_environment()
     gathering = Gathering(progress)
     watch = _energy_watch(plan, store)
@@ -63,14 +65,14 @@ async def execute(
     runner = make_runner()
     stored = store.run(plan.run_id) is not None
     probe = Probe(clock, patience, progress.told)
-    leave_out = _LeaveOut(plan, writers, progress, clock, wanted=keep_going and not stored)
+    leave_out = _LeaveOut(plan, writers, progress, clock, wanted=going.keep_going and not stored)
     unfinished = count_unfinished(plan, store.finished_trials(plan.run_id))
     text_s = 0.0
     try:
-        pace = await _preflight(leave_out, unfinished, watch, probe, together=fit.together, cold=not stored)
+        pace = await _preflight(leave_out, unfinished, watch, probe, together=together, cold=not stored)
         if pace is not None and pace.per_text_s:
             text_s = sum(pace.per_text_s.values())
-            on_pace(pace)
+            going.on_pace(pace)
         if leave_out.events:
             plan = leave_out.plan
             runner = make_runner()
@@ -80,18 +82,48 @@ async def execute(
             stored = True
         for event in leave_out.events:
             store.add_event(plan.run_id, event)
+        news.store_from_now_on()
         if plan.mode == "race":
             from bakeoff.study.racing import run_race  # loads the statistics: not before the first request
 
             load_s = sum(load.load_s for writer in writers.values() for load in writer.loads[-1:])
-            await run_race(plan, store, runner, gathering, Reloading(load_s, text_s), together=fit.together)
+            await run_race(plan, store, runner, gathering, Reloading(load_s, text_s), together=together)
         else:
-            await run_fixed(plan, store, runner, progress, together=fit.together)
+            await run_fixed(plan, store, runner, progress, together=together)
     finally:
         watch.close()
         await runner.close(store_loads=stored)
     observe(plan, store)
     return plan
+
+
+def _make_writers(
+    plan: Plan, store: Store, workspace: Path, cluster: RayCluster | None, news: News
+) -> tuple[dict[str, Writer], bool]:
+    """Return the writers, and whether the workers of all of them are in memory at once: on a cluster they take it in turn.
+
+    Raises:
+        UsageError: one does not fit, here or on any node; or a run on a cluster, without one.
+    """
+    if cluster is None and plan.placement is not None:
+        raise UsageError(f"run {plan.run_id} is on a cluster", f"bakeoff run --resume {plan.run_id}")
+    if cluster is not None and plan.placement is not None:
+        return place_writers(plan, plan.placement, cluster, news.tell), False
+    seen = read_observations(store, workspace)
+    fit = check_fit(plan.candidates, Budgets(plan.budget, plan.accelerator_budget), plan.concurrency, seen)
+    if store.run(plan.run_id) is not None:
+        _tell_moved(plan, news)
+    logs = run_folder(workspace, plan.run_id) / "logs"
+    return {candidate.id: make_writer(candidate, logs) for candidate in plan.candidates}, fit.together
+
+
+def _tell_moved(plan: Plan, news: News) -> None:
+    """Say so where a run goes on that was begun on another machine, which a shared store makes possible."""
+    here = detect_machine()
+    ours = any(candidate.model.is_ours_to_run for candidate in plan.candidates)
+    if ours and (here.chip, here.cores) != (plan.machine.chip, plan.machine.cores):
+        before, now = (f"{machine.chip or 'unknown'}, {machine.cores} cores" for machine in (plan.machine, here))
+        news.tell(None, "resumed_elsewhere", f"begun on {before}, gone on with on {now}: its times are of both")
 
 
 class _LeaveOut:
@@ -157,7 +189,7 @@ async def _preflight(
 def _energy_watch(plan: Plan, store: Store) -> EnergyWatch:
     """Watch what covers the workers; where some compute on a card and some do not, only a wall meter does."""
     ours = [candidate for candidate in plan.candidates if candidate.model.is_ours_to_run]
-    if not ours:
+    if not ours or plan.placement is not None:
         return EnergyWatch(None, lambda _: None)
     budgets = Budgets(plan.budget, plan.accelerator_budget)
     placed = {expected_place(candidate, budgets) for candidate in ours}

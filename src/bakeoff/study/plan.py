@@ -17,6 +17,7 @@ from bakeoff.core.records import Generation
 from bakeoff.core.spec import Candidate, Record, content_hash
 from bakeoff.machine.budget import Budget
 from bakeoff.machine.detect import Machine
+from bakeoff.study.cluster_room import Placement
 from bakeoff.study.scorer_files import ScorerFile
 from bakeoff.study.suite import Brief, Suite
 
@@ -97,7 +98,8 @@ class Plan(Record):
     `concurrency` is how many texts may be in flight, `endpoint_concurrency` how many at one endpoint's URL, where that is
     to be less. Candidates take turns, so that those of one URL are never in flight together. A race may need fewer than
     `brief_ids`, family by family in their order; `held_back` are briefs of other families, which confirm the score of
-    those that may be chosen, and which nobody else writes.
+    those that may be chosen, and which nobody else writes. With a `placement` workers run on a cluster, and `machine` is
+    only where the run was started.
     """
 
     run_id: str
@@ -115,6 +117,7 @@ class Plan(Record):
     machine: Machine
     budget: Budget
     accelerator_budget: Budget | None = None
+    placement: Placement | None = None
     version: str
 
     def briefs(self) -> list[Brief]:
@@ -134,7 +137,17 @@ class Plan(Record):
     @property
     def turn(self) -> int:
         """How many texts a turn has: it ends when its last text does, so one of few would mostly wait for that."""
-        return max(_TURN, 2 * self.concurrency)
+        return max(_TURN, 2 * self.concurrency * self.most_workers)
+
+    @property
+    def most_workers(self) -> int:
+        """How many workers a candidate may have at once."""
+        return 1 if self.placement is None else self.placement.workers
+
+    def lanes(self, block: Block) -> int:
+        """Return how many texts of a block may be in flight: its concurrency at each worker, and one where it is alone."""
+        spread = block.concurrency > 1 and self.candidate(block.candidate).model.is_ours_to_run
+        return block.concurrency * (self.most_workers if spread else 1)
 
     def concurrency_of(self, candidate_id: str) -> int:
         """Return how many texts of a candidate may be in flight."""

@@ -227,7 +227,8 @@ async def probe_pace(
         if name in wrong:
             continue
         alone = count_alone(unfinished[name], plan.turn, taking_turns=together and len(plan.candidates) > 1)
-        low += per_text[name] * (alone + (unfinished[name] - alone) / plan.concurrency_of(name))
+        at_once = plan.concurrency_of(name) * (plan.most_workers if candidate.model.is_ours_to_run else 1)
+        low += per_text[name] * (alone + (unfinished[name] - alone) / at_once)
         high += per_text[name] * unfinished[name]
     return Pace(low, high, per_text), wrong
 

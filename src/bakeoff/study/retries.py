@@ -8,6 +8,7 @@
 | malformed (HTML, broken JSON, ...)      | 3     | the back-off: a proxy's page is no answer by the model           |
 | timeout (connection, token, stall)      | 2     | the back-off; one of the whole answer is never tried again       |
 | worker died                             | 3     | none: it is started again                                        |
+| worker lost with its node               | 8     | none: another worker takes it, or it is placed anew              |
 | rejected (another 4xx), text missing    | 1     |                                                                  |
 | empty, null, refused                    | 1     | never: to ask again would be to choose among a model's answers   |
 
@@ -31,11 +32,13 @@ from bakeoff.core.errors import (
     EndpointTimeout,
     EndpointUnreachable,
     WorkerDied,
+    WorkerLost,
 )
 from bakeoff.core.settings import seconds_setting
 
 TRIES: Mapping[type[BakeoffError], int] = {
     WorkerDied: 3,
+    WorkerLost: 8,
     EndpointBusy: 6,
     EndpointFailed: 4,
     EndpointUnreachable: 4,

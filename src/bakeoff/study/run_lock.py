@@ -1,7 +1,7 @@
 """One process a run: a second one would generate the same texts beside the first and disturb its timings.
 
 The lock is the kernel's, on a file in the run's folder, so that it ends with the process that holds it, however that
-ends. Two machines that share a store by URL have two folders: they are not kept apart.
+ends. Machines that share a store by URL have a folder each: there the store's own lock keeps them apart (`Store.claim`).
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from bakeoff.core.errors import (
     StoreError,
     WorkerDied,
     WorkerError,
+    WorkerLost,
 )
 from bakeoff.core.plain import whole_characters
 from bakeoff.core.records import Generation, RunEvent, WorkerLoad
@@ -226,7 +227,7 @@ class Runner:
         written: list[Generation] = []
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(block.concurrency, len(waiting))):
+                for _ in range(min(self._plan.lanes(block), len(waiting))):
                     group.create_task(self._work(block, waiting, written))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
@@ -275,7 +276,7 @@ class Runner:
                     made["text"] = whole_characters(generation.text)
                 return generation.model_copy(update=made)
             retry = retry_policy(error, len(retried) + 1, self._patience, _place_of(trial))
-            if isinstance(error, WorkerError) and deaths is not None:
+            if isinstance(error, WorkerError) and not isinstance(error, WorkerLost) and deaths is not None:
                 self._mourn(trial.candidate, error, deaths)
             if not retry.again or self._deaths[trial.candidate] >= MAX_DEATHS:
                 return _failed(trial, error, concurrency, retried)
@@ -301,6 +302,8 @@ class Runner:
                 raise WorkerDied(f"the worker died {deaths} times in this run; the trial was not tried")
             try:
                 await self._writers[candidate].open()
+            except WorkerLost:
+                raise  # told by whoever placed it; a node's end is no death of the model's
             except WorkerError as error:
                 self._mourn(candidate, error, deaths)
                 raise
@@ -352,6 +355,8 @@ def _failed(
 
 
 def _kind_of(error: BakeoffError) -> str:
+    if isinstance(error, WorkerLost):
+        return "worker_lost"
     return error.kind if isinstance(error, EndpointError) else "worker_died"
 
 

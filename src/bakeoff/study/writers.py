@@ -13,14 +13,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from bakeoff.core.errors import EndpointError, TextMissing, UsageError, WorkerDied
+from bakeoff.core.errors import EndpointError, TextMissing, UsageError, WorkerDied, WorkerError
 from bakeoff.core.records import Generation, Timings, WorkerLoad
 from bakeoff.core.spec import Candidate, Sampling
 from bakeoff.engines.deadlines import Deadlines
-from bakeoff.engines.local import find_engine
-from bakeoff.engines.process import Worker, WorkerCommand, start_worker
 from bakeoff.engines.recorded import RecordedTexts, read_recorded
-from bakeoff.measure.page_cache import cached_share, drop_from_cache, model_files
+from bakeoff.measure.page_cache import drop_from_cache, model_files
+from bakeoff.study.placement import RunningWorker, Start, Started, start_here
 from bakeoff.study.plan import Trial
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ def make_judge(judge: Candidate, logs: Path) -> Judging:
     """
     if judge.model.source == "recorded":
         raise UsageError(f"{judge.id} cannot judge: it is a file of recorded texts", "name a model or an endpoint")
-    return EndpointWriter(judge) if judge.model.source == "endpoint" else WorkerWriter(judge, logs)
+    return EndpointWriter(judge) if judge.model.source == "endpoint" else WorkerWriter(judge, start_here(logs))
 
 
 def make_writer(candidate: Candidate, logs: Path) -> Writer:
@@ -109,16 +108,16 @@ def make_writer(candidate: Candidate, logs: Path) -> Writer:
         return RecordedWriter(candidate)
     if candidate.model.source == "endpoint":
         return EndpointWriter(candidate)
-    return WorkerWriter(candidate, logs)
+    return WorkerWriter(candidate, start_here(logs))
 
 
 class WorkerWriter:
-    """A model of ours: a process with one model, reached over its socket."""
+    """A model of ours: a process with one model, wherever `start` starts it."""
 
-    def __init__(self, candidate: Candidate, logs: Path) -> None:
+    def __init__(self, candidate: Candidate, start: Start) -> None:
         self._candidate = candidate
-        self._logs = logs
-        self._worker: Worker | None = None
+        self._start = start
+        self._worker: RunningWorker | None = None
         self._client: EndpointClient | None = None
         self._told_dead = False
         self._loads: list[WorkerLoad] = []
@@ -128,11 +127,6 @@ class WorkerWriter:
     def loads(self) -> Sequence[WorkerLoad]:
         """What each start took."""
         return tuple(self._loads)
-
-    @property
-    def pid(self) -> int | None:
-        """The worker's process id, while it runs."""
-        return self._worker.pid if self._worker is not None and self._worker.alive else None
 
     async def open(self) -> None:
         """Start the worker unless it runs; several callers at once start one.
@@ -149,20 +143,18 @@ class WorkerWriter:
             if died_idle is not None:
                 raise died_idle.died()
             self._told_dead = False
-            command = WorkerCommand(
-                name=self._candidate.id,
-                engine=self._candidate.engine,
-                folder=Path(self._candidate.model.location),
-                device=self._candidate.device,
-                threads=None,
-                allow_fallback=self._candidate.allow_fallback,
-            )
-            files = await asyncio.to_thread(model_files, command.folder)
-            share = await asyncio.to_thread(cached_share, files)
-            self._worker = await start_worker(command, self._logs, find_engine(command.engine).ready_within_s)
+            started = await self._start(self._candidate)
+            self._worker = started.worker
             self._client = self._worker.client(Deadlines.from_environment())
             await self._client.__aenter__()
-            self._loads.append(_load_record(self._candidate.id, self._worker, share))
+            self._loads.append(_load_record(self._candidate.id, started))
+
+    async def until_gone(self) -> WorkerError:
+        """Wait until the worker that runs has ended by itself; return how. It is told by that: the next `open` starts anew."""
+        worker, _ = self._running()
+        await worker.wait()
+        self._told_dead = True
+        return worker.died()
 
     async def forget_files(self) -> None:
         """Have the next start read the model's files from the disk, where the system lets us."""
@@ -185,13 +177,13 @@ class WorkerWriter:
                 messages, _judging(self._candidate, draw), draw or 0, top_logprobs=top_logprobs
             )
 
-    def _running(self) -> tuple[Worker, EndpointClient]:
+    def _running(self) -> tuple[RunningWorker, EndpointClient]:
         if self._worker is None or self._client is None:
             raise WorkerDied(f"the worker of {self._candidate.id} is not running")
         return self._worker, self._client
 
     @asynccontextmanager
-    async def _watching(self, worker: Worker) -> AsyncIterator[None]:
+    async def _watching(self, worker: RunningWorker) -> AsyncIterator[None]:
         try:
             yield
         except EndpointError:
@@ -373,8 +365,8 @@ def _api_key() -> str | None:
     return key or None
 
 
-def _load_record(candidate_id: str, worker: Worker, cached: float | None) -> WorkerLoad:
-    facts = worker.facts
+def _load_record(candidate_id: str, started: Started) -> WorkerLoad:
+    facts = started.worker.facts
     return WorkerLoad(
         candidate=candidate_id,
         load_s=facts.load_s,
@@ -388,6 +380,7 @@ def _load_record(candidate_id: str, worker: Worker, cached: float | None) -> Wor
         kernels=facts.kernels,
         kernels_reason=facts.kernels_reason,
         fallbacks=facts.fallbacks,
-        cached_share=cached,
+        cached_share=started.cached_share,
+        node=started.node,
         unknown=facts.unknown,
     )

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 from markupsafe import Markup
 
-from bakeoff.core.outlines import GenerationOutline, ScoreOutline, outline_generation
+from bakeoff.core.outlines import GateOutline, GenerationOutline, ScoreOutline, outline_generation
 from bakeoff.core.records import GateHit, Generation
 from bakeoff.core.units import seconds_text
 from bakeoff.measure.timing import time_per_output_token_s
@@ -308,7 +308,7 @@ def gate_examples(facts: PageFacts, samples: Samples, most: int = 2) -> dict[str
     return dict(sorted(found.items()))
 
 
-def _example(hit: GateHit, made: GenerationOutline, number: int | None) -> Example:
+def _example(hit: GateHit | GateOutline, made: GenerationOutline, number: int | None) -> Example:
     return Example(hit.gate, made.candidate, made.brief, number, hit.rule, visible(_short(hit.evidence)))
 
 

@@ -1,0 +1,58 @@
+"""The writers of a run whose workers are on a cluster: several workers each, placed by what their model needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bakeoff.core.errors import UsageError
+from bakeoff.core.settings import seconds_setting
+from bakeoff.core.spec import Candidate
+from bakeoff.study.admission import predict_high
+from bakeoff.study.cluster_room import Placement, Request, check_room, request_of
+from bakeoff.study.placement import Start, Started
+from bakeoff.study.plan import Plan
+from bakeoff.study.pool import PoolWriter
+from bakeoff.study.writers import WorkerWriter, Writer, make_writer
+
+if TYPE_CHECKING:
+    from bakeoff.study.ray_cluster import RayCluster
+
+ROOM_WITHIN_S = 300.0
+
+
+def place_writers(
+    plan: Plan, placement: Placement, cluster: RayCluster, tell: Callable[[str, str, str], None]
+) -> dict[str, Writer]:
+    """Return a writer for each candidate; `tell` is called with a candidate, a kind of event and what happened.
+
+    Raises:
+        DoesNotFit: a candidate for which no node of the cluster is large enough.
+        UsageError: an engine that cannot be placed, or `BAKEOFF_PLACE_WITHIN_S` is not a number of seconds.
+    """
+    nodes = cluster.nodes()
+    room_within_s = seconds_setting("BAKEOFF_PLACE_WITHIN_S", ROOM_WITHIN_S)
+    writers: dict[str, Writer] = {}
+    for candidate in plan.candidates:
+        if not candidate.model.is_ours_to_run:
+            writers[candidate.id] = make_writer(candidate, Path())  # starts nothing, and logs nothing
+            continue
+        if candidate.engine == "vllm":
+            raise UsageError(
+                f"{candidate.id}: the engine vllm cannot be placed on a cluster",
+                "start vllm on its node, and name its URL:  openai:MODEL@http://HOST:PORT/v1",
+            )
+        request = request_of(candidate, placement, predict_high(candidate, plan.concurrency))
+        check_room(candidate, request, nodes)
+        seats = [WorkerWriter(candidate, _start_there(cluster, request)) for _ in range(placement.workers)]
+        writers[candidate.id] = PoolWriter(candidate.id, seats, partial(tell, candidate.id), room_within_s)
+    return writers
+
+
+def _start_there(cluster: RayCluster, request: Request) -> Start:
+    async def start(candidate: Candidate) -> Started:
+        return await cluster.start(candidate, request)
+
+    return start

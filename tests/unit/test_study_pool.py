@@ -1,0 +1,234 @@
+"""A candidate's several workers: who writes what, and what follows when one is gone. Workers are stand-ins that obey the test."""
+
+import asyncio
+
+import pytest
+
+from bakeoff.core.errors import BakeoffError, EndpointFailed, UsageError, WorkerDied, WorkerError, WorkerLost
+from bakeoff.study.plan import Trial
+from bakeoff.study.pool import PoolWriter
+
+
+class FakeWorker:
+    """Starts when allowed to, writes when allowed to, ends when told to."""
+
+    def __init__(self, *starts):
+        self.starts = list(starts)  # an error, or None for one that succeeds
+        self.loads = ()
+        self.placed = asyncio.Event()
+        self.placed.set()
+        self.end = asyncio.get_running_loop().create_future()
+        self.writes = asyncio.Event()
+        self.writes.set()
+        self.in_flight = self.most = self.written = self.opened = 0
+        self.closed = False
+
+    async def open(self):
+        await self.placed.wait()
+        self.opened += 1
+        error = self.starts.pop(0) if self.starts else None
+        if error is not None:
+            raise error
+        self.end = asyncio.get_running_loop().create_future()
+
+    async def write(self, trial, messages, concurrency, first_token_s=None):
+        self.in_flight += 1
+        self.most = max(self.most, self.in_flight)
+        try:
+            await self.writes.wait()
+            await asyncio.sleep(0)
+            self.written += 1
+            return trial.generation(text="t", finish_reason="stop")
+        finally:
+            self.in_flight -= 1
+
+    async def until_gone(self):
+        return await asyncio.shield(self.end)
+
+    async def measure(self):
+        pass
+
+    async def close(self):
+        self.closed = True
+
+
+def pool_of(workers, told, room_within_s=5.0):
+    return PoolWriter("m", workers, lambda kind, message: told.append(kind), room_within_s)
+
+
+def write(pool, number, concurrency=2):
+    return pool.write(Trial(f"t{number}", "m", f"b{number}", 0, 0), (), concurrency)
+
+
+async def settle():
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def run(test):
+    asyncio.run(asyncio.wait_for(test(), 20))
+
+
+def test_texts_are_spread_and_no_worker_has_more_than_its_share():
+    async def test():
+        workers = [FakeWorker() for _ in range(3)]
+        pool = pool_of(workers, [])
+        await pool.open()
+        await settle()
+        await asyncio.gather(*(write(pool, number) for number in range(60)))
+        assert sum(worker.written for worker in workers) == 60
+        assert [worker.most for worker in workers] == [2, 2, 2]
+        await pool.close()
+        assert all(worker.closed for worker in workers)
+
+    run(test)
+
+
+def test_one_is_enough_to_begin_and_those_who_come_later_join():
+    async def test():
+        workers, told = [FakeWorker(), FakeWorker()], []
+        workers[1].placed.clear()
+        pool = pool_of(workers, told)
+        await pool.open()
+        workers[0].writes.clear()
+        texts = [asyncio.create_task(write(pool, number)) for number in range(4)]
+        await settle()
+        assert workers[0].in_flight == 2
+        workers[1].placed.set()
+        await settle()
+        assert told == ["worker_joined"]
+        assert workers[1].written == 2  # those that waited
+        workers[0].writes.set()
+        await asyncio.gather(*texts)
+        await pool.close()
+
+    run(test)
+
+
+def test_a_lost_worker_is_told_its_texts_fail_at_once_and_its_seat_is_filled_again():
+    async def test():
+        workers, told = [FakeWorker(), FakeWorker()], []
+        pool = pool_of(workers, told)
+        await pool.open()
+        await settle()
+        workers[0].writes.clear()
+        workers[1].writes.clear()
+        texts = [asyncio.create_task(write(pool, number)) for number in range(4)]
+        await settle()
+        workers[0].end.set_result(WorkerLost("its node is gone"))
+        workers[1].writes.set()
+        results = await asyncio.gather(*texts, return_exceptions=True)
+        assert sum(isinstance(result, WorkerLost) for result in results) == 2
+        await settle()
+        assert told.count("worker_lost") == 1
+        assert workers[0].opened == 2
+        workers[0].writes.set()
+        await pool.open()
+        await write(pool, 9)
+        await pool.close()
+
+    run(test)
+
+
+def test_an_idle_worker_that_died_is_told_once_by_the_next_open():
+    async def test():
+        workers = [FakeWorker(), FakeWorker()]
+        pool = pool_of(workers, [])
+        await pool.open()
+        await settle()
+        workers[1].end.set_result(WorkerDied("it ran out of memory"))
+        await settle()
+        with pytest.raises(WorkerDied, match="memory"):
+            await pool.open()
+        await pool.open()
+        await pool.close()
+
+    run(test)
+
+
+def test_a_node_that_goes_while_a_worker_starts_there_costs_a_moment():
+    async def test():
+        told = []
+        worker = FakeWorker(WorkerLost("its node is gone"), None)
+        pool = pool_of([worker], told)
+        await pool.open()
+        assert told == ["worker_lost"]
+        assert worker.opened == 2
+        await write(pool, 0)
+        await pool.close()
+
+    run(test)
+
+
+def test_an_error_of_the_text_is_the_texts_own():
+    async def test():
+        worker = FakeWorker()
+
+        async def fail(*_arguments):
+            raise EndpointFailed("500")
+
+        worker.write = fail
+        pool = pool_of([worker], [])
+        await pool.open()
+        with pytest.raises(EndpointFailed):
+            await write(pool, 0)
+        await pool.open()
+        assert worker.opened == 1
+        await pool.close()
+
+    run(test)
+
+
+def test_a_node_on_which_it_does_not_start_costs_that_node():
+    async def test():
+        told = []
+        workers = [FakeWorker(UsageError("no such folder")), FakeWorker()]
+        pool = pool_of(workers, told)
+        await pool.open()
+        await settle()
+        assert told.count("worker_not_placed") == 1
+        await asyncio.gather(*(write(pool, number) for number in range(6)))
+        assert (workers[0].written, workers[1].written) == (0, 6)
+        await pool.close()
+
+    run(test)
+
+
+def test_where_none_starts_the_reason_is_told():
+    async def test():
+        pool = pool_of([FakeWorker(UsageError("no such folder")) for _ in range(2)], [])
+        with pytest.raises(UsageError, match="no such folder"):
+            await pool.open()
+        await pool.open()  # asked again, they start
+        await pool.close()
+
+    run(test)
+
+
+def test_nobody_is_waited_for_for_ever():
+    async def test():
+        worker = FakeWorker()
+        worker.placed.clear()
+        pool = pool_of([worker], [], room_within_s=0.05)
+        with pytest.raises(BakeoffError, match="was placed within") as caught:
+            await pool.open()
+        assert not isinstance(caught.value, WorkerError)  # which would be held against the model
+        await pool.close()
+
+    run(test)
+
+
+def test_the_last_worker_that_does_not_come_back_ends_what_waits():
+    async def test():
+        worker = FakeWorker(None, UsageError("the disk is gone"))
+        pool = pool_of([worker], [])
+        await pool.open()
+        worker.writes.clear()
+        texts = [asyncio.create_task(write(pool, number)) for number in range(3)]
+        await settle()
+        worker.end.set_result(WorkerLost("its node is gone"))
+        results = await asyncio.gather(*texts, return_exceptions=True)
+        assert [type(result) for result in results] == [WorkerLost, WorkerLost, WorkerDied]
+        await pool.close()
+
+    run(test)
