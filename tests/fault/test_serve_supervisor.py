@@ -21,7 +21,7 @@ from bakeoff.engines.client import EndpointClient
 from bakeoff.engines.deadlines import Deadlines
 from bakeoff.serve import keeping
 from bakeoff.serve.keeping import Keeping, ModelKeeping
-from bakeoff.serve.lease import BreakerOpen, LoadFailed, LoadTooLong, QueueFull, Stopping
+from bakeoff.serve.lease import BreakerOpen, LoadFailed, LoadTooLong, NotServed, QueueFull, Stopping
 from bakeoff.serve.leftovers import end_leftovers, keep_list, process_start
 from bakeoff.serve.supervisor import Supervisor, World
 from misbehaving import Misbehaving
@@ -312,7 +312,7 @@ def test_a_full_queue_and_a_long_load_say_when_to_come_again(tmp_path, a_and_b):
             assert caught.value.retry_after_s >= 1
             for result in await asyncio.gather(*waiting, return_exceptions=True):
                 assert isinstance(result, LoadTooLong)
-            with pytest.raises(KeyError):
+            with pytest.raises(NotServed):
                 await lease_for(supervisor, "nobody", 1.0)
 
     run(live())
@@ -381,7 +381,7 @@ def test_settings_change_while_it_serves(tmp_path, a_and_b):
                 await ask(supervisor, "a")
             assert await ask(supervisor, "b")
             supervisor.reconfigure(plan_of(served("b", 180)), Keeping())
-            with pytest.raises(KeyError):
+            with pytest.raises(NotServed):
                 await ask(supervisor, "a")
             with pytest.raises(UsageError, match="'nobody', which is not served"):
                 supervisor.reconfigure(a_and_b, Keeping(models={"nobody": ModelKeeping()}))
