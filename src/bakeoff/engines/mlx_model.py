@@ -222,7 +222,9 @@ def _read_for_cpu(folder: Path) -> _Build:
     reason = f"a step of two rows took {1e3 * half_s:.1f} ms in {name}, {1e3 * full_s:.1f} ms in float32"
     if half_s * HALF_GAIN > full_s:
         return _Build(folder, model, config, mx.float32, reason)
-    return _Build(folder, read_folder(folder)[0], config, stored, reason)
+    del model  # before the weights are read again: not both are in memory
+    mx.clear_cache()
+    return _Build(folder, *read_folder(folder), stored, reason)
 
 
 def _time_step(model: Any) -> float:
