@@ -8,9 +8,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/installed-base
 	$(BIN)/bakeoff run
 
-# Two at a time: most tests wait for processes, deadlines and browsers. The tests of a file stay together, as their fixtures do.
+# Three at a time: most tests wait for processes, deadlines and browsers. The tests of a file stay together, as their fixtures do.
 test: $(VENV)/installed-tests
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile
 
 # Clients that people use (LiteLLM's SDK, LangChain, llm, OpenAI's for Node), each in an environment of its own, against the gateway.
 CLIENTS := build/clients

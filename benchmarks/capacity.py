@@ -38,6 +38,8 @@ BETWEEN = (2, 4)
 SHARES = (0.3, 0.6, 0.8)
 PARTS, ALONE, PART = 3, 8, 16
 """A calibration has so many parts; each has so many texts alone, and so many for each number in flight."""
+STEADY = 1.2
+"""A machine whose speed moves by more than that during a load is not steady enough to tell how good a plan is."""
 SAMPLING = Sampling(temperature=0.8, top_p=0.95, max_tokens=160)
 
 
@@ -210,6 +212,13 @@ def write(found: Found, arguments: argparse.Namespace) -> str:
             f"| {share:.0%} | {row.texts} | {_spread(row.moved)} | {_compared(row.predicted_p50, row.met_p50)} | "
             f"{_compared(row.predicted_p95, row.met_p95)} |"
         )
+    slowest, fastest = (pick(value for row in found.rows.values() for value in row.moved) for pick in (min, max))
+    if slowest < 1 / STEADY or fastest > STEADY:
+        lines += [
+            "",
+            f"The machine was not steady: from before a load to after it, its speed became {slowest:.2f} to {fastest:.2f} times what it",
+            "was. Ratios of latencies say more of that than of the plan: it knows the speed that was measured, and no neighbour's.",
+        ]
     lines += ["", "| in flight | tokens/s as modelled | met | ratio |", "|---|---|---|---|"]
     for count, (met, said) in found.between.items():
         ratio = _spread([have / expected for have, expected in zip(met, said, strict=True)])

@@ -16,6 +16,8 @@ import psutil
 import pytest
 
 from bakeoff.catalog.references import bundled_folder
+from bakeoff.store.db import Store
+from bakeoff.study.admission import read_observations
 from bakeoff_command import Workspace, write_suite
 from waiting import wait_until
 
@@ -391,3 +393,20 @@ def test_models_too_large_for_the_budget_are_left_out(workspace):
     done = workspace.call("serve", "--port", "0", "--budget", "20MB")
     assert done.returncode == 2
     assert "it may need" in done.stderr
+
+
+def test_what_its_models_took_is_learnt_from(workspace):
+    with Served(workspace, "--models", "mine") as served, served.client() as client:
+        used = client.chat.completions.create(model="mine", messages=HELLO, max_tokens=24).usage
+    (line,) = (workspace.home / "served-loads.jsonl").read_text().splitlines()
+    load = json.loads(line)
+    assert (load["candidate"]["id"], load["device"], load["rows"]) == ("mine", "cpu", 1)
+    assert load["tokens"] == used.total_tokens
+    assert load["peak_bytes"] > 50 << 20
+    assert workspace.call("fit", "bundled:baseline", "--json").returncode == 0
+    assert not (workspace.home / "served-loads.jsonl").exists()
+    store = Store.open_folder(workspace.home)
+    try:
+        assert load["peak_bytes"] in {one.measured_bytes for one in read_observations(store, workspace.home)}
+    finally:
+        store.close()

@@ -21,7 +21,7 @@ from bakeoff.engines.client import EndpointClient
 from bakeoff.engines.deadlines import Deadlines
 from bakeoff.serve import keeping
 from bakeoff.serve.keeping import Keeping, ModelKeeping
-from bakeoff.serve.lease import BreakerOpen, LoadFailed, LoadTooLong, QueueFull, Stopping
+from bakeoff.serve.lease import BreakerOpen, LoadFailed, LoadTooLong, NotServed, QueueFull, Stopping
 from bakeoff.serve.leftovers import end_leftovers, keep_list, process_start
 from bakeoff.serve.supervisor import Supervisor, World
 from misbehaving import Misbehaving
@@ -87,8 +87,8 @@ def test_two_models_that_do_not_fit_together_take_turns(tmp_path, a_and_b):
         assert not any(psutil.pid_exists(pid) for pid in pids)
 
     run(live())
-    assert [seen.model for seen in learned] == ["a", "b"]
-    assert all(seen.admitted_bytes > seen.measured_bytes > 50 * MIB for seen in learned)
+    assert [(seen.candidate.id, seen.most_at_once) for seen in learned] == [("a", 1), ("b", 1)]
+    assert all(seen.admitted_bytes > seen.peak_bytes > 50 * MIB for seen in learned)
 
 
 def test_a_kill_in_the_middle_of_a_stream_costs_that_stream_alone(tmp_path, a_and_b):
@@ -312,7 +312,7 @@ def test_a_full_queue_and_a_long_load_say_when_to_come_again(tmp_path, a_and_b):
             assert caught.value.retry_after_s >= 1
             for result in await asyncio.gather(*waiting, return_exceptions=True):
                 assert isinstance(result, LoadTooLong)
-            with pytest.raises(KeyError):
+            with pytest.raises(NotServed):
                 await lease_for(supervisor, "nobody", 1.0)
 
     run(live())
@@ -381,7 +381,7 @@ def test_settings_change_while_it_serves(tmp_path, a_and_b):
                 await ask(supervisor, "a")
             assert await ask(supervisor, "b")
             supervisor.reconfigure(plan_of(served("b", 180)), Keeping())
-            with pytest.raises(KeyError):
+            with pytest.raises(NotServed):
                 await ask(supervisor, "a")
             with pytest.raises(UsageError, match="'nobody', which is not served"):
                 supervisor.reconfigure(a_and_b, Keeping(models={"nobody": ModelKeeping()}))

@@ -156,7 +156,7 @@ def _print(found: CapacityPlan, measured: Measured, traffic: str) -> None:
     told = (
         f"Simulated from what the run measured of {measured.candidate}: {plural(len(service.tokens), 'text')}, "
         f"{service.tokens_per_s:,.0f} tokens/s with {service.slots} in flight. Arrivals are random and steady; bursts, longer "
-        "prompts and loading are not in it. Two workers on one machine share its memory bandwidth and are not two machines."
+        "prompts, loading and other work on the machine are not in it. Two workers on one machine share its memory bandwidth and are not two machines."
     )
     console.print(Prose(f"\n{told}"))
 

@@ -236,15 +236,17 @@ async def _run(
     from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.clock import SystemClock
     from bakeoff.serve.app import Gateway
+    from bakeoff.serve.footprints import Footprints
     from bakeoff.serve.server import GatewayServer, base_url
-    from bakeoff.serve.supervisor import Supervisor
+    from bakeoff.serve.supervisor import Supervisor, World
 
     plan, clock = document.plan, SystemClock()
     asked, seen = told
     logs = workspace_folder() / "serve" / "logs"
-    keeping = document.keeping(settings)
-    async with Supervisor(plan, keeping, logs, api_key=environment_key("OPENAI_API_KEY")) as supervisor:
-        gateway = Gateway(plan, supervisor, settings, clock, secrets, document.terms)
+    keeping, footprints = document.keeping(settings), Footprints(workspace_folder())
+    key, world = environment_key("OPENAI_API_KEY"), World(learned=footprints.add)
+    async with Supervisor(plan, keeping, logs, api_key=key, world=world) as supervisor:
+        gateway = Gateway(plan, supervisor, settings, clock, secrets, document.terms, footprints)
         url = base_url(listener)
         reloading = Reloading(asked, document, settings, secrets, gateway, supervisor, seen)
 

@@ -30,6 +30,7 @@ from bakeoff.engines.openai_protocol import as_event
 from bakeoff.serve.api_errors import QUEUE_FULL, RETRY_AFTER_S, GatewayError, as_refusal
 from bakeoff.serve.assembly import as_chunk, assemble
 from bakeoff.serve.evidence import EvidenceHeaders
+from bakeoff.serve.footprints import Footprints
 from bakeoff.serve.intake import Intake, read_completion
 from bakeoff.serve.lease import Ending, Leasing, Refused
 from bakeoff.serve.metrics import GatewayMetrics, Happened
@@ -65,6 +66,7 @@ class Service:
     clock: Clock
     write_s: float
     cache: ResponseCache | None = None
+    footprints: Footprints | None = None
 
 
 @dataclass(slots=True)
@@ -178,6 +180,8 @@ class CompletionEndpoint:
         self._service.metrics.note(happened, self._service.clock.monotonic_s())
         if happened.outcome == "answered":
             self._service.spending.note_tokens(happened.model, happened.prompt_tokens, happened.completion_tokens)
+            if self._service.footprints is not None:
+                self._service.footprints.note_tokens(happened.model, happened.prompt_tokens, happened.completion_tokens)
 
     async def _take_leave(self, call: Call) -> None:
         """The gateway ends before the answer does."""

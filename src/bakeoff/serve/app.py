@@ -39,6 +39,7 @@ from bakeoff.serve.cost_terms import CostTerms
 from bakeoff.serve.door import Door
 from bakeoff.serve.embeddings import EmbeddingsEndpoint
 from bakeoff.serve.evidence import EvidenceHeaders
+from bakeoff.serve.footprints import Footprints
 from bakeoff.serve.intake import BodyTooLarge, Intake
 from bakeoff.serve.lease import Leasing
 from bakeoff.serve.listing import find_model, list_models
@@ -77,9 +78,11 @@ class Gateway:
         clock: Clock,
         keys: Keys | None = None,
         terms: CostTerms | None = None,
+        footprints: Footprints | None = None,
     ) -> None:
         self._leasing = leasing
         self._clock = clock
+        self._footprints = footprints
         self._started = int(clock.now().timestamp())
         self._pools = Pools()
         self._cache: ResponseCache | None = None
@@ -146,6 +149,7 @@ class Gateway:
             clock=self._clock,
             write_s=settings.server.write_s,
             cache=self._new_cache(settings.cache),
+            footprints=self._footprints,
         )
         return Starlette(
             routes=[

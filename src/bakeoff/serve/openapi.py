@@ -26,12 +26,13 @@ ERRORS: Mapping[str, str] = {
     "408": "The request did not come in time.",
     "413": "The body is larger than the gateway takes, or than the model's server does.",
     **dict.fromkeys(_PASSED_ON, "The model's server says that the request is wrong."),
+    "431": "The head of the request is larger than the gateway takes.",
     "429": "As many requests wait as may, or a limit of the API key is reached; Retry-After says when to come again.",
     "500": "A fault of the gateway.",
     "502": "No model of the route gave an answer.",
     "503": "No model of the route is to be had now, or the gateway ends; Retry-After says when to come again.",
 }
-_OPEN = ("400", "403", "405", "408", "500", "503")
+_OPEN = ("400", "403", "405", "408", "431", "500", "503")
 _EVERYWHERE = (*_OPEN, "401")
 _WITH_BODY = (*_EVERYWHERE, "404", "413", "429", "502")
 
@@ -42,6 +43,7 @@ _HEADERS: Mapping[str, str] = {
     "x-bakeoff-run": "The run behind it; none without a run.",
     "x-bakeoff-fallback": "1 where it stands in for the route's own model, else 0.",
     "x-bakeoff-evidence": "Outcome, score, interval and briefs behind the model that answered.",
+    "x-bakeoff-cache": "`hit` or `miss`, where the cache is on and takes such requests; with a hit the others are the first answer's.",
     "x-bakeoff-pending": "1 where a stream was opened before it was known who answers; comments in it then say the rest.",
 }
 

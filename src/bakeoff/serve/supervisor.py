@@ -25,6 +25,7 @@ from bakeoff.core.errors import UsageError
 from bakeoff.engines.process import WorkerCommand
 from bakeoff.machine.detect import available_bytes
 from bakeoff.serve.effects import FAULTS, NOTHING, Effect, Grant, Refuse, Start, Stop
+from bakeoff.serve.footprints import Footprint
 from bakeoff.serve.keeping import Keeping, external_upstream, worker_command
 from bakeoff.serve.lease import (
     BreakerOpen,
@@ -56,17 +57,6 @@ _REFUSALS: Mapping[str, type[Refused]] = {
     "load_failed": LoadFailed,
     "stopping": Stopping,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Footprint:
-    """What a start of a model took, in bytes, beside what it was predicted (None: nothing) and admitted to take."""
-
-    model: str
-    generation: int
-    predicted_bytes: int | None
-    admitted_bytes: int
-    measured_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,13 +228,9 @@ class Supervisor:
 
     def gone(self, life: WorkerLife) -> None:
         """A worker is stopped, and its memory is back."""
-        model, learned = life.command.name, self._world.learned
+        model = life.command.name
         self._note_peak(life)
-        if learned is not None and life.peak_bytes is not None and model in self._machine:
-            served = next((each for each in self._plan.models if each.id == model), None)
-            predicted = None if served is None else served.need_bytes
-            held_bytes = self._machine[model].admitted_bytes
-            learned(Footprint(model, life.generation, predicted, held_bytes, life.peak_bytes))
+        self._tell_footprint(life)
         del self._lives[model, life.generation]
         keep_list(self._logs, self._running_pids())
         self._carry_out(self._machine.gone(self._loop.time(), model, life.generation))
@@ -294,6 +280,14 @@ class Supervisor:
 
     def _running_pids(self) -> list[int]:
         return [life.pid for life in self._lives.values() if life.pid is not None]
+
+    def _tell_footprint(self, life: WorkerLife) -> None:
+        model, learned = life.command.name, self._world.learned
+        served = next((each for each in self._plan.models if each.id == model), None)
+        if learned is None or served is None or life.peak_bytes is None or model not in self._machine:
+            return
+        held = self._machine[model]
+        learned(Footprint(served.candidate, held.admitted_bytes, life.peak_bytes, held.most_leases, life.device))
 
     def _note_peak(self, life: WorkerLife) -> None:
         if life.peak_bytes is not None:

@@ -85,6 +85,11 @@ class WorkerLife:
         self._grace_s = grace_s
         self._stopped.set()
 
+    @property
+    def device(self) -> str | None:
+        """Where it found itself to compute; None for one that never was ready."""
+        return None if self.worker is None else self.worker.facts.device
+
     async def live(self, deadline_s: float, told: Told) -> None:
         """Live through it. Returns after `gone`."""
         try:
