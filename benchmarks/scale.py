@@ -1,7 +1,7 @@
 """How bakeoff scales: texts a second against the number of workers, and what the store and the analysis cost by size.
 
     python benchmarks/scale.py workers [--counts 1,2,4] [--rounds 3]    # needs bakeoff[ray]; 4 minutes
-    python benchmarks/scale.py real [--counts 1,2,4]                    # the same with a bundled model
+    python benchmarks/scale.py real [--counts 1,2,4]                    # the same with a bundled model, where there are cores
     python benchmarks/scale.py size [--sizes 10000,100000] [--rounds 1] # 3 minutes; of 1000000, most of half an hour
     python benchmarks/scale.py stored [--sizes 1000000]                 # the same without writing and scoring; 6 minutes
     python benchmarks/scale.py write                                    # the tables of benchmarks/results/scale.md
@@ -386,7 +386,7 @@ def stored_table(kept: Mapping[str, Any]) -> list[str]:
 def write(folder: Path) -> None:
     """Put the tables between their marks in the results page."""
     page = RESULT.read_text()
-    tables = {"workers": workers_table, "real": workers_table, "size": size_table, "stored": stored_table}
+    tables = {"workers": workers_table, "size": size_table, "stored": stored_table}
     for name, table in tables.items():
         file = folder / f"{name}.json"
         if file.exists():
