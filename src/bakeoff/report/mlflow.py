@@ -139,30 +139,38 @@ class _Writer:
 
     def write(self, package: Package) -> str:
         """Write one candidate, unless it is there already; say which."""
+        from mlflow.exceptions import MlflowException
+
         tracked, fingerprint = package.tracked, package.fingerprint()
         before = self._runs_of(tracked)
         same = [run for run in before if run.data.tags.get(FINGERPRINT_TAG) == fingerprint]
         if same:
             self._delete(run for run in before if run.info.run_id != same[0].info.run_id)
             return "unchanged"
-        made = self._create(package, before)
-        # The last thing that is written: a run without it was not finished, and is replaced by the next export.
-        self._client.set_tag(made, FINGERPRINT_TAG, fingerprint)
-        self._client.set_terminated(made, "FINISHED", tracked.end_ms)
+        made = self._begin(tracked, before)
+        try:
+            self._fill(made, package)
+            # The last thing that is written: a run without it was not finished, and is replaced by the next export.
+            self._client.set_tag(made, FINGERPRINT_TAG, fingerprint)
+            self._client.set_terminated(made, "FINISHED", tracked.end_ms)
+        except MlflowException:
+            # Another export took it for one that was left unfinished, and deleted it when it had written the same whole.
+            if self._is_there(made) or not self._finished(tracked, fingerprint):
+                raise
+            return "unchanged"
         self._delete(before)
         return self._settle(tracked, fingerprint, made, "replaced" if before else "new")
 
     def _settle(self, tracked: Tracked, fingerprint: str, made: str, outcome: str) -> str:
         """Let one of several that were written at the same time stay: of equal content the smallest id."""
-        finished = sorted(
-            run.info.run_id for run in self._runs_of(tracked) if run.data.tags.get(FINGERPRINT_TAG) == fingerprint
-        )
-        if finished and finished[0] != made:
-            self._client.delete_run(made)
-            return "unchanged"
-        for other in finished[1:]:
-            self._client.delete_run(other)
-        return outcome
+        finished = self._finished(tracked, fingerprint)
+        stays = finished[0].info.run_id if finished else made
+        self._delete(run for run in finished if run.info.run_id != stays)
+        return outcome if stays == made else "unchanged"
+
+    def _finished(self, tracked: Tracked, fingerprint: str) -> list[Any]:
+        """Return the runs that were written whole with this content, the smallest id first."""
+        return [run for run in self._runs_of(tracked) if run.data.tags.get(FINGERPRINT_TAG) == fingerprint]
 
     def _runs_of(self, tracked: Tracked) -> list[Any]:
         """Return the runs of a candidate that are not deleted, the smallest id first."""
@@ -174,10 +182,7 @@ class _Writer:
         own = [run for run in found if run.data.tags.get(CANDIDATE_TAG) == tracked.tags[CANDIDATE_TAG]]
         return sorted(own, key=lambda run: str(run.info.run_id))
 
-    def _create(self, package: Package, before: Sequence[Any]) -> str:
-        from mlflow.entities import Metric, Param, RunTag
-
-        tracked = package.tracked
+    def _begin(self, tracked: Tracked, before: Sequence[Any]) -> str:
         kept = {
             name: value
             for run in before
@@ -187,8 +192,12 @@ class _Writer:
         run = self._client.create_run(
             self.experiment_id, start_time=tracked.start_ms, tags=kept | tracked.tags, run_name=tracked.name
         )
-        run_id = str(run.info.run_id)
-        at = tracked.end_ms
+        return str(run.info.run_id)
+
+    def _fill(self, run_id: str, package: Package) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        tracked, at = package.tracked, package.tracked.end_ms
         metrics = [Metric(name, value, at, 0) for name, value in tracked.metrics.items()]
         metrics += [Metric(step.name, step.value, at, step.step) for step in tracked.steps]
         params = [Param(name, value) for name, value in tracked.params.items()]
@@ -205,7 +214,6 @@ class _Writer:
             table = [{"path": _TABLE, "type": "table"}]
             self._client.log_batch(run_id, tags=[RunTag("mlflow.loggedArtifacts", json.dumps(table))])
         self._log_dataset(run_id)
-        return run_id
 
     def _log_dataset(self, run_id: str) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -229,8 +237,12 @@ class _Writer:
                 self._client.delete_run(run.info.run_id)
             except MlflowException:
                 # Another export deleted it first; if it is still there, it is the refusal that counts.
-                if self._client.get_run(run.info.run_id).info.lifecycle_stage == "active":
+                if self._is_there(run.info.run_id):
                     raise
+
+    def _is_there(self, run_id: str) -> bool:
+        stage: str = self._client.get_run(run_id).info.lifecycle_stage
+        return stage == "active"
 
 
 @contextmanager
