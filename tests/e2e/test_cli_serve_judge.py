@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import signal
 import threading
 import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 
 from bakeoff.core.clock import SystemClock
 from bakeoff.core.spec import Candidate, ModelSpec, Sampling
 from bakeoff.store.db import Store
-from bakeoff.study.judging import KnownJudge
-from bakeoff.study.labelling import Labelling
+from bakeoff.study.asking import Judgement
+from bakeoff.study.judging import KnownJudge, checks_by_brief, questions_for
+from bakeoff.study.labelling import Labelling, read_written
 from bakeoff.study.stored_plan import load_plan
 from bakeoff_command import Workspace
 from sample_runs import suite_text
@@ -27,7 +30,10 @@ LONG_POOR = "There is an opening on 14 March, and it is an opening, and there ar
 
 
 class Stub:
-    """One server: the models `good` and `poor` write, `judge` grades by whether it finds a word, `blind` always says 3."""
+    """One server: the models `good` and `poor` write, `judge` grades by whether it finds a word, `blind` always says 3.
+
+    `factual` grades well where it is shown the facts that a brief declares, and is blind without them.
+    """
 
     def __init__(self) -> None:
         self.good_writes_well = True
@@ -38,7 +44,7 @@ class Stub:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                self.reply({"data": [{"id": name} for name in ("good", "poor", "judge", "blind")]})
+                self.reply({"data": [{"id": name} for name in ("good", "poor", "judge", "blind", "factual")]})
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -63,9 +69,10 @@ class Stub:
 
     def answer(self, model: str, asked: str) -> dict[str, object]:
         choice: dict[str, object] = {"index": 0, "finish_reason": "stop"}
-        if model in {"judge", "blind"}:
+        if model in {"judge", "blind", "factual"}:
             self.questions.append(asked)
-            said = "3" if model == "blind" else "5" if MARK in asked else "2"
+            sees = model == "judge" or (model == "factual" and "Facts that must be there" in asked)
+            said = "3" if not sees else "5" if MARK in asked else "2"
             choice["logprobs"] = {"content": [{"token": said, "top_logprobs": [{"token": said, "logprob": -0.01}]}]}
         else:
             # By turns the better text is the longer and the shorter one.
@@ -96,13 +103,14 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, stub: Stub) -> Workspace
     names = f"{stub.reference('good')},{stub.reference('poor')}"
     done = made.call("run", "suite.yaml", "--models", names, "--fixed-n", "30")
     assert done.returncode == 0, done.stderr
-    judges = f"{stub.reference('judge')},{stub.reference('blind')}"
+    judges = ",".join(map(stub.reference, ("judge", "blind", "factual")))
     done = made.call("judge", "latest", "--judge", judges, "--ask", "grades", "--briefs", "30")
     assert done.returncode == 0, done.stderr
     return made
 
 
 def label(workspace: Workspace) -> None:
+    """Answer all that is left to ask: whoever wrote the word is better."""
     store = Store.open_folder(workspace.home)
     session = Labelling(load_plan(store, "latest"), store, SystemClock(), 30)
     while (question := session.question) is not None:
@@ -139,48 +147,56 @@ def test_who_may_not_judge_is_refused_with_the_reason_and_the_line(workspace: Wo
     assert "would be loaded here" in refused(workspace, "local")
 
 
+class Served:
+    """A gateway under way with a judge; `errors` once it has ended."""
+
+    def __init__(self, workspace: Workspace, judge: str) -> None:
+        self.process = workspace.start("serve", "--port", "0", "--json", "--config", str(settings(workspace, judge)))
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, self.process.communicate(timeout=20)[1]
+        self.ready = json.loads(line)
+        self.errors = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.process.terminate()
+        _, self.errors = self.process.communicate(timeout=40)
+
+    def status(self) -> dict[str, Any]:
+        with urllib.request.urlopen(self.ready["url"].removesuffix("/v1") + "/status", timeout=10) as response:
+            return dict(json.loads(response.read()))
+
+    def stream(self, candidate: str, content_type: str) -> dict[str, Any] | None:
+        """What is known of the judge's grades of a candidate's answers."""
+        wanted = (candidate, content_type, "judge")
+        streams = self.status()["quality"]["streams"]
+        return next(
+            (each for each in streams if (each["candidate"], each["content_type"], each["measure"]) == wanted), None
+        )
+
+    def ask(self, candidate: str, times: int) -> None:
+        messages = [{"role": "user", "content": "Write a tweet about our opening on 14 March."}]
+        body = json.dumps({"model": candidate, "messages": messages, "metadata": {"content_type": "tweet"}}).encode()
+        for _ in range(times):
+            request = urllib.request.Request(
+                f"{self.ready['url']}/chat/completions", body, {"Content-Type": "application/json"}
+            )
+            with urllib.request.urlopen(request, timeout=20) as response:
+                assert response.status == 200
+
+
 def test_a_validated_judge_grades_answers_and_a_drop_is_told(workspace: Workspace, stub: Stub) -> None:
     label(workspace)
     assert "not shown to be better than both chance" in refused(workspace, stub.reference("blind"))
-    process = workspace.start(
-        "serve", "--port", "0", "--json", "--config", str(settings(workspace, stub.reference("judge")))
-    )
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, process.communicate(timeout=20)[1]
-        ready = json.loads(line)
-        base = ready["url"].removesuffix("/v1")
-
-        def quality() -> dict[str, object]:
-            with urllib.request.urlopen(f"{base}/status", timeout=10) as response:
-                return dict(json.loads(response.read())["quality"])
-
-        def judged() -> dict[str, object] | None:
-            found = [
-                each
-                for each in quality()["streams"]  # type: ignore[attr-defined]
-                if (each["candidate"], each["content_type"], each["measure"])
-                == (stub.reference("good"), "tweet", "judge")
-            ]
-            return found[0] if found else None
-
-        def ask(times: int) -> None:
-            messages = [{"role": "user", "content": "Write a tweet about our opening on 14 March."}]
-            body = json.dumps(
-                {"model": stub.reference("good"), "messages": messages, "metadata": {"content_type": "tweet"}}
-            )
-            for _ in range(times):
-                request = urllib.request.Request(
-                    f"{base}/v1/chat/completions", body.encode(), {"Content-Type": "application/json"}
-                )
-                with urllib.request.urlopen(request, timeout=20) as response:
-                    assert response.status == 200
-
-        assert "is sent to the judge at 127.0.0.1" in " ".join(ready["notes"])
-        asked_before = len(stub.questions)
-        wait_until(judged, "the judge's references are there", 90)
-        reference = judged()
+    asked_before = len(stub.questions)
+    good = stub.reference("good")
+    with Served(workspace, stub.reference("judge")) as served:
+        assert "is sent to the judge at 127.0.0.1" in " ".join(served.ready["notes"])
+        wait_until(lambda: served.stream(good, "tweet"), "the judge's references are there", 90)
+        reference = served.stream(good, "tweet")
         assert reference is not None
         assert reference["reference"] == pytest.approx(1.0)
         assert reference["families"] == 10
@@ -189,22 +205,79 @@ def test_a_validated_judge_grades_answers_and_a_drop_is_told(workspace: Workspac
         asked = stub.questions[asked_before:]
         assert len(asked) == 60
         assert not any("Facts that must be there" in each for each in asked)
-        ask(30)
-        wait_until(lambda: (judged() or {})["grades"] == 30, "answers are judged")
-        assert not (judged() or {})["dropped"]
+        served.ask(good, 30)
+        wait_until(lambda: (served.stream(good, "tweet") or {})["grades"] == 30, "answers are judged")
+        assert not (served.stream(good, "tweet") or {})["dropped"]
         stub.good_writes_well = False
-        ask(40)
-        wait_until(lambda: (judged() or {})["dropped"], "the drop is told")
-    finally:
+        served.ask(good, 40)
+        wait_until(lambda: (served.stream(good, "tweet") or {})["dropped"], "the drop is told")
         stub.good_writes_well = True
-        process.terminate()
-        _, errors = process.communicate(timeout=40)
-    assert "judge was 1.00" in errors
+        wait_until(lambda: served.status()["quality"]["judge"]["graded"] == 70, "all answers are judged")
+        # Another judge while it runs: one that may not judge changes nothing, and clients read no address.
+        settings(workspace, "openai:nobody@http://127.0.0.1:9/v1")
+        served.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: served.status()["config"]["refused"], "the settings are refused", 60)
+        assert "quality.judge: was never asked about run" in served.status()["config"]["refused"]
+        assert "127.0.0.1" not in served.status()["config"]["refused"]
+        assert (served.stream(good, "tweet") or {})["grades"] == 70
+    assert "judge was 1.00" in served.errors
     # What was asked is stored: a second gateway asks nothing anew.
     document = workspace.call(
         *("serve", "--print-references", "--run", "latest", "--judge", stub.reference("judge")),
-        *("--judged-candidate", stub.reference("good"), "--judged-candidate", stub.reference("poor")),
+        *("--judged-candidate", good, "--judged-candidate", stub.reference("poor")),
     )
     assert document.returncode == 0, document.stderr
     assert json.loads(document.stdout)["validated"] is True
     assert len(stub.questions) == asked_before + 60 + 70
+
+
+def test_a_judge_that_needs_the_facts_is_not_asked_about_answers(workspace: Workspace, stub: Stub) -> None:
+    """Labels validated what it says of the run's briefs, and not what it says of a request alone."""
+    label(workspace)
+    with Served(workspace, stub.reference("factual")) as served:
+        judge = lambda: served.status()["quality"]["judge"]  # noqa: E731
+        wait_until(lambda: "by the requests alone" in judge()["note"], "the judge is not taken", 90)
+        asked = len(stub.questions)
+        served.ask(stub.reference("good"), 5)
+        wait_until(lambda: served.status()["quality"]["graded"] == 5, "the rules grade")
+        assert "not validated" in judge()["note"]
+        assert "127.0.0.1" not in judge()["note"]
+        assert served.stream(stub.reference("good"), "tweet") is None
+        assert len(stub.questions) == asked
+
+
+def test_a_judge_that_is_away_at_the_start_is_told_and_the_rules_go_on(workspace: Workspace, stub: Stub) -> None:
+    away = KnownJudge.model_validate(
+        {
+            "judge": {
+                "id": "openai:away",
+                "model": {
+                    "reference": "openai:away",
+                    "name": "judge",
+                    "source": "endpoint",
+                    "location": "http://127.0.0.1:9/v1",
+                    "digest": "away",
+                },
+                "engine": "endpoint",
+                "sampling": {"temperature": 0.0, "max_tokens": 8},
+            },
+            "kinds": ("grades",),
+        }
+    )
+    store = Store.open_folder(workspace.home)
+    plan = load_plan(store, "latest")
+    store.add_judge(plan.run_id, "openai:away", away.model_dump_json())
+    # It was there once, and said what `judge` says.
+    texts, checks = read_written(plan, store), checks_by_brief(plan)
+    for question in questions_for(away.judge, away.kinds, texts, checks):
+        value = 5.0 if MARK in question.messages[-1]["content"] else 2.0
+        store.add_judgements({question.key: Judgement(value=value).model_dump_json()})
+    store.close()
+    label(workspace)
+    workspace.environment["BAKEOFF_BACKOFF_S"] = "0.01"
+    with Served(workspace, "openai:away") as served:
+        judge = lambda: served.status()["quality"]["judge"]  # noqa: E731
+        wait_until(lambda: "could not be asked" in judge()["note"], "the judge is told to be away", 90)
+        served.ask(stub.reference("good"), 5)
+        wait_until(lambda: served.status()["quality"]["graded"] == 5, "the rules grade")
+        assert "127.0.0.1" not in judge()["note"]

@@ -87,12 +87,14 @@ def judge_document(run_id: str, name: str, served: Sequence[str]) -> dict[str, A
         StoreError: the store refuses.
     """
     import asyncio
+    import os
 
     from bakeoff.cli.workspace import open_store, workspace_folder
     from bakeoff.core.clock import SystemClock
     from bakeoff.report.labels import validity_sentence
     from bakeoff.study.asking import make_asking
-    from bakeoff.study.live_judge import read_live_judge
+    from bakeoff.study.judging import ask_judge
+    from bakeoff.study.live_judge import LiveJudging
     from bakeoff.study.retries import Patience
     from bakeoff.study.stored_plan import load_plan
 
@@ -102,19 +104,26 @@ def judge_document(run_id: str, name: str, served: Sequence[str]) -> dict[str, A
         judge = _known(store, plan.run_id).get(name)
         if judge is None:
             raise UsageError(f"{name} was never asked about run {plan.run_id}")
-        asking = make_asking(judge, workspace_folder() / "serve" / "logs")
-        patience = Patience.from_environment()
-        found = asyncio.run(read_live_judge(plan, store, judge, asking, served, SystemClock(), patience))
+        live = LiveJudging(plan, store, judge, served)
+        parent = os.getppid()
+
+        def told(_answers: int) -> None:
+            if os.getppid() != parent:  # a gateway that was killed cannot end us, and each question may cost
+                raise UsageError("whoever wanted to know is gone")
+
+        if questions := live.open_questions():
+            asking = make_asking(judge, workspace_folder() / "serve" / "logs")
+            patience = Patience.from_environment()
+            asyncio.run(ask_judge(asking, questions, store, SystemClock(), patience, 1, told))
+        found = live.result()
     finally:
         store.close()
     return {
         "schema": SCHEMA,
-        "judge": found.judge.model_dump(mode="json"),
+        "judge": judge.model_dump(mode="json"),
         "references": [each.model_dump(mode="json") for each in found.references],
-        "validated": found.agreement is not None and found.agreement.validated,
-        "validity": "no label is of texts that it graded"
-        if found.agreement is None
-        else validity_sentence(found.agreement).removeprefix(judge.id).lstrip(": "),
+        "validated": found.agreement.validated,
+        "validity": validity_sentence(found.agreement).removeprefix(judge.id).lstrip(": "),
     }
 
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Sequence
 
-from bakeoff.core.clock import Clock
 from bakeoff.core.spec import Candidate, Record
 from bakeoff.decide.labelling import Label, ScorerAgreement, Written, report_labels
 from bakeoff.decide.live_reference import LiveGrade, LiveReference, live_references
 from bakeoff.score.live import judge_grade, judge_messages
 from bakeoff.store.db import Store
-from bakeoff.study.asking import Asking, Question
-from bakeoff.study.judging import ask_judge, grading, preferences_of, read_judged
+from bakeoff.study.asking import Question
+from bakeoff.study.judging import grading, preferences_of, read_judged
 from bakeoff.study.labelling import read_written
 from bakeoff.study.plan import Plan
-from bakeoff.study.retries import Patience
 from bakeoff.study.runner import messages_for
 
 MOST_TEXTS = 40
@@ -27,60 +25,55 @@ MOST_TEXTS = 40
 
 
 class LiveJudged(Record):
-    """What came of it. `agreement` is that with the labels, None without any of these texts; without it there are no references."""
+    """What came of it. `agreement` is that of these grades with the labels; where it validates nothing, there are no references."""
 
-    judge: Candidate
-    agreement: ScorerAgreement | None
+    agreement: ScorerAgreement
     references: tuple[LiveReference, ...]
 
 
-async def read_live_judge(
-    plan: Plan,
-    store: Store,
-    judge: Candidate,
-    asking: Asking,
-    served: Collection[str],
-    clock: Clock,
-    patience: Patience,
-) -> LiveJudged:
-    """Ask a judge what is not stored yet, one question at a time, and return what its grades are worth.
+class LiveJudging:
+    """What a judge is to be asked about a run, and what came of it.
 
     Args:
         plan: of the run.
-        store: where labels are, and where its answers are kept.
-        judge: who it is.
-        asking: what asks it.
+        store: where labels are, and where answers are kept.
+        judge: who is asked.
         served: the candidates that are served.
-        clock: for waiting.
-        patience: as in a run.
 
     Raises:
-        EndpointError: the first twenty questions in a row came to nothing.
         StoreError: the store refuses.
     """
-    texts = read_written(plan, store)
-    labels = [Label.model_validate_json(record) for record in store.labels(plan.run_id)]
-    labelled = {trial for label in labels for trial in (label.pair.left, label.pair.right)}
-    drawn = draw_texts(plan, texts, served)
-    wanted = labelled | {text.trial for text in drawn}
-    questions = _questions(plan, judge, [text for text in texts if text.trial in wanted])
-    open_questions = read_judged(questions, store)[1]
-    if open_questions:
-        await ask_judge(asking, open_questions, store, clock, patience, 1, lambda _done: None)
-    judged = read_judged(questions, store)[0]
-    report = report_labels(labels, texts, {judge.id: preferences_of(judged, texts)})
-    agreement = next((one for one in report.agreements if one.content_type is None), None)
-    if agreement is None or not agreement.validated:
-        return LiveJudged(judge=judge, agreement=agreement, references=())
-    families = {brief.id: brief.family for brief in plan.suite.briefs}
-    found = live_references(
-        LiveGrade(
-            text.candidate, text.content_type, families[text.brief], {"judge": judge_grade(judged.grades[text.trial])}
+
+    def __init__(self, plan: Plan, store: Store, judge: Candidate, served: Collection[str]) -> None:
+        self._plan = plan
+        self._store = store
+        self._judge = judge
+        self._texts = read_written(plan, store)
+        self._labels = [Label.model_validate_json(record) for record in store.labels(plan.run_id)]
+        self._drawn = draw_texts(plan, self._texts, served)
+        wanted = {trial for label in self._labels for trial in (label.pair.left, label.pair.right)}
+        wanted |= {text.trial for text in self._drawn}
+        self._questions = _questions(plan, judge, [text for text in self._texts if text.trial in wanted])
+
+    def open_questions(self) -> list[Question]:
+        """Return what is not stored yet: labelled texts, and those drawn of the candidates that are served."""
+        return read_judged(self._questions, self._store)[1]
+
+    def result(self) -> LiveJudged:
+        """Return what the stored grades are worth, and what they say of the candidates."""
+        judge, judged = self._judge, read_judged(self._questions, self._store)[0]
+        report = report_labels(self._labels, self._texts, {judge.id: preferences_of(judged, self._texts)})
+        agreement = next(one for one in report.agreements if one.content_type is None)
+        if not agreement.validated:
+            return LiveJudged(agreement=agreement, references=())
+        families = {brief.id: brief.family for brief in self._plan.suite.briefs}
+        grades = {trial: judge_grade(value) for trial, value in judged.grades.items()}
+        found = live_references(
+            LiveGrade(text.candidate, text.content_type, families[text.brief], {"judge": grades[text.trial]})
+            for text in self._drawn
+            if text.trial in grades
         )
-        for text in drawn
-        if text.trial in judged.grades
-    )
-    return LiveJudged(judge=judge, agreement=agreement, references=tuple(found))
+        return LiveJudged(agreement=agreement, references=tuple(found))
 
 
 def draw_texts(plan: Plan, texts: Sequence[Written], served: Collection[str]) -> list[Written]:
