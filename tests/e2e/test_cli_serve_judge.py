@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
+import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Self
 
 import pytest
 
+from bakeoff.cli import serving_watch
 from bakeoff.core.clock import SystemClock
 from bakeoff.core.spec import Candidate, ModelSpec, Sampling
+from bakeoff.serve.quality_sampling import QualitySampling
+from bakeoff.serve.settings import QualitySettings
 from bakeoff.store.db import Store
-from bakeoff.study.asking import Judgement
-from bakeoff.study.judging import KnownJudge, checks_by_brief, questions_for
-from bakeoff.study.labelling import Labelling, read_written
+from bakeoff.study.judging import KnownJudge
+from bakeoff.study.labelling import Labelling
 from bakeoff.study.stored_plan import load_plan
 from bakeoff_command import Workspace
+from gateways import make_model, make_plan
 from sample_runs import suite_text
 from waiting import wait_until
+from worker_processes import until
 
 MARK = "warmly"
 GOOD = f"We {MARK} invite you to the opening on 14 March."
@@ -35,7 +42,7 @@ class Stub:
     `factual` grades well where it is shown the facts that a brief declares, and is blind without them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.good_writes_well = True
         self.questions: list[str] = []
         stub = self
@@ -61,7 +68,7 @@ class Stub:
             def log_message(self, *_arguments: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def reference(self, model: str) -> str:
@@ -246,38 +253,46 @@ def test_a_judge_that_needs_the_facts_is_not_asked_about_answers(workspace: Work
         assert len(stub.questions) == asked
 
 
-def test_a_judge_that_is_away_at_the_start_is_told_and_the_rules_go_on(workspace: Workspace, stub: Stub) -> None:
-    away = KnownJudge.model_validate(
-        {
-            "judge": {
-                "id": "openai:away",
-                "model": {
-                    "reference": "openai:away",
-                    "name": "judge",
-                    "source": "endpoint",
-                    "location": "http://127.0.0.1:9/v1",
-                    "digest": "away",
-                },
-                "engine": "endpoint",
-                "sampling": {"temperature": 0.0, "max_tokens": 8},
-            },
-            "kinds": ("grades",),
-        }
-    )
-    store = Store.open_folder(workspace.home)
-    plan = load_plan(store, "latest")
-    store.add_judge(plan.run_id, "openai:away", away.model_dump_json())
-    # It was there once, and said what `judge` says.
-    texts, checks = read_written(plan, store), checks_by_brief(plan)
-    for question in questions_for(away.judge, away.kinds, texts, checks):
-        value = 5.0 if MARK in question.messages[-1]["content"] else 2.0
-        store.add_judgements({question.key: Judgement(value=value).model_dump_json()})
-    store.close()
+def test_a_judge_that_is_away_at_the_start_is_told_and_tried_again(
+    workspace: Workspace, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     label(workspace)
-    workspace.environment["BAKEOFF_BACKOFF_S"] = "0.01"
-    with Served(workspace, "openai:away") as served:
-        judge = lambda: served.status()["quality"]["judge"]  # noqa: E731
-        wait_until(lambda: "could not be asked" in judge()["note"], "the judge is told to be away", 90)
-        served.ask(stub.reference("good"), 5)
-        wait_until(lambda: served.status()["quality"]["graded"] == 5, "the rules grade")
-        assert "127.0.0.1" not in judge()["note"]
+    monkeypatch.setenv("BAKEOFF_HOME", str(workspace.home))
+    monkeypatch.setenv("BAKEOFF_BACKOFF_S", "0.01")
+    monkeypatch.setattr(serving_watch, "RETRY_S", 0.1)
+    judge = stub.reference("judge")
+    store = Store.open_folder(workspace.home)
+    run = load_plan(store, "latest").run_id
+    known = [KnownJudge.model_validate_json(record) for record in store.judges(run)]
+    one = next(each.judge for each in known if each.judge.id == judge)
+    late = socket.create_server(("127.0.0.1", 0))
+    port = late.getsockname()[1]
+    late.close()
+    spec = one.model.model_copy(update={"location": f"http://127.0.0.1:{port}/v1", "digest": "late"})
+    moved = KnownJudge(judge=one.model_copy(update={"id": "late", "model": spec}), kinds=("grades",))
+    store.add_judge(run, "late", moved.model_dump_json())
+    store.close()
+    good, poor = (make_model(stub.reference(name), source="endpoint") for name in ("good", "poor"))
+
+    async def go() -> list[dict[str, Any]]:
+        quality = QualitySampling(QualitySettings(share=1.0))
+        watching = asyncio.create_task(
+            serving_watch.watch_quality(SimpleNamespace(quality=quality), make_plan(good, poor, run=run), "late")
+        )
+        await until(lambda: "could not be asked" in quality.judging.note, 60)
+        assert {each["measure"] for each in quality.snapshot()["streams"]} == {"publishable", "score"}
+        assert "127.0.0.1" not in quality.judging.note
+        there = Stub(port)
+        try:
+            await asyncio.wait_for(watching, 60)
+        finally:
+            there.server.shutdown()
+            there.server.server_close()
+        streams = quality.snapshot()["streams"]
+        await quality.close()
+        return streams
+
+    streams = asyncio.run(go())
+    judged = [each for each in streams if each["measure"] == "judge"]
+    assert {each["candidate"] for each in judged} == {good.id, poor.id}
+    assert {each["alarm_at"] for each in streams} == {30_000.0}

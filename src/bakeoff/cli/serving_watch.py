@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 
 REFERENCES_SCHEMA = "bakeoff.live_references/1"
 _MOST_BYTES = 16 * 2**20
+RETRY_S = 60.0
+"""How long a judge that could not be asked about the run is left alone, in seconds; twice as long each time after."""
+_LONGEST_RETRY_S = 3600.0
 
 
 def cost_terms(
@@ -149,13 +152,18 @@ async def _watch_by_judge(monitor: Monitor, run_id: str, name: str, served: Sequ
     from bakeoff.decide.live_reference import LiveReference
 
     judging = monitor.quality.judging
-    try:
-        candidates = [part for each in served for part in ("--judged-candidate", each)]
-        document = await _graded_beside("--run", run_id, "--judge", name, *candidates)
-    except UsageError as error:
-        judging.note = "no answer is judged: the judge could not be asked about the run's texts; the log says why"
-        log.warning("no answer is judged: the judge could not be asked about the run's texts (%s)", error.message)
-        return
+    candidates = [part for each in served for part in ("--judged-candidate", each)]
+    document: dict[str, Any] | None = None
+    pause_s = RETRY_S
+    while document is None:
+        try:
+            document = await _graded_beside("--run", run_id, "--judge", name, *candidates)
+        except UsageError as error:
+            why = "no answer is judged yet: the judge could not be asked about the run's texts"
+            judging.note = f"{why}, and is tried again; the log says more"
+            log.warning("%s (%s); tried again in %.0f s", why, error.message, pause_s)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_RETRY_S)
     found = [LiveReference.model_validate(each) for each in document["references"]]
     if not document["validated"]:
         judging.note = f"no answer is judged: by the requests alone, the judge {document['validity']}"
