@@ -37,6 +37,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from harness_stub import WORDS
+
 if TYPE_CHECKING:
     from bakeoff.study.plan import Plan
 
@@ -44,42 +46,6 @@ HERE = Path(__file__).parent
 RESULT = HERE / "results" / "scale.md"
 TEXTS, CONCURRENCY, TOKENS, STEP_MS = 400, 8, 16, 25
 CANDIDATES, REPLICATES = 4, 10
-WORDS = [
-    "our",
-    "bakery",
-    "opens",
-    "on",
-    "Saturday",
-    "and",
-    "the",
-    "first",
-    "fifty",
-    "guests",
-    "get",
-    "a",
-    "warm",
-    "loaf",
-    "of",
-    "rye",
-    "bread",
-    "for",
-    "free",
-    "so",
-    "bring",
-    "your",
-    "friends",
-    "and",
-    "an",
-    "honest",
-    "appetite",
-    "because",
-    "every",
-    "crust",
-    "was",
-    "baked",
-    "this",
-    "morning",
-]
 
 
 class Cost(NamedTuple):

@@ -20,13 +20,14 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, ValidationError
 
 from bakeoff.core.errors import InvalidFile, Problem
 from bakeoff.core.plain import whole_characters
 from bakeoff.core.spec import Record
+from bakeoff.core.toml_lines import line_of
 
 _EXPECTED = 'model specs in TOML: [models."ORG/NAME"] with reference = "hf:ORG/NAME" and what else is known'
 _KINDS = {
@@ -65,7 +66,6 @@ COUNTS = frozenset(
 )
 """Facts that are whole numbers above 0 wherever they are given."""
 _LINE = re.compile(r"at line (\d+)")
-_HEADER = re.compile(r"\s*\[\[?(?P<name>.*?)\]\]?\s*(?:#.*)?")
 
 Text = Annotated[str, Field(min_length=1, strict=True)]
 Fact = bool | int | float | str | tuple[bool | int | float | str, ...]
@@ -135,13 +135,13 @@ def parse_specs(text: str, file: str) -> dict[str, Entry]:
         wrong = f"is not TOML: {str(error)[:200]}"
         raise InvalidFile((Problem(file, line, "", wrong, _EXPECTED),)) from None
     problems = [
-        Problem(file, _line_of(text, (), key), key, "is not a known key", '[models."ORG/NAME"]')
+        Problem(file, line_of(text, (key,)), key, "is not a known key", '[models."ORG/NAME"]')
         for key in document
         if key != "models"
     ]
     models = document.get("models", {})
     if not isinstance(models, dict):
-        problems.append(Problem(file, _line_of(text, (), "models"), "models", "is not a table", _EXPECTED))
+        problems.append(Problem(file, line_of(text, ("models",)), "models", "is not a table", _EXPECTED))
         models = {}
     entries: dict[str, Entry] = {}
     for name, written in models.items():
@@ -156,7 +156,7 @@ def parse_specs(text: str, file: str) -> dict[str, Entry]:
 
 
 def _read_one(name: str, written: object, text: str, file: str) -> Entry | list[Problem]:
-    line = _line_of(text, ("models",), name)
+    line = line_of(text, ("models", name))
     if not name.strip() or not name.isprintable():
         return [Problem(file, line, f"{name!r}", "is no name", "printable characters on one line")]
     if not isinstance(written, dict):
@@ -176,7 +176,7 @@ def _wrong_sizes(facts: object, text: str, file: str, name: str) -> list[Problem
     return [
         Problem(
             file,
-            _line_of(text, ("models", name, "facts"), key),
+            line_of(text, ("models", name, "facts", key)),
             f"{name}: facts.{key}",
             f"is {value!r}"[:80],
             "a whole number above 0",
@@ -204,35 +204,9 @@ def _problems_of(error: ValidationError, text: str, file: str, name: str) -> lis
             expected = _KINDS.get(item["type"], item["msg"])
             if path[0] == "facts" and len(path) > 1:
                 expected = "a number, a text, true or false, or a list of them"
-        line = _line_of(text, ("models", name, *path[:-1]), path[-1])
+        line = line_of(text, ("models", name, *path))
         problems.setdefault(field, Problem(file, line, f"{name}: {field}", wrong, expected))
     return list(problems.values())
-
-
-def _line_of(text: str, table: tuple[str, ...], key: str) -> int | None:
-    """Return the line, from 1, of `key` in the table; that of the table where it has none of its own (`a = {key = 1}`)."""
-    here: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := _HEADER.fullmatch(line):
-            here = _key_path(header["name"])
-            if here == (*table, key):
-                return number
-        elif "=" in line and (*here, *_key_path(line.partition("=")[0])) == (*table, key):
-            return number
-    return _line_of(text, table[:-1], table[-1]) if table else None
-
-
-def _key_path(written: str) -> tuple[str, ...]:
-    """Return the parts of a dotted key as TOML reads them; none for what is no key."""
-    try:
-        found: Any = tomllib.loads(f"{written} = 0")
-    except tomllib.TOMLDecodeError:
-        return ()
-    parts: list[str] = []
-    while isinstance(found, dict) and found:
-        part, found = next(iter(found.items()))
-        parts.append(part)
-    return tuple(parts)
 
 
 def write_specs(entries: Iterable[Entry]) -> str:

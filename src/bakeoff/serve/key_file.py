@@ -25,8 +25,9 @@ from pydantic import Field, ValidationError
 
 from bakeoff.core.errors import InvalidFile, Problem, UsageError
 from bakeoff.core.spec import Record
+from bakeoff.core.toml_lines import line_of
 from bakeoff.serve.api_keys import KeyName, StoredKey
-from bakeoff.serve.toml_problems import line_of, problems_of, read_toml
+from bakeoff.serve.toml_problems import problems_of, read_toml
 
 _EXPECTED = "TOML with a table [keys.NAME] for each key: bakeoff serve keys new NAME"
 _HEAD = "# Keys of the clients of `bakeoff serve`, as hashes. Made by `bakeoff serve keys new NAME`; limits may be edited.\n"

@@ -26,11 +26,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from bakeoff.core.errors import InvalidFile, Problem
+from bakeoff.core.toml_lines import line_of
 from bakeoff.score.norms import canonical_content_type
 from bakeoff.serve.plan import AUTO
 from bakeoff.serve.router import GENERAL
 from bakeoff.serve.settings import ServeSettings
-from bakeoff.serve.toml_problems import line_of, problems_of, read_text, read_toml
+from bakeoff.serve.toml_problems import problems_of, read_text, read_toml
 
 _EXPECTED = "TOML with the tables server, waiting, keeping, routes, endpoints, cache, embeddings, quality, alerts, cost"
 _SECRET = re.compile(r"(^|_)(api_?)?(key|token|secret|password)s?$", re.IGNORECASE)
