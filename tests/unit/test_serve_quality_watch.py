@@ -65,6 +65,37 @@ def test_as_good_as_before_is_not_told():
     assert not any(watch.take("small", "tweet", {"publishable": float(rng.random() < 0.9)}) for _ in range(3000))
 
 
+def test_measures_share_one_budget_of_false_alarms_and_a_judge_may_join_later():
+    watch = watching(reference(), reference(measure="score"), reference(content_type="blurb"), expected=1000)
+    limits = lambda: {(line["content_type"], line["measure"]): line["alarm_at"] for line in watch.snapshot()}  # noqa: E731
+    assert limits() == {("tweet", "publishable"): 2000, ("tweet", "score"): 2000, ("blurb", "publishable"): 1000}
+    watch.take("small", "tweet", {"publishable": 0.0, "score": 0.0})
+    before = watch.snapshot()[0]["evidence"]
+    watch.also([reference(measure="judge")])
+    assert limits() == {
+        ("tweet", "publishable"): 3000,
+        ("tweet", "score"): 3000,
+        ("tweet", "judge"): 3000,
+        ("blurb", "publishable"): 1000,
+    }
+    assert watch.snapshot()[0]["evidence"] == before > 0
+    told = [drop for _ in range(100) for drop in watch.take("small", "tweet", {"judge": 0.0})]
+    assert [drop.stream.measure for drop in told] == ["judge"]
+
+
+def test_any_measure_together_alarms_no_sooner_than_was_stated():
+    """The worst case for a budget that is split: three measures as good as their bound, each on its own."""
+
+    def first_alarm(seed):
+        watch = watching(*(reference(0.5, measure) for measure in ("publishable", "score", "judge")), expected=100)
+        rng = random.Random(seed)
+        grades = lambda: {m: float(rng.random() < 0.5) for m in ("publishable", "score", "judge")}  # noqa: E731
+        return next(n for n in range(1, 5000) if watch.take("small", "tweet", grades()))
+
+    times = [first_alarm(seed) for seed in range(300)]
+    assert sum(times) / len(times) > 100
+
+
 def test_what_is_not_watched_is_counted_by_gate_and_nothing_else():
     watch = watching(reference())
     assert watch.take("large", "tweet", {"publishable": 0.0}, ["refusal"]) == []

@@ -52,6 +52,8 @@ PLAN_SCHEMA = "bakeoff.serving_plan/1"
     "--against", metavar="MODEL", help="A cloud model whose price is held beside the cost, such as gpt-4o-mini."
 )
 @click.option("--print-references", is_flag=True, hidden=True, help="Print the quality of the run's texts, and end.")
+@click.option("--judge", hidden=True, help="With --print-references: what this judge says of them instead.")
+@click.option("--judged-candidate", "judged", multiple=True, hidden=True, help="Whose texts it is asked about.")
 @click.option("--print-plan", is_flag=True, help="Print what would be served as one JSON document, and end.")
 @click.pass_context
 def serve(
@@ -63,6 +65,8 @@ def serve(
     config: Path | None,
     budget: str | None,
     against: str | None,
+    judge: str | None,
+    judged: tuple[str, ...],
     *,
     allow_anyone: bool,
     as_json: bool,
@@ -81,15 +85,26 @@ def serve(
         raise click.UsageError("--models serves models without a run: leave out --run, or --models")
     wanted = Wanted(run_id, models, config, budget, against)
     if print_references:
-        from bakeoff.cli.serving_watch import references_document
-
-        click.echo(json.dumps(references_document(run_id or "latest"), ensure_ascii=False))
+        _print_references(run_id or "latest", judge, judged)
         return 0
     if print_plan:
         _print_plan(wanted)
         return 0
     settings = None if config is None else _settings(config)  # what is wrong with it is said once, and first
     return asyncio.run(_serve(wanted, settings, host, port, allow_anyone=allow_anyone, as_json=as_json))
+
+
+def _print_references(run_id: str, judge: str | None, judged: tuple[str, ...]) -> None:
+    """Print what answers are held against: by the rules, or by a judge."""
+    if judge is None:
+        from bakeoff.cli.serving_watch import references_document
+
+        document = references_document(run_id)
+    else:
+        from bakeoff.cli.serving_judge import judge_document
+
+        document = judge_document(run_id, judge, judged)
+    click.echo(json.dumps(document, ensure_ascii=False))
 
 
 def _print_plan(wanted: Wanted) -> None:
@@ -113,7 +128,7 @@ def _configured_plan(wanted: Wanted, file: Path) -> tuple[Served, CostTerms]:
     """Return the plan under the settings of a file.
 
     Raises:
-        InvalidFile: they name models that are not served.
+        InvalidFile: they name models that are not served, or a judge that may not judge.
     """
     from bakeoff.cli.serving_plan import UnservedModels
     from bakeoff.core.errors import InvalidFile
@@ -130,6 +145,13 @@ def _configured_plan(wanted: Wanted, file: Path) -> tuple[Served, CostTerms]:
     if error.named:
         found = (problem_at(file, path, f"{name!r} is not served", error.hint) for path, name in error.named)
         raise InvalidFile(tuple(found))
+    quality = settings.quality
+    if quality.judge is not None:
+        from bakeoff.cli.serving_judge import check_judge
+
+        note = check_judge(file, quality.judge, served.plan)
+        if quality.share > 0:
+            served = served._replace(notes=(*served.notes, note))
     return served, terms
 
 

@@ -168,7 +168,8 @@ class Reloading:
         log.warning("settings were read anew and are in force: run %s", planned.plan.run_id or "-")
         for note in planned.notes:
             log.warning("%s", note)
-        if before_plan != planned.plan or before.quality.expected_grades != in_force.quality.expected_grades:
+        held = [(each.quality.expected_grades, each.quality.judge) for each in (before, in_force)]
+        if before_plan != planned.plan or held[0] != held[1]:
             self._gateway.monitor.quality.refer_to(())
             self._grade()
         elif not before.quality.share and in_force.quality.share:
@@ -230,7 +231,10 @@ class Reloading:
         if self._grading is not None:
             self._grading.cancel()
         if self._settings.quality.share > 0:
-            self._grading = asyncio.create_task(watch_quality(self._gateway.monitor, self._planned.plan))
+            self._grading = asyncio.create_task(self._watch_quality())
+
+    async def _watch_quality(self) -> None:
+        await watch_quality(self._gateway.monitor, self._planned.plan, self._settings.quality.judge)
 
     async def _watch(self) -> None:
         last = self._seen

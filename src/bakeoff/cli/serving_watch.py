@@ -12,8 +12,10 @@ import logging
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from bakeoff.core.errors import UsageError
 
 if TYPE_CHECKING:
     from bakeoff.cost.prices import CloudPrice
@@ -26,6 +28,9 @@ log = logging.getLogger(__name__)
 
 REFERENCES_SCHEMA = "bakeoff.live_references/1"
 _MOST_BYTES = 16 * 2**20
+RETRY_S = 60.0
+"""How long a judge that could not be asked about the run is left alone, in seconds; twice as long each time after."""
+_LONGEST_RETRY_S = 3600.0
 
 
 def cost_terms(
@@ -79,7 +84,6 @@ def _watts(name: str, settings: CostSettings, told: Mapping[str, Mapping[str, An
 def _cloud(settings: CostSettings) -> CloudPrice | None:
     from datetime import UTC, datetime
 
-    from bakeoff.core.errors import UsageError
     from bakeoff.cost.prices import CloudPrice, find_price
 
     if (settings.price_in is None) != (settings.price_out is None):
@@ -115,16 +119,71 @@ def references_document(run_id: str) -> dict[str, Any]:
     }
 
 
-async def watch_quality(monitor: Monitor, plan: ServingPlan) -> None:
-    """Have a run's texts graded in a process of its own, and answers held against them as soon as that is done."""
+async def watch_quality(monitor: Monitor, plan: ServingPlan, judge: str | None = None) -> None:
+    """Have a run's texts graded in processes of their own, and answers held against them as soon as that is done.
+
+    The rules come first; then the judge, if one is named, which may take long.
+    """
     from bakeoff.decide.live_reference import LiveReference
     from bakeoff.serve.quality_sampling import NO_RUN
 
+    quality = monitor.quality
     if plan.run_id is None:
-        monitor.quality.note = NO_RUN
+        quality.note = NO_RUN
         return
-    monitor.quality.note = "not watched yet: the run's texts are being graded"
-    command = (sys.executable, "-m", "bakeoff", "serve", "--print-references", "--run", plan.run_id)
+    quality.note = "not watched yet: the run's texts are being graded"
+    served = [model.id for model in plan.models]
+    try:
+        document = await _graded_beside("--run", plan.run_id)
+    except UsageError as error:
+        quality.note = "not watched: the run's texts could not be graded; the log says why"
+        log.warning("the quality of answers is not watched: the run's texts could not be graded (%s)", error.message)
+        return
+    found = [LiveReference.model_validate(each) for each in document["references"]]
+    quality.refer_to((each for each in found if each.candidate in served), document["gates"])
+    if judge is not None:
+        quality.judging.note = "no answer is judged yet: the judge is asked about the run's texts"
+        await _watch_by_judge(monitor, plan.run_id, judge, served)
+
+
+async def _watch_by_judge(monitor: Monitor, run_id: str, name: str, served: Sequence[str]) -> None:
+    from bakeoff.cli.serving_judge import EndpointJudge
+    from bakeoff.core.spec import Candidate
+    from bakeoff.decide.live_reference import LiveReference
+
+    judging = monitor.quality.judging
+    candidates = [part for each in served for part in ("--judged-candidate", each)]
+    document: dict[str, Any] | None = None
+    pause_s = RETRY_S
+    while document is None:
+        try:
+            document = await _graded_beside("--run", run_id, "--judge", name, *candidates)
+        except UsageError as error:
+            why = "no answer is judged yet: the judge could not be asked about the run's texts"
+            judging.note = f"{why}, and is tried again; the log says more"
+            log.warning("%s (%s); tried again in %.0f s", why, error.message, pause_s)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_RETRY_S)
+    found = [LiveReference.model_validate(each) for each in document["references"]]
+    if not document["validated"]:
+        judging.note = f"no answer is judged: by the requests alone, the judge {document['validity']}"
+        log.warning("%s", judging.note)
+    elif not found:
+        judging.note = (
+            "no answer is judged: the judge graded texts of too few briefs (5 families of a content type at least)"
+        )
+        log.warning("%s", judging.note)
+    else:
+        monitor.quality.judge_by(EndpointJudge(Candidate.model_validate(document["judge"])), found)
+
+
+async def _graded_beside(*arguments: str) -> dict[str, Any]:
+    """Return what `bakeoff serve --print-references` says in a process of its own.
+
+    Raises:
+        UsageError: it ended without; with the first line of what it complained of.
+    """
+    command = (sys.executable, "-m", "bakeoff", "serve", "--print-references", *arguments)
     grading = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=_MOST_BYTES
     )
@@ -132,14 +191,9 @@ async def watch_quality(monitor: Monitor, plan: ServingPlan) -> None:
         os.setpriority(os.PRIO_PROCESS, grading.pid, 10)  # clients come first
         said, complained = await grading.communicate()
         if grading.returncode != 0:
-            why = complained.decode(errors="replace").strip().partition("\n")[0]
-            monitor.quality.note = "not watched: the run's texts could not be graded; the log says why"
-            log.warning("the quality of answers is not watched: the run's texts could not be graded (%s)", why)
-            return
-        served = {model.id for model in plan.models}
-        document = json.loads(said)
-        found = [LiveReference.model_validate(each) for each in document["references"]]
-        monitor.quality.refer_to((each for each in found if each.candidate in served), document["gates"])
+            raise UsageError(complained.decode(errors="replace").strip().partition("\n")[0])
+        document: dict[str, Any] = json.loads(said)
+        return document
     finally:
         if grading.returncode is None:
             grading.kill()

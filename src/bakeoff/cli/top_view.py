@@ -100,6 +100,7 @@ def _quality(quality: Status) -> RenderableType:
     streams = [each for each in quality["streams"] if each["grades"]]
     if not streams:
         return _text(f"quality of answers: {quality['note']}", "dim")
+    judge = quality.get("judge")  # an older gateway says nothing of one
     table = _table("quality of", "by", "graded", "last 100", "in the run", "")
     for each in streams:
         table.add_row(
@@ -110,7 +111,7 @@ def _quality(quality: Status) -> RenderableType:
             _text(f"{each['reference']:.2f}"),
             _text("dropped", "bold red") if each["dropped"] else _text("no drop", "green"),
         )
-    return table
+    return Group(table, _text(judge["note"], "yellow")) if judge and judge["failing"] else table
 
 
 def _cost(cost: Status) -> Text:

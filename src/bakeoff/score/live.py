@@ -1,8 +1,11 @@
-"""Grading an answer by its request alone: the gates and the score, as `bakeoff score` gives them, in [0, 1]."""
+"""Grading an answer by its request alone, in [0, 1]: the gates and the score, as `bakeoff score` gives them, and a judge's grade."""
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from bakeoff.score.judge import Message
 
 Measure = Literal["publishable", "score", "judge"]
 
@@ -23,3 +26,16 @@ def grade_answer(prompt: str, content_type: str, text: str, finish_reason: str) 
     scored = score_text(text, finish_reason, make_checks(prompt, content_type))
     grades: dict[Measure, float] = {"publishable": float(scored.publishable), "score": scored.value / 10.0}
     return Graded(grades, tuple(sorted({hit.gate for hit in scored.gates})))
+
+
+def judge_messages(prompt: str, content_type: str, text: str) -> list[Message]:
+    """Return what a judge is asked about one text: for a grade, with nothing declared but the request."""
+    from bakeoff.score.brief import make_checks
+    from bakeoff.score.judge import grade_question
+
+    return grade_question(make_checks(prompt, content_type), text)
+
+
+def judge_grade(value: float) -> float:
+    """Return a judge's grade of 1 to 5 on 0 to 1."""
+    return min(max((value - 1.0) / 4.0, 0.0), 1.0)  # a mean by probabilities may be a rounding error beyond

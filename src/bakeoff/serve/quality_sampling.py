@@ -2,7 +2,8 @@
 
 Graded is what is like the run's own texts: the answer to a single user message, of a content type that is known, which ended by
 itself or at the model's limit. What the client's own `max_tokens` cut off says nothing of the model. Where answers come faster
-than they are graded, those beyond the backlog are left out, and counted.
+than they are graded, those beyond the backlog are left out, and counted. Where there is a judge, it is asked about the same
+answers afterwards (`quality_judging`).
 """
 
 from __future__ import annotations
@@ -12,17 +13,18 @@ import json
 import logging
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from bakeoff.decide.live_reference import LiveReference
-from bakeoff.score.live import Graded, grade_answer
+from bakeoff.score.live import Graded, Measure, grade_answer
 from bakeoff.score.norms import canonical_content_type
 from bakeoff.serve.assembly import assemble
-from bakeoff.serve.quality_watch import QualityWatch
+from bakeoff.serve.quality_judging import Judge, QualityJudging, ToJudge
+from bakeoff.serve.quality_watch import QualityWatch, Stream
 from bakeoff.serve.router import GENERAL, NAMED, Chosen, last_request
 from bakeoff.serve.settings import QualitySettings
 from bakeoff.serve.upstream import Asked, Exchange
@@ -41,6 +43,12 @@ class _Sample(NamedTuple):
     kept: list[bytes]
 
 
+class _Answer(NamedTuple):
+    request: str
+    text: str
+    graded: Graded
+
+
 class QualitySampling(Collector):
     """Takes answers in, grades them, and has the watch hold them against the run's. Nothing is graded before `refer_to`."""
 
@@ -53,15 +61,23 @@ class QualitySampling(Collector):
         self._gates: tuple[str, ...] = ()
         self.note = NO_RUN
         self._left_out: Counter[str] = Counter(backlog=0, unlike=0, failed=0)
+        self.judging = QualityJudging(settings.backlog, self._take_judged)
 
     def refer_to(self, references: Iterable[LiveReference], gates: Iterable[str] = ()) -> None:
-        """Hold answers against these from now on; `gates` are all that there are, counted from 0."""
+        """Hold answers against these from now on; `gates` are all that there are, counted from 0. No judge is asked any more."""
+        self.judging.end()
         self._watch = self._make_watch(references)
         self._gates = tuple(gates)
         if not self._watch.snapshot():
             self.note = "not watched: the run has too few briefs of each content type (5 families of them at least)"
         else:
             self.note = self._watching()
+
+    def judge_by(self, judge: Judge, references: Sequence[LiveReference]) -> None:
+        """Have a judge grade answers as well from now on, in the running event loop, held against these."""
+        self._watch.also(references)
+        streams = [(each.candidate, each.content_type) for each in references]
+        self.judging.begin(judge, streams)
 
     def change(self, settings: QualitySettings) -> None:
         """Grade such a share from now on. Other alarm limits hold from the next `refer_to` on, and the backlog stays as long."""
@@ -83,6 +99,7 @@ class QualitySampling(Collector):
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self.judging.close()
 
     def wants(self, model: str, content_type: str | None) -> bool:
         """Decide by lot whether an answer is to be offered."""
@@ -113,6 +130,7 @@ class QualitySampling(Collector):
             "share": self._settings.share,
             "graded": self._graded.total(),
             "left_out": dict(self._left_out),
+            "judge": self.judging.snapshot(),
             "streams": self._watch.snapshot(),
         }
 
@@ -124,20 +142,28 @@ class QualitySampling(Collector):
         while True:
             sample = await self._waiting.get()
             try:
-                graded = await asyncio.to_thread(_grade, sample)
+                answer = await asyncio.to_thread(_grade, sample)
             except Exception:  # one odd text must not end the watch
                 log.exception("an answer of %s could not be graded", sample.model)
                 self._left_out["failed"] += 1
                 continue
-            if graded is None:
+            if answer is None:
                 self._left_out["unlike"] += 1
                 continue
             self._graded[sample.model, sample.content_type] += 1
-            for drop in self._watch.take(sample.model, sample.content_type, graded.grades, graded.gates):
-                log.warning(
-                    "%s writes worse %s texts than in the run: %s was %.2f, and is %.2f",
-                    drop.stream.candidate, drop.stream.content_type, drop.stream.measure, drop.reference.mean, drop.recent,
-                )  # fmt: skip
+            self._take(sample.model, sample.content_type, answer.graded.grades, answer.graded.gates)
+            if answer.text.strip() and self._watch.watches(Stream(sample.model, sample.content_type, "judge")):
+                self.judging.offer(ToJudge(sample.model, sample.content_type, answer.request, answer.text))
+
+    def _take_judged(self, model: str, content_type: str, grade: float) -> None:
+        self._take(model, content_type, {"judge": grade})
+
+    def _take(self, model: str, content_type: str, grades: Mapping[Measure, float], gates: Iterable[str] = ()) -> None:
+        for drop in self._watch.take(model, content_type, grades, gates):
+            log.warning(
+                "%s writes worse %s texts than in the run: %s was %.2f, and is %.2f",
+                drop.stream.candidate, drop.stream.content_type, drop.stream.measure, drop.reference.mean, drop.recent,
+            )  # fmt: skip
 
     def describe(self) -> list[Metric]:
         """Name nothing before it is asked for."""
@@ -164,6 +190,7 @@ class QualitySampling(Collector):
         for reason, count in self._left_out.items():
             left_out.add_metric((reason,), count)
         yield left_out
+        yield from self.judging.collect()
         for metric, text, field in (
             ("bakeoff_quality_dropped", "1 where grades have dropped below the run's.", "dropped"),
             ("bakeoff_quality_recent_mean", "Mean of the last 100 grades, 0 to 1.", "recent"),
@@ -186,8 +213,8 @@ def content_type_of(chosen: Chosen, body: Mapping[str, Any]) -> str | None:
     return canonical_content_type(said) if isinstance(said, str) and said.strip() else None
 
 
-def _grade(sample: _Sample) -> Graded | None:
-    """Return the grades of an answer; None for one that is not like the run's texts."""
+def _grade(sample: _Sample) -> _Answer | None:
+    """Return an answer with its request and its grades; None for one that is not like the run's texts."""
     body = sample.asked.body
     messages = body.get("messages") or ()
     if sum(message.get("role") == "user" for message in messages) > 1 or body.get("tools"):
@@ -199,4 +226,5 @@ def _grade(sample: _Sample) -> Graded | None:
     own_limit = any(body.get(name) is not None for name in ("max_tokens", "max_completion_tokens"))
     if not isinstance(text, str) or reason not in {"stop", "length"} or (reason == "length" and own_limit):
         return None
-    return grade_answer(last_request(body), sample.content_type, text, reason)
+    request = last_request(body)
+    return _Answer(request, text, grade_answer(request, sample.content_type, text, reason))

@@ -1,13 +1,15 @@
 """Whether what is served is still as good as what was measured: a share of the answers is graded, and drops are told. Pure.
 
 For each model, content type and measure a detector (`stats.drops`) holds the grades against the lower bound that the run
-gives. If the bound is right (95 %), the expected number of graded answers until a detector's first false alarm is at least
-`expected_grades`.
+gives. The k measures of a model and content type share one budget of false alarms: each alarms at k times `expected_grades`.
+Then, if the bounds are right (95 % each), the expected number of graded answers until the first false alarm of any of them is at
+least `expected_grades`, however they hang together: the mean of their evidence is an e-detector too, and reaches
+`expected_grades` no later than the first of them its k-fold.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -51,7 +53,7 @@ class QualityWatch:
         references: what the run says; what has none is not watched.
         share: of the answers that are graded, 0 to 1.
         draw: returns numbers evenly spread over [0, 1), which decide who is graded.
-        expected_grades: the least expected number of grades until a false alarm, a stream.
+        expected_grades: the least expected number of graded answers until a false alarm, a model and content type.
     """
 
     def __init__(
@@ -65,15 +67,27 @@ class QualityWatch:
             raise ValueError(f"share must be within 0 and 1: {share}")
         self.share = share
         self._draw = draw
-        self._watched = {
-            Stream(each.candidate, each.content_type, each.measure): _Watched(
-                each, DropDetector(each.low, expected_grades)
-            )
-            for each in references
-        }
-        self._types = {(stream.candidate, stream.content_type) for stream in self._watched}
+        self._expected_grades = expected_grades
+        self._watched: dict[Stream, _Watched] = {}
+        self._types: Counter[tuple[str, str]] = Counter()
+        self.also(references)
         self.gates: dict[tuple[str, str, str], int] = {}
         """How many graded texts each gate held back, by candidate, content type and gate."""
+
+    def also(self, references: Iterable[LiveReference]) -> None:
+        """Watch these from now on, too; what is watched already keeps its evidence, and shares its budget of false alarms."""
+        for each in references:
+            stream = Stream(each.candidate, each.content_type, each.measure)
+            self._watched[stream] = _Watched(each, DropDetector(each.low, self._expected_grades))
+        self._types = Counter((stream.candidate, stream.content_type) for stream in self._watched)
+        for stream, watched in self._watched.items():
+            watched.detector.expected_grades = (
+                self._types[stream.candidate, stream.content_type] * self._expected_grades
+            )
+
+    def watches(self, stream: Stream) -> bool:
+        """Whether there is a reference for it."""
+        return stream in self._watched
 
     def wants(self, candidate: str, content_type: str) -> bool:
         """Decide by lot whether an answer is graded. Only where a reference stands to hold it against."""

@@ -80,13 +80,15 @@ class EmbeddingsSettings(Record):
 class QualitySettings(Record):
     """Which `share` of the answers is graded against the run; 0 for none.
 
-    `expected_grades` is the least expected number of graded answers until a false alarm, for each thing that is watched. No
-    more than `backlog` answers wait to be graded: further ones are not.
+    `expected_grades` is the least expected number of graded answers until a false alarm, for each model and content type. No
+    more than `backlog` answers wait to be graded: further ones are not. `judge` is one that was asked about the run (its name as
+    `bakeoff judge` was given it): it is sent each of these answers with its request. None unless somebody names it.
     """
 
     share: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.05
     expected_grades: Annotated[float, Field(ge=100, le=1e9, strict=True)] = 10_000.0
     backlog: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 100
+    judge: Name | None = None
 
 
 class AlertSettings(Record):

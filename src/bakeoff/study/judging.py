@@ -63,7 +63,7 @@ def questions_for(
     found: list[Question] = []
     for brief, own in by_brief.items():
         if "grades" in kinds:
-            found += [_question(judge, "grades", (text,), grade_question(checks[brief], text.text)) for text in own]
+            found += [grading(judge, text, grade_question(checks[brief], text.text)) for text in own]
         if "rewards" in kinds:
             found += [_question(judge, "rewards", (text,), reward_question(checks[brief], text.text)) for text in own]
         if "pairs" in kinds:
@@ -73,6 +73,11 @@ def questions_for(
                         asked = pair_question(checks[brief], first.text, second.text)
                         found.append(_question(judge, "pairs", (first, second), asked))
     return found
+
+
+def grading(judge: Candidate, text: Written, messages: Sequence[Message]) -> Question:
+    """Return the question for a grade of one text, in these words."""
+    return _question(judge, "grades", (text,), messages)
 
 
 def _question(judge: Candidate, kind: Kind, texts: Sequence[Written], messages: Sequence[Message]) -> Question:
