@@ -105,7 +105,7 @@ def test_comments_in_the_users_file_outlive_what_is_added_and_removed(tmp_path: 
     file.write_text(COMMENTED)
     add_entries(tmp_path, [Entry(name="three", reference="third")])
     assert list(load_registry(tmp_path)) == ["org/one", "two", "three"]
-    assert remove_entry(tmp_path, "two").facts == {"head_dim": 3}
+    remove_entry(tmp_path, "two")
     assert list(load_registry(tmp_path)) == ["org/one", "three"]
     assert file.read_text().startswith('# mine\n[models."org/one"]\nreference = "first"\n\n# about the second\n')
     add_entries(tmp_path, [Entry(name="org/one", reference="other")], replace=True)
@@ -134,6 +134,32 @@ def test_what_is_there_is_replaced_only_when_asked(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="already"):
         add_entries(tmp_path, [Entry(name="one", reference="b")])
     assert load_registry(tmp_path)["one"].reference == "a"
+
+
+@pytest.mark.parametrize(
+    "name", [" ", " x", "x ", "\x1b[31mx", "a\nb", "a,b", "bundled:social", "hf:org/name", "llamacpp+org/name"]
+)
+def test_a_name_that_could_not_be_used_is_refused_before_it_is_written(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError):
+        add_entries(tmp_path, [Entry(name="good", reference="a"), Entry(name=name, reference="b")])
+    assert not (tmp_path / REGISTRY_FILE).exists()
+
+
+@pytest.mark.parametrize("name", [" ", "\x1b[31mx"])
+def test_an_entry_that_is_wrong_can_be_taken_out(tmp_path: Path, name: str) -> None:
+    file = tmp_path / REGISTRY_FILE
+    good = '# mine\n[models."org/one"]\nreference = "first"\n'
+    wrong = write_specs([Entry(name=name, reference="b", facts={"head_dim": 3})])
+    file.write_text(f"{good}{wrong}[models.two]\nreference = 3\n")
+    with pytest.raises(InvalidFile):
+        remove_entry(tmp_path, "org/three")
+    remove_entry(tmp_path, name)
+    with pytest.raises(InvalidFile) as told:
+        load_registry(tmp_path)
+    assert "two: reference" in str(told.value)
+    remove_entry(tmp_path, "two")
+    assert file.read_text() == good
+    assert list(load_registry(tmp_path)) == ["org/one"]
 
 
 def test_what_is_not_the_users_cannot_be_removed(tmp_path: Path) -> None:

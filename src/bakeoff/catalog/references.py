@@ -72,6 +72,16 @@ def resolve(reference: str) -> ModelSpec:
     raise UnknownModel(f"{without_password(reference)}: there is no such {what}", f"{meant}write one of: {FORMS}")
 
 
+def is_written_as_reference(name: str) -> bool:
+    """Tell whether `name` is read as a reference by its form, whatever there is: `bundled:...`, `ENGINE+...`.
+
+    >>> is_written_as_reference("bundled:social"), is_written_as_reference("org/name:8b")
+    (True, False)
+    """
+    kind, colon, _ = name.partition(":")
+    return split_engine(name)[0] is not None or (bool(colon) and kind in _READERS)
+
+
 def without_password(reference: str) -> str:
     """Return `reference` with whatever stands between `://` and the last `@` taken out, fit for messages.
 

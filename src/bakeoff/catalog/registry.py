@@ -15,8 +15,9 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from bakeoff.catalog.spec_file import Entry, parse_specs, read_specs, write_specs
-from bakeoff.core.errors import UnknownModel, UsageError
+from bakeoff.catalog.references import is_written_as_reference
+from bakeoff.catalog.spec_file import Entry, is_name, parse_specs, read_specs, write_specs
+from bakeoff.core.errors import InvalidFile, UnknownModel, UsageError
 
 REGISTRY_FILE = "models.toml"
 
@@ -91,13 +92,36 @@ def _names(entries: Iterable[Entry]) -> str:
     return ", ".join(entry.name for entry in entries)
 
 
+def check_name(name: str) -> None:
+    """Make sure that a new entry could be named wherever models are, alone and in a list.
+
+    Raises:
+        UsageError: it could not.
+    """
+    if not is_name(name):
+        wrong, instead = "is no name for a model", "write printable characters on one line"
+    elif name != name.strip():
+        wrong, instead = "begins or ends with a space", f"write {name.strip()!r}"
+    elif "," in name:
+        wrong, instead = "has a comma, which stands between models in a list", "leave the comma out"
+    elif is_written_as_reference(name):
+        wrong = "is written as a reference, which would go before your entry"
+        instead = "choose a name without what stands before the ':' or '+', and say the reference by --reference"
+    else:
+        return
+    raise UsageError(f"{name!r} {wrong}", instead)
+
+
 def add_entries(workspace: Path, new: Iterable[Entry], *, replace: bool = False) -> Path:
     """Add entries to the user's file, whose comments stay; return the file.
 
     Raises:
-        UsageError: an entry of that name is there, and is not to be replaced.
+        UsageError: a name that could not be used, or that is there and is not to be replaced.
         InvalidFile: the file is wrong somewhere: it is left as it is.
     """
+    new = list(new)
+    for entry in new:
+        check_name(entry.name)
     added = {entry.name: entry for entry in new}
     own = load_registry(workspace)
     there = [name for name in added if name in own]
@@ -112,14 +136,24 @@ def add_entries(workspace: Path, new: Iterable[Entry], *, replace: bool = False)
     return file
 
 
-def remove_entry(workspace: Path, name: str) -> Entry:
+def remove_entry(workspace: Path, name: str) -> None:
     """Take one entry out of the user's file, and leave the rest of the file as it is.
+
+    An entry that is wrong can be taken out too: else one mistake would have to be mended by hand.
 
     Raises:
         UnknownModel: the user has no entry of that name.
-        InvalidFile: the file is wrong somewhere.
+        InvalidFile: the file is wrong somewhere, and not (or not only) in that entry.
     """
-    own = load_registry(workspace)
+    file = workspace / REGISTRY_FILE
+    try:
+        own = load_registry(workspace)
+    except InvalidFile:
+        text = _without_wrong(file, name)
+        if text is None:
+            raise
+        _write(file, text)
+        return
     if name not in own:
         if name in load_catalogue():
             raise UnknownModel(
@@ -129,13 +163,37 @@ def remove_entry(workspace: Path, name: str) -> Entry:
         near = difflib.get_close_matches(name, own, n=3)
         meant = f"did you mean {' or '.join(near)}? " if near else ""
         raise UnknownModel(f"{name}: you have no model of that name", f"{meant}yours:  bakeoff models list --own")
-    file = workspace / REGISTRY_FILE
     _write(file, _without(file.read_text(encoding="utf-8"), [name], own))
-    return own[name]
+
+
+def _without_wrong(file: Path, name: str) -> str | None:
+    """Return the text of a wrong file without the tables of `name`, None where these are not there or not cut so easily."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        before = tomllib.loads(text)
+        cut = _cut(text, [name])
+        after = tomllib.loads(cut)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError):
+        return None
+    models = before.get("models")
+    if not isinstance(models, dict) or name not in models:
+        return None
+    rest = {key: value for key, value in models.items() if key != name}
+    return cut if after.get("models", {}) == rest else None
 
 
 def _without(text: str, names: list[str], own: Mapping[str, Entry]) -> str:
     """Return the file's text without some models: their lines cut out, or, where that is not enough, written anew."""
+    cut = _cut(text, names)
+    rest = {name: entry for name, entry in own.items() if name not in names}
+    try:
+        return cut if parse_specs(cut, REGISTRY_FILE) == rest else write_specs(rest.values())
+    except UsageError:  # tables written in a way that lines do not show: a list that begins a line, an inline table
+        return write_specs(rest.values())
+
+
+def _cut(text: str, names: list[str]) -> str:
+    """Return the text without the lines of some models' tables."""
     kept: list[str] = []
     cutting = False
     for line in text.splitlines(keepends=True):
@@ -143,12 +201,7 @@ def _without(text: str, names: list[str], own: Mapping[str, Entry]) -> str:
             cutting = bool(_MODEL_HEADER.fullmatch(line.rstrip("\n"))) and _model_of(line) in names
         if not cutting:
             kept.append(line)
-    cut = "".join(kept)
-    rest = {name: entry for name, entry in own.items() if name not in names}
-    try:
-        return cut if parse_specs(cut, REGISTRY_FILE) == rest else write_specs(rest.values())
-    except UsageError:  # tables written in a way that lines do not show: a list that begins a line, an inline table
-        return write_specs(rest.values())
+    return "".join(kept)
 
 
 def _model_of(header: str) -> str | None:

@@ -155,9 +155,14 @@ def parse_specs(text: str, file: str) -> dict[str, Entry]:
     return entries
 
 
+def is_name(name: str) -> bool:
+    """Tell whether an entry may be called so in a file."""
+    return bool(name.strip()) and name.isprintable()
+
+
 def _read_one(name: str, written: object, text: str, file: str) -> Entry | list[Problem]:
     line = line_of(text, ("models", name))
-    if not name.strip() or not name.isprintable():
+    if not is_name(name):
         return [Problem(file, line, f"{name!r}", "is no name", "printable characters on one line")]
     if not isinstance(written, dict):
         return [Problem(file, line, name, "is not a table", _EXPECTED)]

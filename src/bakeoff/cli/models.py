@@ -117,7 +117,7 @@ def add_model(
 
     What the files of a folder or a GGUF file say of its size and licence is kept with it.
     """
-    from bakeoff.catalog.registry import add_entries
+    from bakeoff.catalog.registry import add_entries, check_name
     from bakeoff.catalog.spec_file import Entry, read_specs
     from bakeoff.cli.workspace import workspace_folder
 
@@ -126,6 +126,7 @@ def add_model(
     if file is not None:
         new = list(read_specs(file).values())
     else:
+        check_name(name or "")
         if reference is None:
             raise click.UsageError(f"how is {name} run? give --reference")
         facts, told = _facts_of(reference)
@@ -171,9 +172,10 @@ def remove_model(name: str) -> None:
     """Take a model of your own out again; its files stay where they are."""
     from bakeoff.catalog.registry import remove_entry
     from bakeoff.cli.workspace import workspace_folder
+    from bakeoff.core.plain import printable
 
-    removed = remove_entry(workspace_folder(), name)
-    click.echo(f"{removed.name} is no longer among your models; nothing was deleted but its entry")
+    remove_entry(workspace_folder(), name)
+    click.echo(f"{printable(name)} is no longer among your models; nothing was deleted but its entry")
 
 
 def _document(entry: Entry, *, own: bool) -> dict[str, Any]:
