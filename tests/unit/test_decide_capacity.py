@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bakeoff.core.errors import UsageError
 from bakeoff.decide.capacity import Service, plan_capacity, simulate
 
 RNG = np.random.default_rng(1)
@@ -108,3 +109,39 @@ def test_what_makes_no_sense_is_refused(rate, target):
 def test_equal_seeds_give_equal_answers():
     service = Service(0.05, 0.01, (50, 100), 300.0, 8)
     assert simulate(service, 1.0, 1, seed=3) == simulate(service, 1.0, 1, seed=3)
+
+
+@pytest.mark.parametrize("rate", [100_000.0, 1_000_000.0])
+def test_more_replicas_than_are_simulated_are_said_at_once(rate, monkeypatch):
+    def simulated(*_):
+        raise AssertionError("it was simulated all the same")
+
+    monkeypatch.setattr("bakeoff.decide.capacity._run", simulated)
+    service = Service(0.05, 0.01, (50, 100, 150, 400), 300.0, 8)
+    with pytest.raises(UsageError, match=f"{rate:,.0f} requests/s take more than 512 replicas"):
+        plan_capacity(service, rate, 10.0, (280.0, 320.0))
+
+
+def test_a_large_load_takes_few_simulated_steps(monkeypatch):
+    steps = []
+    monkeypatch.setattr(
+        "bakeoff.decide.capacity.simulate", lambda *given: (steps.append(given[2]), simulate(*given))[1]
+    )
+    service = Service(0.05, 0.01, (50, 100, 150, 400), 300.0, 8)
+    found = plan_capacity(service, service.most_per_s * 60, 10.0, None)
+    assert 61 <= found.replicas <= 70
+    asked = [replicas for replicas in steps if replicas > 1]
+    assert min(asked) >= 60
+    assert len(asked) <= 12
+
+
+def test_a_large_pool_is_full_before_anything_is_counted(monkeypatch):
+    """16 texts that slow each other to twice their time: a pool that is still filling up would look faster than it is."""
+    service = Service(0.0, 0.001, (1000,), 8000.0, 16)
+    asked = (service, 0.97 * service.most_per_s * 300, 300)
+    met = simulate(*asked)
+    monkeypatch.setattr("bakeoff.decide.capacity.FILLINGS", 10)
+    longer = simulate(*asked)
+    assert met.latency_p50_s == pytest.approx(longer.latency_p50_s, rel=0.03)
+    monkeypatch.setattr("bakeoff.decide.capacity.FILLINGS", 0)
+    assert simulate(*asked).latency_p50_s < 0.95 * met.latency_p50_s

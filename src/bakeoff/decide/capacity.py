@@ -19,14 +19,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Record
 
 ARRIVALS = 5_000
 WARM_UP = 1_000
-"""Arrivals that are simulated, and how many of the first are not counted: a queue needs time to be what it will be."""
+"""Arrivals that are simulated, and how many of the first are not counted, at the least: a queue needs time to be what it will be."""
+FILLINGS = 3
+"""So many times the places of all replicas must have been taken before anything is counted: a large pool fills slowly."""
 DRAWS = 3
 """Simulations with different arrivals; percentiles are medians over them."""
 MOST_REPLICAS = 512
+"""Beyond these nothing is simulated: one balancer that knows how busy each of them is, is no longer what would be there."""
 OVERLOAD = 0.98
 """Share of its capacity from which on a system counts as overloaded: its queue would take hours to show its length."""
 
@@ -95,8 +99,8 @@ class Outcome(Record):
 class CapacityPlan(Record):
     """The answer. `replicas` is None where no number of them holds the target, since one text alone takes longer.
 
-    `replicas_low` and `replicas_high` come from the interval of the measured throughput, and are None where it has none, as
-    are `one_replica_low` and `one_replica_high`. `one_replica_per_s` is the highest rate that one replica holds at the target.
+    `replicas_low` and `replicas_high` come from the interval of the measured throughput, and are None where it has none, or
+    where that end of it takes more than are simulated; `one_replica_low` and `one_replica_high` come from the same interval. `one_replica_per_s` is the highest rate that one replica holds at the target.
     """
 
     rate_per_s: float
@@ -151,6 +155,7 @@ def plan_capacity(
 
     Raises:
         ValueError: a rate or a target that is not above 0.
+        UsageError: it takes more replicas than are simulated.
     """
     if not (0 < target_p95_s < float("inf") and 0 < rate_per_s < float("inf")):
         raise ValueError(f"the load and the latency target must be numbers above 0: {rate_per_s}, {target_p95_s}")
@@ -162,8 +167,8 @@ def plan_capacity(
         target_p95_s=target_p95_s,
         alone_p95_s=service.alone_p95_s(),
         replicas=replicas,
-        replicas_low=None if fast is None else _fewest(fast, rate_per_s, target_p95_s, seed),
-        replicas_high=None if slow is None else _fewest(slow, rate_per_s, target_p95_s, seed),
+        replicas_low=None if fast is None else _fewest_if_any(fast, rate_per_s, target_p95_s, seed),
+        replicas_high=None if slow is None else _fewest_if_any(slow, rate_per_s, target_p95_s, seed),
         one_replica_per_s=_highest_rate(service, target_p95_s, seed),
         one_replica_low=None if slow is None else _highest_rate(slow, target_p95_s, seed),
         one_replica_high=None if fast is None else _highest_rate(fast, target_p95_s, seed),
@@ -181,15 +186,25 @@ def _holds(service: Service, rate_per_s: float, replicas: int, target_p95_s: flo
 
 
 def _fewest(service: Service, rate_per_s: float, target_p95_s: float, seed: int) -> int | None:
-    """Return the fewest replicas that hold the target; more never hold less, so that halving finds it."""
+    """Return the fewest replicas that hold the target; more never hold less, so that halving finds it.
+
+    The first number that is tried is what the throughput alone asks for, so that few are simulated.
+
+    Raises:
+        UsageError: it takes more than are simulated.
+    """
     if float(np.percentile(service.alone_s, 95)) > target_p95_s:
         return None
-    high = max(1, int(np.ceil(rate_per_s / (service.most_per_s * OVERLOAD))))
+    least = rate_per_s / (service.most_per_s * OVERLOAD)
+    if least > MOST_REPLICAS:
+        raise _too_many(rate_per_s, f"at the very least {least:,.0f}, by their measured throughput")
+    low = high = max(1, int(np.ceil(least)))
     while not _holds(service, rate_per_s, high, target_p95_s, seed):
         if high >= MOST_REPLICAS:
-            return None
-        high = min(MOST_REPLICAS, 2 * high)
-    low = 1
+            if service.alone_p95_s() > target_p95_s:
+                return None
+            raise _too_many(rate_per_s, f"{MOST_REPLICAS} of them do not hold the target")
+        low, high = high + 1, min(MOST_REPLICAS, 2 * high)
     while low < high:
         middle = (low + high) // 2
         if _holds(service, rate_per_s, middle, target_p95_s, seed):
@@ -197,6 +212,20 @@ def _fewest(service: Service, rate_per_s: float, target_p95_s: float, seed: int)
         else:
             low = middle + 1
     return high
+
+
+def _fewest_if_any(service: Service, rate_per_s: float, target_p95_s: float, seed: int) -> int | None:
+    try:
+        return _fewest(service, rate_per_s, target_p95_s, seed)
+    except UsageError:
+        return None
+
+
+def _too_many(rate_per_s: float, why: str) -> UsageError:
+    return UsageError(
+        f"{rate_per_s:,.10g} requests/s take more than {MOST_REPLICAS} replicas ({why}), and no more are simulated",
+        "plan for the share of the traffic that one group of machines gets, or name a faster model",
+    )
 
 
 def _highest_rate(service: Service, target_p95_s: float, seed: int) -> float:
@@ -238,10 +267,12 @@ class _Replica:
 def _percentiles(service: Service, rate_per_s: float, replicas: int, seed: int) -> tuple[float, float, float]:
     """Return latency p50 and p95, and the wait's p95, of one simulation."""
     rng = np.random.default_rng([seed, 20261127])
-    arrivals = np.cumsum(rng.exponential(1.0 / rate_per_s, ARRIVALS))
-    work = rng.choice(service.steady_s, ARRIVALS) * rng.choice(service.alone_over, ARRIVALS)
+    warm_up = max(WARM_UP, FILLINGS * replicas * service.slots)
+    count = warm_up + ARRIVALS - WARM_UP
+    arrivals = np.cumsum(rng.exponential(1.0 / rate_per_s, count))
+    work = rng.choice(service.steady_s, count) * rng.choice(service.alone_over, count)
     started, ended = _run(arrivals, work, replicas, service.slots, service.contention)
-    latency, wait = (ended - arrivals)[WARM_UP:], (started - arrivals)[WARM_UP:]
+    latency, wait = (ended - arrivals)[warm_up:], (started - arrivals)[warm_up:]
     return float(np.percentile(latency, 50)), float(np.percentile(latency, 95)), float(np.percentile(wait, 95))
 
 
@@ -252,32 +283,46 @@ def _run(
     pool = [_Replica() for _ in range(replicas)]
     started, ended = np.zeros(len(arrivals)), np.zeros(len(arrivals))
     waiting: deque[int] = deque()
-    soonest = [(float("inf"), number) for number in range(replicas)]
+    # Heaps by what each replica is to be chosen by; entries that are no longer true are dropped when they come up.
+    soonest: list[tuple[float, int]] = []
+    least_busy = [(0, number) for number in range(replicas)]
+    next_end = [float("inf")] * replicas
+
+    def changed(number: int) -> None:
+        next_end[number] = pool[number].next_end_s(contention)
+        heapq.heappush(soonest, (next_end[number], number))
+        heapq.heappush(least_busy, (len(pool[number].ends), number))
 
     def begin(request: int, number: int, at_s: float) -> None:
         replica = pool[number]
         replica.pass_to(at_s, contention)
         heapq.heappush(replica.ends, (replica.done + float(work[request]), request))
         started[request] = at_s
-        soonest[number] = (replica.next_end_s(contention), number)
+        changed(number)
 
     def end_next(at_s: float, number: int) -> None:
         replica = pool[number]
         replica.pass_to(at_s, contention)
         _, request = heapq.heappop(replica.ends)
         ended[request] = at_s
-        soonest[number] = (replica.next_end_s(contention), number)
+        changed(number)
         if waiting:
             begin(waiting.popleft(), number, at_s)
 
+    def end_until(at_s: float) -> None:
+        while soonest and soonest[0][0] <= at_s:
+            coming = heapq.heappop(soonest)
+            if coming[0] == next_end[coming[1]] < float("inf"):
+                end_next(*coming)
+
     for request, at_s in enumerate(arrivals):
-        while (coming := min(soonest))[0] <= at_s:
-            end_next(*coming)
-        number = min(range(replicas), key=lambda each: len(pool[each].ends))
+        end_until(float(at_s))
+        while least_busy[0][0] != len(pool[least_busy[0][1]].ends):
+            heapq.heappop(least_busy)
+        number = least_busy[0][1]
         if len(pool[number].ends) < slots:
             begin(request, number, float(at_s))
         else:
             waiting.append(request)
-    while (coming := min(soonest))[0] < float("inf"):
-        end_next(*coming)
+    end_until(float("inf"))
     return started, ended
