@@ -377,6 +377,16 @@ def test_an_ollama_that_falls_silent_is_not_asked_on_and_on(
     assert "it keeps silent" in document["warnings"][-1]
 
 
+def test_an_address_of_ollama_that_is_none_is_a_warning(
+    workspace: InsideWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", "http://[::1")
+    document = discovered(workspace, "--source", "ollama")
+    assert document["candidates"] == []
+    (warning,) = document["warnings"]
+    assert "OLLAMA_HOST is 'http://[::1'" in warning
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

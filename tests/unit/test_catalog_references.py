@@ -265,6 +265,15 @@ def test_ollama_is_an_endpoint(monkeypatch: pytest.MonkeyPatch, host: str, url: 
     assert (spec.source, spec.location, spec.remote_model) == ("endpoint", url, "qwen2.5:0.5b")
 
 
+@pytest.mark.parametrize("host", ["nonsense:x:y", "http://[::1", "ftp://box", "box:99999", "me:word@box:x"])
+def test_an_address_of_ollama_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", host)
+    with pytest.raises(UsageError, match="OLLAMA_HOST") as told:
+        resolve("ollama:x")
+    assert "HOST:PORT" in told.value.hint
+    assert "word" not in str(told.value)
+
+
 def test_recorded_files(tmp_path: Path) -> None:
     file = tmp_path / "by hand.jsonl"
     file.write_text('{"brief_id": "a", "text": "x"}\n')

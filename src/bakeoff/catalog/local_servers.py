@@ -17,6 +17,7 @@ from bakeoff.catalog.found import Found, Told
 from bakeoff.catalog.licence import Licence, recognise_text
 from bakeoff.catalog.model_card import bases_in_gguf, known_licences
 from bakeoff.catalog.references import ollama_url
+from bakeoff.core.errors import UsageError
 
 _TIMEOUT_S = 2.0
 _PATIENCE_S = 5.0
@@ -39,7 +40,10 @@ class _Down(Exception):
 
 def list_ollama(url: str | None = None) -> Told:
     """Return what Ollama has; models that it only passes on to its own cloud say so by `remote_host`."""
-    base = (url or ollama_url(os.environ.get("OLLAMA_HOST", ""))).removesuffix("/v1")
+    try:
+        base = (url or ollama_url(os.environ.get("OLLAMA_HOST", ""))).removesuffix("/v1")
+    except UsageError as error:
+        return Told([], [f"ollama: {error.message}; {error.hint}"])
     try:
         models = _ask_list(base, "/api/tags", "models")
     except _Down as error:

@@ -21,7 +21,7 @@ from bakeoff.catalog.gguf import MADE_FROM, SUFFIX, read_gguf
 from bakeoff.catalog.headers import read_config, read_weights
 from bakeoff.catalog.hub_cache import find_snapshot
 from bakeoff.catalog.mlx_weights import count_parameters, mlx_bits
-from bakeoff.core.errors import InvalidFile, Problem, UnknownModel, UnsupportedModel
+from bakeoff.core.errors import InvalidFile, Problem, UnknownModel, UnsupportedModel, UsageError
 from bakeoff.core.spec import ModelSpec, content_hash
 
 FORMS = (
@@ -264,6 +264,9 @@ def _ollama(rest: str, reference: str) -> ModelSpec:
 def ollama_url(host: str) -> str:
     """Return the base URL of Ollama's server as its own variable OLLAMA_HOST names it, "" for where it is by default.
 
+    Raises:
+        UsageError: it is no address.
+
     >>> ollama_url(""), ollama_url("0.0.0.0"), ollama_url("https://box:443")
     ('http://127.0.0.1:11434/v1', 'http://127.0.0.1:11434/v1', 'https://box:443/v1')
     """
@@ -272,7 +275,14 @@ def ollama_url(host: str) -> str:
     name, port = (name, port) if colon and port.isdecimal() else (rest, "11434")
     if name in {"", "0.0.0.0", "[::]"}:  # noqa: S104 - where it listens, which is not where it is to be found
         name = "127.0.0.1"
-    return f"{scheme if separator else 'http'}://{name}:{port}/v1"
+    url = f"{scheme if separator else 'http'}://{name}:{port}/v1"
+    if not _is_http(url):
+        shown = without_password(host if separator else f"://{host}").removeprefix("://")
+        raise UsageError(
+            f"the environment variable OLLAMA_HOST is {shown!r}, which is no address of a server",
+            "set it to HOST:PORT or http://HOST:PORT, such as 127.0.0.1:11434, or unset it",
+        )
+    return url
 
 
 def _is_http(url: str) -> bool:
