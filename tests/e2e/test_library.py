@@ -115,6 +115,15 @@ def test_errors_are_typed_and_say_what_the_commands_say(space: InsideWorkspace) 
         "give a list": lambda: bakeoff.run("suite.yaml", "bundled:social"),  # type: ignore[arg-type]
         "fixed_n is no race": lambda: bakeoff.run("suite.yaml", fixed_n=3, race=True),
         "fixed_n is 0": lambda: bakeoff.run("suite.yaml", fixed_n=0),
+        "fixed_n is 1.5": lambda: bakeoff.run("suite.yaml", fixed_n=1.5),  # type: ignore[arg-type]
+        "fixed_n is [5]": lambda: bakeoff.run("suite.yaml", fixed_n=[5]),  # type: ignore[arg-type]
+        "seed is -1": lambda: bakeoff.run("suite.yaml", seed=-1),
+        "seed is None": lambda: bakeoff.run("suite.yaml", seed=None),  # type: ignore[arg-type]
+        "models is 5": lambda: bakeoff.run("suite.yaml", 5),  # type: ignore[arg-type]
+        "models is [None]": lambda: bakeoff.run("suite.yaml", [None]),  # type: ignore[list-item]
+        "name at least one model": lambda: bakeoff.run("suite.yaml", []),
+        "devices is one text": lambda: bakeoff.run("suite.yaml", devices="cpu"),
+        "41 briefs are asked for": lambda: bakeoff.run("suite.yaml", ["recorded:good.jsonl"], fixed_n=41),
         "concurrency is 0": lambda: bakeoff.run("suite.yaml", concurrency=0),
         "outside 0 to 10": lambda: bakeoff.analyse([bakeoff.ScoreRow("a", "b", 11.0, "", None)]),
         "level is 1": lambda: bakeoff.analyse([], level=1.0),
@@ -122,7 +131,9 @@ def test_errors_are_typed_and_say_what_the_commands_say(space: InsideWorkspace) 
     }.items():
         with pytest.raises(bakeoff.UsageError) as error:
             call()
-        assert said in f"{error.value.message} {error.value.hint}"
+        told = f"{error.value.message} {error.value.hint}"
+        assert said in told
+        assert "--" not in told
         assert error.value.exit_code == 2
     assert bakeoff.list_runs() == ()  # nothing of that was stored
     run = bakeoff.run("suite.yaml", ["recorded:good.jsonl"])
@@ -132,6 +143,10 @@ def test_errors_are_typed_and_say_what_the_commands_say(space: InsideWorkspace) 
         lambda: run.route("poem"),
         lambda: run.compare("good.jsonl", "good.jsonl"),
         lambda: next(run.texts("x")),
+        lambda: run.compare(None, "good.jsonl"),  # type: ignore[arg-type]
+        lambda: run.compare("good.jsonl", "good.jsonl", base="latest"),  # type: ignore[arg-type]
+        lambda: run.quality(["good.jsonl"]),  # type: ignore[arg-type]
+        lambda: run.route([]),  # type: ignore[arg-type]
     ):
         with pytest.raises(bakeoff.UsageError) as error:
             call()

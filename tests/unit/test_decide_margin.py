@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from bakeoff.core.errors import UsageError
 from bakeoff.core.records import Comparison
 from bakeoff.decide.duel import duel
 from bakeoff.decide.margin import BriefPair, not_worse, not_worse_in_race
@@ -141,9 +142,11 @@ def test_what_stands_in_the_way_goes_before_figures_and_no_change_before_doubt()
     assert versus(better, mode="race").not_worse_by(0.3).verdict == "undecided"  # no comparison of the race's own
 
 
-@pytest.mark.parametrize(("margin", "alpha"), [(0, 0.05), (-1, 0.05), (10, 0.05), (float("nan"), 0.05), (0.3, 0.5)])
+@pytest.mark.parametrize(
+    ("margin", "alpha"), [(0, 0.05), (-1, 0.05), (10, 0.05), (float("nan"), 0.05), ("1", 0.05), (0.3, 0.5), (0.3, None)]
+)
 def test_nonsense_is_refused(margin, alpha):
-    with pytest.raises(ValueError, match=r"must be"):
+    with pytest.raises(UsageError, match=r"must be"):
         versus([0.0] * 20).not_worse_by(margin, alpha=alpha)
 
 

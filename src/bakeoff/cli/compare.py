@@ -50,8 +50,8 @@ def compare(run_id: str, a: str, b: str, base: str | None, margin: float | None,
         store.close()
     try:
         verdict = None if margin is None else found.not_worse_by(margin)
-    except ValueError as error:
-        raise UsageError(f"--not-worse-by {margin:g}: {error}", "points of ten, such as 0.3") from None
+    except UsageError as error:
+        raise UsageError(f"--not-worse-by {margin:g}: {error.message}", error.hint) from None
     if as_json:
         click.echo(json.dumps(_document(found, verdict), ensure_ascii=False))
     else:

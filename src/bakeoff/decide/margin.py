@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -205,8 +206,13 @@ def check_margin(margin: float, alpha: float) -> None:
     """Make sure that a margin and an alpha can be meant.
 
     Raises:
+        TypeError: one is no number.
         ValueError: one is out of its range.
     """
+    numbers: tuple[tuple[str, object], ...] = (("the margin", margin), ("alpha", alpha))
+    for name, value in numbers:
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise TypeError(f"{name} must be a number: {value!r}")
     width = SCALE[1] - SCALE[0]
     if not 0.0 < margin < width:
         raise ValueError(f"the margin must be above 0 and under {width:g} points: {margin}")

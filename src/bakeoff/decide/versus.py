@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from bakeoff.core.errors import UsageError
 from bakeoff.core.records import Comparison
 from bakeoff.core.spec import Record
 from bakeoff.decide.duel import Duel
@@ -41,12 +42,15 @@ class Versus(Record):
         alpha: ten of them on ten pairs that are all worse by the margin pass one in about two times out of five.
 
         Raises:
-            ValueError: a margin that is not between 0 and 10, an alpha that is not between 0 and 0.5.
+            UsageError: a margin that is not between 0 and 10, an alpha that is not between 0 and 0.5.
 
         Examples:
             >>> assert run.compare("new", "old").not_worse_by(0.3)  # doctest: +SKIP
         """
-        check_margin(margin, alpha)
+        try:
+            check_margin(margin, alpha)
+        except (TypeError, ValueError) as error:
+            raise UsageError(str(error), "a margin is in points of ten, such as 0.3") from None
         if self.mode == "race":
             found = not_worse_in_race(self.a, self.b, self.run_comparison, margin)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -81,7 +81,11 @@ def run(  # noqa: PLR0913 - each is an option of the command
         BakeoffError: the work failed; what was stored stays.
         KeyboardInterrupt: it was interrupted; what was stored stays.
     """
-    _check(fixed_n, concurrency, concurrency_per_endpoint, raced=race or strict)
+    _check_numbers(fixed_n, concurrency, concurrency_per_endpoint, seed)
+    if fixed_n is not None and (race or strict):
+        raise UsageError("fixed_n is no race", "leave out race and strict, or fixed_n")
+    if isinstance(devices, str):
+        raise UsageError(f"devices is one text, {devices!r}", "give a list of names, such as ['cpu']")
     load, where = Load(concurrency, concurrency_per_endpoint), Where(tuple(devices), allow_fallback)
     plan = make_plan(
         _what(suite, models, allow_code=allow_code),
@@ -105,25 +109,33 @@ def run(  # noqa: PLR0913 - each is an option of the command
         store.close()
 
 
-def _check(fixed_n: int | None, concurrency: int, per_endpoint: int | None, *, raced: bool) -> None:
+def _check_numbers(fixed_n: object, concurrency: object, per_endpoint: object, seed: object) -> None:
     """Say what the command line's options would not have taken.
 
     Raises:
-        UsageError: a number out of its range, or a race of a fixed number of briefs.
+        UsageError: something that is no whole number, or one out of its range.
     """
-    if fixed_n is not None and raced:
-        raise UsageError("fixed_n is no race", "leave out race and strict, or fixed_n")
-    if fixed_n is not None and fixed_n < 1:
-        raise UsageError(f"fixed_n is {fixed_n}", "how many briefs: 1 or more")
-    for name, value in (("concurrency", concurrency), ("concurrency_per_endpoint", per_endpoint)):
-        if value is not None and not 1 <= value <= 256:
-            raise UsageError(f"{name} is {value}", "how many texts are in flight: 1 to 256")
+    for name, value, least, most, meant in (
+        ("fixed_n", fixed_n, 1, None, "how many briefs: 1 or more"),
+        ("concurrency", concurrency, 1, 256, "how many texts are in flight: 1 to 256"),
+        ("concurrency_per_endpoint", per_endpoint, 1, 256, "how many texts are in flight: 1 to 256"),
+        ("seed", seed, 0, None, "a whole number: 0 or more"),
+    ):
+        if value is None and name in {"fixed_n", "concurrency_per_endpoint"}:
+            continue
+        whole = value if isinstance(value, int) and not isinstance(value, bool) else None
+        if whole is None or whole < least or (most is not None and whole > most):
+            raise UsageError(f"{name} is {value!r}", meant)
 
 
 def _what(suite: str | Path | Suite | None, models: Sequence[str] | None, *, allow_code: bool) -> What:
     if isinstance(models, str):
         raise UsageError(f"models is one text, {models!r}", "give a list of names, such as ['bundled:social']")
+    if models is not None and not isinstance(models, Iterable):
+        raise UsageError(f"models is {models!r}", "give a list of names, such as ['bundled:social']")
     named = None if models is None else tuple(models)
+    if named is not None and not all(isinstance(name, str) for name in named):
+        raise UsageError(f"models is {list(named)!r}", "give a list of names, such as ['bundled:social']")
     if isinstance(suite, Suite):
         if suite.scorers:
             raise UsageError(

@@ -114,6 +114,8 @@ class Run:
             UsageError: a run has no such candidate, the two are the same, or two runs are not graded alike.
             StoreError: the store refuses.
         """
+        if base is not None and not isinstance(base, Run):
+            raise UsageError(f"base is {base!r}, which is no run", "give a Run, such as base=bakeoff.open_run(ID)")
         store = open_store(self.workspace)
         try:
             if base is None or base.id == self.id:
@@ -217,7 +219,7 @@ def _route(found: Mapping[str, Any]) -> Route:
     return Route.model_validate({name: value for name, value in found.items() if name in Route.model_fields})
 
 
-def _of_type(found: Mapping[str, Any], content_type: str) -> Any:
-    if content_type not in found:
+def _of_type(found: Mapping[str, Any], content_type: object) -> Any:
+    if not isinstance(content_type, str) or content_type not in found:
         raise UsageError(f"the run has no brief of type {content_type!r}", f"its types: {', '.join(found)}")
     return found[content_type]

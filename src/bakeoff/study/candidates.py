@@ -56,7 +56,7 @@ def make_candidates(
     if twice:
         raise UsageError(f"named twice: {', '.join(twice)}", "name each candidate once")
     if not candidates:
-        raise UsageError("no candidates", "name at least one model with --models")
+        raise UsageError("no candidates", "name at least one model")
     return tuple(candidates)
 
 

@@ -22,13 +22,15 @@ from bakeoff.study.scoring import Scored
 from bakeoff.study.suite import Brief
 
 
-def find_candidate(plan: Plan, name: str) -> str:
+def find_candidate(plan: Plan, name: object) -> str:
     """Return the id of the candidate that is called so, or whose id alone ends so.
 
     Raises:
-        UsageError: there is none, or several.
+        UsageError: there is none, or several, or it is no text.
     """
     names = [candidate.id for candidate in plan.candidates]
+    if not isinstance(name, str):
+        raise UsageError(f"{name!r} is no candidate's id", f"candidates: {', '.join(names)}")
     found = [known for known in names if known == name] or [known for known in names if known.endswith(name)]
     if len(found) != 1:
         what = "is not a candidate of this run" if not found else "is the end of several candidates' ids"
