@@ -271,58 +271,82 @@ def _percentiles(service: Service, rate_per_s: float, replicas: int, seed: int) 
     count = warm_up + ARRIVALS - WARM_UP
     arrivals = np.cumsum(rng.exponential(1.0 / rate_per_s, count))
     work = rng.choice(service.steady_s, count) * rng.choice(service.alone_over, count)
-    started, ended = _run(arrivals, work, replicas, service.slots, service.contention)
-    latency, wait = (ended - arrivals)[warm_up:], (started - arrivals)[warm_up:]
+    times = _run(arrivals, work, replicas, service.slots, service.contention)
+    latency, wait = (times.ended - arrivals)[warm_up:], (times.started - arrivals)[warm_up:]
     return float(np.percentile(latency, 50)), float(np.percentile(latency, 95)), float(np.percentile(wait, 95))
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    """When each request began to be worked on, and when it was done."""
+
+    started: NDArray[np.float64]
+    ended: NDArray[np.float64]
+
+
+class _Pool:
+    """The replicas, the queue before them, and heaps by which the next of them is found.
+
+    Entries of the heaps that are no longer true are dropped when they come up.
+    """
+
+    def __init__(self, work: NDArray[np.float64], replicas: int, slots: int, contention: float) -> None:
+        self.times = _Times(np.zeros(len(work)), np.zeros(len(work)))
+        self._work = work
+        self._slots = slots
+        self._contention = contention
+        self._replicas = [_Replica() for _ in range(replicas)]
+        self._waiting: deque[int] = deque()
+        self._next_end = [float("inf")] * replicas
+        self._soonest: list[tuple[float, int]] = []
+        self._least_busy = [(0, number) for number in range(replicas)]
+
+    def take(self, request: int, at_s: float) -> None:
+        """Give a request to the least busy replica, or let it wait where all are full."""
+        while self._least_busy[0][0] != len(self._replicas[self._least_busy[0][1]].ends):
+            heapq.heappop(self._least_busy)
+        in_flight, number = self._least_busy[0]
+        if in_flight < self._slots:
+            self._begin(request, number, at_s)
+        else:
+            self._waiting.append(request)
+
+    def end_until(self, at_s: float) -> None:
+        """End all that is done by then, and begin what waited for it."""
+        while self._soonest and self._soonest[0][0] <= at_s:
+            end_s, number = heapq.heappop(self._soonest)
+            if end_s == self._next_end[number] < float("inf"):
+                self._end(end_s, number)
+
+    def _begin(self, request: int, number: int, at_s: float) -> None:
+        replica = self._replicas[number]
+        replica.pass_to(at_s, self._contention)
+        heapq.heappush(replica.ends, (replica.done + float(self._work[request]), request))
+        self.times.started[request] = at_s
+        self._changed(number)
+
+    def _end(self, at_s: float, number: int) -> None:
+        replica = self._replicas[number]
+        replica.pass_to(at_s, self._contention)
+        _, request = heapq.heappop(replica.ends)
+        self.times.ended[request] = at_s
+        self._changed(number)
+        if self._waiting:
+            self._begin(self._waiting.popleft(), number, at_s)
+
+    def _changed(self, number: int) -> None:
+        replica = self._replicas[number]
+        self._next_end[number] = replica.next_end_s(self._contention)
+        heapq.heappush(self._soonest, (self._next_end[number], number))
+        heapq.heappush(self._least_busy, (len(replica.ends), number))
 
 
 def _run(
     arrivals: NDArray[np.float64], work: NDArray[np.float64], replicas: int, slots: int, contention: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return when each request began to be worked on, and when it was done."""
-    pool = [_Replica() for _ in range(replicas)]
-    started, ended = np.zeros(len(arrivals)), np.zeros(len(arrivals))
-    waiting: deque[int] = deque()
-    # Heaps by what each replica is to be chosen by; entries that are no longer true are dropped when they come up.
-    soonest: list[tuple[float, int]] = []
-    least_busy = [(0, number) for number in range(replicas)]
-    next_end = [float("inf")] * replicas
-
-    def changed(number: int) -> None:
-        next_end[number] = pool[number].next_end_s(contention)
-        heapq.heappush(soonest, (next_end[number], number))
-        heapq.heappush(least_busy, (len(pool[number].ends), number))
-
-    def begin(request: int, number: int, at_s: float) -> None:
-        replica = pool[number]
-        replica.pass_to(at_s, contention)
-        heapq.heappush(replica.ends, (replica.done + float(work[request]), request))
-        started[request] = at_s
-        changed(number)
-
-    def end_next(at_s: float, number: int) -> None:
-        replica = pool[number]
-        replica.pass_to(at_s, contention)
-        _, request = heapq.heappop(replica.ends)
-        ended[request] = at_s
-        changed(number)
-        if waiting:
-            begin(waiting.popleft(), number, at_s)
-
-    def end_until(at_s: float) -> None:
-        while soonest and soonest[0][0] <= at_s:
-            coming = heapq.heappop(soonest)
-            if coming[0] == next_end[coming[1]] < float("inf"):
-                end_next(*coming)
-
+) -> _Times:
+    pool = _Pool(work, replicas, slots, contention)
     for request, at_s in enumerate(arrivals):
-        end_until(float(at_s))
-        while least_busy[0][0] != len(pool[least_busy[0][1]].ends):
-            heapq.heappop(least_busy)
-        number = least_busy[0][1]
-        if len(pool[number].ends) < slots:
-            begin(request, number, float(at_s))
-        else:
-            waiting.append(request)
-    end_until(float("inf"))
-    return started, ended
+        pool.end_until(float(at_s))
+        pool.take(request, float(at_s))
+    pool.end_until(float("inf"))
+    return pool.times
