@@ -238,6 +238,8 @@ def test_a_plan_from_a_pilot_uses_the_upper_end_of_its_spread(space: InsideWorks
         (("--difference", "1"), "either by --sd or by --from"),
         (("--sd", "2", "--from", "x", "--difference", "1"), "either by --sd or by --from"),
         (("--sd", "2", "--difference", "0"), "difference must be positive"),
+        (("--sd", "2", "--difference", "inf"), "error: the difference must be a finite number: inf"),
+        (("--sd", "nan", "--difference", "1"), "error: the sd must be a finite number: nan"),
         (("--sd", "-1", "--difference", "1"), "must be finite and not negative"),
         (("--sd", "2", "--difference", "1", "--power", "2"), "power must be between"),
         (("--from", "nothing", "--difference", "1"), "there is no run 'nothing'"),

@@ -169,6 +169,8 @@ def test_texts_that_existed_have_no_cost_here(workspace: InsideWorkspace) -> Non
         ([*NUMBERS, "--watts", "-1"], "-1"),
         ([*NUMBERS, "--watts", "nan"], "nan"),
         ([*NUMBERS, "--years", "0"], "0"),
+        ([*NUMBERS, "--years", "3", "--attribution", "0.5"], "--years and --attribution would change nothing"),
+        ([*NUMBERS, "--rate", "1"], "--rate would change nothing without --country"),
         ([*NUMBERS, "--residual", "5"], "--residual is more than"),
         ([*NUMBERS, "--country", "xx"], "countries: "),
         ([*NUMBERS[:4], *NUMBERS[6:], "--country", "fr"], "--rate 1.1"),

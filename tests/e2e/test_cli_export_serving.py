@@ -178,6 +178,7 @@ def test_traffic_becomes_replicas(space: InsideWorkspace) -> None:
         (["latest", "--to", "kuberay"], "--image"),
         (["latest", "--to", "ray-serve", "--traffic", "1/s"], "--target-p95"),
         (["latest", "--to", "ray-serve", "--target-p95", "1"], "goes with --traffic"),
+        (["latest", "--to", "ray-serve", "--traffic", "1/s", "--target-p95", "nan"], "--target-p95 nan: not a time"),
         (["latest", "--to", "ray-serve", "--traffic", "1/s", "--weights", "own model=hf:o/x"], "no run measured"),
         (["latest", "--to", "ray-serve", "--traffic", "much", "--target-p95", "1"], "not a load"),
         (["latest", "--to", "ray-serve", "--traffic", "sonnet=1/s", "--target-p95", "9"], "no route for 'sonnet'"),

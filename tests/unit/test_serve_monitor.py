@@ -13,6 +13,7 @@ from rich.console import Console
 from bakeoff.cli.export import export
 from bakeoff.cli.top_view import render
 from bakeoff.core.clock import HandClock
+from bakeoff.core.errors import UsageError
 from bakeoff.cost.prices import CloudPrice
 from bakeoff.serve.busy import BusyTime
 from bakeoff.serve.cost_terms import CostTerms, Figure
@@ -117,6 +118,9 @@ def test_rules_and_dashboard_are_exported_without_a_run(tmp_path):
     again = CliRunner().invoke(export, ["--to", "grafana", "-o", str(file)])
     assert "is there already" in str(again.exception)
     assert CliRunner().invoke(export, ["--to", "grafana", "-o", str(file), "--replace"]).exit_code == 0
+    folder = CliRunner().invoke(export, ["--to", "grafana", "-o", str(tmp_path), "--replace"])
+    assert isinstance(folder.exception, UsageError)
+    assert "cannot be written" in folder.exception.message
 
 
 @WITHOUT_PROMTOOL

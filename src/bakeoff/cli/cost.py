@@ -77,6 +77,10 @@ def cost(run_id: str | None, *, as_json: bool, **options: Any) -> None:
         console.print(line)
 
 
+_GO_WITH = {"country": ("rate",), "hardware_price": ("years", "attribution")}
+"""Options that only say more about another one."""
+
+
 def _check(run_id: str | None, options: dict[str, Any]) -> None:
     """Refuse what does not go together.
 
@@ -94,6 +98,10 @@ def _check(run_id: str | None, options: dict[str, Any]) -> None:
         raise click.UsageError("the run knows how long its texts took: leave out --latency-ms")
     if (options["price_in"] is None) != (options["price_out"] is None):
         raise click.UsageError("give both --price-in and --price-out, or neither")
+    for about, others in _GO_WITH.items():
+        idle = [names[name] for name in others if options[name] is not None and options[about] is None]
+        if idle:
+            raise click.UsageError(f"{' and '.join(idle)} would change nothing without {names[about]}: give it too")
     ways = [name for name in ("against", "price_in", "cloud_per_request") if options[name] is not None]
     if len(ways) > 1:
         raise click.UsageError(f"{' and '.join(names[name] for name in ways)} are two prices: give one of them")

@@ -59,5 +59,8 @@ def _write(text: str, out: Path | None, *, replace: bool) -> None:
         return
     if out.exists() and not replace:
         raise UsageError(f"{out} is there already", "give --replace, or another name with -o")
-    out.write_text(text, encoding="utf-8")
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be written ({error.strerror})", "give another name with -o") from None
     click.echo(f"wrote {out}", err=True)

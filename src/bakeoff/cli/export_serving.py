@@ -279,7 +279,9 @@ def _copies(
             f"--traffic: how fast {replaced[0]} is with the weights of --weights, no run measured",
             "measure them and export that run; or leave --traffic out",
         )
-    if target_p95 is None or not 0 < target_p95 < float("inf"):
+    if target_p95 is not None and not 0 < target_p95 < float("inf"):
+        raise UsageError(f"--target-p95 {target_p95:g}: not a time", "write seconds, above 0")
+    if target_p95 is None:
         raise UsageError("--traffic needs a latency target", "say --target-p95 S: 95 % of the texts within S seconds")
     from bakeoff.cli.plan_traffic import read_measured, read_rate
 

@@ -84,7 +84,7 @@ def _watts(name: str, settings: CostSettings, told: Mapping[str, Mapping[str, An
 def _cloud(settings: CostSettings) -> CloudPrice | None:
     from datetime import UTC, datetime
 
-    from bakeoff.cost.prices import CloudPrice, find_price
+    from bakeoff.cost.prices import CloudPrice, UnknownPrice, find_price
 
     if (settings.price_in is None) != (settings.price_out is None):
         raise UsageError("cost.price_in and cost.price_out belong together", "give both, or neither")
@@ -97,7 +97,13 @@ def _cloud(settings: CostSettings) -> CloudPrice | None:
             catalogue="stated",
             date=datetime.now(UTC).date().isoformat(),
         )
-    return None if settings.against is None else find_price(settings.against)
+    if settings.against is None:
+        return None
+    try:
+        return find_price(settings.against)
+    except UnknownPrice as error:
+        instead = "or give its price in a file for --config, under [cost]: price_in = 0.15, price_out = 0.60"
+        raise UnknownPrice(error.message, error.meant, f"{instead} (dollars per million tokens)") from None
 
 
 def references_document(run_id: str) -> dict[str, Any]:

@@ -20,8 +20,16 @@ _PROBE_TOKENS = 1000
 _PER_MILLION = 1_000_000 // _PROBE_TOKENS
 
 
+_BY_OPTIONS = "or give its price:  --price-in 0.15 --price-out 0.60 (dollars per million tokens)"
+
+
 class UnknownPrice(UsageError):
-    """A model that the catalogue does not have."""
+    """A model that the catalogue does not have. `meant` has names like it, "" where there are none."""
+
+    def __init__(self, message: str, meant: str, instead: str) -> None:
+        """Keep the names apart from how else a price is given: that differs from command to command."""
+        super().__init__(message, f"{meant}{instead}")
+        self.meant = meant
 
 
 class CloudPrice(Record):
@@ -58,8 +66,7 @@ def find_price(model: str, own: dict[str, CloudPrice] | None = None) -> CloudPri
     except LookupError:
         near = difflib.get_close_matches(name, _names(own), n=3, cutoff=0.5)
         meant = f"did you mean {' or '.join(near)}? " if near else ""
-        hint = f"{meant}or give its price:  --price-in 0.15 --price-out 0.60 (dollars per million tokens)"
-        raise UnknownPrice(f"no price is known for {model!r} ({catalogue_name()})", hint) from None
+        raise UnknownPrice(f"no price is known for {model!r} ({catalogue_name()})", meant, _BY_OPTIONS) from None
     return CloudPrice(
         model=into.model.id,
         provider=into.provider.id,

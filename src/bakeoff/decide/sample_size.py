@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
+from math import ceil, isfinite
 
 from bakeoff.core.spec import Record
 from bakeoff.stats.power import minimum_detectable_difference, required_prompts
@@ -51,6 +51,9 @@ def plan_sample(
     """
     if models < 2:
         raise ValueError(f"at least two models are compared: {models}")
+    for name, value in (("difference", difference), ("sd", sd)):
+        if not isfinite(value):
+            raise ValueError(f"the {name} must be a finite number: {value:g}")
     each = 1.0 - (1.0 - level) / (models - 1)
     needed = required_prompts(sd, difference, power, each)
     briefs = None if needed == float("inf") else ceil(needed - 1e-9)
