@@ -284,6 +284,9 @@ def test_the_gate_of_a_pull_request(space: InsideWorkspace) -> None:
     worse = gate(space, *suites, "--model", "recorded:empty.jsonl", "--base-model", "recorded:full.jsonl")
     assert worse.returncode == 2  # no such files: nothing is claimed
     assert "Traceback" not in worse.stderr
+    away = gate(space, *suites, "--model", "openai:m@http://127.0.0.1:9/v1")
+    assert away.returncode == 4  # the job is right, and nobody answers
+    assert "does not answer" in away.stderr
     kinds = {brief.id: brief.content_type for brief in bakeoff.load_suite("s.yaml").briefs}
     (space.folder / "full.jsonl").write_text(
         "".join(

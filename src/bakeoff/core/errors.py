@@ -7,6 +7,7 @@ BakeoffError                      exit 1  the work failed
 │   ├── UnsupportedModel          exit 2  a model that exists, and that this engine cannot run
 │   ├── MissingDependency         exit 2  an engine or feature whose package is not installed
 │   ├── DoesNotFit                exit 2  a model larger than the memory budget
+│   ├── EndpointAway             exit 2  an endpoint that is named, and that nobody answers at before the first text
 │   ├── RunHeld                   exit 2  another process is working on that run
 │   ├── PluginUnknown             exit 2  a plug-in that no installed package offers (`core.plugins`)
 │   ├── PluginFailed              exit 2  a plug-in that is installed and cannot be imported (`core.plugins`)
@@ -90,6 +91,10 @@ class UnsupportedModel(UsageError):
 
 class MissingDependency(UsageError):
     """A feature whose package is not installed; the hint is the command that adds it."""
+
+
+class EndpointAway(UsageError):
+    """A model that is named rightly, as far as can be told, and whose endpoint nobody answers at: nothing was generated."""
 
 
 class RunHeld(UsageError):
