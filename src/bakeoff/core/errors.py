@@ -40,7 +40,10 @@ from typing import ClassVar
 
 
 class BakeoffError(Exception):
-    """What went wrong (`message`) and what to do about it (`hint`, may be empty)."""
+    """What went wrong (`message`) and what to do about it (`hint`, may be empty).
+
+    `str()` is the message alone, as it is stored and logged; a traceback shows the hint below it.
+    """
 
     exit_code: ClassVar[int] = 1
 
@@ -48,6 +51,17 @@ class BakeoffError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    @property
+    def hint(self) -> str:
+        """What to do about it, "" where nobody knows; also the exception's note, so that tracebacks show it."""
+        return self._hint
+
+    @hint.setter
+    def hint(self, hint: str) -> None:
+        others = [note for note in getattr(self, "__notes__", ()) if note != f"hint: {getattr(self, '_hint', '')}"]
+        self.__notes__ = [*others, f"hint: {hint}"] if hint else others
+        self._hint = hint
 
 
 class UsageError(BakeoffError):
