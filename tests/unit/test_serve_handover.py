@@ -146,6 +146,7 @@ def test_where_a_model_answers_is_not_invented() -> None:
     assert "os.environ/BAKEOFF_URL_A_B" in litellm_config(hand(model("a:b")))
     with pytest.raises(UsageError, match="a:b will answer is not known") as refused:
         semantic_router_config(hand(model("a:b")))
+    assert "every model needs its --endpoint" in refused.value.message
     assert "--endpoint a:b=http://HOST:PORT/v1" in refused.value.hint
 
 

@@ -36,8 +36,9 @@ def semantic_router_config(hand: Handover) -> str:
     if unknown:
         options = " ".join(f"--endpoint {name}=http://HOST:PORT/v1" for name in unknown)
         raise UsageError(
-            f"where {', '.join(unknown)} will answer is not known, and the router's file takes no environment variable for it",
-            f"say it: {options}; or leave models out with --models",
+            f"where {', '.join(unknown)} will answer is not known, and the router's file takes no environment variable for it:"
+            " every model needs its --endpoint",
+            f"add:  {options}    or take fewer models:  --models A,B",
         )
     types: dict[str, str] = {}
     for name in plan.routes:
