@@ -197,7 +197,10 @@ def test_references_that_name_nothing(reference: str, meant: str) -> None:
 
 def test_a_gguf_file_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
     asked = str(tmp_path / "smal.gguf")
-    assert refused(asked).hint == f"it was looked for in {tmp_path}, and there is none in that folder: name the file by its path"
+    assert (
+        refused(asked).hint
+        == f"it was looked for in {tmp_path}, and there is none in that folder: name the file by its path"
+    )
     for name in ("small.gguf", "other.GGUF", "notes.txt"):
         (tmp_path / name).touch()
     assert refused(asked).hint == f"did you mean small.gguf? GGUF files in {tmp_path}: other.GGUF, small.gguf"

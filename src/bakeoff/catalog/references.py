@@ -83,7 +83,9 @@ def _files_beside(reference: str) -> str:
         found = sorted(file.name for file in folder.iterdir() if file.suffix.lower() == SUFFIX)
     if not found:
         there = "there is no such folder" if found is None else "there is none in that folder"
-        return f"it was looked for in {where}, and {there}: name the file by its path" if where else "name it by its path"
+        return (
+            f"it was looked for in {where}, and {there}: name the file by its path" if where else "name it by its path"
+        )
     near = difflib.get_close_matches(Path(reference).name, found, n=1)
     meant = f"did you mean {near[0]}? " if near else ""
     more = f" and {len(found) - _MOST_LISTED} more" if len(found) > _MOST_LISTED else ""

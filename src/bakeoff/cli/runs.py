@@ -79,9 +79,9 @@ def show(run_id: str, *, as_json: bool, texts: str | None) -> None:
     from rich.console import Console
 
     from bakeoff.cli.workspace import open_store
-    from bakeoff.core.errors import UsageError
     from bakeoff.library.labelled import labelled
     from bakeoff.report.text import print_document
+    from bakeoff.store.named import without_result
     from bakeoff.study.stored_plan import load_plan
 
     store = open_store()
@@ -92,7 +92,7 @@ def show(run_id: str, *, as_json: bool, texts: str | None) -> None:
             return
         row = store.run(plan.run_id)
         if row is None or row.result is None:
-            raise UsageError(f"run {plan.run_id} has no result yet", f"go on with: bakeoff run --resume {plan.run_id}")
+            raise without_result(store, plan.run_id)
         document = row.result | labelled(plan, store, row.result)
         if as_json:
             click.echo(json.dumps(document, ensure_ascii=False))
