@@ -183,7 +183,9 @@ def _handover(
         left = [model.id for model in plan.models if model.id not in kept]
         plan = narrow(plan, kept)
         if left:
-            click.echo(f"left out, since they lead no route: {', '.join(left)} (--models names who is in)", err=True)
+            click.echo(
+                f"left out, since they serve no route first: {', '.join(left)} (--models names who is in)", err=True
+            )
     replaced = {name: _located(value, names=names) for name, value in _pairs("--weights", weights, plan).items()}
     return Handover(
         plan=plan,

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bakeoff.cli.serving_words import NAMED_FIRST, SET, how_sure
 from bakeoff.core.errors import BakeoffError, UsageError
 from bakeoff.core.records import Estimate, Outcome
 from bakeoff.core.spec import Candidate, Sampling
@@ -129,7 +130,7 @@ def _earned(
         )
     names = [model.id for model in models]
     general = _general(document, told, names)
-    made = {name: _route(name, found, told, names, general) for name, found in document["routes"].items()}
+    made = {name: _route(name, found, document, told, names, general) for name, found in document["routes"].items()}
     served = ServingPlan(run_id=row.run_id, suite=row.suite, models=models, routes=_kept(made), general=general)
     return served, told
 
@@ -154,7 +155,9 @@ def plan_of_models(
         for candidate, need in usable
     )
     names = [model.id for model in models]
-    general = ServedRoute(candidate=names[0], fallbacks=tuple(names[1:]), reasons=("it was named first",))
+    general = ServedRoute(
+        candidate=names[0], fallbacks=tuple(names[1:]), sure=NAMED_FIRST, reasons=("it was named first",)
+    )
     served = ServingPlan(run_id=None, models=models, general=general)
     return Served(_overridden(served, routes, {}), _shared(budgets, candidates), ())
 
@@ -255,6 +258,7 @@ def _general(document: Mapping[str, Any], told: Mapping[str, Any], names: Sequen
         fallbacks=tuple(order[1:]),
         outcome=decision["outcome"],
         evidence=_estimate(told[order[0]]["quality"]),
+        sure=how_sure(order[0], decision, document),
         reasons=(*missing, *decision["reasons"]),
     )
 
@@ -266,6 +270,7 @@ def _mean(quality: Mapping[str, Any]) -> float:
 def _route(
     content_type: str,
     found: Mapping[str, Any],
+    document: Mapping[str, Any],
     told: Mapping[str, Any],
     names: Sequence[str],
     general: ServedRoute,
@@ -285,6 +290,7 @@ def _route(
         evidence=_estimate(
             found["evidence"] if order[0] == found["candidate"] else _of_type(told, order[0], content_type)
         ),
+        sure=how_sure(order[0], found, document),
         reasons=tuple(reasons),
     )
 
@@ -324,6 +330,7 @@ def _own(name: str, order: Sequence[str], told: Mapping[str, Any]) -> ServedRout
         fallbacks=tuple(rest),
         outcome=outcome,
         evidence=_estimate(known),
+        sure=SET,
         reasons=("set in the settings, whatever a run says",),
     )
 
