@@ -1,6 +1,7 @@
 """What a stored run is served as: the decision's own words, also where nobody won, and who steps in for who cannot be served."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -271,13 +272,19 @@ def test_models_without_a_run():
         plan_of_models([other("old", "recorded")], WIDE, (), {})
 
 
+OUTCOMES = {"done": "winner", "undecided": "no_clear_winner", "few": "insufficient_data"}
+
+
 class Runs:
+    """Runs by name, the newest first: their state, or the outcome of one that is done."""
+
     def __init__(self, **states):
-        self._states = states
+        self._outcomes = {name: OUTCOMES.get(state) for name, state in states.items()}
+        self._states = {name: "done" if state in OUTCOMES else state for name, state in states.items()}
 
     def runs(self):
         return [
-            SimpleNamespace(run_id=name, state=state, outcome="winner" if state == "done" else None)
+            SimpleNamespace(run_id=name, state=state, outcome=self._outcomes[name])
             for name, state in self._states.items()
         ]
 
@@ -290,10 +297,35 @@ class Runs:
         return None if state is None else SimpleNamespace(run_id=name, result=result)
 
 
-def test_the_newest_finished_run_is_the_latest_one():
-    assert find_run(Runs(new="interrupted", middle="done", old="done"), None).run_id == "middle"
-    assert find_run(Runs(new="interrupted", middle="done", old="done"), "latest").run_id == "middle"
-    assert find_run(Runs(new="interrupted", old="done"), "old").run_id == "old"
+@pytest.mark.parametrize(
+    ("wanted", "runs", "taken", "said"),
+    [
+        (None, Runs(new="done", old="done"), "new", None),
+        (None, Runs(new="undecided", old="done"), "new", None),
+        (None, Runs(new="few", old="done"), "old", "run new is newer, but has too few briefs.*--run new serves it"),
+        (None, Runs(new="few", old="few"), "new", None),
+        (
+            None,
+            Runs(new="interrupted", old="few"),
+            "old",
+            r"run new .* no result \(interrupted\).* the newest that has one",
+        ),
+        (None, Runs(new="interrupted", middle="few", old="done"), "old", "Taken is run old, the newest that decided"),
+        ("latest", Runs(new="few", old="done"), "new", None),
+        (
+            "latest",
+            Runs(new="running", few="few", old="done"),
+            "few",
+            r"run new .* no result \(running\).*Taken is run few",
+        ),
+        ("old", Runs(new="interrupted", old="done"), "old", None),
+    ],
+)
+def test_the_newest_run_is_taken_and_a_newer_one_that_is_not_is_named(wanted, runs, taken, said):
+    found = find_run(runs, wanted)
+    assert found.row.run_id == taken
+    assert len(found.notes) == (0 if said is None else 1)
+    assert said is None or re.search(said, found.notes[0])
 
 
 @pytest.mark.parametrize(

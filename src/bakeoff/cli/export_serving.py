@@ -204,11 +204,11 @@ def _plan(run_id: str) -> ServingPlan:
 
     store = open_store()
     try:
-        row = find_run(store, run_id)
+        row, passed_over = find_run(store, run_id)
         plan, notes = plan_elsewhere(row, load_plan(store, row.run_id))
     finally:
         store.close()
-    for note in notes:
+    for note in (*passed_over, *notes):
         click.echo(note, err=True)
     return plan
 

@@ -37,7 +37,10 @@ PLAN_SCHEMA = "bakeoff.serving_plan/1"
 
 @click.group(invoke_without_command=True)
 @click.option(
-    "--run", "run_id", metavar="RUN", help="The run whose routes are served (default: the newest with a decision)."
+    "--run",
+    "run_id",
+    metavar="RUN",
+    help="The run whose routes are served (default: the newest that decided something).",
 )
 @click.option(
     "--models", metavar="A,B", help="Serve these models, without a run: the first serves, the others stand in."
@@ -173,10 +176,11 @@ def _make_plan(
         return served, cost_terms(served.plan, cost, {}, budgets)
     store = open_store()
     try:
-        row = find_run(store, wanted.run_id)
+        row, notes = find_run(store, wanted.run_id)
         served = plan_of_run(row, _read_plan(store, row), budgets, seen, routes)
     finally:
         store.close()
+    served = served._replace(notes=(*notes, *served.notes))
     told = {found["id"]: found for found in row.result["candidates"]}
     return served, cost_terms(served.plan, cost, told, budgets)
 
