@@ -228,7 +228,7 @@ async def _serve(
     try:
         # Imported while the plan is made.
         from bakeoff.cli.planned import Planned
-        from bakeoff.cli.serving_keys import read_keys, refuse_strangers
+        from bakeoff.cli.serving_keys import nobody_comes_in, read_keys, refuse_strangers
         from bakeoff.cli.serving_reload import Asked, signature
         from bakeoff.serve.server import listen
 
@@ -241,7 +241,10 @@ async def _serve(
             said, _ = await planning.communicate()
             if planning.returncode != 0:
                 return planning.returncode or 1  # it has said why, on the same stderr
-            return await _run(Planned.read(said), settings, secrets, listener, (asked, seen), as_json=as_json)
+            document = Planned.read(said)
+            closed = nobody_comes_in(settings, wanted.config, secrets.clients)
+            document = document._replace(notes=(*document.notes, *closed))
+            return await _run(document, settings, secrets, listener, (asked, seen), as_json=as_json)
     finally:
         if planning.returncode is None:
             planning.kill()
