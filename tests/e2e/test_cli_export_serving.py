@@ -231,3 +231,15 @@ def test_a_newer_run_without_a_result_is_named_and_the_one_before_it_is_handed_o
     assert f"Taken is run {finished}" in done.stderr
     served = space.call("serve", "--print-plan", "--run", "latest")
     assert "run 29990101-000000-aaaa is newer" in json.loads(served.stdout)["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("more", "source"), [((), "set by keeping.budget_bytes of the settings"), (("--budget", "2GB"), "set by --budget")]
+)
+def test_a_budget_is_said_to_come_from_where_it_was_written(
+    space: InsideWorkspace, more: tuple[str, ...], source: str
+) -> None:
+    (space.folder / "serve.toml").write_text("[keeping]\nbudget_bytes = 2_000_000_000\n")
+    done = space.call("serve", "--print-plan", "--config", "serve.toml", *more)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["budget"] == {"value": 2_000_000_000, "source": source}

@@ -168,8 +168,11 @@ def _make_plan(
 
     if wanted.against is not None:
         cost = cost.model_copy(update={"against": wanted.against})
-    budget = str(budget_bytes) if wanted.budget is None and budget_bytes is not None else wanted.budget
-    budgets, seen = machine_budgets(budget), past_loads()
+    if wanted.budget is None and budget_bytes is not None:
+        budgets = machine_budgets(str(budget_bytes), "keeping.budget_bytes of the settings")
+    else:
+        budgets = machine_budgets(wanted.budget)
+    seen = past_loads()
     if wanted.models is not None:
         named = [part.strip() for part in wanted.models.split(",") if part.strip()]
         served = plan_of_models(make_served_candidates(_known(named)), budgets, seen, routes)
