@@ -209,3 +209,15 @@ def test_the_first_look_has_no_rates():
     text = shown(status())
     assert "- requests/s" in text
     assert "0.0 requests/s" not in text
+
+
+def test_money_is_written_as_people_write_it():
+    cost = {
+        "electricity": 2.563e-07,
+        "provenance": "assumed",
+        "cloud": 12.5,
+        "against": "big",
+        "answers_without_tokens": 0,
+    }
+    text = shown(status(cost=cost))
+    assert "cost so far: $0.000000256 of electricity here (assumed); $12.50 at big" in text

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bakeoff.core.plain import printable
-from bakeoff.core.units import bytes_text, seconds_text
+from bakeoff.core.units import bytes_text, money, seconds_text
 
 _STYLES = {"ready": "green", "failed": "bold red", "open": "bold red", "half_open": "yellow", "loading": "yellow"}
 Status = Mapping[str, Any]
@@ -117,12 +117,12 @@ def _quality(quality: Status) -> RenderableType:
 def _cost(cost: Status) -> Text:
     if cost["electricity"] is None:
         return _text("cost so far: not known (no model runs here)", "dim")
-    here = f"cost so far: {cost['electricity']:.4g} USD of electricity here ({cost['provenance']})"
+    here = f"cost so far: {money(cost['electricity'])} of electricity here ({cost['provenance']})"
     if cost["cloud"] is None:
         return _text(f"{here}; no cloud is named (serve --against MODEL)", "dim")
     untold = cost["answers_without_tokens"]
     without = f", but for {untold} answers without token counts" if untold else ""
-    return _text(f"{here}; {cost['cloud']:.4g} USD at {cost['against']}{without}", "dim")
+    return _text(f"{here}; {money(cost['cloud'])} at {cost['against']}{without}", "dim")
 
 
 def _rate(now: float, before: float | None, passed_s: float) -> str:

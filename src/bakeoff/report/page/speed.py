@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from bakeoff.core.outlines import GenerationOutline
-from bakeoff.core.units import seconds_text
+from bakeoff.core.units import money, seconds_text
 from bakeoff.measure.timing import time_per_output_token_s
-from bakeoff.report.cost import money
 from bakeoff.report.page.distributions import Strip, distributions
 from bakeoff.report.page.facts import PageFacts
 from bakeoff.report.page.forest import Tone
