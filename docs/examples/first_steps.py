@@ -8,7 +8,8 @@ import os
 
 import bakeoff
 
-# Few briefs, so that this is quick: enough to see everything, too few to claim anything. Take 40 and more for your own question.
+# Few briefs, so that this is quick. They show a large difference, such as the one between these two, and call it approximate; of
+# models that are closer they decide nothing. Under 15 families of briefs nothing is claimed. Take 40 and more for your own question.
 BRIEFS = int(os.environ.get("BRIEFS", "20"))
 
 # %% [markdown]

@@ -21,7 +21,7 @@ from pathlib import Path
 import bakeoff
 
 EXITS = {"not_worse": 0, "worse": 1, "undecided": 3}
-FAILED = 4
+WRONG, FAILED = 2, 4
 WORDS = {"not_worse": "notice", "worse": "error", "undecided": "warning"}
 
 
@@ -30,12 +30,11 @@ def main() -> int:
     options = read_options()
     try:
         verdict = measure(options)
-    except bakeoff.UsageError as error:
-        print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
-        return 2
     except bakeoff.BakeoffError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
-        return FAILED
+        # Whose server is down is named rightly: there is nothing to correct in the job.
+        wrong = isinstance(error, bakeoff.UsageError) and not isinstance(error, bakeoff.EndpointAway)
+        return WRONG if wrong else FAILED
     # One line that GitHub shows beside the change, and the same on the job's page.
     print(f"::{WORDS[verdict.verdict]}::{str(verdict).replace(chr(10), ' ')}")
     summary = os.environ.get("GITHUB_STEP_SUMMARY")

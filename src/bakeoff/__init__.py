@@ -2,7 +2,7 @@
 
     import bakeoff
 
-    suite = bakeoff.load_suite("mine.yaml")
+    suite = bakeoff.load_suite("business")  # or a file of your own: "mine.yaml"
     run = bakeoff.run(suite, ["bundled:social", "bundled:generalist"], fixed_n=40)
     print(run.decision.outcome, run.decision.choice, run.routes)
     assert run.compare("generalist", "social").not_worse_by(0.3)
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bakeoff.core.errors import (
         BakeoffError,
         DoesNotFit,
+        EndpointAway,
         EndpointError,
         InvalidFile,
         MissingDependency,
@@ -47,6 +48,7 @@ __all__ = [
     "Comparison",
     "Decision",
     "DoesNotFit",
+    "EndpointAway",
     "EndpointError",
     "Estimate",
     "Generation",
@@ -80,6 +82,7 @@ _PLACES = {
     "bakeoff.core.errors": (
         "BakeoffError",
         "DoesNotFit",
+        "EndpointAway",
         "EndpointError",
         "InvalidFile",
         "MissingDependency",

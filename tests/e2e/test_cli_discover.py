@@ -421,3 +421,18 @@ def test_a_table_for_people(workspace: InsideWorkspace, hub: HubStub) -> None:
     assert "Rejected" in shown
     assert max(len(line) for line in shown.splitlines()) <= 80
     del hub
+
+
+def test_a_search_that_finds_nothing_says_what_to_do_next(workspace: InsideWorkspace, hub: HubStub) -> None:
+    here = workspace.call("discover", "--offline").stdout
+    assert here.startswith("No candidate.")
+    assert "leave out --offline" in here
+    assert "--folder path/to/models" in here
+    asked = ("discover", "--source", "hub", "--min-downloads", "900M")
+    there = workspace.call(*asked).stdout
+    assert "No candidate." in there
+    assert "leave out --offline" not in there
+    wider = " ".join(there.split()).partition("other sizes: bakeoff ")[2].partition(" - ")[0].split()[:7]
+    assert wider == ["discover", "--min-params", "100M", "--max-params", "30B", "--min-downloads", "90M"]
+    assert "No candidate." in workspace.call(*wider, "--source", "hub").stdout  # it is taken as printed
+    del hub

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 
+from bakeoff.catalog.references import bundled_folder
 from contracts import check_fit_document, one_document
 from inside import InsideWorkspace
 
@@ -167,3 +170,19 @@ def test_what_is_not_told_stays_unknown(workspace: InsideWorkspace) -> None:
     assert (first["need_bytes"]["estimate"], first["verdict"]) == (None, "unknown")
     assert (second["verdict"], second["max_context"]) == ("unknown", None)
     assert "'new' is not known here" in second["notes"][0]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_long_path_is_broken_at_its_signs(workspace: InsideWorkspace, width: int) -> None:
+    folder = workspace.folder / "a-shelf" / "of_models" / "for-every-kind-of-text"
+    shutil.copytree(bundled_folder() / "baseline", folder / "a-small-one.of-two")
+    workspace.environment["COLUMNS"] = str(width)
+    shown = workspace.call("fit", str(folder / "a-small-one.of-two")).stdout
+    table, below = shown.split("\n\n")[:2]
+    assert max(len(line) for line in shown.splitlines()) <= width
+    for text in (table, below):
+        pieces = [line.split("  ")[0].strip() for line in text.splitlines()]
+        joined = "".join(pieces)
+        assert "/a-shelf/of_models/for-every-kind-of-text/a-small-one.of-two" in joined
+        words = re.split("[^a-z]+", "of_models/for-every-kind-of-text/a-small-one.of-two")
+        assert set(words) <= set(re.split("[^a-z]+", " ".join(pieces)))  # none is in two pieces

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bakeoff.store.db import Store
 from bakeoff.study.suite import parse_suite
 from inside import InsideWorkspace
 from recorded_texts import write_texts
@@ -77,3 +78,22 @@ def test_what_cannot_be_is_told(space: InsideWorkspace, arguments: tuple[str, ..
     assert refused.returncode == 2
     assert said in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [("methods", "latest"), ("export", "latest", "--to", "mlflow"), ("cost", "latest"), ("show", "latest")]
+)
+def test_a_run_that_was_interrupted_names_the_newest_with_a_result(
+    space: InsideWorkspace, command: tuple[str, ...]
+) -> None:
+    assert space.call(*RUN).returncode == 0
+    decided = space.run_id()
+    store = Store(f"sqlite:///{space.home / 'bakeoff.db'}")
+    store.add_run(
+        "20991231-000000-aaaa", "mine", "2099-12-31", store.run(decided).plan | {"run_id": "20991231-000000-aaaa"}
+    )
+    store.close()
+    done = space.call(*command)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "run 20991231-000000-aaaa has no result yet" in done.stderr
+    assert f"or name {decided}, the newest run that has one" in done.stderr

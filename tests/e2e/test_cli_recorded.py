@@ -334,6 +334,14 @@ def test_scorers_by_other_packages_count_where_a_suite_weighs_them(
     assert len(workspace.rows("select run_id from runs")) == 1
 
 
+def test_going_on_with_a_finished_run_says_that_nothing_was_left_to_do(workspace: InsideWorkspace) -> None:
+    first = workspace.call("run", "suite.yaml", "--models", "recorded:good.jsonl", "--json")
+    again = workspace.call("run", "--resume", "latest", "--json")
+    assert (again.returncode, again.stdout) == (0, first.stdout)
+    assert f"Run {workspace.run_id()} is finished: nothing was left to do." in again.stderr
+    assert "nothing was left to do" not in first.stderr
+
+
 def test_a_plan_by_another_version_is_refused_in_one_line(workspace: InsideWorkspace) -> None:
     import sqlite3
 

@@ -133,7 +133,7 @@ def test_errors_are_typed_and_say_what_the_commands_say(space: InsideWorkspace) 
             call()
         told = f"{error.value.message} {error.value.hint}"
         assert said in told
-        assert "--" not in told
+        assert "--models" not in told
         assert error.value.exit_code == 2
     assert bakeoff.list_runs() == ()  # nothing of that was stored
     run = bakeoff.run("suite.yaml", ["recorded:good.jsonl"])
@@ -299,6 +299,9 @@ def test_the_gate_of_a_pull_request(space: InsideWorkspace) -> None:
     worse = gate(space, *suites, "--model", "recorded:empty.jsonl", "--base-model", "recorded:full.jsonl")
     assert worse.returncode == 2  # no such files: nothing is claimed
     assert "Traceback" not in worse.stderr
+    away = gate(space, *suites, "--model", "openai:m@http://127.0.0.1:9/v1")
+    assert away.returncode == 4  # the job is right, and nobody answers
+    assert "does not answer" in away.stderr
     kinds = {brief.id: brief.content_type for brief in bakeoff.load_suite("s.yaml").briefs}
     (space.folder / "full.jsonl").write_text(
         "".join(

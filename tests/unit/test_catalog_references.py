@@ -195,6 +195,22 @@ def test_references_that_name_nothing(reference: str, meant: str) -> None:
     assert "recorded:FILE.jsonl" in hint
 
 
+def test_a_gguf_file_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
+    asked = str(tmp_path / "smal.gguf")
+    assert (
+        refused(asked).hint
+        == f"it was looked for in {tmp_path}, and there is none in that folder: name the file by its path"
+    )
+    for name in ("small.gguf", "other.GGUF", "notes.txt"):
+        (tmp_path / name).touch()
+    assert refused(asked).hint == f"did you mean small.gguf? GGUF files in {tmp_path}: other.GGUF, small.gguf"
+    for number in range(20):
+        (tmp_path / f"x{number:02}.gguf").touch()
+    assert refused(asked).hint.endswith("x05.gguf and 14 more")
+    assert "there is no such folder" in refused(str(tmp_path / "none" / "a.gguf")).hint
+    assert refused("~nosuchuser/a.gguf").hint == "name it by its path"
+
+
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
     """A hub cache as huggingface_hub leaves it: links to blobs, and the commit that a branch stood at."""

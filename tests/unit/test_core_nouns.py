@@ -6,6 +6,7 @@ import doctest
 import importlib
 import math
 import re
+import traceback
 from datetime import UTC, datetime
 
 import pytest
@@ -129,3 +130,18 @@ def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
     }
     assert set(_drawn()) == defined
     assert len(_drawn()) == len(defined)
+
+
+def test_a_traceback_shows_the_hint_and_the_text_of_an_error_does_not() -> None:
+    error = BakeoffError("it broke", "mend it")
+    assert str(error) == "it broke"
+    assert "it broke\nhint: mend it\n" in "".join(traceback.format_exception(error))
+    error.add_note("seen at noon")
+    error.hint = "mend it, or buy another"
+    shown = "".join(traceback.format_exception(error))
+    assert shown.count("hint:") == 1
+    assert "hint: mend it, or buy another\n" in shown
+    assert "seen at noon" in shown
+    error.hint = ""
+    assert "hint" not in "".join(traceback.format_exception(error))
+    assert "hint" not in "".join(traceback.format_exception(BakeoffError("it broke")))

@@ -36,3 +36,21 @@ def test_exit_codes_on_the_page_are_those_of_the_command():
     page = (DOCS / "guides/python.md").read_text()
     for verdict, code in EXITS.items():
         assert re.search(rf"^\| `{verdict}` \|.*\| {code} \|$", page, re.MULTILINE)
+
+
+def test_the_first_example_can_be_run_as_it_stands():
+    """Its suite has as many briefs as it asks for, and the content type that it asks about."""
+    (example, *_) = re.findall(r"```python\n(.*?)```", (DOCS / "guides/python.md").read_text(), re.DOTALL)
+    suite = bakeoff.load_suite(re.search(r'load_suite\("(.+?)"\)', example)[1])
+    assert int(re.search(r"fixed_n=(\d+)", example)[1]) <= len(suite.briefs)
+    assert re.search(r'route\("(.+?)"\)', example)[1] in suite.used_content_types()
+
+
+def test_the_tutorial_names_the_fewest_families_that_the_decisions_ask_for():
+    from bakeoff.decide.analysis import PILOT_UNDER
+    from bakeoff.decide.decision import FEWEST_CLUSTERS
+    from bakeoff.stats.race import FEWEST_FOR_OUTCOME
+
+    assert FEWEST_CLUSTERS == FEWEST_FOR_OUTCOME
+    page = " ".join((DOCS / "tutorial.md").read_text().split())
+    assert f"Under {FEWEST_CLUSTERS} families nothing is said at all; under {PILOT_UNDER} a race" in page

@@ -59,8 +59,24 @@ def test_a_run_is_found_by_the_beginning_of_its_id(store: Store) -> None:
         with pytest.raises(UsageError, match="there is no run") as none:
             find_run(store, wrong)
         assert ids[4] in none.value.hint
-    with pytest.raises(UsageError, match="has no result yet"):
+        assert "more" not in none.value.hint
+    with pytest.raises(UsageError, match="has no result yet") as unfinished:
         find_finished(store, "20260202")
+    assert unfinished.value.hint == f"go on with:  bakeoff run --resume {ids[2]}"
+
+
+def test_what_else_could_be_named_is_told(store: Store) -> None:
+    ids = [f"2026010{number}-000000-aaaa" for number in range(1, 8)]
+    for name in ids:
+        store.add_run(name, "s", f"{name[:4]}-01-{name[6:8]}", {})
+    with pytest.raises(UsageError, match="there is no run") as none:
+        find_run(store, "2027")
+    assert none.value.hint == f"runs: {', '.join(reversed(ids[2:]))} and 2 more (all of them:  bakeoff runs)"
+    for name in ids[:3]:
+        store.set_state(name, "done", result={"decision": {"outcome": "winner", "choice": "a"}})
+    with pytest.raises(UsageError, match=f"run {ids[-1]} has no result yet") as unfinished:
+        find_finished(store, "latest")
+    assert unfinished.value.hint.endswith(f"    or name {ids[2]}, the newest run that has one")
 
 
 def test_a_trial_is_stored_once(store: Store) -> None:

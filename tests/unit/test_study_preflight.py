@@ -28,6 +28,16 @@ def test_every_candidate_that_cannot_run_is_told() -> None:
     assert len(lines) == 4
 
 
+def test_every_hint_says_whose_it_is() -> None:
+    hint = refused("bundled:nobody", TINY, "a.jsonl", "openai:m@http://me:secret@host/v1").hint.split("\n      ")
+    assert [line.split(": ")[0] for line in hint] == ["bundled:nobody", "a.jsonl", "openai:m@http://***@host/v1"]
+    assert "generalist" in hint[0]
+    assert "did you mean recorded:a.jsonl?" in hint[1]
+    both = refused("no/where", "no/such").hint
+    assert both.startswith("no/where, no/such: write one of:")
+    assert refused("no/where").hint.startswith("write one of:")
+
+
 def test_a_candidate_is_named_once_and_at_least_one() -> None:
     assert "named twice" in refused(TINY, TINY).message
     assert "no candidates" in refused().message

@@ -28,6 +28,7 @@ FORMS = (
     "bundled:NAME, hf:ORG/NAME, path/to/folder, path/to/file.gguf, ollama:NAME, openai:MODEL@http://host:port/v1, "
     "recorded:FILE.jsonl (an engine can be forced: transformers+path/to/folder)"
 )
+_MOST_LISTED = 8
 _ENGINE_PREFIX = re.compile(r"^([a-z][a-z0-9_-]*)\+(.+)$", re.DOTALL)
 _ENDPOINT = re.compile(r"(?P<model>.+?)@(?P<url>[A-Za-z][A-Za-z0-9+.-]*://.+)", re.DOTALL)
 _CREDENTIALS = re.compile(r"(://).*@", re.DOTALL)
@@ -67,9 +68,28 @@ def resolve(reference: str) -> ModelSpec:
             return folder_spec(path, reference, path.resolve().name)
         if path.suffix.lower() == SUFFIX and path.exists():
             return gguf_spec(path, reference)
+    if reference.lower().endswith(SUFFIX) and "://" not in reference:
+        raise UnknownModel(f"{reference}: there is no such GGUF file", _files_beside(reference))
     meant = f"did you mean {near}? " if (near := _nearest_form(reference)) else ""
-    what = "GGUF file" if reference.lower().endswith(SUFFIX) else "model folder"
-    raise UnknownModel(f"{without_password(reference)}: there is no such {what}", f"{meant}write one of: {FORMS}")
+    raise UnknownModel(f"{without_password(reference)}: there is no such model folder", f"{meant}write one of: {FORMS}")
+
+
+def _files_beside(reference: str) -> str:
+    """Say which GGUF files are in the folder where one was looked for."""
+    where, found = "", None
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
+        folder = Path(reference).expanduser().parent
+        where = str(folder.absolute())
+        found = sorted(file.name for file in folder.iterdir() if file.suffix.lower() == SUFFIX)
+    if not found:
+        there = "there is no such folder" if found is None else "there is none in that folder"
+        return (
+            f"it was looked for in {where}, and {there}: name the file by its path" if where else "name it by its path"
+        )
+    near = difflib.get_close_matches(Path(reference).name, found, n=1)
+    meant = f"did you mean {near[0]}? " if near else ""
+    more = f" and {len(found) - _MOST_LISTED} more" if len(found) > _MOST_LISTED else ""
+    return f"{meant}GGUF files in {where}: {', '.join(found[:_MOST_LISTED])}{more}"
 
 
 def is_written_as_reference(name: str) -> bool:

@@ -94,7 +94,7 @@ def discover(
     if as_json:
         click.echo(json.dumps(_document(asked, found, limit), ensure_ascii=False))
     else:
-        _print(found, limit, Console())
+        _print(asked, found, limit, Console())
 
 
 def _sources(text: str | None, folders: tuple[Path, ...], *, offline: bool) -> list[SourceName]:
@@ -141,6 +141,27 @@ def _document(asked: Search, found: Searched, limit: int) -> dict[str, Any]:
     }
 
 
+def _count_text(count: int) -> str:
+    """Return a count as the options take it."""
+    sizes = (("B", 1_000_000_000), ("M", 1_000_000), ("k", 1000))
+    return next((f"{count // size}{unit}" for unit, size in sizes if count and count % size == 0), str(count))
+
+
+def _wider(asked: Search) -> list[str]:
+    """Return where else to look, and for what else, after a search that found nothing."""
+    lower, upper = max(asked.criteria.min_parameters // 10, 1), asked.criteria.max_parameters * 3
+    ranges = f"--min-params {_count_text(lower)} --max-params {_count_text(upper)}"
+    steps = []
+    if "hub" in asked.sources:
+        ranges += f" --min-downloads {_count_text(asked.criteria.min_downloads // 10)}"
+    else:
+        steps.append("ask the hub, too: leave out --offline, or name it in --source")
+    steps.append(f"other sizes:  bakeoff discover {ranges}")
+    if not asked.folders:
+        steps.append("a folder of models:  bakeoff discover --folder path/to/models")
+    return [*steps, "or begin with the models that come along:  bakeoff run"]
+
+
 def _short(reference: str) -> str:
     """Return a path as it is written from here, where that is shorter."""
     if not reference.startswith("/"):
@@ -150,7 +171,7 @@ def _short(reference: str) -> str:
     return min(reference, os.path.relpath(reference), key=len)
 
 
-def _print(found: Searched, limit: int, console: Console) -> None:
+def _print(asked: Search, found: Searched, limit: int, console: Console) -> None:
     from bakeoff.core.plain import printable
     from bakeoff.core.units import bytes_text
     from bakeoff.report.layout import bullets, cells, table, title
@@ -189,6 +210,8 @@ def _print(found: Searched, limit: int, console: Console) -> None:
         )
     else:
         console.print("No candidate.")
+        for part in bullets("Next", _wider(asked)):
+            console.print(part)
     rejected = [f"{each.name} ({each.source}): {'; '.join(each.reasons)}" for each in found.discovery.rejected]
     left = len(rejected) - _SHOWN_REJECTIONS
     lines = rejected[:_SHOWN_REJECTIONS] + ([f"and {left} more (--json has all)"] if left > 0 else [])

@@ -59,7 +59,7 @@ def methods(
 
 def _of_run(run_id: str, draws: int, seed: int) -> tuple[str, Methodology]:
     from bakeoff.cli.workspace import open_store
-    from bakeoff.core.errors import UsageError
+    from bakeoff.store.named import without_result
     from bakeoff.study.scoring import Scored
     from bakeoff.study.stored_plan import load_plan
 
@@ -68,7 +68,7 @@ def _of_run(run_id: str, draws: int, seed: int) -> tuple[str, Methodology]:
         plan = load_plan(store, run_id)
         row = store.run(plan.run_id)
         if row is None or row.result is None:
-            raise UsageError(f"run {plan.run_id} has no result yet", f"go on with: bakeoff run --resume {plan.run_id}")
+            raise without_result(store, plan.run_id)
         scored = Scored.of(plan, store)
     finally:
         store.close()

@@ -133,7 +133,10 @@ def run(
             check_unchanged(plan)
             finished = finished_result(plan, store)
             if finished is not None:
-                return _tell(finished, Console(stderr=True), as_json=as_json)
+                errors = Console(stderr=True)
+                said = f"Run {plan.run_id} is finished: nothing was left to do. This is its result, as before."
+                errors.print(said, highlight=False, markup=False, soft_wrap=True)
+                return _tell(finished, errors, as_json=as_json)
         else:
             where = Where(read_devices(device), allow_fallback)
             what = What.named(suite, models, allow_code=allow_code)

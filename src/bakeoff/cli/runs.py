@@ -10,7 +10,11 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bakeoff.report.layout import FittingTable
     from bakeoff.store.db import RunSummary, Store
+
+_LEAST_DECISION = 12
+"""Columns that a decision has at least in the list: a longer one goes on in the next line."""
 
 
 @click.command()
@@ -20,8 +24,6 @@ def runs(*, as_json: bool) -> None:
     from rich.console import Console
 
     from bakeoff.cli.workspace import open_store
-    from bakeoff.core.plain import printable
-    from bakeoff.report.layout import cells, table
 
     store = open_store()
     try:
@@ -37,20 +39,25 @@ def runs(*, as_json: bool) -> None:
         if not rows:
             click.echo("No runs yet. Begin with:  bakeoff run")
             return
-        made = table("run", "suite", "started", "state", "texts", "decision")
-        for row, state in zip(rows, states, strict=True):
-            listed_as = (
-                row.run_id,
-                row.suite,
-                row.started[5:16].replace("T", " "),  # the year is in the id
-                state,
-                str(row.texts),
-                row.choice or row.outcome or "-",
-            )
-            made.add_row(*cells(*map(printable, listed_as)))
-        Console().print(made)
+        console = Console()
+        whole = _listing(rows, states, with_start=True)
+        console.print(whole if whole.fits(console) else _listing(rows, states, with_start=False))
     finally:
         store.close()
+
+
+def _listing(rows: Sequence[RunSummary], states: Sequence[str], *, with_start: bool) -> FittingTable:
+    """Return the table of runs; where there is no room for when one started, its id begins with just that."""
+    from bakeoff.core.plain import printable
+    from bakeoff.report.layout import cells, table
+
+    made = table("run", "suite", *(("started",) if with_start else ()), "state", "texts", "decision")
+    made.last_folds = _LEAST_DECISION
+    for row, state in zip(rows, states, strict=True):
+        start = (row.started[5:16].replace("T", " "),) if with_start else ()  # the year is in the id
+        listed_as = (row.run_id, row.suite, *start, state, str(row.texts), row.choice or row.outcome or "-")
+        made.add_row(*cells(*map(printable, listed_as)))
+    return made
 
 
 def _states(rows: Sequence[RunSummary], store: Store) -> list[str]:
@@ -79,9 +86,9 @@ def show(run_id: str, *, as_json: bool, texts: str | None) -> None:
     from rich.console import Console
 
     from bakeoff.cli.workspace import open_store
-    from bakeoff.core.errors import UsageError
     from bakeoff.library.labelled import labelled
     from bakeoff.report.text import print_document
+    from bakeoff.store.named import without_result
     from bakeoff.study.stored_plan import load_plan
 
     store = open_store()
@@ -92,7 +99,7 @@ def show(run_id: str, *, as_json: bool, texts: str | None) -> None:
             return
         row = store.run(plan.run_id)
         if row is None or row.result is None:
-            raise UsageError(f"run {plan.run_id} has no result yet", f"go on with: bakeoff run --resume {plan.run_id}")
+            raise without_result(store, plan.run_id)
         document = row.result | labelled(plan, store, row.result)
         if as_json:
             click.echo(json.dumps(document, ensure_ascii=False))

@@ -7,6 +7,7 @@ BakeoffError                      exit 1  the work failed
 │   ├── UnsupportedModel          exit 2  a model that exists, and that this engine cannot run
 │   ├── MissingDependency         exit 2  an engine or feature whose package is not installed
 │   ├── DoesNotFit                exit 2  a model larger than the memory budget
+│   ├── EndpointAway             exit 2  an endpoint that is named, and that nobody answers at before the first text
 │   ├── RunHeld                   exit 2  another process is working on that run
 │   ├── PluginUnknown             exit 2  a plug-in that no installed package offers (`core.plugins`)
 │   ├── PluginFailed              exit 2  a plug-in that is installed and cannot be imported (`core.plugins`)
@@ -39,7 +40,10 @@ from typing import ClassVar
 
 
 class BakeoffError(Exception):
-    """What went wrong (`message`) and what to do about it (`hint`, may be empty)."""
+    """What went wrong (`message`) and what to do about it (`hint`, may be empty).
+
+    `str()` is the message alone, as it is stored and logged; a traceback shows the hint below it.
+    """
 
     exit_code: ClassVar[int] = 1
 
@@ -47,6 +51,17 @@ class BakeoffError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    @property
+    def hint(self) -> str:
+        """What to do about it, "" where nobody knows; also the exception's note, so that tracebacks show it."""
+        return self._hint
+
+    @hint.setter
+    def hint(self, hint: str) -> None:
+        others = [note for note in getattr(self, "__notes__", ()) if note != f"hint: {getattr(self, '_hint', '')}"]
+        self.__notes__ = [*others, f"hint: {hint}"] if hint else others
+        self._hint = hint
 
 
 class UsageError(BakeoffError):
@@ -90,6 +105,10 @@ class UnsupportedModel(UsageError):
 
 class MissingDependency(UsageError):
     """A feature whose package is not installed; the hint is the command that adds it."""
+
+
+class EndpointAway(UsageError):
+    """A model that is named rightly, as far as can be told, and whose endpoint nobody answers at: nothing was generated."""
 
 
 class RunHeld(UsageError):

@@ -90,8 +90,8 @@ def make_plan(
     scorer_files = find_scorer_files(suite.scorers, what.file, allowed=what.allow_code)
     if design.fixed_n is not None and design.fixed_n > len(suite.briefs):
         raise UsageError(
-            f"{design.fixed_n} briefs are asked for, and the suite has {len(suite.briefs)} briefs",
-            "write more, or ask for fewer",
+            f"{design.fixed_n} briefs are asked for: the suite has {len(suite.briefs)} briefs",
+            f"write more, or ask for {len(suite.briefs)} at the most (--fixed-n N; from Python, fixed_n=N)",
         )
     named = what.models
     references = (

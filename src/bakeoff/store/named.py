@@ -28,8 +28,10 @@ def find_run(store: Store, name: str) -> RunRow:
         )
     found = store.run(begun[0]) if begun else None
     if found is None:
-        known = ", ".join(store.run_ids()[:_MOST_LISTED])
-        raise UsageError(f"there is no run {name!r} in this workspace", f"runs: {known}" if known else "no runs yet")
+        ids = store.run_ids()
+        more = f" and {len(ids) - _MOST_LISTED} more (all of them:  bakeoff runs)" if len(ids) > _MOST_LISTED else ""
+        known = f"runs: {', '.join(ids[:_MOST_LISTED])}{more}"
+        raise UsageError(f"there is no run {name!r} in this workspace", known if ids else "no runs yet")
     return found
 
 
@@ -42,5 +44,14 @@ def find_finished(store: Store, name: str) -> RunRow:
     """
     found = find_run(store, name)
     if found.result is None:
-        raise UsageError(f"run {found.run_id} has no result yet", f"go on with: bakeoff run --resume {found.run_id}")
+        raise without_result(store, found.run_id)
     return found
+
+
+def without_result(store: Store, run_id: str) -> UsageError:
+    """Return what is said of a run that has no result: how to go on with it, and which is the newest that has one."""
+    hint = f"go on with:  bakeoff run --resume {run_id}"
+    finished = next((each for each in store.runs() if each.outcome is not None), None)
+    if finished is not None:
+        hint += f"    or name {finished.run_id}, the newest run that has one"
+    return UsageError(f"run {run_id} has no result yet", hint)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bakeoff.catalog.references import resolve, split_engine
+from bakeoff.catalog.references import resolve, split_engine, without_password
 from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Candidate, Sampling
 from bakeoff.engines.local import choose_engine, require_engine
@@ -40,17 +40,16 @@ def make_candidates(
         UsageError: with every reference that cannot be run; or one named twice.
     """
     candidates: list[Candidate] = []
-    errors: list[UsageError] = []
+    errors: dict[str, UsageError] = {}
     for reference in references:
         try:
             candidate = _make_candidate(reference, sampling, devices)
         except UsageError as error:
-            errors.append(error)
+            errors[reference] = error
         else:
             candidates += _on_devices(candidate, devices, allow_fallback=allow_fallback)
     if errors:
-        hint = "; ".join(dict.fromkeys(error.hint for error in errors if error.hint))
-        raise UsageError("\n".join(error.message for error in errors), hint)
+        raise UsageError("\n".join(error.message for error in errors.values()), _hints(errors))
     names = [candidate.id for candidate in candidates]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -58,6 +57,17 @@ def make_candidates(
     if not candidates:
         raise UsageError("no candidates", "name at least one model")
     return tuple(candidates)
+
+
+def _hints(errors: Mapping[str, UsageError]) -> str:
+    """Return what to do about each reference: a line for every hint, which says whose it is where there is more than one error."""
+    whose: dict[str, list[str]] = {}
+    for reference, error in errors.items():
+        if error.hint:
+            whose.setdefault(error.hint, []).append(without_password(reference))
+    if len(errors) == 1:
+        return "".join(whose)
+    return "\n      ".join(f"{', '.join(references)}: {hint}" for hint, references in whose.items())
 
 
 def _on_devices(candidate: Candidate, devices: Sequence[str], *, allow_fallback: bool) -> list[Candidate]:

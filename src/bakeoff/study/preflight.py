@@ -17,6 +17,7 @@ from bakeoff.core.clock import Clock
 from bakeoff.core.errors import (
     AnswerWithoutText,
     BakeoffError,
+    EndpointAway,
     EndpointError,
     EndpointRefused,
     EndpointTimeout,
@@ -74,9 +75,8 @@ async def probe_endpoints(writers: Mapping[str, Writer]) -> None:
 async def find_dead_endpoints(writers: Mapping[str, Writer]) -> dict[str, BakeoffError]:
     """Ask every endpoint what it serves, all at once, at most 2 s each; return what is wrong with those that are dead."""
     endpoints = {name: writer for name, writer in writers.items() if isinstance(writer, EndpointWriter)}
-    lines = await asyncio.gather(*(_probe_endpoint(name, writer) for name, writer in endpoints.items()))
-    hint = "start the server, or check the URL, the model name and OPENAI_API_KEY"
-    return {name: UsageError(line, hint) for name, line in zip(endpoints, lines, strict=True) if line is not None}
+    found = await asyncio.gather(*(_probe_endpoint(name, writer) for name, writer in endpoints.items()))
+    return {name: error for name, error in zip(endpoints, found, strict=True) if error is not None}
 
 
 def refuse(wrong: Mapping[str, BakeoffError], *, others: bool = False) -> None:
@@ -93,18 +93,22 @@ def refuse(wrong: Mapping[str, BakeoffError], *, others: bool = False) -> None:
     if len(errors) == 1:
         errors[0].hint = hint
         raise errors[0]
-    kind = UsageError if all(isinstance(error, UsageError) for error in errors) else BakeoffError
+    kinds = (EndpointAway, UsageError)
+    kind = next((kind for kind in kinds if all(isinstance(error, kind) for error in errors)), BakeoffError)
     raise kind("\n".join(error.message for error in errors), hint)
 
 
-async def _probe_endpoint(name: str, writer: EndpointWriter) -> str | None:
+_CHECK = "start the server, or check the URL, the model name and OPENAI_API_KEY"
+
+
+async def _probe_endpoint(name: str, writer: EndpointWriter) -> UsageError | None:
     try:
         served = await writer.served_models()
     except (EndpointUnreachable, EndpointTimeout) as error:
-        return f"{name}: does not answer: {error.message}"
+        return EndpointAway(f"{name}: does not answer: {error.message}", _CHECK)
     except EndpointRefused as error:
         # Some servers have no model list; one that refuses our key would refuse every brief.
-        return f"{name}: {error.message}" if error.status in {401, 403} else None
+        return UsageError(f"{name}: {error.message}", _CHECK) if error.status in {401, 403} else None
     except EndpointError:
         return None
     wanted = writer.remote_model
@@ -112,7 +116,7 @@ async def _probe_endpoint(name: str, writer: EndpointWriter) -> str | None:
         return None
     near = difflib.get_close_matches(wanted, served, n=1)
     meant = f"did you mean {near[0]}? " if near else ""
-    return f"{name}: does not serve {wanted!r}; {meant}it serves {', '.join(served[:8])}"
+    return UsageError(f"{name}: does not serve {wanted!r}; {meant}it serves {', '.join(served[:8])}", _CHECK)
 
 
 class Pace(NamedTuple):
