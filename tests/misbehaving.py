@@ -263,6 +263,11 @@ async def _cached_usage(asked: Answering) -> web.StreamResponse:
     return await _stream(asked, *await _words(asked), _usage(prompt_tokens_details={"cached_tokens": 12}), DONE)
 
 
+async def _at_once(asked: Answering) -> web.StreamResponse:
+    """Stream the whole answer, a long one, as one event."""
+    return await _stream(asked, _chunk(content=asked.text + " and so on" * 30_000), _chunk("stop"), _usage(), DONE)
+
+
 async def _plain(asked: Answering) -> web.StreamResponse:
     choice = {"message": {"role": "assistant", "content": asked.text}, "finish_reason": "stop"}
     return web.json_response({"model": MODEL, "choices": [choice]})
@@ -335,6 +340,7 @@ FAULTS: dict[str, Callable[[Answering], Awaitable[web.StreamResponse]]] = {
     # Right, each in its own way.
     "good": _good,
     "plain": _plain,
+    "300 kB in one event": _at_once,
     "gzip": _gzip,
     "no [DONE]": _no_done,
     "no finish_reason": _no_finish,

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 import yaml
 
 from bakeoff.cli.export import TARGETS
+from bakeoff.store.db import Store
 from bakeoff_command import write_suite
 from inside import InsideWorkspace
 from postgres_server import free_port
@@ -211,3 +213,33 @@ def test_weights_that_changed_are_left_out_and_gone_ones_are_not(space: InsideWo
         assert "own model is left out: its files have changed since they were measured" in changed.stderr
     finally:
         config.write_bytes(before)
+
+
+def test_a_newer_run_without_a_result_is_named_and_the_one_before_it_is_handed_over(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(made / "home", tmp_path / "home")
+    space = InsideWorkspace(tmp_path, monkeypatch, capsys)
+    finished = space.run_id()
+    with closing(Store.open_folder(space.home)) as store:
+        store.add_run("29990101-000000-aaaa", "small", "2999-01-01T00:00:00+00:00", {})
+        store.set_state("29990101-000000-aaaa", "interrupted")
+    done = space.call("export", "latest", "--to", "litellm")
+    assert done.returncode == 0, done.stderr
+    assert f"bakeoff export {finished} --to litellm" in done.stdout
+    assert "run 29990101-000000-aaaa is newer, but has no result (interrupted)" in done.stderr
+    assert f"Taken is run {finished}" in done.stderr
+    served = space.call("serve", "--print-plan", "--run", "latest")
+    assert "run 29990101-000000-aaaa is newer" in json.loads(served.stdout)["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("more", "source"), [((), "set by keeping.budget_bytes of the settings"), (("--budget", "2GB"), "set by --budget")]
+)
+def test_a_budget_is_said_to_come_from_where_it_was_written(
+    space: InsideWorkspace, more: tuple[str, ...], source: str
+) -> None:
+    (space.folder / "serve.toml").write_text("[keeping]\nbudget_bytes = 2_000_000_000\n")
+    done = space.call("serve", "--print-plan", "--config", "serve.toml", *more)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["budget"] == {"value": 2_000_000_000, "source": source}

@@ -163,6 +163,17 @@ def test_every_number_of_quality_stands_beside_what_it_is_worth(html: str) -> No
     assert all("The score here" in card.split("</article>")[0] for card in cards)
 
 
+def test_numbers_of_one_name_say_how_they_differ(html: str) -> None:
+    money = html[html.index('<section id="money"') :]
+    note = money[: money.index("</section>")]
+    assert "“Usable” is the share of its texts that no gate stopped" in note
+    assert "“Publishable” under Quality is a mean over families" in note
+    costs = html[html.index("Score against what it takes") :]
+    head = costs[: costs.index("</thead>")]
+    for axis in ("Latency of a text (median)", "Peak memory, GiB", "Electricity of 1,000 texts"):
+        assert f">{axis}</th>" in head
+
+
 def test_all_that_was_asked_of_it_is_on_it(html: str) -> None:
     text = Page(html).all("main")[0]["text"]
     for said in (
@@ -202,7 +213,9 @@ def test_basic_testing_is_told_as_the_command_tells_it(among: InsideWorkspace, h
     assert told["text"] in section["text"]
     assert f"Here are the means of {told['figure']['n']} texts" in section["text"]
     for row in told["figure"]["rows"]:
-        said = f"the run says {row['run']['estimate']:.2f}, picked in {percent_text(row['named'])} of samples"
+        said = (
+            f"the score of all of them {row['run']['estimate']:.2f}, picked in {percent_text(row['named'])} of samples"
+        )
         assert said in section["text"]
 
 

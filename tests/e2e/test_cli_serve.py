@@ -281,6 +281,16 @@ def test_the_message_for_people_names_url_routes_and_a_curl_that_works(workspace
     assert '"content"' in asked.stdout
 
 
+def test_a_gateway_whose_last_key_was_taken_away_says_that_nobody_may_come_in(tmp_path):
+    space = Workspace(tmp_path)
+    for arguments in (("new", "phone"), ("remove", "phone")):
+        assert space.call("serve", "keys", *arguments).returncode == 0
+    with Served(space, "--models", "bundled:social") as served:
+        assert any("nobody may come in" in note for note in served.ready["notes"])
+        with served.client() as client, pytest.raises(openai.AuthenticationError):
+            client.models.list()
+
+
 def test_models_without_a_run(workspace):
     with Served(workspace, "--models", "bundled:social,bundled:technical") as served, served.client() as client:
         raw = client.chat.completions.with_raw_response.create(model="auto", messages=HELLO, max_tokens=2)

@@ -153,6 +153,18 @@ def test_filters(browser: Browser, written: Path) -> None:
     assert page.bad == []
 
 
+def test_whose_a_score_is_can_be_read_without_pointing_at_it(browser: Browser, written: Path) -> None:
+    page = open_page(browser, written, viewport={"width": 390, "height": 844})
+    tab = page.tab
+    assert tab.locator("#order").is_visible()
+    said = tab.locator("#order span").all_inner_texts()
+    assert len(said) == 4
+    for chips in (tab.locator(".brief").nth(number).locator(".chip") for number in (0, 7)):
+        assert [chip.get_attribute("title") for chip in chips.all()] == said
+    assert tab.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.bad == []
+
+
 def test_word_by_word(browser: Browser, written: Path) -> None:
     page = open_page(browser, written)
     tab = page.tab

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 from datetime import UTC, datetime
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from bakeoff.cli.pace import Pace, roughly
@@ -96,6 +98,21 @@ def test_bars_say_rate_and_time_for_each_and_who_is_out_and_why(width: int) -> N
     assert "out after 18: ann is better" in text
     assert "4.0/s, up to 20 s" in text
     assert "up to 20 s left" in text
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_terminal_that_echoes_ctrl_c_does_not_move_the_bars(width: int) -> None:
+    """The echo is written where the cursor is: at the end of the last bar, which must leave room for it in its line."""
+    out = io.StringIO()
+    console = Console(file=out, width=width, force_terminal=True, no_color=True, legacy_windows=False)
+    clock = HandClock(START)
+    with BarProgress(console, TOTALS, NONE, clock) as progress:
+        write(progress, clock, "ann", 30, 0.25)
+        progress.standing([], {"ann": 70, "bob": 0}, {"bob": "out after 18: ann is better"})
+    drawn = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", out.getvalue()).replace("\r", "\n").splitlines()
+    widths = [cell_len(line) for line in drawn if "━" in line]
+    assert widths
+    assert max(widths) <= width - len("^C^C")
 
 
 def test_a_rough_time_is_no_finer_than_it_is_known() -> None:

@@ -19,6 +19,7 @@ from bakeoff.decide.methodology import (
     rigorous_of,
 )
 from bakeoff.report.methodology import methods_document, paragraph, print_methods
+from bakeoff.report.page.basic_tests import basic_tests
 from made_runs import generation, make_briefs
 
 WINNER = Rigorous(outcome="winner", choice="good", ruled_out=("bad",))
@@ -123,6 +124,23 @@ def test_holes_of_a_race_leave_what_all_wrote() -> None:
     assert texts.heuristic is not None
     result = found(texts, Rigorous(outcome="winner", choice="first"), draws=100)
     assert "left out" in " ".join(methods_document(result, "r")["notes"])
+
+
+def test_a_score_of_the_common_families_is_not_called_the_runs() -> None:
+    """In a race the first wrote more than what all have in common, and its score in the result is another one."""
+    made, scores = run_of({"first": 30, "second": 18})
+    texts = drawable_run(("first", "second"), make_briefs(30), made, scores)
+    result = found(texts, Rigorous(outcome="winner", choice="first"), draws=100)
+    where = f"the {len(set(texts.families))} families that all wrote"
+    assert "may differ from these" in " ".join(methods_document(result, "r")["notes"])
+    assert "result" not in " ".join(methods_document(result, None)["notes"])  # anyone's table has no other score
+    out = io.StringIO()
+    print_methods(result, Console(file=out, width=200), of_run=True)
+    chart = str(basic_tests(result, {}, where))
+    for shown in (out.getvalue(), chart):
+        assert f"the score over {where}" in shown
+        assert "run's score" not in shown
+        assert "run's interval" not in shown
 
 
 def test_a_failed_text_is_worth_nothing_by_either_scorer() -> None:

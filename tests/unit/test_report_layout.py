@@ -55,3 +55,21 @@ def test_nothing_in_a_name_is_markup() -> None:
     made.add_row(*cells("[red]x[/red]", "1"))
     Console(file=out, width=30).print(made)
     assert "[red]x[/red]" in out.getvalue()
+
+
+def test_a_last_column_that_may_fold_keeps_the_others_aligned() -> None:
+    out = io.StringIO()
+    made = table("run", "state", "decision")
+    made.last_folds = 12
+    long_name = "openai:meta-llama/Llama-3.2-1B-Instruct@http://127.0.0.1:8000/v1"
+    for row in (("20261127-160133-faee", "interrupted", "-"), ("20261127-150133-faee", "done", long_name)):
+        made.add_row(*cells(*row))
+    Console(file=out, width=60).print(made)
+    lines = [line.rstrip() for line in out.getvalue().splitlines() if line.strip()]
+    assert max(map(len, lines)) <= 60
+    at = lines[0].index("decision")
+    assert {line.index("interrupted") for line in lines if "interrupted" in line} == {lines[0].index("state")}
+    assert "".join(line[at:] for line in lines[3:]) == long_name
+    narrow = io.StringIO()
+    Console(file=narrow, width=44).print(made)
+    assert "state interrupted" in narrow.getvalue()  # a list, since 12 columns for the name are not left

@@ -6,13 +6,16 @@ import sys
 from datetime import date
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bakeoff.cli.serving_keys import client_keys, keys, nobody_comes_in
 from bakeoff.core.errors import InvalidFile, UsageError
 from bakeoff.serve.api_keys import ApiKey, KeyLimits, KeyRing, StoredKey, hash_of, key_of_environment, keys_of, make_key
 from bakeoff.serve.key_file import add_key, read_key_file, remove_key
 from bakeoff.serve.key_limits import KeyUse, KeyUses
+from bakeoff.serve.settings import ServeSettings
 
 
 def stored(key="k", **limits):
@@ -173,3 +176,46 @@ def test_limits_that_change_count_what_was_used_before():
     assert over.retry_after_s == pytest.approx(3.0 + 60 - 10)
     uses.take([])
     assert list(uses) == []
+
+
+def ask(*arguments):
+    done = CliRunner().invoke(keys, arguments)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("BAKEOFF_HOME", str(tmp_path))
+    monkeypatch.delenv("BAKEOFF_API_KEY", raising=False)
+    return tmp_path
+
+
+def test_who_takes_the_last_key_away_is_told_how_to_come_in_again(home):
+    ask("new", "a")
+    ask("new", "b")
+    assert "nobody" not in ask("remove", "a")
+    for said in (ask("remove", "b"), ask("list")):
+        assert "nobody may come in. A new key: bakeoff serve keys new NAME; or delete that file and start" in said
+    other = str(home / "of the phones.toml")
+    ask("new", "c", "--file", other)
+    said = ask("remove", "c", "--file", other)
+    assert f"bakeoff serve keys new NAME --file '{other}'" in said
+    assert "take server.key_file out of the settings" in said
+
+
+def test_a_gateway_that_no_key_opens_says_so_and_no_other_one_does(home, monkeypatch):
+    def said():
+        return nobody_comes_in(ServeSettings(), None, client_keys(ServeSettings(), None))
+
+    assert said() == ()
+    ask("new", "a")
+    assert said() == ()
+    ask("remove", "a")
+    (note,) = said()
+    assert (
+        note
+        == f"nobody may come in: {home / 'serve' / 'keys.toml'} holds no key. Make one: bakeoff serve keys new NAME"
+    )
+    monkeypatch.setenv("BAKEOFF_API_KEY", "secret")
+    assert said() == ()

@@ -303,7 +303,8 @@ def test_narrowing_says_who_serves_instead() -> None:
     less = narrow(plan, ["a"])
     assert less.routes["tweet"].candidate == "a"
     assert less.routes["tweet"].evidence.estimate == 6.5
-    assert "c, which earned tweet, was left out" in less.routes["tweet"].reasons[-1]
+    assert "c, which serves tweet, was left out" in less.routes["tweet"].reasons[-1]
+    assert less.routes["tweet"].how_sure == "stands in for c"  # the run's "winner" is of c
     with pytest.raises(UsageError, match="'nobody' is not in the plan"):
         narrow(plan, ["a", "nobody"])
 
@@ -348,3 +349,14 @@ def test_traffic_goes_to_who_serves_it_and_is_divided_by_nobody_but_the_user() -
         rates_by_model(plan, {"sonnets": 1.0})
     one = hand(model("a"), model("b"), routes={"tweet": ServedRoute(candidate="a")}).plan
     assert rates_by_model(one, {None: 1.0}) == {"a": 1.0}
+
+
+def test_a_route_is_served_as_sure_as_the_run_is_and_not_as_if_it_had_been_earned() -> None:
+    tweet = ServedRoute(candidate="a", outcome="no_clear_winner", sure="as overall", evidence=model("a").quality)
+    plan = hand(model("a"), routes={"tweet": tweet}, **URL)
+    for name, text in all_files(plan).items():
+        assert "bakeoff/tweet: a (as overall)" in text, name
+        assert "earned" not in text, name
+    (text,) = modelfiles(plan).values()
+    assert "It serves: bakeoff/tweet (as overall), bakeoff/general (best within eps)" in text
+    assert "description: 'as overall; a: 6.0" in semantic_router_config(plan)

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from bakeoff.cli.export import export
-from bakeoff.cli.top_view import render
+from bakeoff.cli.top_view import render, render_lost
 from bakeoff.core.clock import HandClock
 from bakeoff.cost.prices import CloudPrice
 from bakeoff.serve.busy import BusyTime
@@ -177,8 +177,12 @@ def status(**changes):
 
 
 def shown(now, before=None, passed_s=2.0, width=80):
+    return drawn(render(now, before, passed_s, "http://127.0.0.1:8080"), width)
+
+
+def drawn(view, width=80):
     console = Console(width=width, record=True, color_system=None, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
-    console.print(render(now, before, passed_s, "http://127.0.0.1:8080"))
+    console.print(view)
     console.file.close()
     return console.export_text()
 
@@ -209,3 +213,28 @@ def test_the_first_look_has_no_rates():
     text = shown(status())
     assert "- requests/s" in text
     assert "0.0 requests/s" not in text
+
+
+def test_money_is_written_as_people_write_it():
+    cost = {
+        "electricity": 2.563e-07,
+        "provenance": "assumed",
+        "cloud": 12.5,
+        "against": "big",
+        "answers_without_tokens": 0,
+    }
+    text = shown(status(cost=cost))
+    assert "cost so far: $0.000000256 of electricity here (assumed); $12.50 at big" in text
+
+
+def test_of_a_gateway_that_is_lost_nothing_old_is_shown_as_if_it_were_so_now():
+    why = "the gateway at http://127.0.0.1:8080 wants a key"
+    text = drawn(render_lost(status(alerts=[]), 63.0, "http://127.0.0.1:8080", why))
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert why in text
+    assert "last seen 1 min 3 s ago" in text
+    for old in ("no alert fires", "up 1 min", "ready", "open", "answered", "0.7 / 1.0 GiB", "7.25", "0.0012", "0.50"):
+        assert old not in text
+    (row,) = [line for line in text.splitlines() if line.startswith("small")]
+    assert set(row.split()[1:]) == {"-"}
+    assert "\x1b" not in text

@@ -1,17 +1,22 @@
 """What a stored run is served as: the decision's own words, also where nobody won, and who steps in for who cannot be served."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
 
 from bakeoff.catalog.references import bundled_folder, folder_spec
+from bakeoff.cli.planned import Planned, ready_lines
 from bakeoff.cli.serving_plan import UnservedModels, find_run, plan_of_models, plan_of_run
 from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Candidate, ModelSpec, Sampling
 from bakeoff.machine.budget import Budget
+from bakeoff.serve.cost_terms import CostTerms, Figure
+from bakeoff.serve.page import status_page
 from bakeoff.study.admission import Budgets
 
+TARIFF = Figure(value=0.2, provenance="assumed")
 WIDE = Budgets(Budget(value=None, source="test"))
 
 
@@ -84,6 +89,7 @@ def served(candidates, means, decided, routes=None, own=None, budgets=WIDE, **do
             "candidates": [told(candidate.id, mean) for candidate, mean in zip(candidates, means, strict=True)],
             "decision": decided,
             "routes": routes or {},
+            "eps": 0.3,
             **document,
         },
     )
@@ -172,6 +178,87 @@ def test_routes_of_the_users_own_are_marked_as_nobodys_decision():
         served([other("a")], [8], decision("winner", "a", "a"), own={"tweet": ["c"]})
 
 
+DEMO = {
+    "decided": decision("best_within_eps", "all", "all", ["odd"]),
+    "routes": {
+        "blog": route("all", "odd", outcome="no_clear_winner"),
+        "haiku": route("odd", "all", outcome="no_clear_winner"),
+        "tweet": route("all", "odd", outcome="best_within_eps"),
+    },
+}
+
+
+def sure(found):
+    return {**{name: each.how_sure for name, each in found.plan.routes.items()}, "else": found.plan.general.how_sure}
+
+
+def test_how_sure_a_route_is_is_said_as_the_run_says_it():
+    assert sure(served([other("all"), other("odd")], [7, 6.9], **DEMO)) == {
+        "blog": "as overall",  # others may lead there: it serves for what was shown over everything
+        "haiku": "leads, undecided",
+        "tweet": "none better by more than 0.3",
+        "else": "none better by more than 0.3",
+    }
+
+
+def test_a_leader_over_everything_is_no_leader_of_each_type():
+    decided = decision("no_clear_winner", None, "all")
+    found = served([other("all"), other("odd")], [7, 6.9], decided, DEMO["routes"])
+    assert sure(found)["blog"] == "leads overall, undecided"
+    assert sure(found)["else"] == "leads, undecided"
+
+
+def test_who_stands_in_is_not_called_the_winner():
+    found = served(
+        [other("old", "recorded"), other("b")], [9, 5], decision("winner", "old", "old"), {"t": route("old", "b")}
+    )
+    assert sure(found) == {"t": "stands in for old", "else": "stands in for old"}
+
+
+@pytest.mark.parametrize(
+    ("reasons", "names", "said"),
+    [
+        (["a alone qualifies; nobody else"], "ab", "no other qualifies"),
+        ([], "a", "compared with no other"),
+        ([], "ab", "beats all others"),
+    ],
+)
+def test_a_winner_of_one_beats_nobody(reasons, names, said):
+    decided = {**decision("winner", "a", "a"), "reasons": reasons}
+    assert sure(served([other(name) for name in names], [7, 5][: len(names)], decided))["else"] == said
+
+
+def test_the_start_table_stays_within_80_columns_and_says_how_sure():
+    candidates = [other("bundled:generalist"), other("bundled:technical")]
+    routes = {
+        "marketing_copy": route("bundled:generalist", outcome="best_within_eps"),
+        "technical_doc": route("bundled:generalist", outcome="no_clear_winner"),
+    }
+    found = served(
+        candidates, [7, 6], decision("winner", "bundled:generalist"), routes, {"business_email": ["bundled:technical"]}
+    )
+    document = Planned(found.plan, found.budget, found.notes, CostTerms(watts={}, devices={}, tariff=TARIFF))
+    lines = ready_lines("http://127.0.0.1:8080", document, None)
+    table = lines[3 : lines.index("", 4)]
+    assert max(len(line) for line in table) <= 80
+    said = " ".join(" ".join(table).split())
+    assert "7.7 [6.7, 8.7], none better by more than 0.3" in said
+    assert "bakeoff/technical_doc bundled:generalist 7.7 [6.7, 8.7], as overall" in said
+    assert "bakeoff/business_email bundled:technical set in the settings" in said
+    assert "anything else bundled:generalist 7.0 [6.0, 8.0], beats all others" in said
+
+
+def test_the_status_page_says_who_was_set_and_who_was_named():
+    found = served([other("a"), other("b")], [8, 7], decision("winner", "a", "a"), own={"tweet": ["b"]})
+    page = status_page(found.plan, {}, "http://127.0.0.1:8080")
+    row = next(part for part in page.split("<tr>") if "bakeoff/tweet" in part)
+    assert "7.50" in row
+    assert "set in the settings" in row
+    assert "not measured" not in row
+    page = status_page(plan_of_models([ours("social")], WIDE, (), {}).plan, {}, "http://127.0.0.1:8080")
+    assert "named first, not measured" in page
+
+
 def test_a_run_that_measured_nothing_is_not_served():
     with pytest.raises(UsageError, match="measured nothing"):
         served([other("a")], [0], decision("none_qualified"), measured=False)
@@ -185,13 +272,19 @@ def test_models_without_a_run():
         plan_of_models([other("old", "recorded")], WIDE, (), {})
 
 
+OUTCOMES = {"done": "winner", "undecided": "no_clear_winner", "few": "insufficient_data"}
+
+
 class Runs:
+    """Runs by name, the newest first: their state, or the outcome of one that is done."""
+
     def __init__(self, **states):
-        self._states = states
+        self._outcomes = {name: OUTCOMES.get(state) for name, state in states.items()}
+        self._states = {name: "done" if state in OUTCOMES else state for name, state in states.items()}
 
     def runs(self):
         return [
-            SimpleNamespace(run_id=name, state=state, outcome="winner" if state == "done" else None)
+            SimpleNamespace(run_id=name, state=state, outcome=self._outcomes[name])
             for name, state in self._states.items()
         ]
 
@@ -204,10 +297,35 @@ class Runs:
         return None if state is None else SimpleNamespace(run_id=name, result=result)
 
 
-def test_the_newest_finished_run_is_the_latest_one():
-    assert find_run(Runs(new="interrupted", middle="done", old="done"), None).run_id == "middle"
-    assert find_run(Runs(new="interrupted", middle="done", old="done"), "latest").run_id == "middle"
-    assert find_run(Runs(new="interrupted", old="done"), "old").run_id == "old"
+@pytest.mark.parametrize(
+    ("wanted", "runs", "taken", "said"),
+    [
+        (None, Runs(new="done", old="done"), "new", None),
+        (None, Runs(new="undecided", old="done"), "new", None),
+        (None, Runs(new="few", old="done"), "old", "run new is newer, but has too few briefs.*--run new serves it"),
+        (None, Runs(new="few", old="few"), "new", None),
+        (
+            None,
+            Runs(new="interrupted", old="few"),
+            "old",
+            r"run new .* no result \(interrupted\).* the newest that has one",
+        ),
+        (None, Runs(new="interrupted", middle="few", old="done"), "old", "Taken is run old, the newest that decided"),
+        ("latest", Runs(new="few", old="done"), "new", None),
+        (
+            "latest",
+            Runs(new="running", few="few", old="done"),
+            "few",
+            r"run new .* no result \(running\).*Taken is run few",
+        ),
+        ("old", Runs(new="interrupted", old="done"), "old", None),
+    ],
+)
+def test_the_newest_run_is_taken_and_a_newer_one_that_is_not_is_named(wanted, runs, taken, said):
+    found = find_run(runs, wanted)
+    assert found.row.run_id == taken
+    assert len(found.notes) == (0 if said is None else 1)
+    assert said is None or re.search(said, found.notes[0])
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,9 @@ def _handover(
         left = [model.id for model in plan.models if model.id not in kept]
         plan = narrow(plan, kept)
         if left:
-            click.echo(f"left out, since they lead no route: {', '.join(left)} (--models names who is in)", err=True)
+            click.echo(
+                f"left out, since they serve no route first: {', '.join(left)} (--models names who is in)", err=True
+            )
     replaced = {name: _located(value, names=names) for name, value in _pairs("--weights", weights, plan).items()}
     return Handover(
         plan=plan,
@@ -202,11 +204,11 @@ def _plan(run_id: str) -> ServingPlan:
 
     store = open_store()
     try:
-        row = find_run(store, run_id)
+        row, passed_over = find_run(store, run_id)
         plan, notes = plan_elsewhere(row, load_plan(store, row.run_id))
     finally:
         store.close()
-    for note in notes:
+    for note in (*passed_over, *notes):
         click.echo(note, err=True)
     return plan
 

@@ -88,8 +88,8 @@ def _predict(asked: Asked, load: Load, budget: Budget, seen: list[Observation]) 
     return predict(asked.subject, load, budget.value, calibrate(seen, load.engine, load.where))
 
 
-def machine_budgets(text: str | None) -> Budgets:
-    """Return what models may take here, or what `text` says instead.
+def machine_budgets(text: str | None, said_by: str = "--budget") -> Budgets:
+    """Return what models may take here, or what `text` says instead; `said_by` is where that was written.
 
     Raises:
         UsageError: it is no number of bytes.
@@ -104,7 +104,7 @@ def machine_budgets(text: str | None) -> Budgets:
     accelerators = find_accelerators(machine)
     if text is None:
         return Budgets(memory_budget(machine), accelerator_budget(machine, accelerators))
-    given = Budget(value=read_bytes("--budget", text), source="set by --budget")
+    given = Budget(value=read_bytes(said_by, text), source=f"set by {said_by}")
     return Budgets(given, given if accelerators else None)
 
 

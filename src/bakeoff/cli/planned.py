@@ -84,14 +84,8 @@ def ready_document(url: str, document: Planned) -> dict[str, Any]:
     }
 
 
-_SURE = {
-    "winner": "beats all others",
-    "best_within_eps": "none is better",
-    "no_clear_winner": "leads, undecided",
-    "insufficient_data": "too few briefs",
-    "none_qualified": "none qualified",
-}
 _COLUMNS = 80
+_NARROWEST = 20
 _EXAMPLE = "Tweet: our shop opens on 14 March."
 
 
@@ -109,7 +103,11 @@ def ready_lines(url: str, document: Planned, shown_key: str | None) -> list[str]
     rows = [("model in requests", "served by", "why")]
     rows += [(name, route.candidate, _why(route)) for name, route in routes.items()]
     first, second = (max(len(row[place]) for row in rows) + 2 for place in (0, 1))
-    table = [f"  {name:<{first}}{served:<{second}}{why}".rstrip() for name, served, why in rows]
+    at = 2 + first + second
+    table = []
+    for name, served, why in rows:
+        begun, *more = wrap(why, max(_COLUMNS - at, _NARROWEST), break_on_hyphens=False, break_long_words=False) or [""]
+        table += [f"  {name:<{first}}{served:<{second}}{begun}".rstrip(), *(" " * at + line for line in more)]
     said = [
         "bakeoff/auto finds the kind of text itself; a candidate's own name gets that candidate.",
         f"Models load when they are first asked for, together within {bytes_text(budget.value)} ({budget.source}).",
@@ -140,5 +138,4 @@ def _why(route: ServedRoute) -> str:
     score = "" if evidence is None or evidence.estimate is None else f"{evidence.estimate:.1f}"
     if score and evidence is not None and evidence.low is not None:
         score += f" [{evidence.low:.1f}, {evidence.high:.1f}]"
-    sure = route.reasons[0] if route.outcome is None and route.reasons else _SURE.get(str(route.outcome), "")
-    return ", ".join(part for part in (score, sure) if part)
+    return f"{score}, {route.how_sure}" if score else route.how_sure

@@ -5,11 +5,11 @@ Both say how fast each candidate writes, how long what is left will take at most
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from bakeoff.cli.pace import Pace, roughly
@@ -19,6 +19,8 @@ from bakeoff.core.records import Generation, RunEvent
 
 _LABEL = 24
 _ALL = "all"
+_ECHO = 5
+"""Columns left free beside the bars, for the ^C that a terminal writes where somebody presses Ctrl-C, twice."""
 _FIRST_EVERY_S, _LAST_EVERY_S, _SHARE = 5.0, 60.0, 0.05
 """A log gets a line every 5 s at first, and every minute in a run of hours."""
 
@@ -81,13 +83,37 @@ class Tally:
         return [text for count, text in ((failed, f"{failed} failed"), (retries, f"{retries} retries")) if count]
 
 
+class _Narrower:
+    """Something that does not reach the right edge of the screen."""
+
+    def __init__(self, whole: RenderableType) -> None:
+        self._whole = whole
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield it, narrower."""
+        yield from console.render(self._whole, options.update_width(max(1, options.max_width - _ECHO)))
+
+
+class _Bars(Progress):
+    """Bars that do not reach the right edge.
+
+    The cursor waits at the end of the last one. A terminal that echoes ^C there would go on in a new line, everything would be
+    drawn again a line too low, and the first bar stay above it for ever.
+    """
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Yield the bars."""
+        for each in super().get_renderables():
+            yield _Narrower(each)
+
+
 class BarProgress:
     """A bar a candidate, with rate and remaining time, and one for all; on `console`, a terminal on stderr."""
 
     def __init__(self, console: Console, totals: Mapping[str, int], done: Mapping[str, int], clock: Clock) -> None:
         self._console = console
         self._tally = Tally(totals, done, clock)
-        self._bars = Progress(
+        self._bars = _Bars(
             TextColumn("{task.fields[mark]} {task.description}", markup=False),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from bakeoff.store.db import Store
+    from collections.abc import Sequence
+
+    from bakeoff.report.layout import FittingTable
+    from bakeoff.store.db import RunSummary, Store
+
+_LEAST_DECISION = 12
+"""Columns that a decision has at least in the list: a longer one goes on in the next line."""
 
 
 @click.command()
@@ -18,8 +24,6 @@ def runs(*, as_json: bool) -> None:
     from rich.console import Console
 
     from bakeoff.cli.workspace import open_store, workspace_folder
-    from bakeoff.core.plain import printable
-    from bakeoff.report.layout import cells, table
     from bakeoff.study.run_state import states_of
 
     store = open_store()
@@ -37,20 +41,25 @@ def runs(*, as_json: bool) -> None:
         if not rows:
             click.echo("No runs yet. Begin with:  bakeoff run")
             return
-        made = table("run", "suite", "started", "state", "texts", "decision")
-        for row, state in zip(rows, states, strict=True):
-            listed_as = (
-                row.run_id,
-                row.suite,
-                row.started[5:16].replace("T", " "),  # the year is in the id
-                state,
-                str(row.texts),
-                row.choice or row.outcome or "-",
-            )
-            made.add_row(*cells(*map(printable, listed_as)))
-        Console().print(made)
+        console = Console()
+        whole = _listing(rows, states, with_start=True)
+        console.print(whole if whole.fits(console) else _listing(rows, states, with_start=False))
     finally:
         store.close()
+
+
+def _listing(rows: Sequence[RunSummary], states: Sequence[str], *, with_start: bool) -> FittingTable:
+    """Return the table of runs; where there is no room for when one started, its id begins with just that."""
+    from bakeoff.core.plain import printable
+    from bakeoff.report.layout import cells, table
+
+    made = table("run", "suite", *(("started",) if with_start else ()), "state", "texts", "decision")
+    made.last_folds = _LEAST_DECISION
+    for row, state in zip(rows, states, strict=True):
+        start = (row.started[5:16].replace("T", " "),) if with_start else ()  # the year is in the id
+        listed_as = (row.run_id, row.suite, *start, state, str(row.texts), row.choice or row.outcome or "-")
+        made.add_row(*cells(*map(printable, listed_as)))
+    return made
 
 
 @click.command()

@@ -37,7 +37,10 @@ PLAN_SCHEMA = "bakeoff.serving_plan/1"
 
 @click.group(invoke_without_command=True)
 @click.option(
-    "--run", "run_id", metavar="RUN", help="The run whose routes are served (default: the newest with a decision)."
+    "--run",
+    "run_id",
+    metavar="RUN",
+    help="The run whose routes are served (default: the newest that decided something).",
 )
 @click.option(
     "--models", metavar="A,B", help="Serve these models, without a run: the first serves, the others stand in."
@@ -165,18 +168,22 @@ def _make_plan(
 
     if wanted.against is not None:
         cost = cost.model_copy(update={"against": wanted.against})
-    budget = str(budget_bytes) if wanted.budget is None and budget_bytes is not None else wanted.budget
-    budgets, seen = machine_budgets(budget), past_loads()
+    if wanted.budget is None and budget_bytes is not None:
+        budgets = machine_budgets(str(budget_bytes), "keeping.budget_bytes of the settings")
+    else:
+        budgets = machine_budgets(wanted.budget)
+    seen = past_loads()
     if wanted.models is not None:
         named = [part.strip() for part in wanted.models.split(",") if part.strip()]
         served = plan_of_models(make_served_candidates(_known(named)), budgets, seen, routes)
         return served, cost_terms(served.plan, cost, {}, budgets)
     store = open_store()
     try:
-        row = find_run(store, wanted.run_id)
+        row, notes = find_run(store, wanted.run_id)
         served = plan_of_run(row, _read_plan(store, row), budgets, seen, routes)
     finally:
         store.close()
+    served = served._replace(notes=(*notes, *served.notes))
     told = {found["id"]: found for found in row.result["candidates"]}
     return served, cost_terms(served.plan, cost, told, budgets)
 
@@ -224,7 +231,7 @@ async def _serve(
     try:
         # Imported while the plan is made.
         from bakeoff.cli.planned import Planned
-        from bakeoff.cli.serving_keys import read_keys, refuse_strangers
+        from bakeoff.cli.serving_keys import nobody_comes_in, read_keys, refuse_strangers
         from bakeoff.cli.serving_reload import Asked, signature
         from bakeoff.serve.server import listen
 
@@ -237,7 +244,10 @@ async def _serve(
             said, _ = await planning.communicate()
             if planning.returncode != 0:
                 return planning.returncode or 1  # it has said why, on the same stderr
-            return await _run(Planned.read(said), settings, secrets, listener, (asked, seen), as_json=as_json)
+            document = Planned.read(said)
+            closed = nobody_comes_in(settings, wanted.config, secrets.clients)
+            document = document._replace(notes=(*document.notes, *closed))
+            return await _run(document, settings, secrets, listener, (asked, seen), as_json=as_json)
     finally:
         if planning.returncode is None:
             planning.kill()

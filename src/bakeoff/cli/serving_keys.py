@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,7 +87,7 @@ def list_keys(file: Path | None) -> None:
         said = ", ".join(f"{limit} {most}" for limit, most in limits.items()) or "no limits"
         click.echo(f"{name}  made {key.made or '-'}  {said}")
     if not found:
-        click.echo(f"{where} holds no keys: nobody may come in.")
+        click.echo(f"{where} holds no keys: nobody may come in. {_reopened(where)}")
 
 
 @keys.command("remove")
@@ -99,7 +100,27 @@ def remove(name: str, file: Path | None) -> None:
     where = file or default_key_file()
     remove_key(where, name)
     left = read_key_file(where)
-    click.echo(f"Removed {name} from {where}." + ("" if left else " It was the last: nobody may come in."), err=True)
+    last = "" if left else f" It was the last: nobody may come in. {_reopened(where)}"
+    click.echo(f"Removed {name} from {where}.{last}", err=True)
+
+
+def _reopened(file: Path) -> str:
+    """Return how clients come in again where a key file holds no key."""
+    own = file == default_key_file()
+    unlocked = "delete that file" if own else "take server.key_file out of the settings"
+    return f"A new key: {_new_key(file)}; or {unlocked} and start the gateway again: then it asks for none."
+
+
+def _new_key(file: Path) -> str:
+    return "bakeoff serve keys new NAME" + ("" if file == default_key_file() else f" --file {shlex.quote(str(file))}")
+
+
+def nobody_comes_in(settings: ServeSettings, config: Path | None, clients: KeyRing) -> tuple[str, ...]:
+    """Return what is to be said of a gateway that asks for a key where none opens it; nothing of another one."""
+    if not clients.locked or clients.keys:
+        return ()
+    file = key_file_of(settings, config)
+    return (f"nobody may come in: {file} holds no key. Make one: {_new_key(file)}",)
 
 
 def default_key_file() -> Path:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bakeoff.cli.serving_words import NAMED_FIRST, SET, how_sure
 from bakeoff.core.errors import BakeoffError, UsageError
 from bakeoff.core.records import Estimate, Outcome
 from bakeoff.core.spec import Candidate, Sampling
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from bakeoff.catalog.calibration import Observation
     from bakeoff.catalog.fit import Need
     from bakeoff.machine.budget import Budget
-    from bakeoff.store.db import RunRow, Store
+    from bakeoff.store.db import RunRow, RunSummary, Store
     from bakeoff.study.admission import Budgets
     from bakeoff.study.plan import Plan
 
@@ -48,8 +49,17 @@ class UnservedModels(UsageError):
         self.named = tuple(named)
 
 
-def find_run(store: Store, wanted: str | None) -> RunRow:
-    """Return a run with a result: the one that is named, or the newest.
+class Found(NamedTuple):
+    """The run that is served or handed over, and what is to be said of newer ones that are not."""
+
+    row: RunRow
+    notes: tuple[str, ...] = ()
+
+
+def find_run(store: Store, wanted: str | None) -> Found:
+    """Return a run with a result: the one that is named, the newest for `latest`, the newest that decided something for None.
+
+    That a newer run was passed over is said in the notes.
 
     Raises:
         UsageError: there is none.
@@ -57,11 +67,15 @@ def find_run(store: Store, wanted: str | None) -> RunRow:
     if wanted not in {None, "latest"}:
         from bakeoff.store.named import find_finished
 
-        return find_finished(store, str(wanted))
+        return Found(find_finished(store, str(wanted)))
     runs = store.runs()
-    for found in runs:
-        if found.state == "done" and found.outcome is not None and (row := store.run(found.run_id)) is not None:
-            return row
+    finished = [found for found in runs if found.state == "done" and found.outcome is not None]
+    decided = [found for found in finished if found.outcome != "insufficient_data"]
+    by_decision = wanted is None and bool(decided)
+    for found in (decided if by_decision else finished)[:1]:
+        row = store.run(found.run_id)
+        if row is not None:
+            return Found(row, _passed_over(runs[: runs.index(found)], found.run_id, decided=by_decision))
     without = "make one with: bakeoff run; or name models: bakeoff serve --models bundled:generalist"
     if runs:
         raise UsageError(
@@ -69,6 +83,20 @@ def find_run(store: Store, wanted: str | None) -> RunRow:
             f"go on with: bakeoff run --resume {runs[0].run_id}; or name models with --models",
         )
     raise UsageError("there is no run in this workspace", without)
+
+
+def _passed_over(newer: Sequence[RunSummary], taken: str, *, decided: bool) -> tuple[str, ...]:
+    """Return what is to be said of newer runs than the one that was taken: the newest of them, and why it was not."""
+    if not newer:
+        return ()
+    newest = newer[0]
+    if newest.state == "done" and newest.outcome is not None:
+        why = (
+            f"run {newest.run_id} is newer, but has too few briefs to decide anything: --run {newest.run_id} serves it"
+        )
+    else:
+        why = f"run {newest.run_id} is newer, but has no result ({newest.state}); go on with it: bakeoff run --resume {newest.run_id}"
+    return (f"{why}. Taken is run {taken}, the newest that {'decided something' if decided else 'has one'}.",)
 
 
 def plan_of_run(row: RunRow, plan: Plan, budgets: Budgets, seen: Sequence[Observation], routes: Routes) -> Served:
@@ -129,7 +157,7 @@ def _earned(
         )
     names = [model.id for model in models]
     general = _general(document, told, names)
-    made = {name: _route(name, found, told, names, general) for name, found in document["routes"].items()}
+    made = {name: _route(name, found, document, told, names, general) for name, found in document["routes"].items()}
     served = ServingPlan(run_id=row.run_id, suite=row.suite, models=models, routes=_kept(made), general=general)
     return served, told
 
@@ -154,7 +182,9 @@ def plan_of_models(
         for candidate, need in usable
     )
     names = [model.id for model in models]
-    general = ServedRoute(candidate=names[0], fallbacks=tuple(names[1:]), reasons=("it was named first",))
+    general = ServedRoute(
+        candidate=names[0], fallbacks=tuple(names[1:]), sure=NAMED_FIRST, reasons=("it was named first",)
+    )
     served = ServingPlan(run_id=None, models=models, general=general)
     return Served(_overridden(served, routes, {}), _shared(budgets, candidates), ())
 
@@ -255,6 +285,7 @@ def _general(document: Mapping[str, Any], told: Mapping[str, Any], names: Sequen
         fallbacks=tuple(order[1:]),
         outcome=decision["outcome"],
         evidence=_estimate(told[order[0]]["quality"]),
+        sure=how_sure(order[0], decision, document),
         reasons=(*missing, *decision["reasons"]),
     )
 
@@ -266,6 +297,7 @@ def _mean(quality: Mapping[str, Any]) -> float:
 def _route(
     content_type: str,
     found: Mapping[str, Any],
+    document: Mapping[str, Any],
     told: Mapping[str, Any],
     names: Sequence[str],
     general: ServedRoute,
@@ -285,6 +317,7 @@ def _route(
         evidence=_estimate(
             found["evidence"] if order[0] == found["candidate"] else _of_type(told, order[0], content_type)
         ),
+        sure=how_sure(order[0], found, document),
         reasons=tuple(reasons),
     )
 
@@ -324,6 +357,7 @@ def _own(name: str, order: Sequence[str], told: Mapping[str, Any]) -> ServedRout
         fallbacks=tuple(rest),
         outcome=outcome,
         evidence=_estimate(known),
+        sure=SET,
         reasons=("set in the settings, whatever a run says",),
     )
 

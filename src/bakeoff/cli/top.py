@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from typing import Any
@@ -39,26 +40,28 @@ def top(url: str, every: float, *, once: bool, as_json: bool) -> None:
         time.sleep(min(every, 1.0))
         console.print(render(read_status(base), status, min(every, 1.0), base))
         return
-    _watch(base, status, every, console)
+    with contextlib.suppress(KeyboardInterrupt):  # that is how it ends
+        _watch(base, status, every, console)
 
 
 def _watch(base: str, status: dict[str, Any], every: float, console: Any) -> None:
     from rich.live import Live
 
-    from bakeoff.cli.top_view import render
+    from bakeoff.cli.top_view import render, render_lost
     from bakeoff.core.errors import BakeoffError
 
     looked_s = time.perf_counter()
     with Live(render(status, None, 0.0, base), console=console, screen=True, auto_refresh=False) as live:
         while True:
             time.sleep(every)
-            before, then_s = status, looked_s
-            lost = ""
             try:
-                status, looked_s = read_status(base), time.perf_counter()
+                now, now_s = read_status(base), time.perf_counter()
             except BakeoffError as error:
-                lost = error.message
-            live.update(render(status, before, looked_s - then_s, base, lost), refresh=True)
+                view = render_lost(status, time.perf_counter() - looked_s, base, error.message)
+            else:
+                view = render(now, status, now_s - looked_s, base)
+                status, looked_s = now, now_s
+            live.update(view, refresh=True)
 
 
 def read_status(base: str) -> dict[str, Any]:

@@ -13,17 +13,17 @@ from rich.table import Table
 from rich.text import Text
 
 from bakeoff.core.plain import printable
-from bakeoff.core.units import bytes_text, seconds_text
+from bakeoff.core.units import bytes_text, money, seconds_text
 
 _STYLES = {"ready": "green", "failed": "bold red", "open": "bold red", "half_open": "yellow", "loading": "yellow"}
+_OF_MODELS = ("model", "state", "memory", "use", "wait", "tok/s", "first")
+_OF_ROUTES = ("route", "served by", "score", "answers", "by a stand-in")
 Status = Mapping[str, Any]
 
 
-def render(now: Status, before: Status | None, passed_s: float, where: str, lost: str = "") -> RenderableType:
-    """Return the whole view; `passed_s` lies between the two documents, `lost` says why there is no newer one."""
+def render(now: Status, before: Status | None, passed_s: float, where: str) -> RenderableType:
+    """Return the whole view; `passed_s` lies between the two documents."""
     parts: list[RenderableType] = [_head(now, before, passed_s, where)]
-    if lost:
-        parts.append(_text(lost, "bold red"))
     parts.append(_alerts(now["alerts"]))
     parts.append(_models(now, before, passed_s))
     parts.append(_routes(now["routes"]))
@@ -32,14 +32,36 @@ def render(now: Status, before: Status | None, passed_s: float, where: str, lost
     return Group(*parts)
 
 
+def render_lost(last: Status, ago_s: float, where: str, why: str) -> RenderableType:
+    """Return the view of a gateway that says nothing any more: `last` is what it said `ago_s` seconds ago, `why` there is no newer word.
+
+    What it said then may be wrong by now, so that names are all that is left of it.
+    """
+    models, routes = _table(*_OF_MODELS), _table(*_OF_ROUTES)
+    for table, names in ((models, last["models"]), (routes, last["routes"])):
+        for name in names:
+            table.add_row(_text(name), *("-" for _ in table.columns[1:]))
+    return Group(
+        Text.assemble(_text(f"{where}  {_source(last)}", "bold"), "\n", _text(why, "bold red")),
+        _text(
+            f"last seen {seconds_text(ago_s)} ago; what it does now is not known, nor whether an alert fires", "yellow"
+        ),
+        models,
+        routes,
+    )
+
+
+def _source(status: Status) -> str:
+    return "no run" if status["run_id"] is None else f"run {status['run_id']}"
+
+
 def _head(now: Status, before: Status | None, passed_s: float, where: str) -> Text:
-    source = "no run" if now["run_id"] is None else f"run {now['run_id']}"
     budget = now["budget_bytes"]
     memory = f"{bytes_text(now['committed_bytes'])} of {bytes_text(budget) if budget else 'no set budget'}"
     requests = now["requests"]
     faults = sum(requests.get(each, 0) for each in ("broken", "failed", "refused"))
     rate = _rate(sum(requests.values()), None if before is None else sum(before["requests"].values()), passed_s)
-    first = f"{where}  {source}"
+    first = f"{where}  {_source(now)}"
     second = (
         f"up {seconds_text(now['uptime_s'])}  models take {memory}\n{rate} requests/s  {now['open_requests']} open  {requests.get('answered', 0)} answered  {faults} failed"
         f"  {requests.get('client_error', 0) + now['rejected']} wrong  {requests.get('cancelled', 0)} cancelled"
@@ -59,7 +81,7 @@ def _alerts(alerts: Sequence[Status]) -> RenderableType:
 
 
 def _models(now: Status, before: Status | None, passed_s: float) -> Table:
-    table = _table("model", "state", "memory", "use", "wait", "tok/s", "first")
+    table = _table(*_OF_MODELS)
     for name, of in now["models"].items():
         was = None if before is None else before["models"].get(name)
         tokens = _rate(of["tokens_written"], None if was is None else was["tokens_written"], passed_s)
@@ -84,7 +106,7 @@ def _first_token_s(of: Status, was: Status | None) -> float | None:
 
 
 def _routes(routes: Mapping[str, Status]) -> Table:
-    table = _table("route", "served by", "score", "answers", "by a stand-in")
+    table = _table(*_OF_ROUTES)
     for name, route in routes.items():
         table.add_row(
             _text(name),
@@ -117,12 +139,12 @@ def _quality(quality: Status) -> RenderableType:
 def _cost(cost: Status) -> Text:
     if cost["electricity"] is None:
         return _text("cost so far: not known (no model runs here)", "dim")
-    here = f"cost so far: {cost['electricity']:.4g} USD of electricity here ({cost['provenance']})"
+    here = f"cost so far: {money(cost['electricity'])} of electricity here ({cost['provenance']})"
     if cost["cloud"] is None:
         return _text(f"{here}; no cloud is named (serve --against MODEL)", "dim")
     untold = cost["answers_without_tokens"]
     without = f", but for {untold} answers without token counts" if untold else ""
-    return _text(f"{here}; {cost['cloud']:.4g} USD at {cost['against']}{without}", "dim")
+    return _text(f"{here}; {money(cost['cloud'])} at {cost['against']}{without}", "dim")
 
 
 def _rate(now: float, before: float | None, passed_s: float) -> str:

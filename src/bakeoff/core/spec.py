@@ -29,13 +29,17 @@ def content_hash(value: object) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]
 
 
+MAX_TOKENS = 2**31 - 1
+"""More than any context; what engines written in C take."""
+
+
 class Sampling(Record):
     """How the next token is chosen, and when to stop. Temperature 0 is greedy."""
 
     temperature: float = Field(default=0.7, ge=0, le=5, strict=True)
     top_p: float = Field(default=0.95, gt=0, le=1, strict=True)
     top_k: int | None = Field(default=None, ge=1, strict=True)
-    max_tokens: int = Field(default=512, ge=1, le=2_147_483_647, strict=True)
+    max_tokens: int = Field(default=512, ge=1, le=MAX_TOKENS, strict=True)
     stop: tuple[Annotated[str, Field(min_length=1)], ...] = ()
 
 

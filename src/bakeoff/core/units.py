@@ -51,3 +51,31 @@ def percent_text(share: float | None) -> str:
     if share is None:
         return "-"
     return f"{100 * share:.1f} %".replace(".0 %", " %")
+
+
+def money(value: float) -> str:
+    """Return dollars to three digits that count, never as a power of ten.
+
+    >>> money(0.000002315833), money(0.0015), money(12.5), money(-446.09), money(0)
+    ('$0.00000232', '$0.0015', '$12.50', '-$446.09', '$0')
+    """
+    if value == 0:
+        return "$0"
+    sign, size = "-" if value < 0 else "", abs(value)
+    if size >= 1:
+        return f"{sign}${size:,.2f}"
+    return f"{sign}${digits(size)}"
+
+
+def digits(value: float) -> str:
+    """Return a number with the digits that count, never as a power of ten.
+
+    >>> digits(47123.4), digits(55.58), digits(0.00002315833), digits(1e12)
+    ('47,123', '55.6', '0.0000232', '1,000,000,000,000')
+    """
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    said = f"{value:.3g}"
+    if "e" in said:
+        said = f"{value:.{2 - int(said.split('e')[1])}f}".rstrip("0")
+    return said

@@ -13,10 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bakeoff.core.spec import Sampling
+from bakeoff.core.spec import MAX_TOKENS, Sampling
 from bakeoff.engines.requests import TokenLogprobs
 
-NO_LIMIT = 2**31 - 1
 MAX_STOPS = 16
 MAX_TOP_LOGPROBS = 20
 ROLES = ("system", "developer", "user", "assistant")
@@ -206,9 +205,9 @@ def _max_tokens(value: Mapping[str, Any]) -> int:
     given = [
         limit
         for name in ("max_tokens", "max_completion_tokens")
-        if (limit := _field(value, name, lambda v: _is_int(v) and v >= 1, "an integer, at least 1")) is not None
+        if (limit := _field(value, name, _is_limit, f"an integer from 1 to {MAX_TOKENS}")) is not None
     ]
-    return min(given, default=NO_LIMIT)
+    return min(given, default=MAX_TOKENS)
 
 
 def _stop(value: Mapping[str, Any]) -> tuple[str, ...]:
@@ -227,7 +226,7 @@ def _stop(value: Mapping[str, Any]) -> tuple[str, ...]:
             param="stop",
             code="invalid_type",
         )
-    return tuple(stops)
+    return tuple(_well_formed(text, "stop") for text in stops)
 
 
 def _seed(value: Mapping[str, Any]) -> int:
@@ -255,6 +254,10 @@ def _is_bool(value: object) -> bool:
 
 def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_limit(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_TOKENS
 
 
 def _is_object(value: object) -> bool:

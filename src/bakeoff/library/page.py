@@ -125,13 +125,12 @@ def _briefs(plan: Plan) -> dict[str, BriefText]:
 
 
 def _origin(plan: Plan, store: Store) -> Origin:
-    from bakeoff.library.workspace import workspace_folder
+    from bakeoff.library.run_state import state_of
     from bakeoff.report.page.facts import Origin
-    from bakeoff.study.run_state import state_of
 
     loads = store.loads(plan.run_id)
     return Origin(
-        state=state_of(store, plan.run_id, workspace_folder()),
+        state=state_of(store, plan.run_id),
         started=next((found.started for found in store.runs() if found.run_id == plan.run_id), ""),
         command=_command(plan),
         sampling=plan.suite.sampling.model_dump(mode="json"),

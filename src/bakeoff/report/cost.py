@@ -9,7 +9,7 @@ from rich.text import Text
 
 from bakeoff.core.plain import printable
 from bakeoff.core.records import Estimate
-from bakeoff.core.units import percent_text
+from bakeoff.core.units import digits, money, percent_text
 from bakeoff.cost.answer import MOST_BUSY, Answer, Costed, CostedCandidate
 from bakeoff.cost.assumptions import Assumption
 from bakeoff.report.layout import bullets, cells, table, title
@@ -211,20 +211,6 @@ def _negated(estimate: Estimate) -> Estimate:
     return estimate.model_copy(update={"estimate": centre, "low": low, "high": high})
 
 
-def money(value: float) -> str:
-    """Return dollars to three digits that count, never as a power of ten.
-
-    >>> money(0.000002315833), money(0.0015), money(12.5), money(-446.09), money(0)
-    ('$0.00000232', '$0.0015', '$12.50', '-$446.09', '$0')
-    """
-    if value == 0:
-        return "$0"
-    sign, size = "-" if value < 0 else "", abs(value)
-    if size >= 1:
-        return f"{sign}${size:,.2f}"
-    return f"{sign}${digits(size)}"
-
-
 def _tornado(found: Answer) -> RenderableType:
     made = table("assumption", "value", "range", "from", "costs the same at")
     by_name = {each.name: each for each in found.assumptions}
@@ -250,20 +236,6 @@ def _amount(value: float, unit: str) -> str:
     if unit == "share":
         return percent_text(value) if value >= 0.001 else f"{digits(100 * value)} %"
     return digits(value) if unit in {"pieces/day", "years"} else f"{digits(value)} {unit}"
-
-
-def digits(value: float) -> str:
-    """Return a number with the digits that count, never as a power of ten.
-
-    >>> digits(47123.4), digits(55.58), digits(0.00002315833), digits(1e12)
-    ('47,123', '55.6', '0.0000232', '1,000,000,000,000')
-    """
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    said = f"{value:.3g}"
-    if "e" in said:
-        said = f"{value:.{2 - int(said.split('e')[1])}f}".rstrip("0")
-    return said
 
 
 def _notes(found: Answer) -> list[str]:

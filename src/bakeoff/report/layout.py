@@ -50,20 +50,42 @@ def title(text: str) -> Text:
 
 
 class FittingTable(Table):
-    """A table whose cells are never cut or broken: headings fold first, then it turns into a list, a block a row."""
+    """A table whose cells are never cut or broken: headings fold first, then it turns into a list, a block a row.
+
+    With `last_folds`, the cells of the last column go on in a next line before that, where they have so many columns at least.
+    """
+
+    last_folds: int | None = None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the table, or the list where its cells need more room than there is."""
-        contents = [[text.plain for text in column.cells if isinstance(text, Text)] for column in self.columns]
-        for fold in (False, True):
-            for column, texts in zip(self.columns, contents, strict=True):
-                heading = str(column.header)
-                parts = heading.split() if fold else heading.splitlines()
-                column.min_width = column.max_width = max([*map(cell_len, texts), *map(cell_len, parts), 1])
-            if super().__rich_measure__(console, options.update_width(_ANY_WIDTH)).minimum <= options.max_width:
-                yield from super().__rich_console__(console, options)
-                return
-        yield from self._as_list(contents)
+        if any(self._needs(console, fold=fold) <= options.max_width for fold in (False, True)):
+            yield from super().__rich_console__(console, options)
+            return
+        last = self.columns[-1]
+        over = self._needs(console, fold=True) - options.max_width
+        room = (last.max_width or 0) - over
+        if self.last_folds is not None and room >= self.last_folds:
+            last.min_width = last.max_width = room
+            last.overflow = "fold"
+            yield from super().__rich_console__(console, options)
+            return
+        yield from self._as_list(self._contents())
+
+    def fits(self, console: Console) -> bool:
+        """Return whether it can be printed there as a table with every cell in one line."""
+        return self._needs(console, fold=True) <= console.width
+
+    def _contents(self) -> list[list[str]]:
+        return [[text.plain for text in column.cells if isinstance(text, Text)] for column in self.columns]
+
+    def _needs(self, console: Console, *, fold: bool) -> int:
+        """Give each column its width, headings in one line or folded at each space; return how wide that makes the table."""
+        for column, texts in zip(self.columns, self._contents(), strict=True):
+            heading = str(column.header)
+            parts = heading.split() if fold else heading.splitlines()
+            column.min_width = column.max_width = max([*map(cell_len, texts), *map(cell_len, parts), 1])
+        return super().__rich_measure__(console, console.options.update_width(_ANY_WIDTH)).minimum
 
     def _as_list(self, contents: list[list[str]]) -> Iterable[RenderableType]:
         headings = [str(column.header).replace("\n", " ") for column in self.columns]

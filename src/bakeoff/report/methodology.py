@@ -33,7 +33,7 @@ def methods_document(found: Methodology, run_id: str | None) -> dict[str, Any]:
         "run_id": run_id,
         **found.model_dump(mode="json"),
         "text": paragraph(found),
-        "notes": notes(found),
+        "notes": notes(found, of_run=run_id is not None),
         "validity_text": None if run_id is None else worth_sentence(),
     }
 
@@ -46,10 +46,10 @@ def print_methods(found: Methodology, console: Console, *, of_run: bool) -> None
             f"{plural(len(found.candidates), 'candidate')} ({plural(found.families, 'family', 'families')} of briefs)",
             style="dim",
         ),
-        *_figure(found.figure, console.width),
+        *_figure(found, console.width),
         title("What basic testing would have said"),
         _table(found, console.width),
-        *bullets("Note", [printable(note) for note in notes(found)]),
+        *bullets("Note", [printable(note) for note in notes(found, of_run=of_run)]),
         *bullets(WORTH, [worth_sentence()] if of_run else []),
         title("In words"),
         Prose(printable(paragraph(found))),
@@ -57,13 +57,14 @@ def print_methods(found: Methodology, console: Console, *, of_run: bool) -> None
     console.print(Group(*parts))
 
 
-def _figure(figure: Figure, width: int) -> list[RenderableType]:
-    """Return a line a candidate for the samples' means, and one below it for what the whole run says."""
+def _figure(found: Methodology, width: int) -> list[RenderableType]:
+    """Return a line a candidate for the samples' means, and one below it for the score over all that they are drawn from."""
+    figure = found.figure
     label = min(_LABEL, max(len(row.candidate) for row in figure.rows), max(12, width - _ROOM - _NARROWEST_AXIS))
     axis = max(_NARROWEST_AXIS, width - label - _ROOM)
     graded = "graded by keywords" if figure.by == "heuristic" else "by the same score"
     lines: list[RenderableType] = [
-        title(f"Means of {figure.n} texts, {graded}, and (below) the whole run's score"),
+        title(f"Means of {figure.n} texts, {graded}, and (below) the score over {drawn_from(found)}"),
     ]
     for row in figure.rows:
         lines.append(
@@ -72,7 +73,7 @@ def _figure(figure: Figure, width: int) -> list[RenderableType]:
         lines.append(Text(f"{'':<{label}} {_whole(row, figure, axis)} {_number(row.run.estimate)}", style="bold"))
     low, high = f"{figure.axis_low:g}", f"{figure.axis_high:g}"
     lines.append(Text(f"{'':<{label}} {low}{high:>{axis - len(low)}}", style="dim"))
-    lines.append(Prose("├─┤ 95 % of the samples' means, ═ half of them; ┝━┥ the run's 95 % interval", style="dim"))
+    lines.append(Prose("├─┤ 95 % of the samples' means, ═ half of them; ┝━┥ the score's 95 % interval", style="dim"))
     return lines
 
 
@@ -162,11 +163,19 @@ def _all(rules: Sequence[Rule], name: str) -> list[str]:
     return [_percent(getattr(rule, name)) for rule in rules]
 
 
-def notes(found: Methodology) -> list[str]:
+def drawn_from(found: Methodology) -> str:
+    """Return which briefs samples and scores are of: in a race, fewer than a candidate's own score rests on."""
+    return f"the {plural(found.families, 'family', 'families')} that all wrote"
+
+
+def notes(found: Methodology, *, of_run: bool) -> list[str]:
     """Return what a reader must know of the numbers."""
-    said = [
-        f"the truth is the mean over the {plural(found.families, 'family', 'families')} that all wrote, an estimate itself"
-    ]
+    said = [f"the truth is the mean over {drawn_from(found)}, an estimate itself"]
+    if of_run:
+        said.append(
+            "in the run's result a score is over all that a candidate wrote, or over briefs held back to confirm it: it may differ from "
+            f"these, which are over {drawn_from(found)}"
+        )
     if found.left_out:
         said.append(f"left out, as they wrote too few of the same briefs: {', '.join(found.left_out)}")
     if all(rule.by == "score" for rule in found.rules):

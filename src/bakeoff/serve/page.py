@@ -127,7 +127,7 @@ def _route_row(plan: ServingPlan, name: str, route: ServedRoute) -> Sequence[str
         f"<code>{_text(PREFIX + name)}</code>",
         _text(route.candidate),
         _text(_score(evidence)),
-        _text("not measured" if route.outcome is None else route.outcome.replace("_", " ")),
+        _text(route.how_sure),
         _text(", ".join(route.fallbacks) or "-") if plan.models else "-",
     )
 

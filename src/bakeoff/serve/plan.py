@@ -51,13 +51,22 @@ class ServedModel(Record):
 
 
 class ServedRoute(Record):
-    """Who serves a content type, who stands in, and by what evidence. `outcome` is None where no run says anything."""
+    """Who serves a content type, who stands in, and by what evidence. `outcome` is None where no run says anything.
+
+    `outcome` is the run's of the type, whoever serves it; `sure` says in a few words what that means for who does.
+    """
 
     candidate: str
     fallbacks: tuple[str, ...] = ()
     outcome: Outcome | None = None
     evidence: Estimate | None = None
+    sure: str | None = None
     reasons: tuple[str, ...] = ()
+
+    @property
+    def how_sure(self) -> str:
+        """How sure it is that this one should serve, as people read it."""
+        return self.sure or ("not measured" if self.outcome is None else self.outcome.replace("_", " "))
 
     @property
     def order(self) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ from bakeoff.engines.deadlines import Deadlines, Watch
 from bakeoff.engines.http_errors import without
 from bakeoff.serve.lease import Upstream
 from bakeoff.serve.near import near_way
-from bakeoff.serve.refusals import MAX_ERROR_BYTES, Failing, RequestRefused, UpstreamFailed, read_refusal
-from bakeoff.serve.relay import Relay
+from bakeoff.serve.refusals import Failing, RequestRefused, UpstreamFailed, read_refusal
+from bakeoff.serve.relay import MAX_EVENT_BYTES, Relay
 from bakeoff.serve.ways import Incoming, Way
 
 MAX_WHOLE_BYTES = 32 * 2**20
@@ -107,7 +107,7 @@ class Exchange:
                 held += passed
                 if ended:
                     break
-                if len(held) > MAX_ERROR_BYTES:
+                if len(held) > MAX_EVENT_BYTES:
                     raise self.failed("sent much, and none of it an answer")
         return held
 
@@ -146,13 +146,13 @@ class Exchange:
                 if not before:
                     begun()
             held += 0 if relay.pieces else len(came)
-            return not relay.done and relay.fault is None and held <= MAX_ERROR_BYTES
+            return not relay.done and relay.fault is None and held <= MAX_EVENT_BYTES
 
         with Failing(self._upstream):
             if await self._incoming.pour(take):
                 self._end()
         self._check()
-        if held > MAX_ERROR_BYTES and not relay.pieces and not relay.complete:
+        if held > MAX_EVENT_BYTES and not relay.pieces and not relay.complete:
             raise self.failed("sent much, and none of it an answer")
         if not relay.pieces:
             begun()

@@ -26,11 +26,14 @@ const fill = (section, id, list, what) => {
 };
 const percent = (share) => `${Math.max(0, Math.min(100, 100 * share))}%`;
 
+// A name that is too long for its place goes on in the next line after one of these characters, not within a word.
+const named = (name) => name.split(/(?<=[:/@._-])/).flatMap((part) => [part, document.createElement("wbr")]).slice(0, -1);
+
 const candidate = (one) => {
   const meter = make("span", "meter", make("i", ""));
   meter.firstChild.style.width = percent(one.total ? one.done / one.total : 0);
   const left = one.out ?? (one.done >= one.total ? "written" : one.left || `up to ${one.total - one.done} texts`);
-  const name = make("th", "", one.name);
+  const name = make("th", "", ...named(one.name));
   name.scope = "row";
   const row = make("tr", one.out ? "out" : one.writes ? "writes" : "", name, make("td", "", `${one.done} of ${one.total}`), make("td", "wide", meter),
     make("td", "pace", one.writes ? one.rate || "…" : one.rate), make("td", "said", [left, ...one.trouble].join(", ")));
@@ -52,7 +55,7 @@ const estimate = (one) => {
     track.append(dot);
   }
   const value = known ? `${one.estimate.toFixed(1)}${ranged ? ` [${one.low.toFixed(1)}, ${one.high.toFixed(1)}]` : ", no interval yet"}` : "no score yet";
-  const row = make("div", "estimate", make("span", "name", one.name), track, make("span", "value", value));
+  const row = make("div", "estimate", make("span", "name", ...named(one.name)), track, make("span", "value", value));
   row.setAttribute("role", "listitem");
   return row;
 };
@@ -61,7 +64,7 @@ const piece = (found) => {
   return Object.assign(make("span", "cc", found[1]), { title: found[2] });
 };
 const text = (one) => {
-  const heading = make("h3", "", one.name, make("span", "", ` for ${one.brief}, ${one.type}${one.score === null ? "" : `, score ${one.score.toFixed(1)}`}`),
+  const heading = make("h3", "", ...named(one.name), make("span", "", ` for ${one.brief}, ${one.type}${one.score === null ? "" : `, score ${one.score.toFixed(1)}`}`),
     ...one.gates.map((gate) => make("span", "badge gate", gate)));
   const body = make("p", "t", ...one.text.map(piece));
   body.dir = "auto";

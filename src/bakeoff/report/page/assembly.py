@@ -269,12 +269,13 @@ def _methods(facts: PageFacts, names: Mapping[str, str]) -> dict[str, Any] | Non
     found = facts.methods
     if found is None:
         return None
-    from bakeoff.report.methodology import methods_table, paragraph
+    from bakeoff.report.methodology import drawn_from, methods_table, paragraph
 
     columns, rows = methods_table(found)
     return {
         "found": found,
-        "chart": basic_tests(found, names),
+        "chart": basic_tests(found, names, drawn_from(found)),
+        "drawn_from": drawn_from(found),
         "paragraph": printable(paragraph(found)),
         "columns": columns,
         "rows": rows,

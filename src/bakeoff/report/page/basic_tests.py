@@ -1,4 +1,4 @@
-"""What a handful of texts would have said of each candidate, above what the whole run says. Pure."""
+"""What a handful of texts would have said of each candidate, above the score of all that they are drawn from. Pure."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bakeoff.report.page.svg import Caption, chart, dot, line, percent, tag, wor
 _ROW, _TOP, _AXIS = 66.0, 4.0, 24.0
 
 
-def basic_tests(found: Methodology, names: Mapping[str, str]) -> Markup:
-    """Return the chart: for each candidate where the means of small samples lie, and below it the run's interval."""
+def basic_tests(found: Methodology, names: Mapping[str, str], where: str) -> Markup:
+    """Return the chart: for each candidate where the means of small samples lie, and below it the score over all of `where`."""
     figure = found.figure
     scale = Scale(figure.axis_low, figure.axis_high)
     bottom = _TOP + _ROW * len(figure.rows)
@@ -31,15 +31,15 @@ def basic_tests(found: Methodology, names: Mapping[str, str]) -> Markup:
     said = "; ".join(_words(row, names.get(row.candidate, row.candidate)) for row in figure.rows)
     caption = Caption(
         "basic",
-        f"Means of {figure.n} texts, and the whole run's score",
-        f"For each candidate the range of 95 % of the means of {figure.n} texts, and below it the run's interval. {said}.",
+        f"Means of {figure.n} texts, and the score over {where}",
+        f"For each candidate the range of 95 % of the means of {figure.n} texts, and below it the score over {where}. {said}.",
     )
     return chart(caption, bottom + _AXIS, *parts, *rows)
 
 
 def _words(row: FigureRow, name: str) -> str:
     run = "no score" if row.run.estimate is None else f"{row.run.estimate:.2f}"
-    return f"{name}: means from {row.low:.1f} to {row.high:.1f}, the run says {run}, picked in {percent_text(row.named)} of samples"
+    return f"{name}: means from {row.low:.1f} to {row.high:.1f}, the score of all of them {run}, picked in {percent_text(row.named)} of samples"
 
 
 def _row(row: FigureRow, name: str, top: float, scale: Scale) -> Markup:

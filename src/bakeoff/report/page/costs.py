@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from bakeoff.core.units import money
 from bakeoff.cost.answer import MOST_BUSY
 from bakeoff.cost.arithmetic import Values, break_even_per_day, busy_share, cloud_cost, local_cost
-from bakeoff.report.cost import money
 from bakeoff.report.page.facts import CostBasis, RunCost
 
 _MILLION = 1e6

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from bakeoff.core.outlines import GenerationOutline
-from bakeoff.core.units import seconds_text
+from bakeoff.core.units import money, seconds_text
 from bakeoff.measure.timing import time_per_output_token_s
-from bakeoff.report.cost import money
 from bakeoff.report.page.distributions import Strip, distributions
 from bakeoff.report.page.facts import PageFacts
 from bakeoff.report.page.forest import Tone
@@ -32,9 +31,10 @@ class Times(NamedTuple):
 
 
 class Tradeoff(NamedTuple):
-    """One chart of quality against a cost."""
+    """One chart of quality against a cost; `axis` says of what, and in which unit."""
 
     heading: str
+    axis: str
     chart: Markup
     standing: dict[str, Standing]
     values: dict[str, str]
@@ -116,7 +116,7 @@ def tradeoffs(facts: PageFacts, ranked: Sequence[Mapping[str, Any]], names: Mapp
     largest = max((one["peak_memory_bytes"] or 0 for one in ranked), default=0)
     unit, size = ("GiB", 1 << 30) if largest >= 1 << 30 else ("MiB", 1 << 20)
     assumed = any(_provenance(one) == "assumed" for one in ranked)
-    electricity = "Electricity of a text, at an assumed tariff" + (" and assumed watts" if assumed else "")
+    electricity = "Electricity of 1,000 texts, at an assumed tariff" + (" and assumed watts" if assumed else "")
     kinds: tuple[tuple[str, str, str, _Read, Callable[[float], str], str], ...] = (
         ("latency", "Latency", "latency of a text (median)", _latency, seconds_text, ""),
         ("memory", "Memory", f"peak memory, {unit}", partial(_memory, size=size), lambda value: f"{value:,.4g}", ""),
@@ -146,7 +146,7 @@ def tradeoffs(facts: PageFacts, ranked: Sequence[Mapping[str, Any]], names: Mapp
             axis,
             say,
         )
-        found.append(Tradeoff(heading, drawn, standing, {spot.key: say(spot.x) for spot in spots}, leading, note))
+        found.append(Tradeoff(heading, axis, drawn, standing, {spot.key: say(spot.x) for spot in spots}, leading, note))
     return found
 
 

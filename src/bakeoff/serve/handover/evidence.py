@@ -114,6 +114,5 @@ def _routes(hand: Handover, only: str | None) -> list[str]:
     for name, route in routes_of(hand.plan).items():
         if only not in {None, route.candidate}:
             continue
-        outcome = "" if route.outcome is None else f" ({route.outcome.replace('_', ' ')})"
-        lines.append(f"{name}: {' > '.join(route.order)}{outcome}, {estimate_text(route.evidence)}")
+        lines.append(f"{name}: {' > '.join(route.order)} ({route.how_sure}), {estimate_text(route.evidence)}")
     return lines or ["none of its own"]

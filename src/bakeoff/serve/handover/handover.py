@@ -83,9 +83,10 @@ def narrow(plan: ServingPlan, wanted: Sequence[str]) -> ServingPlan:
             order = [each for each in plan.general.order if each in wanted] or list(wanted)
         if order[0] == route.candidate:
             return route.model_copy(update={"fallbacks": tuple(order[1:])})
-        said = f"{order[0]} serves: {route.candidate}, which earned {name}, was left out by --models"
+        said = f"{order[0]} serves: {route.candidate}, which serves {name}, was left out by --models"
         changed = {"candidate": order[0], "fallbacks": tuple(order[1:]), "evidence": _evidence(name, order[0])}
-        return route.model_copy(update={**changed, "reasons": (*route.reasons, said)})
+        sure = f"stands in for {route.candidate}"
+        return route.model_copy(update={**changed, "sure": sure, "reasons": (*route.reasons, said)})
 
     def _evidence(name: str, model: str) -> object:
         found = plan.model(model)

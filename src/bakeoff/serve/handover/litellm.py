@@ -66,7 +66,7 @@ def _why(route: ServedRoute) -> dict[str, Any]:
 def _notes(hand: Handover) -> list[str]:
     unknown = [model.id for model in hand.plan.models if url_of(model, hand) is None]
     told = [
-        "Ask for bakeoff/TYPE to have the model that earned that content type; bakeoff/auto is the general one: LiteLLM does",
+        "Ask for bakeoff/TYPE to have the model of that content type; bakeoff/auto is the general one: LiteLLM does",
         "not read what is asked for, `bakeoff serve` does.",
         "Clients show the key in LITELLM_MASTER_KEY, without which LiteLLM does not start.",
         "Temperature and the like are those that were measured; a client's own are used instead of them.",

@@ -91,7 +91,7 @@ def _aliases(hand: Handover, ours: set[str]) -> dict[str, list[str]]:
 
 def _notes(hand: Handover, ours: Sequence[ServedModel], theirs: Sequence[ServedModel]) -> list[str]:
     told = [
-        "Ask for bakeoff/TYPE to have the model that earned that content type; bakeoff/auto is the general one: llama-swap does",
+        "Ask for bakeoff/TYPE to have the model of that content type; bakeoff/auto is the general one: llama-swap does",
         "not read what is asked for, `bakeoff serve` does. llama-swap has no fallbacks: of each route the first one serves.",
         "It has no memory budget either: to let models stay loaded together, write a `groups:` with their measured memory in mind.",
     ]

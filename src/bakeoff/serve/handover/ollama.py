@@ -21,10 +21,10 @@ def modelfiles(hand: Handover) -> dict[str, str]:
 def _modelfile(name: str, plain: str, hand: Handover) -> str:
     model = hand.plan.model(name)
     weights = weights_for_ollama(model, plain, hand)
-    routes = [route for route, found in routes_of(hand.plan).items() if found.candidate == name]
+    routes = [f"{route} ({found.how_sure})" for route, found in routes_of(hand.plan).items() if found.candidate == name]
     notes = [
         f"Make it:  ollama create {plain} -f {plain}.Modelfile",
-        f"It earned: {', '.join(routes) or 'no route; it stands in where another fails'}",
+        f"It serves: {', '.join(routes) or 'no route first; it stands in where another fails'}",
         *([] if weights.note is None else [weights.note]),
     ]
     if not weights.source.isprintable():

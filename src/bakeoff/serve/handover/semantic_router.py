@@ -67,7 +67,7 @@ def semantic_router_config(hand: Handover) -> str:
 
 _NOTES = (
     "Check it:  vllm-sr config validate --config FILE    then:  vllm-sr serve --config FILE",
-    'A request with metadata {"content_type": TYPE} goes to the model that earned the type, any other to the general one.',
+    'A request with metadata {"content_type": TYPE} goes to the model of that type, any other to the general one.',
     "modelRefs stand in the route's order. Decisions are static: `multi_factor` over the indices below would take the higher mean",
     "also where the run says that the difference is none.",
 )
@@ -105,11 +105,10 @@ def _signal(content_type: str, plain: str) -> dict[str, Any]:
 
 
 def _decision(plain: str, route: ServedRoute, content_type: str | None) -> dict[str, Any]:
-    outcome = "" if route.outcome is None else f"{route.outcome.replace('_', ' ')}; "
     condition = [] if content_type is None else [{"type": "metadata", "name": plain}]
     return {
         "name": plain if content_type is not None else _GENERAL,
-        "description": f"{outcome}{route.candidate}: {estimate_text(route.evidence)}",
+        "description": f"{route.how_sure}; {route.candidate}: {estimate_text(route.evidence)}",
         "priority": FALLBACK_PRIORITY if content_type is None else ROUTE_PRIORITY,
         "rules": {"operator": "AND", "conditions": condition},
         "modelRefs": [{"model": name, "use_reasoning": False} for name in route.order],
