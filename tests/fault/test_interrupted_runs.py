@@ -1,6 +1,7 @@
 """Runs that are killed, interrupted, or lose a worker: nothing finished is lost, doubled or made again."""
 
 import contextlib
+import csv
 import json
 import signal
 import subprocess
@@ -87,10 +88,22 @@ def test_kill_9_of_the_run_again_and_again_then_resume(workspace, undisturbed):
     assert refused.returncode == 2
     assert f"process {process.pid} is working on run {run_id}" in refused.stderr
     assert len(refused.stderr.splitlines()) == 2  # the error and the hint: it did not even begin
+    shown = workspace.call("show", run_id)
+    assert (shown.returncode, "--resume" in shown.stderr) == (2, False)
+    assert "it is still running: wait until it ends" in shown.stderr
     process.send_signal(signal.SIGKILL)
     process.communicate()
     (listed,) = json.loads(workspace.call("runs", "--json").stdout)["runs"]
     assert listed["state"] == "interrupted"
+    written = workspace.call("export", run_id, "--to", "csv", "-o", "tables")
+    assert "the run is interrupted" in written.stdout, written.stderr
+    (row,) = csv.DictReader((workspace.folder / "tables" / "run.csv").read_text(encoding="utf-8").splitlines())
+    assert row["state"] == "interrupted"
+    compared = workspace.call("compare", run_id, *MODELS.split(","), "--not-worse-by", "0.3")
+    assert "is not finished (interrupted)" in " ".join(compared.stdout.split()), compared.stderr
+    shown = workspace.call("show", run_id)
+    assert shown.returncode == 2
+    assert f"bakeoff run --resume {run_id}" in shown.stderr
     before = workspace.generations(run_id)
     assert len(before) < 2 * BRIEFS
     done = workspace.call("run", "--resume", run_id, "--json")

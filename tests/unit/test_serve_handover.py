@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 
 import pytest
 import yaml
@@ -148,6 +149,21 @@ def test_where_a_model_answers_is_not_invented() -> None:
         semantic_router_config(hand(model("a:b")))
     assert "every model needs its --endpoint" in refused.value.message
     assert "--endpoint a:b=http://HOST:PORT/v1" in refused.value.hint
+
+
+def test_a_hint_may_be_pasted_whatever_a_model_is_called() -> None:
+    name = "m: *y &a %b`c$(touch pwned)'d"
+    with pytest.raises(UsageError) as refused:
+        semantic_router_config(hand(model(name), model("two words")))
+    said = refused.value.hint.removeprefix("say it: ").partition("; or leave")[0]
+    assert shlex.split(said) == [
+        "--endpoint",
+        f"{name}=http://HOST:PORT/v1",
+        "--endpoint",
+        "two words=http://HOST:PORT/v1",
+    ]
+    run = subprocess.run(["sh", "-c", f"printf '%s\\n' {said}"], capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout.splitlines() == shlex.split(said)
 
 
 # llama-swap's documented keys: config-schema.json, "models" and "peers".

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,10 +52,10 @@ def find_snapshot(reference: str) -> Snapshot:
     commit = branch.read_text(encoding="ascii").strip() if branch.is_file() else revision or ""
     folder = stored / "snapshots" / commit
     if not commit or not folder.is_dir():
-        option = f" --revision {revision}" if revision else ""
+        option = f" --revision {shlex.quote(revision)}" if revision else ""
         what = f"revision {revision} of it is" if stored.is_dir() and revision else "it is"
         raise UnknownModel(
             f"hf:{reference}: {what} not in the hub's cache ({hub_cache()})",
-            f"download it:  hf download {repo}{option}",
+            f"download it:  hf download {shlex.quote(repo)}{option}",
         )
     return Snapshot(folder, repo.rpartition("/")[2], commit)

@@ -17,11 +17,12 @@ from importlib.resources import files
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bakeoff.catalog.digests import file_digest, folder_digest
 from bakeoff.catalog.gguf import MADE_FROM, SUFFIX, read_gguf
 from bakeoff.catalog.headers import read_config, read_weights
 from bakeoff.catalog.hub_cache import find_snapshot
 from bakeoff.catalog.mlx_weights import count_parameters, mlx_bits
-from bakeoff.core.errors import InvalidFile, Problem, UnknownModel, UnsupportedModel, UsageError
+from bakeoff.core.errors import UnknownModel, UnsupportedModel, UsageError
 from bakeoff.core.spec import ModelSpec, content_hash
 
 FORMS = (
@@ -166,7 +167,7 @@ def folder_spec(folder: Path, reference: str, name: str) -> ModelSpec:
         name=name,
         source="folder",
         location=str(folder.absolute()),
-        digest=_folder_digest(folder),
+        digest=folder_digest(folder),
         parameters=weights.parameters if bits is None else count_parameters(config, folder, bits),
         weight_bytes=weights.data_bytes,
         architecture=named if isinstance(named, str) else None,
@@ -199,7 +200,7 @@ def gguf_spec(file: Path, reference: str) -> ModelSpec:
         name=file.stem,
         source="gguf",
         location=str(file.absolute()),
-        digest=_content_digest(file).hex()[:16],
+        digest=file_digest(file),
         parameters=header.parameters,
         weight_bytes=header.weight_bytes,
         architecture=header.architecture,
@@ -208,40 +209,6 @@ def gguf_spec(file: Path, reference: str) -> ModelSpec:
         quantisation=header.quantisation,
         made_from=header.text(MADE_FROM),
     )
-
-
-_WRITES_OTHERWISE = (
-    "*.safetensors",
-    "*.safetensors.index.json",
-    "config.json",
-    "generation_config.json",
-    "tokenizer*",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab*",
-    "merges.txt",
-    "*.model",
-    "chat_template*",
-)
-"""Files by which a folder writes what it writes: weights, architecture, tokenizers of all kinds, chat template."""
-
-
-def _folder_digest(folder: Path) -> str:
-    digest = hashlib.sha256()
-    found = {file for pattern in _WRITES_OTHERWISE for file in folder.glob(pattern) if file.is_file()}
-    for file in sorted(found):
-        digest.update(file.name.encode())
-        digest.update(_content_digest(file))
-    return digest.hexdigest()[:16]
-
-
-def _content_digest(file: Path) -> bytes:
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").digest()
-    except OSError as error:
-        problem = Problem(str(file), None, "", f"cannot be read ({error.strerror})", "a readable file")
-        raise InvalidFile((problem,)) from None
 
 
 def _fact(folder: Path, name: str) -> str | None:

@@ -33,19 +33,20 @@ def compare(run_id: str, a: str, b: str, base: str | None, margin: float | None,
 
     RUN is a run's id or its beginning, or latest. A and B are candidates' ids, or the ends of them that no other shares.
     """
-    from bakeoff.cli.workspace import open_store
+    from bakeoff.cli.workspace import open_store, workspace_folder
     from bakeoff.core.errors import UsageError
-    from bakeoff.study.comparing import compare_across, compare_in_run
+    from bakeoff.study.comparing import StoredRun, compare_across, compare_in_run
     from bakeoff.study.stored_plan import load_plan
 
     store = open_store()
     try:
         plan = load_plan(store, run_id)
         other = plan if base is None else load_plan(store, base)
+        one = StoredRun(plan, store, workspace_folder())
         if other.run_id == plan.run_id:
-            found = compare_in_run(plan, store, a, b)
+            found = compare_in_run(one, a, b)
         else:
-            found = compare_across(plan, store, a, other, store, b)
+            found = compare_across(one, a, StoredRun(other, store, workspace_folder()), b)
     finally:
         store.close()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -47,4 +48,4 @@ def convert(reference: str, to: str, kind: str | None, bits: int | None, out: Pa
     engine = find_engine(FORMATS[to].engine)
     if not inspect_engine(engine).available:
         click.echo(f"  {engine.install}    first: the engine {engine.name} is not installed here")
-    click.echo(f"  bakeoff run --models {reference},{out}")
+    click.echo(f"  bakeoff run --models {shlex.quote(f'{reference},{out}')}")

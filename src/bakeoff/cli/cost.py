@@ -114,10 +114,10 @@ def _calculate(options: dict[str, Any]) -> Costed:
 
 
 def _of_run(run_id: str, options: dict[str, Any]) -> Costed:
-    from bakeoff.cli.workspace import open_store
-    from bakeoff.store.named import without_result
+    from bakeoff.cli.workspace import open_store, workspace_folder
     from bakeoff.study.costing import read_work
     from bakeoff.study.pricing import Terms, cost_of_run
+    from bakeoff.study.run_state import lacks
     from bakeoff.study.stored_plan import load_plan
 
     terms = Terms.of(options)
@@ -126,7 +126,7 @@ def _of_run(run_id: str, options: dict[str, Any]) -> Costed:
         plan = load_plan(store, run_id)
         row = store.run(plan.run_id)
         if row is None or row.result is None:
-            raise without_result(store, plan.run_id)
+            raise lacks("result", store, plan.run_id, workspace_folder())
         return cost_of_run(plan, read_work(plan, store), row.result["decision"]["choice"], terms)
     finally:
         store.close()

@@ -56,7 +56,7 @@ def export(
     from bakeoff.core.plain import printable
     from bakeoff.report.mlflow import DatasetFacts, export_packages
     from bakeoff.report.mlflow_address import check_reachable, find_address, require_mlflow
-    from bakeoff.store.named import without_result
+    from bakeoff.study.run_state import lacks
     from bakeoff.study.stored_plan import load_plan
 
     store = open_store()
@@ -64,7 +64,7 @@ def export(
         plan = load_plan(store, run_id)
         row = store.run(plan.run_id)
         if row is None or row.result is None:
-            raise without_result(store, plan.run_id)
+            raise lacks("result", store, plan.run_id, workspace_folder())
         asked = plan.suite.tracking
         address = find_address(tracking_uri or asked.uri, workspace_folder())
         require_mlflow(address)

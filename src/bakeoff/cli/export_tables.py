@@ -62,6 +62,7 @@ def _export(run_id: str, kind: Format, out: Path | None, *, guard: bool, replace
     from bakeoff.report.run_tables import RunTables
     from bakeoff.report.table_files import export_tables
     from bakeoff.study.run_folder import run_folder
+    from bakeoff.study.run_state import states_of
     from bakeoff.study.scorers import scoring_version
     from bakeoff.study.scoring import Scored
     from bakeoff.study.stored_plan import load_plan
@@ -73,6 +74,7 @@ def _export(run_id: str, kind: Format, out: Path | None, *, guard: bool, replace
         if row is None:
             raise click.UsageError(f"there is no run {run_id}")
         Scored.of(plan, store)
+        row = row._replace(state=states_of(store, {row.run_id: row.state}, workspace_folder())[row.run_id])
         folder = run_folder(workspace_folder(), plan.run_id) / kind if out is None else out
         tables = RunTables(store, row, scoring_version(plan), _judgements(plan, store))
         written = export_tables(tables, folder, kind, guard=guard, replace=replace)

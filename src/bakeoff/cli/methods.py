@@ -58,8 +58,8 @@ def methods(
 
 
 def _of_run(run_id: str, draws: int, seed: int) -> tuple[str, Methodology]:
-    from bakeoff.cli.workspace import open_store
-    from bakeoff.store.named import without_result
+    from bakeoff.cli.workspace import open_store, workspace_folder
+    from bakeoff.study.run_state import lacks
     from bakeoff.study.scoring import Scored
     from bakeoff.study.stored_plan import load_plan
 
@@ -68,7 +68,7 @@ def _of_run(run_id: str, draws: int, seed: int) -> tuple[str, Methodology]:
         plan = load_plan(store, run_id)
         row = store.run(plan.run_id)
         if row is None or row.result is None:
-            raise without_result(store, plan.run_id)
+            raise lacks("result", store, plan.run_id, workspace_folder())
         scored = Scored.of(plan, store)
     finally:
         store.close()

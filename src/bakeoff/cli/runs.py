@@ -23,12 +23,14 @@ def runs(*, as_json: bool) -> None:
     """List the runs of this workspace, newest first."""
     from rich.console import Console
 
-    from bakeoff.cli.workspace import open_store
+    from bakeoff.cli.workspace import open_store, workspace_folder
+    from bakeoff.study.run_state import states_of
 
     store = open_store()
     try:
         rows = store.runs()
-        states = _states(rows, store)
+        known = states_of(store, {row.run_id: row.state for row in rows}, workspace_folder())
+        states = [known[row.run_id] for row in rows]
         if as_json:
             listed = [
                 {"run_id": row.run_id, "suite": row.suite, "started": row.started, "state": state}
@@ -60,20 +62,6 @@ def _listing(rows: Sequence[RunSummary], states: Sequence[str], *, with_start: b
     return made
 
 
-def _states(rows: Sequence[RunSummary], store: Store) -> list[str]:
-    """Return their states; a run whose process is gone (kill -9, a power cut) is interrupted, whatever was stored last."""
-    from bakeoff.cli.workspace import workspace_folder
-    from bakeoff.study.run_lock import is_abandoned
-
-    running = [row.run_id for row in rows if row.state == "running"]
-    claimed = store.claimed(running)
-    if claimed is None:
-        gone = {run_id for run_id in running if is_abandoned(workspace_folder() / "runs" / run_id)}
-    else:
-        gone = set(running) - claimed
-    return ["interrupted" if row.run_id in gone else row.state for row in rows]
-
-
 @click.command()
 @click.argument("run_id", metavar="RUN")
 @click.option("--json", "as_json", is_flag=True, help="Print the stored document on stdout.")
@@ -85,10 +73,10 @@ def show(run_id: str, *, as_json: bool, texts: str | None) -> None:
     """
     from rich.console import Console
 
-    from bakeoff.cli.workspace import open_store
+    from bakeoff.cli.workspace import open_store, workspace_folder
     from bakeoff.library.labelled import labelled
     from bakeoff.report.text import print_document
-    from bakeoff.store.named import without_result
+    from bakeoff.study.run_state import lacks
     from bakeoff.study.stored_plan import load_plan
 
     store = open_store()
@@ -99,7 +87,7 @@ def show(run_id: str, *, as_json: bool, texts: str | None) -> None:
             return
         row = store.run(plan.run_id)
         if row is None or row.result is None:
-            raise without_result(store, plan.run_id)
+            raise lacks("result", store, plan.run_id, workspace_folder())
         document = row.result | labelled(plan, store, row.result)
         if as_json:
             click.echo(json.dumps(document, ensure_ascii=False))

@@ -9,6 +9,7 @@ are is in docs/llamacpp-engine.md.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ def load(file: Path, device: str | None, threads: int | None) -> LlamaCppModel:
         UsageError: the environment asks for a cache that there is not.
     """
     if file.is_dir():
-        hint = f"make one:  bakeoff convert {file} --to gguf --out {file.name}.gguf"
+        hint = f"make one:  bakeoff convert {shlex.quote(str(file))} --to gguf --out {shlex.quote(file.name)}.gguf"
         raise UnsupportedModel(f"{file}: the llamacpp engine reads GGUF files, and this is a folder", hint)
     header = read_gguf(file)
     if header.text("tokenizer.ggml.model") in {None, "no_vocab", "none"}:

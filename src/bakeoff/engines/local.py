@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -172,7 +173,7 @@ def choose_engine(model: ModelSpec, forced: str | None, devices: Sequence[str] =
         )
     raise UnsupportedModel(
         f"{model.reference}: the engine {forced!r} reads GGUF files, and this is a model folder",
-        f"make one, then use it:  bakeoff convert {model.reference} --to gguf --out {model.name}.gguf",
+        f"make one, then use it:  bakeoff convert {shlex.quote(model.reference)} --to gguf --out {shlex.quote(model.name)}.gguf",
     )
 
 

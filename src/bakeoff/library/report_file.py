@@ -14,6 +14,7 @@ from bakeoff.library.workspace import workspace_folder
 from bakeoff.store.db import Store
 from bakeoff.study.plan import Plan
 from bakeoff.study.run_folder import run_folder
+from bakeoff.study.run_state import lacks
 from bakeoff.study.scoring import Scored
 from bakeoff.study.stored_plan import load_plan
 
@@ -72,7 +73,7 @@ def _told(store: Store, run_id: str, workspace: Path | None, *, keep: bool) -> _
         scored = Scored.of(plan, store, keep=keep)
         return _Told(plan, document, scored.generations, tuple(scored.scores.values()))
     if not store.finished_trials(plan.run_id):
-        raise UsageError(f"run {plan.run_id} has no text yet", f"go on with: bakeoff run --resume {plan.run_id}")
+        raise lacks("text", store, plan.run_id, workspace_folder(workspace))
     # Analysing loads the statistics: not for a run that has its result.
     from bakeoff.library.conclusion import document_of
     from bakeoff.study.conclude import conclude_scored

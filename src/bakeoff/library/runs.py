@@ -16,7 +16,7 @@ from bakeoff.library.report_file import write_report
 from bakeoff.library.workspace import open_store, workspace_folder
 from bakeoff.store.db import RunSummary, Store
 from bakeoff.store.named import find_finished
-from bakeoff.study.comparing import compare_across, compare_in_run, find_candidate
+from bakeoff.study.comparing import StoredRun, compare_across, compare_in_run, find_candidate
 from bakeoff.study.plan import Plan
 from bakeoff.study.scorers import scoring_version
 from bakeoff.study.stored_plan import load_plan
@@ -118,11 +118,12 @@ class Run:
             raise UsageError(f"base is {base!r}, which is no run", "give a Run, such as base=bakeoff.open_run(ID)")
         store = open_store(self.workspace)
         try:
+            one = StoredRun(self.plan, store, self.workspace)
             if base is None or base.id == self.id:
-                return compare_in_run(self.plan, store, a, b)
+                return compare_in_run(one, a, b)
             other = open_store(base.workspace)
             try:
-                return compare_across(self.plan, store, a, base.plan, other, b)
+                return compare_across(one, a, StoredRun(base.plan, other, base.workspace), b)
             finally:
                 other.close()
         finally:

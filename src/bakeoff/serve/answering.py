@@ -113,6 +113,8 @@ class CompletionEndpoint:
         call.key = key_of(self._path, call.chosen.route, model, self._for_model(call.asked, model).body)
         if call.key is None:
             return False
+        if not await self._service.leasing.as_measured(model):
+            cache.forget(model)
         given, outlet = cache.find(call.key, model), call.outlet
         if given is None:
             outlet.general = ((CACHE_HEADER, b"miss"),)

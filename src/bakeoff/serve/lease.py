@@ -88,3 +88,10 @@ class Leasing(Protocol):
     def snapshot(self) -> Mapping[str, Any]:
         """Return what is in memory, what waits, and the breakers' states, as plain JSON values."""
         ...
+
+    async def as_measured(self, model: str) -> bool:
+        """Tell whether the model's files are still those of the plan, as far as a look at their times and sizes tells.
+
+        It takes no time worth naming, and may be about a second old. True for endpoints of others.
+        """
+        ...

@@ -76,6 +76,11 @@ class ResponseCache(Collector):
             self._drop(next(iter(self._held)))
             self._evicted += 1
 
+    def forget(self, model: str) -> None:
+        """Drop all that a model answered."""
+        for key in [key for key, given in self._held.items() if given.model == model]:
+            self._drop(key)
+
     def _drop(self, key: bytes) -> None:
         given = self._held.pop(key, None)
         self.bytes -= 0 if given is None else given.size

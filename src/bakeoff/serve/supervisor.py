@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import logging
 import math
@@ -40,6 +41,7 @@ from bakeoff.serve.lease import (
     Upstream,
 )
 from bakeoff.serve.leftovers import end_leftovers, keep_list
+from bakeoff.serve.measured_files import MeasuredFiles
 from bakeoff.serve.plan import ServingPlan
 from bakeoff.serve.residency import Residency
 from bakeoff.serve.shown import show
@@ -93,7 +95,7 @@ class Supervisor:
         self._api_key = api_key
         self._given = dict(commands or {})
         self._world = world or World()
-        self._plan = plan
+        self._plan, self._files = plan, MeasuredFiles(plan)
         self._commands, self._external = self._read(plan, keeping)
         rules = keeping.all_rules(plan)
         self._machine = Residency(rules, keeping.rules(), self._world.chance)
@@ -127,6 +129,10 @@ class Supervisor:
         """Return what is in memory, what waits, and the breakers' states, as plain JSON values; see `shown`."""
         return show(self._machine, self._loop.time())
 
+    async def as_measured(self, model: str) -> bool:
+        """Tell whether the model's files are still those of the plan; see `lease.Leasing`."""
+        return await self._files.are_known(model)
+
     def pids(self) -> dict[str, int]:
         """Return the process ids of the workers that run, by model."""
         return {model: life.worker.pid for (model, _), life in self._lives.items() if life.worker is not None}
@@ -142,7 +148,9 @@ class Supervisor:
         for name in set(commands) & set(self._external) | set(external) & set(self._commands):
             raise UsageError(f"{name} was a worker of ours or an endpoint, and is now the other", "name it otherwise")
         replaced = [name for name, command in commands.items() if self._commands.get(name, command) != command]
+        replaced += self._files.replaced_by(plan)
         self._plan, self._commands, self._external = plan, commands, external
+        self._files = MeasuredFiles(plan)
         self._carry_out(self._machine.configure(self._loop.time(), rules, keeping.rules(), replaced))
 
     async def stop(self, drain_s: float) -> None:
@@ -253,7 +261,10 @@ class Supervisor:
                         waiter.set_exception(refused(message, retry_after_s=retry_after_s))
                 case Start(model, generation, deadline_s):
                     command, available = self._commands[model], self._world.available
-                    life = WorkerLife(command, generation, self._logs, available, lambda: self._machine.next_need_bytes)
+                    check = functools.partial(self._files.check, model)
+                    life = WorkerLife(
+                        command, generation, self._logs, available, lambda: self._machine.next_need_bytes, check
+                    )
                     self._lives[model, generation] = life
                     self._spawn(life.live(deadline_s, self))
                 case Stop(model, generation, grace_s, why):

@@ -54,7 +54,8 @@ class Told(Protocol):
 
 
 class WorkerLife:
-    """One start. `available` tells the machine's free memory in bytes, `needed` what is waited for (None: nothing).
+    """One start. `available` tells the machine's free memory in bytes, `needed` what is waited for (None: nothing). `check` raises
+    for files that are not those to be loaded; it runs in a thread, before the process starts and again once it has read them.
 
     `peak_bytes` is the most memory that it was seen to have, None while nothing was.
     """
@@ -66,6 +67,7 @@ class WorkerLife:
         logs: Path,
         available: Callable[[], int | None],
         needed: Callable[[], int | None],
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self.command = command
         self.generation = generation
@@ -76,6 +78,7 @@ class WorkerLife:
         self._logs = logs
         self._available = available
         self._needed = needed
+        self._check = check
         self.pid: int | None = None
         self._grace_s = 0.0
         self._stopped = asyncio.Event()
@@ -119,10 +122,12 @@ class WorkerLife:
 
     async def _load(self, deadline_s: float, told: Told) -> None:
         try:
+            await asyncio.to_thread(self._check)
             self.worker = await start_worker(
                 self.command, self._logs, deadline_s, functools.partial(self._note_pid, told)
             )
             await self._greet(self.worker, deadline_s)
+            await asyncio.to_thread(self._check)
         except BakeoffError as error:
             if self.worker is not None:
                 await self.worker.stop(grace_s=0)

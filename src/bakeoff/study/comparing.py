@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from bakeoff.core.errors import UsageError
@@ -17,6 +18,7 @@ from bakeoff.store.db import Store
 from bakeoff.study.plan import Plan, trials_for
 from bakeoff.study.pulse import GONE
 from bakeoff.study.racing import counted_briefs
+from bakeoff.study.run_state import state_of
 from bakeoff.study.scorers import scoring_version
 from bakeoff.study.scoring import Scored
 from bakeoff.study.suite import Brief
@@ -38,18 +40,19 @@ def find_candidate(plan: Plan, name: object) -> str:
     return found[0]
 
 
-def compare_in_run(plan: Plan, store: Store, a: str, b: str) -> Versus:
+def compare_in_run(run: StoredRun, a: str, b: str) -> Versus:
     """Compare two candidates of a run, on the briefs that counted for both.
 
     Raises:
         UsageError: one is not a candidate of it, or they are the same.
         StoreError: the store refuses.
     """
+    plan, store = run.plan, run.store
     first, second = find_candidate(plan, a), find_candidate(plan, b)
     if first == second:
         names = ", ".join(candidate.id for candidate in plan.candidates)
         raise UsageError(f"{first} cannot be compared with itself", f"candidates: {names}")
-    side = _Side.of(plan, store)
+    side = _Side.of(run)
     counted = counted_briefs(plan, side.scored, side.given_up)
     in_both = {brief.id for brief in counted[second]}
     briefs = [brief for brief in counted[first] if brief.id in in_both]
@@ -69,7 +72,7 @@ def compare_in_run(plan: Plan, store: Store, a: str, b: str) -> Versus:
     )
 
 
-def compare_across(plan: Plan, store: Store, a: str, base: Plan, base_store: Store, b: str) -> Versus:
+def compare_across(one_run: StoredRun, a: str, base_run: StoredRun, b: str) -> Versus:
     """Compare a candidate of one run with one of another, which may be the same model under another prompt.
 
     Briefs are the same where their ids are; prompts may differ, since that is what may be tried, and nothing else that a text is
@@ -79,6 +82,7 @@ def compare_across(plan: Plan, store: Store, a: str, base: Plan, base_store: Sto
         UsageError: one is not a candidate of its run, a run was a race, or the two are not graded alike.
         StoreError: a store refuses.
     """
+    plan, base = one_run.plan, base_run.plan
     first, second = find_candidate(plan, a), find_candidate(base, b)
     for each in (plan, base):
         if each.mode == "race":
@@ -87,7 +91,7 @@ def compare_across(plan: Plan, store: Store, a: str, base: Plan, base_store: Sto
                 "compare runs of a fixed number of briefs: bakeoff run --fixed-n N",
             )
     common = _graded_alike(plan, base)
-    one, other = _Side.of(plan, store), _Side.of(base, base_store)
+    one, other = _Side.of(one_run), _Side.of(base_run)
     named = f"{second} of {base.run_id}"
     cells = {(first, brief): cell for (name, brief), cell in one.cells.items() if name == first}
     cells |= {(named, brief): cell for (name, brief), cell in other.cells.items() if name == second}
@@ -107,6 +111,14 @@ def compare_across(plan: Plan, store: Store, a: str, base: Plan, base_store: Sto
     )
 
 
+class StoredRun(NamedTuple):
+    """A run, the store it is in, and the workspace whose processes work on it."""
+
+    plan: Plan
+    store: Store
+    workspace: Path
+
+
 class _Side(NamedTuple):
     """What is stored of one run."""
 
@@ -117,12 +129,12 @@ class _Side(NamedTuple):
     run_id: str
 
     @classmethod
-    def of(cls, plan: Plan, store: Store) -> _Side:
+    def of(cls, run: StoredRun) -> _Side:
+        plan, store = run.plan, run.store
         scored = Scored.of(plan, store)
         gone = {event.candidate for event in store.events(plan.run_id) if event.kind == GONE and event.candidate}
-        row = store.run(plan.run_id)
         cells = cells_of(scored.generations, scored.scores, plan.suite.replicates)
-        return cls(scored, cells, gone, "unknown" if row is None else row.state, plan.run_id)
+        return cls(scored, cells, gone, state_of(store, plan.run_id, run.workspace), plan.run_id)
 
     def unfit(self, candidate: str) -> str:
         """Say why nothing can be claimed of a candidate; "" where nothing stands in the way."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 
 from bakeoff.core.errors import UsageError
@@ -68,6 +69,6 @@ def _only_leader(plan: ServingPlan) -> str:
         shown = "; ".join(f"{model} serves {', '.join(names)}" for model, names in led.items())
         raise UsageError(
             f"--traffic: routes lead to different models, and whose the traffic is nobody knows ({shown})",
-            f"say it for each content type: --traffic {next(iter(plan.routes), GENERAL)}=30/min",
+            f"say it for each content type: --traffic {shlex.quote(f'{next(iter(plan.routes), GENERAL)}=30/min')}",
         )
     return next(iter(led))

@@ -7,6 +7,7 @@ the run says that nobody won. The scores stand under `evaluation` for those who 
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from bakeoff.core.errors import UsageError
@@ -34,7 +35,7 @@ def semantic_router_config(hand: Handover) -> str:
     plan = hand.plan
     unknown = [model.id for model in plan.models if url_of(model, hand) is None]
     if unknown:
-        options = " ".join(f"--endpoint {name}=http://HOST:PORT/v1" for name in unknown)
+        options = " ".join(f"--endpoint {shlex.quote(f'{name}=http://HOST:PORT/v1')}" for name in unknown)
         raise UsageError(
             f"where {', '.join(unknown)} will answer is not known, and the router's file takes no environment variable for it:"
             " every model needs its --endpoint",
