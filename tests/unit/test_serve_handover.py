@@ -155,7 +155,7 @@ def test_a_hint_may_be_pasted_whatever_a_model_is_called() -> None:
     name = "m: *y &a %b`c$(touch pwned)'d"
     with pytest.raises(UsageError) as refused:
         semantic_router_config(hand(model(name), model("two words")))
-    said = refused.value.hint.removeprefix("say it: ").partition("; or leave")[0]
+    said = refused.value.hint.removeprefix("add:  ").partition("    or take fewer")[0]
     assert shlex.split(said) == [
         "--endpoint",
         f"{name}=http://HOST:PORT/v1",
