@@ -92,6 +92,7 @@ def test_a_run_that_was_interrupted_names_the_newest_with_a_result(
     store.add_run(
         "20991231-000000-aaaa", "mine", "2099-12-31", store.run(decided).plan | {"run_id": "20991231-000000-aaaa"}
     )
+    store.set_state("20991231-000000-aaaa", "interrupted")
     store.close()
     done = space.call(*command)
     assert (done.returncode, done.stdout) == (2, "")

@@ -373,7 +373,9 @@ def test_what_cannot_be_done_is_told(among: InsideWorkspace) -> None:
 
 def test_a_run_without_a_text(space: InsideWorkspace) -> None:
     store = store_in(space.home)
-    write_run(store, make_plan(make_suite(10)), most=0, finish=False)
+    plan = make_plan(make_suite(10))
+    write_run(store, plan, most=0, finish=False)
+    store.set_state(plan.run_id, "interrupted")
     store.close()
     done = space.call("report", "latest")
     assert done.returncode == 2

@@ -292,7 +292,7 @@ def test_nobody_there_and_no_such_host(tmp_path):
     for address in ("http://127.0.0.1:9/v1", "http://no-such-host.invalid/v1", tmp_path / "no-socket"):
         with pytest.raises(EndpointUnreachable, match="cannot be reached"):
             asyncio.run(ask_nobody(address))
-    with pytest.raises(EndpointUnreachable, match=r"cannot be reached: Connection refused$"):
+    with pytest.raises(EndpointUnreachable, match=r"cannot be reached: Connection refused\n"):
         asyncio.run(ask_nobody("http://127.0.0.1:9/v1"))
 
 
