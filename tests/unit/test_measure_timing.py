@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bakeoff.core.records import Generation, Timings
+from bakeoff.measure.busy import most_at_once
 from bakeoff.measure.timing import Throughput, summarise_timings, time_per_output_token_s
 from bakeoff.measure.windows import Percentiles, percentiles, ratio_limits
 
@@ -81,7 +82,10 @@ def test_times_between_tokens_are_pooled_over_texts():
 def test_generations_that_ran_beside_others_tell_no_latency():
     summary = summarise_timings([made(concurrency=4), made(concurrency=None)], 4)
     assert (summary.latency_s, summary.ttft_s, summary.tpot_s) == (Percentiles(), Percentiles(), Percentiles())
-    assert (summary.throughput.tokens_per_s, summary.throughput.concurrency) == (8.0, 4)
+    assert (summary.throughput.tokens_per_s, summary.throughput.concurrency) == (
+        8.0,
+        1,
+    )  # four were allowed, one was there
 
 
 def test_alone_and_beside_others_do_not_mix():
@@ -98,7 +102,7 @@ def test_throughput_counts_the_seconds_in_which_a_text_was_in_flight():
         for _ in range(2)
     ]
     found = summarise_timings(load, 3).throughput
-    assert (found.tokens_per_s, found.concurrency, found.windows) == (180 / 14, 3, 3)
+    assert (found.tokens_per_s, found.concurrency, found.windows) == (180 / 14, 2, 3)
     assert found.low < 180 / 14 < found.high
     assert found.low == pytest.approx(180 / 14 * exp(-4.302653 * np.log(2) / np.sqrt(3)), rel=1e-6)
     unknown = summarise_timings([*load, made(tokens=None, concurrency=3)], 3)
@@ -131,3 +135,18 @@ def test_recorded_times_are_reported_not_measured():
     assert (summary.latency_s.p50, summary.provenance) == (3.0, "reported")
     assert summary.throughput == Throughput()
     assert summarise_timings([], 8).provenance is None
+
+
+def test_what_was_in_flight_is_told_and_not_what_was_allowed():
+    """Texts of one second, the next begins as another ends: never more than two at a time, whatever was allowed."""
+    texts = [made(latency_s=1.0, concurrency=8, window=0, finished_unix_s=1000.0 + number // 2) for number in range(10)]
+    assert most_at_once(texts) == 2
+    assert summarise_timings(texts, 8).throughput.concurrency == 2
+    one_more = made(latency_s=2.5, concurrency=2, window=0, finished_unix_s=1003.0)
+    assert most_at_once([*texts, one_more]) == 3
+    assert (
+        summarise_timings(
+            [text.model_copy(update={"concurrency": 2}) for text in [*texts, one_more]], 2
+        ).throughput.concurrency
+        == 2
+    )

@@ -9,7 +9,7 @@ allocator must have grown by the weights. On a Mac two more things could go wron
 - Its allocator goes to 1.7 times the memory that Metal recommends, which is deep in swap. The engine sets the limit to
   1.0 before torch is loaded, and the low watermark with it, since torch refuses one above the other ("invalid low watermark ratio 1.4").
 
-Nothing of `mps` has been run by the authors; see `tests/unit/test_torch_devices.py` for what it was tested against.
+Nothing of `mps` has been run by the authors; see `tests/unit/test_engines_torch_devices.py` for what it was tested against.
 """
 
 from __future__ import annotations

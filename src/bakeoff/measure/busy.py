@@ -1,4 +1,4 @@
-"""How many wall seconds was a candidate at work: the union of the times its generations were in flight."""
+"""When a candidate was at work: for how many wall seconds, and on how many texts at a time, by when each was in flight."""
 
 from __future__ import annotations
 
@@ -26,3 +26,17 @@ def busy_seconds(generations: Iterable[GenerationOutline]) -> float | None:
         total += max(0.0, finished - max(begun, reached))
         reached = max(reached, finished)
     return total if total > 0 else None
+
+
+def most_at_once(generations: Iterable[GenerationOutline]) -> int:
+    """Return how many generations were in flight at the same moment, at the most; those of unknown times are not counted."""
+    changes: list[tuple[float, int]] = []
+    for generation in generations:
+        finished, latency = generation.finished_unix_s, generation.timings.latency_s
+        if finished is not None and latency is not None:
+            changes += [(finished - latency, 1), (finished, -1)]
+    most = now = 0
+    for _, change in sorted(changes):  # of one moment, ends come before beginnings
+        now += change
+        most = max(most, now)
+    return most

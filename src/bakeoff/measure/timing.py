@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from bakeoff.core.outlines import GenerationOutline
 from bakeoff.core.records import Provenance
 from bakeoff.core.spec import Record
-from bakeoff.measure.busy import busy_seconds
+from bakeoff.measure.busy import busy_seconds, most_at_once
 from bakeoff.measure.windows import Percentiles, percentiles, ratio_limits
 
 
 class Throughput(Record):
-    """Output tokens over wall seconds with a text in flight, at most `concurrency` of them.
+    """Output tokens over wall seconds with a text in flight; `concurrency` were so at a time, at the most.
 
     `low` to `high` is a 95 % interval from its `windows` repeated measurements; None under three.
     """
@@ -82,7 +82,9 @@ def measure_throughput(generations: Sequence[GenerationOutline]) -> Throughput:
         return Throughput()
     rates = [rate for rate in map(_tokens_per_s, _windows(generations)) if rate is not None]
     low, high = ratio_limits(tokens_per_s, rates)
-    concurrency = max(generation.concurrency or 1 for generation in generations)
+    # A window of few texts never fills the flight that was allowed: what is told is what was in it.
+    allowed = max(generation.concurrency or 1 for generation in generations)
+    concurrency = max(1, min(allowed, most_at_once(generations)))
     return Throughput(tokens_per_s=tokens_per_s, concurrency=concurrency, low=low, high=high, windows=len(rates))
 
 

@@ -196,12 +196,19 @@ def _counted(document: dict[str, Any]) -> str:
     )
 
 
+def _in_flight(document: dict[str, Any]) -> str:
+    """Return with how many texts at a time tokens/s were measured, as the texts' own times say."""
+    counts = {count for each in document["candidates"] if (count := each["tokens_per_s_concurrency"]) is not None}
+    if not counts:
+        return "not measured"
+    if counts == {1}:
+        return "one text at a time"
+    told = f"{max(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
+    return f"with up to {told} texts in flight"
+
+
 def _remarks(document: dict[str, Any], labels: dict[str, str]) -> Iterable[RenderableType]:
-    concurrency = document["concurrency"]
-    beside = f"with {concurrency} texts in flight" if concurrency > 1 else "one text at a time"
-    fewer = document.get("concurrency_per_endpoint")
-    if fewer is not None and fewer < concurrency:
-        beside += f", at most {fewer} at an endpoint"
+    beside = _in_flight(document)
     devices = {(candidate["engine"], candidate["device"], candidate["dtype"]) for candidate in document["candidates"]}
     where = "; ".join(sorted(", ".join(part for part in found if part) for found in devices))
     yield Text(
