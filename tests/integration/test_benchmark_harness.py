@@ -90,7 +90,7 @@ NOT_BEFORE_THE_END = (
 def test_a_run_of_an_endpoint_imports_nothing_heavy():
     """Everything up to the last text is there without numpy; and no engine's runtime is ever imported beside a run."""
     code = (
-        "import sys, bakeoff.cli.run, bakeoff.cli.workspace, bakeoff.study.execute, bakeoff.cli.progress\n"
+        "import sys, bakeoff.cli.run, bakeoff.library.workspace, bakeoff.study.execute, bakeoff.cli.progress\n"
         f"print([name for name in {NOT_BEFORE_THE_END!r} if name in sys.modules])\n"
         "import bakeoff.library.conclusion, bakeoff.study.conclude, bakeoff.report.text\n"
         f"print([name for name in {NOT_BEFORE_THE_END[2:]!r} if name in sys.modules], 'scipy.stats' in sys.modules)"

@@ -3,7 +3,8 @@
 import pytest
 
 from bakeoff.core.errors import DoesNotFit, UsageError
-from bakeoff.serve.keeping import Keeping, ModelKeeping, external_upstream, load_deadline_s, worker_command
+from bakeoff.engines.process import WorkerCommand
+from bakeoff.serve.keeping import Keeping, ModelKeeping, external_upstream, load_deadline_s
 from serving_plans import MIB, plan_of, served
 
 
@@ -53,5 +54,5 @@ def test_a_load_may_take_as_long_as_its_size_wants():
 
 
 def test_a_worker_runs_as_many_texts_at_a_time_as_there_are_slots():
-    command = worker_command(served("a"), 7)
+    command = WorkerCommand.of(served("a").candidate, max_rows=7)
     assert (command.name, command.max_rows) == ("a", 7)

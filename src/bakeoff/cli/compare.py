@@ -33,8 +33,8 @@ def compare(run_id: str, a: str, b: str, base: str | None, margin: float | None,
 
     RUN is a run's id or its beginning, or latest. A and B are candidates' ids, or the ends of them that no other shares.
     """
-    from bakeoff.cli.workspace import open_store, workspace_folder
     from bakeoff.core.errors import UsageError
+    from bakeoff.library.workspace import open_store, workspace_folder
     from bakeoff.study.comparing import StoredRun, compare_across, compare_in_run
     from bakeoff.study.stored_plan import load_plan
 

@@ -114,7 +114,7 @@ def _calculate(options: dict[str, Any]) -> Costed:
 
 
 def _of_run(run_id: str, options: dict[str, Any]) -> Costed:
-    from bakeoff.cli.workspace import open_store, workspace_folder
+    from bakeoff.library.workspace import open_store, workspace_folder
     from bakeoff.study.costing import read_work
     from bakeoff.study.pricing import Terms, cost_of_run
     from bakeoff.study.run_state import lacks

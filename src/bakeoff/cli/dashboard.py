@@ -35,7 +35,7 @@ def dashboard(port: int, host: str, *, no_open: bool) -> None:
 
     Exports nothing by itself: bakeoff export RUN --to mlflow does. Ends with Ctrl-C.
     """
-    from bakeoff.cli.workspace import workspace_folder
+    from bakeoff.library.workspace import workspace_folder
     from bakeoff.report.mlflow_address import find_address, require_mlflow
     from bakeoff.report.mlflow_exports import newest_experiment
     from bakeoff.report.mlflow_view import view_path

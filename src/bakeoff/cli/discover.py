@@ -76,8 +76,8 @@ def discover(
 
     from bakeoff.catalog.discovery import Criteria
     from bakeoff.cli.fit import machine_budgets, past_loads
-    from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.errors import UsageError
+    from bakeoff.library.workspace import workspace_folder
     from bakeoff.study.discovering import Search, search
 
     if min_params > max_params:

@@ -52,8 +52,8 @@ def export(
     """
     if requests_per_day is not None and not isfinite(requests_per_day):
         raise click.BadParameter("it is no number", param_hint="--requests-per-day")
-    from bakeoff.cli.workspace import open_store, workspace_folder
     from bakeoff.core.plain import printable
+    from bakeoff.library.workspace import open_store, workspace_folder
     from bakeoff.report.mlflow import DatasetFacts, export_packages
     from bakeoff.report.mlflow_address import check_reachable, find_address, require_mlflow
     from bakeoff.study.run_state import lacks
@@ -203,7 +203,7 @@ def _budget_bytes(plan: Plan, device: str | None) -> int | None:
 
 def _reports(plan: Plan, document: Mapping[str, Any], candidate: str) -> dict[str, Path]:
     """Return the files of the run's folder that go with a candidate."""
-    from bakeoff.cli.workspace import workspace_folder
+    from bakeoff.library.workspace import workspace_folder
     from bakeoff.study.run_folder import run_folder
 
     folder = run_folder(workspace_folder(), plan.run_id)

@@ -199,7 +199,7 @@ def _handover(
 
 def _plan(run_id: str) -> ServingPlan:
     from bakeoff.cli.serving_plan import find_run, plan_elsewhere
-    from bakeoff.cli.workspace import open_store
+    from bakeoff.library.workspace import open_store
     from bakeoff.study.stored_plan import load_plan
 
     store = open_store()

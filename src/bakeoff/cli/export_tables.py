@@ -58,7 +58,7 @@ def export_parquet(run_id: str, out: Path | None, *, replace: bool, as_json: boo
 
 
 def _export(run_id: str, kind: Format, out: Path | None, *, guard: bool, replace: bool, as_json: bool) -> None:
-    from bakeoff.cli.workspace import open_store, workspace_folder
+    from bakeoff.library.workspace import open_store, workspace_folder
     from bakeoff.report.run_tables import RunTables
     from bakeoff.report.table_files import export_tables
     from bakeoff.study.run_folder import run_folder

@@ -51,8 +51,8 @@ def fit(
     """
     from bakeoff.catalog.engine_memory import Where
     from bakeoff.catalog.fit import Load
-    from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.errors import UsageError
+    from bakeoff.library.workspace import workspace_folder
     from bakeoff.study.fit_subjects import find_subjects, read_facts
 
     asked = find_subjects(models, read_facts(facts) if facts else {}, engine, quantisation, workspace_folder())
@@ -112,7 +112,7 @@ def past_loads() -> list[Observation]:
     """Return the loads that this workspace has seen; looking at models makes no workspace."""
     import os
 
-    from bakeoff.cli.workspace import open_store, workspace_folder
+    from bakeoff.library.workspace import open_store, workspace_folder
     from bakeoff.study.admission import read_observations
 
     folder = workspace_folder()

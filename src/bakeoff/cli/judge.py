@@ -58,9 +58,9 @@ def judge(
     """
     from rich.console import Console
 
-    from bakeoff.cli.workspace import open_store
     from bakeoff.core.spec import Sampling
     from bakeoff.library.judged import judges_found
+    from bakeoff.library.workspace import open_store
     from bakeoff.report.judges import judges_document, print_judges
     from bakeoff.study.asking import REWARD
     from bakeoff.study.judging import KnownJudge, checks_by_brief, questions_for, read_judged
@@ -155,8 +155,8 @@ def _ask_all(one: Candidate, plan: Plan, store: Store, questions: list[Any], con
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.clock import SystemClock
+    from bakeoff.library.workspace import workspace_folder
     from bakeoff.study.asking import REWARD, make_asking
     from bakeoff.study.judging import ask_judge
     from bakeoff.study.retries import Patience

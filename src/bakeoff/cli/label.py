@@ -37,8 +37,8 @@ def label(run_id: str, pairs: int, port: int, *, web: bool, as_json: bool) -> No
     """
     from rich.console import Console
 
-    from bakeoff.cli.workspace import open_store
     from bakeoff.core.clock import SystemClock
+    from bakeoff.library.workspace import open_store
     from bakeoff.report.labels import labels_document, print_labels
     from bakeoff.study.judging import judged_before, preferences_of
     from bakeoff.study.labelling import Labelling, label_report

@@ -58,7 +58,7 @@ def methods(
 
 
 def _of_run(run_id: str, draws: int, seed: int) -> tuple[str, Methodology]:
-    from bakeoff.cli.workspace import open_store, workspace_folder
+    from bakeoff.library.workspace import open_store, workspace_folder
     from bakeoff.study.run_state import lacks
     from bakeoff.study.scoring import Scored
     from bakeoff.study.stored_plan import load_plan

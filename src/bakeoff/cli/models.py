@@ -32,8 +32,8 @@ def list_models(*, own: bool, as_json: bool) -> None:
     from rich.console import Console
 
     from bakeoff.catalog.registry import known_entries, load_registry
-    from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.plain import printable
+    from bakeoff.library.workspace import workspace_folder
     from bakeoff.report.layout import cells, table
 
     mine = load_registry(workspace_folder())
@@ -70,8 +70,8 @@ def show_model(name: str, *, as_json: bool) -> None:
     from rich.text import Text
 
     from bakeoff.catalog.registry import find_entry, load_registry
-    from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.plain import printable
+    from bakeoff.library.workspace import workspace_folder
 
     entry = find_entry(name, workspace_folder())
     document = _document(entry, own=entry.name in load_registry(workspace_folder()))
@@ -119,7 +119,7 @@ def add_model(
     """
     from bakeoff.catalog.registry import add_entries, check_name
     from bakeoff.catalog.spec_file import Entry, read_specs
-    from bakeoff.cli.workspace import workspace_folder
+    from bakeoff.library.workspace import workspace_folder
 
     if (file is None) == (name is None):
         raise click.UsageError("give a NAME with --reference, or --from FILE.toml")
@@ -171,8 +171,8 @@ def _facts_of(reference: str) -> tuple[dict[str, Any], str | None]:
 def remove_model(name: str) -> None:
     """Take a model of your own out again; its files stay where they are."""
     from bakeoff.catalog.registry import remove_entry
-    from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.plain import printable
+    from bakeoff.library.workspace import workspace_folder
 
     remove_entry(workspace_folder(), name)
     click.echo(f"{printable(name)} is no longer among your models; nothing was deleted but its entry")

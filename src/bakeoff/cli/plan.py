@@ -104,7 +104,7 @@ def _spread_of(pilot: str, bounds: str) -> dict[str, Any]:
 
 
 def _pairs_of_run(run: str) -> list[dict[str, Any]]:
-    from bakeoff.cli.workspace import open_store
+    from bakeoff.library.workspace import open_store
     from bakeoff.store.named import find_finished
 
     store = open_store()

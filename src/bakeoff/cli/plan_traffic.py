@@ -88,9 +88,9 @@ def read_measured(run: str, candidate: str | None) -> Measured:
     Raises:
         UsageError: no such run or candidate, or nothing measured of it.
     """
-    from bakeoff.cli.workspace import open_store
     from bakeoff.core.errors import UsageError
     from bakeoff.decide.capacity import Service
+    from bakeoff.library.workspace import open_store
     from bakeoff.store.named import find_finished
 
     store = open_store()

@@ -28,8 +28,8 @@ def report(run_id: str, output: Path | None, port: int | None, *, open_it: bool,
 
     RUN is a run's id or its beginning, or latest. The page needs no network and no other file; it holds the texts of the run.
     """
-    from bakeoff.cli.workspace import open_store
     from bakeoff.library.report_file import write_report
+    from bakeoff.library.workspace import open_store
 
     if serve and (output is not None or open_it):
         raise click.UsageError("--serve writes no file: leave out --output and --open")

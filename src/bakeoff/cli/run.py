@@ -116,9 +116,9 @@ def run(
     from rich.console import Console
 
     from bakeoff.cli.tracking import check_tracking
-    from bakeoff.cli.workspace import open_store
     from bakeoff.library.conclusion import finished_result
     from bakeoff.library.planning import Load, What, Where, make_plan
+    from bakeoff.library.workspace import open_store
     from bakeoff.study.candidates import read_devices
     from bakeoff.study.stored_plan import check_unchanged, load_plan
 
@@ -207,8 +207,8 @@ def _carry_out(plan: Plan, store: Store, how: How) -> int:
     from rich.console import Console
 
     from bakeoff.cli.watching import watching
-    from bakeoff.cli.workspace import workspace_folder
     from bakeoff.library.carrying import held
+    from bakeoff.library.workspace import workspace_folder
 
     with held(plan, store, workspace_folder()):
         errors = Console(stderr=True)
@@ -269,8 +269,8 @@ def _tell(document: dict[str, Any], errors: Console, *, as_json: bool) -> int:
 
 
 async def _execute(plan: Plan, store: Store, errors: Console, going: Going) -> Plan:
-    from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.clock import SystemClock
+    from bakeoff.library.workspace import workspace_folder
     from bakeoff.study.execute import execute
 
     # A service manager's TERM and a lost terminal's HUP are treated like Ctrl-C: workers stopped, the run resumable.

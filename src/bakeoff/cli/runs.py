@@ -23,7 +23,7 @@ def runs(*, as_json: bool) -> None:
     """List the runs of this workspace, newest first."""
     from rich.console import Console
 
-    from bakeoff.cli.workspace import open_store, workspace_folder
+    from bakeoff.library.workspace import open_store, workspace_folder
     from bakeoff.study.run_state import states_of
 
     store = open_store()
@@ -73,8 +73,8 @@ def show(run_id: str, *, as_json: bool, texts: str | None) -> None:
     """
     from rich.console import Console
 
-    from bakeoff.cli.workspace import open_store, workspace_folder
     from bakeoff.library.labelled import labelled
+    from bakeoff.library.workspace import open_store, workspace_folder
     from bakeoff.report.text import print_document
     from bakeoff.study.run_state import lacks
     from bakeoff.study.stored_plan import load_plan

@@ -164,7 +164,7 @@ def _make_plan(
     from bakeoff.cli.fit import machine_budgets, past_loads
     from bakeoff.cli.serving_plan import find_run, make_served_candidates, plan_of_models, plan_of_run
     from bakeoff.cli.serving_watch import cost_terms
-    from bakeoff.cli.workspace import open_store
+    from bakeoff.library.workspace import open_store
 
     if wanted.against is not None:
         cost = cost.model_copy(update={"against": wanted.against})
@@ -203,7 +203,7 @@ def _read_plan(store: Store, row: RunRow) -> Plan:
 
 def _known(names: list[str]) -> list[str]:
     from bakeoff.catalog.registry import load_registry
-    from bakeoff.cli.workspace import workspace_folder
+    from bakeoff.library.workspace import workspace_folder
 
     own = load_registry(workspace_folder())
     return [own[name].reference or name if name in own else name for name in names]
@@ -265,8 +265,8 @@ async def _run(
 ) -> int:
     from bakeoff.cli.planned import ready_document, ready_lines
     from bakeoff.cli.serving_reload import Reloading
-    from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.clock import SystemClock
+    from bakeoff.library.workspace import workspace_folder
     from bakeoff.serve.app import Gateway
     from bakeoff.serve.footprints import Footprints
     from bakeoff.serve.server import GatewayServer, base_url

@@ -27,7 +27,7 @@ def check_judge(file: Path, name: str, plan: ServingPlan) -> str:
     Raises:
         InvalidFile: it may not; with the line of the settings that names it.
     """
-    from bakeoff.cli.workspace import open_store
+    from bakeoff.library.workspace import open_store
     from bakeoff.serve.settings_file import problem_at
 
     if plan.run_id is None:
@@ -89,8 +89,8 @@ def judge_document(run_id: str, name: str, served: Sequence[str]) -> dict[str, A
     import asyncio
     import os
 
-    from bakeoff.cli.workspace import open_store, workspace_folder
     from bakeoff.core.clock import SystemClock
+    from bakeoff.library.workspace import open_store, workspace_folder
     from bakeoff.report.labels import validity_sentence
     from bakeoff.study.asking import make_asking
     from bakeoff.study.judging import ask_judge

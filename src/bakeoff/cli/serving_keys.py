@@ -125,7 +125,7 @@ def nobody_comes_in(settings: ServeSettings, config: Path | None, clients: KeyRi
 
 def default_key_file() -> Path:
     """Return where keys are kept if nobody says otherwise."""
-    from bakeoff.cli.workspace import workspace_folder
+    from bakeoff.library.workspace import workspace_folder
 
     return workspace_folder() / "serve" / "keys.toml"
 

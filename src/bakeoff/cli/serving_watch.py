@@ -108,7 +108,7 @@ def _cloud(settings: CostSettings) -> CloudPrice | None:
 
 def references_document(run_id: str) -> dict[str, Any]:
     """Return the quality that a run's texts had, graded as a gateway's answers are."""
-    from bakeoff.cli.workspace import open_store
+    from bakeoff.library.workspace import open_store
     from bakeoff.score.gates import GATES
     from bakeoff.study.live_references import read_live_references
     from bakeoff.study.stored_plan import load_plan

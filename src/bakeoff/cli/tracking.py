@@ -31,10 +31,10 @@ def check_tracking(plan: Plan, *, yes: bool) -> None:
         UsageError: an address that MLflow does not take, a limit that is no number, or nobody to ask.
         click.Abort: the user does not want it.
     """
-    from bakeoff.cli.workspace import workspace_folder
     from bakeoff.core.errors import UsageError
     from bakeoff.core.plain import printable
     from bakeoff.core.settings import seconds_setting
+    from bakeoff.library.workspace import workspace_folder
     from bakeoff.report.mlflow_address import find_address
 
     asked = plan.suite.tracking

@@ -26,10 +26,10 @@ from starlette.routing import Route
 
 from bakeoff.cli.local_page import HEADERS, server_of, static
 from bakeoff.cli.watched import Watched
-from bakeoff.cli.workspace import open_store
 from bakeoff.core.errors import BakeoffError
 from bakeoff.library.report_file import served_page
 from bakeoff.library.run_state import state_of
+from bakeoff.library.workspace import open_store
 from bakeoff.study.stored_plan import load_plan
 
 if TYPE_CHECKING:

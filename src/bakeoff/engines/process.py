@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.core.errors import BakeoffError, InvalidFile, UsageError, WorkerDied, WorkerNotStarted
+from bakeoff.core.spec import Candidate
 from bakeoff.core.told import told_error
 from bakeoff.engines.deadlines import Deadlines
 from bakeoff.engines.local import find_engine
@@ -68,6 +69,18 @@ class WorkerCommand:
     program: tuple[str, ...] = ()
     host: str | None = None
     key: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, candidate: Candidate, *, max_rows: int | None = None) -> WorkerCommand:
+        """Return what starts a candidate of ours on this machine."""
+        return cls(
+            name=candidate.id,
+            engine=candidate.engine,
+            folder=Path(candidate.model.location),
+            device=candidate.device,
+            max_rows=max_rows,
+            allow_fallback=candidate.allow_fallback,
+        )
 
     def arguments(self, socket: Path, watch_fd: int) -> list[str]:
         """Return the whole command line."""

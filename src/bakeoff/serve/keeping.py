@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -18,7 +17,6 @@ from bakeoff.core.errors import DoesNotFit, UsageError
 from bakeoff.core.spec import Record
 from bakeoff.core.units import bytes_text
 from bakeoff.engines.local import BUILT_IN
-from bakeoff.engines.process import WorkerCommand
 from bakeoff.serve.breaker import BreakerRules
 from bakeoff.serve.eviction import Eviction
 from bakeoff.serve.held import ModelRules, Rules
@@ -130,19 +128,6 @@ def load_deadline_s(served: ServedModel) -> float:
     engine = BUILT_IN.get(served.candidate.engine)
     start_s = engine.ready_within_s if engine is not None and engine.command else START_S
     return start_s + _PATIENCE_FACTOR * expected_s
-
-
-def worker_command(served: ServedModel, slots: int) -> WorkerCommand:
-    """Return how a model of ours is started."""
-    candidate = served.candidate
-    return WorkerCommand(
-        name=candidate.id,
-        engine=candidate.engine,
-        folder=Path(candidate.model.location),
-        device=candidate.device,
-        max_rows=slots,
-        allow_fallback=candidate.allow_fallback,
-    )
 
 
 def external_upstream(served: ServedModel, api_key: str | None) -> Upstream:

@@ -27,7 +27,7 @@ from bakeoff.engines.process import WorkerCommand
 from bakeoff.machine.detect import available_bytes
 from bakeoff.serve.effects import FAULTS, NOTHING, Effect, Grant, Refuse, Start, Stop
 from bakeoff.serve.footprints import Footprint
-from bakeoff.serve.keeping import Keeping, external_upstream, worker_command
+from bakeoff.serve.keeping import Keeping, external_upstream
 from bakeoff.serve.lease import (
     BreakerOpen,
     Ending,
@@ -175,7 +175,7 @@ class Supervisor:
         for served in plan.models:
             if served.is_resident:
                 slots = keeping.model_rules(served).slots
-                commands[served.id] = self._given.get(served.id) or worker_command(served, slots)
+                commands[served.id] = self._given.get(served.id) or WorkerCommand.of(served.candidate, max_rows=slots)
             else:
                 external[served.id] = external_upstream(served, self._api_key)
         return commands, external

@@ -68,20 +68,8 @@ def start_here(logs: Path) -> Start:
     """Return what starts workers on this machine; their logs go to `logs`."""
 
     async def start(candidate: Candidate) -> Started:
-        command = command_of(candidate)
+        command = WorkerCommand.of(candidate)
         share = await asyncio.to_thread(lambda: cached_share(model_files(command.folder)))
         return Started(await start_worker(command, logs, find_engine(command.engine).ready_within_s), share)
 
     return start
-
-
-def command_of(candidate: Candidate) -> WorkerCommand:
-    """Return what starts a candidate's worker."""
-    return WorkerCommand(
-        name=candidate.id,
-        engine=candidate.engine,
-        folder=Path(candidate.model.location),
-        device=candidate.device,
-        threads=None,
-        allow_fallback=candidate.allow_fallback,
-    )

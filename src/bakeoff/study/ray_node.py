@@ -21,9 +21,8 @@ from bakeoff.core.spec import Candidate, ModelSpec
 from bakeoff.core.told import tell_error
 from bakeoff.core.version import __version__
 from bakeoff.engines.local import find_engine, require_engine
-from bakeoff.engines.process import Worker, start_worker
+from bakeoff.engines.process import Worker, WorkerCommand, start_worker
 from bakeoff.measure.page_cache import cached_share, model_files
-from bakeoff.study.placement import command_of
 
 
 class Place(TypedDict):
@@ -59,7 +58,9 @@ class NodeWorker:
         require_engine(candidate.engine)
         model = await asyncio.to_thread(_find, candidate.model)
         share = await asyncio.to_thread(lambda: cached_share(model_files(Path(model.location))))
-        command = replace(command_of(candidate), folder=Path(model.location), threads=threads, host=_address(), key=key)
+        command = replace(
+            WorkerCommand.of(candidate), folder=Path(model.location), threads=threads, host=_address(), key=key
+        )
         self._worker = await start_worker(command, self._logs, find_engine(candidate.engine).ready_within_s)
         return {"ready": True, "facts": asdict(self._worker.facts), "cached_share": share}
 
