@@ -107,6 +107,7 @@ def test_an_apology_to_a_client_is_no_refusal():
         f"<think>Two facts, one question.</think>\n{GOOD}",
         f"{GOOD}<|im_end|>",
         f"Assistant: {GOOD}",
+        "¡Por supuesto! Aquí está el tuit sobre la apertura:\n\nAbrimos el sábado a las nueve.",
     ],
 )
 def test_chatter_and_role_labels(text):

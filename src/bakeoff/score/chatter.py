@@ -98,7 +98,7 @@ class _Beginnings:
 _OPENINGS = _Beginnings(
     r"(?:sure|certainly|of course|absolutely|ok|great|no problem|got it|understood|happy to help|here|below is|"
     r"the |this is|prompt|brief|instruction|task|user request|gerne|natürlich|selbstverständlich|klar|sicher|hier |"
-    r"bien sûr|certainement|avec plaisir|d'accord|voici|¡?claro|por supuesto|desde luego|con gusto|aqu[ií] |a continuación|"
+    r"bien sûr|certainement|avec plaisir|d'accord|voici|¡?(?:claro|por supuesto|desde luego|con gusto)|aqu[ií] |a continuación|"
     r"certo|certamente|volentieri|ecco |natuurlijk|zeker|graag|com certeza|segue )",
     r"(?:sure|certainly|of course|absolutely|okay|ok|great|no problem|got it|understood|happy to help)\b[,.! –—-]{1,3}(?:thing[,.! ]{1,2})?(?:here|i can|i'd|i'll|i would|below|this|let me|happy)\b",
     r"(?:sure|certainly|of course|absolutely|sure thing)[!.:,]$",

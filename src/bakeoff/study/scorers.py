@@ -11,7 +11,7 @@ from bakeoff.score.composite import DIMENSIONS
 from bakeoff.study.plan import Plan
 from bakeoff.study.scorer_files import load_scorer_file
 
-RULES = "rules/5"
+RULES = "rules/6"
 """Version of the scoring rules: scores by another version are never mixed with these."""
 
 
