@@ -229,8 +229,8 @@ def plan_here(texts: list[str]) -> Plan:
 
 def fill() -> None:
     """Fill the workspace with a run over the suite in this folder; its texts repeat, and are scored once each."""
-    from bakeoff.cli.workspace import open_store
     from bakeoff.core.records import Generation, Score, Timings
+    from bakeoff.library.workspace import open_store
     from bakeoff.score.composite import score_generation
     from bakeoff.study.plan import trials_of
     from bakeoff.study.scorers import scorers_for, scoring_version
@@ -272,7 +272,7 @@ def fill() -> None:
 
 def analyse() -> None:
     """Conclude the newest run of the workspace, and print what that took beyond what every command takes."""
-    from bakeoff.cli.workspace import open_store
+    from bakeoff.library.workspace import open_store
     from bakeoff.study.conclude import conclude
     from bakeoff.study.scoring import Scored
     from bakeoff.study.stored_plan import load_plan
