@@ -25,7 +25,7 @@ def document(workspace):
     """The page's run."""
     said = re.search(r"^\$ bakeoff (run .+)$", PAGE, re.MULTILINE)[1]
     arguments = [str(ROOT / word) if word.startswith("docs/") else word for word in shlex.split(said)]
-    done = workspace.call(*arguments, "--json", timeout_s=220)
+    done = workspace.call(*arguments, "--json", timeout_s=500)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
