@@ -12,6 +12,7 @@ from bakeoff_command import Workspace
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/guides/two-kinds.md").read_text(encoding="utf-8")
+pytestmark = pytest.mark.timeout(600)  # the run is most of it: 139 s on two cores with a load of ten
 WINNERS = {"linkedin_post": "bundled:social", "technical_doc": "bundled:technical"}
 
 
