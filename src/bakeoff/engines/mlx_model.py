@@ -25,8 +25,8 @@ from mlx.utils import tree_flatten
 from mlx_lm.utils import get_total_parameters, load_config, load_model
 
 from bakeoff.core.errors import InvalidFile, Problem, UnsupportedModel, UsageError
-from bakeoff.engines.base import ModelFacts
-from bakeoff.engines.mlx_devices import MemoryLimit, available_devices, choose_device, confirm_device
+from bakeoff.engines.base import ModelFacts, Sight
+from bakeoff.engines.mlx_devices import MemoryLimit, available_devices, choose_device, confirm_device, look_again
 from bakeoff.engines.mlx_rows import MlxRows
 
 if TYPE_CHECKING:
@@ -88,13 +88,15 @@ class MlxModel:
         logits = self._rows.prefill(_PROBE)
         self._rows.decode([2, 7])
         self._rows.keep([])
-        bits = _weight_bits(build.model)
-        dtype = str(build.dtype).removeprefix("mlx.core.")
+        self._bits = _weight_bits(build.model)
+        self._model = build.model
+        self._device = device
+        self._types = _float_types(build.model)
         self._facts = ModelFacts(
             engine="mlx",
             engine_version=f"{mlx_lm.__version__} (mlx {mx.__version__})",
             device=confirm_device(device, weight_bytes, mx),
-            dtype=f"{dtype} ({bits} weights)" if bits else dtype,
+            dtype=self._name_of((build.dtype,)),
             context_length=_context_length(build.config),
             vocab_size=int(logits.shape[1]),
             parameters=int(get_total_parameters(build.model)),
@@ -148,6 +150,16 @@ class MlxModel:
         """Return what was loaded. `dtype` is that of the arithmetic, with the bits of quantised weights."""
         return self._facts
 
+    def look(self) -> Sight:
+        """Look at MLX's default device, at what its allocator holds, and at the types of the weights."""
+        device, fallbacks = look_again(self._device, self._facts.weight_bytes, mx)
+        types = _float_types(self._model)
+        return Sight(device, self._facts.dtype if types == self._types else self._name_of(types), fallbacks)
+
+    def _name_of(self, types: Sequence[mx.Dtype]) -> str:
+        names = " + ".join(str(each).removeprefix("mlx.core.") for each in types)
+        return f"{names} ({self._bits} weights)" if self._bits else names
+
     def memory_bytes(self) -> int:
         """Bytes that MLX's allocator has given out in this process, without what it holds for reuse."""
         return int(mx.get_active_memory())
@@ -159,6 +171,7 @@ class MlxModel:
     def close(self) -> None:
         """Give everything back. The model is not used afterwards."""
         self._rows.close()
+        self._model = None
 
     def _check(self, tokens: Sequence[int], length: int) -> None:
         """MLX reads whatever lies behind the embedding table when it is asked for a row that is not there."""
@@ -269,6 +282,12 @@ def _float_dtype(model: Any) -> mx.Dtype:
         if mx.issubdtype(array.dtype, mx.floating):
             sizes[array.dtype] = sizes.get(array.dtype, 0) + array.size
     return max(sizes, key=lambda dtype: sizes[dtype], default=mx.float32)
+
+
+def _float_types(model: Any) -> tuple[mx.Dtype, ...]:
+    """Return the floating-point types among the parameters, in order of their names."""
+    found = {array.dtype for _, array in tree_flatten(model.parameters()) if mx.issubdtype(array.dtype, mx.floating)}
+    return tuple(sorted(found, key=str))
 
 
 def _weight_bits(model: Any) -> str:

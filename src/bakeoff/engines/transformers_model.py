@@ -28,7 +28,7 @@ import torch
 import transformers
 
 from bakeoff.engines import torch_devices, torch_kernels
-from bakeoff.engines.base import ModelFacts
+from bakeoff.engines.base import ModelFacts, Sight
 from bakeoff.engines.transformers_causal import CausalRows
 from bakeoff.engines.transformers_checkpoint import Checkpoint, open_checkpoint
 from bakeoff.engines.transformers_seq2seq import Seq2SeqRows
@@ -99,7 +99,9 @@ class TransformersModel:
         self._witness = witness
         self._vocab_size = int(model.config.get_text_config().vocab_size)
         self._device = ""
-        self._fallbacks: tuple[str, ...] = ()
+        self._watch = torch_devices.FallbackWatch()
+        self._holders = [module for module in model.modules() if module._parameters or module._buffers]  # noqa: SLF001 - see `look`
+        self._types = {weight.dtype for weight in model.parameters()}
 
     def prove(self) -> None:
         """Generate two short texts, and look at what did the work.
@@ -107,11 +109,10 @@ class TransformersModel:
         Raises:
             UnsupportedModel: not the device that was asked for, or the device cannot.
         """
-        with torch_devices.FallbackWatch(torch) as watch:
-            torch_devices.explain_missing_operator(lambda: _generate(self._rows), self._witness.device)
-            self._witness.wait()
-        torch_devices.refuse_fallbacks(watch.operators, self._witness.device)
-        self._fallbacks = watch.operators
+        if self._witness.device == "mps":
+            self._watch.listen(torch)
+        torch_devices.explain_missing_operator(lambda: _generate(self._rows), self._witness.device)
+        self._witness.wait()
         self._device = self._witness.confirm(self._named_tensors(), self._build.weight_bytes)
         self._rows.keep([])
 
@@ -151,14 +152,31 @@ class TransformersModel:
             engine="transformers",
             engine_version=f"{transformers.__version__} (torch {torch.__version__})",
             device=self._device,
-            dtype=str(self._build.dtype).removeprefix("torch."),
+            dtype=_type_name(self._build.dtype),
             context_length=self._rows.context_length,
             vocab_size=self._vocab_size,
             parameters=self._build.parameters,
             weight_bytes=self._build.weight_bytes,
             kernels=self._build.kernels,
             kernels_reason=self._build.reason,
-            fallbacks=self._fallbacks,
+            fallbacks=self._watch.operators,
+        )
+
+    def look(self) -> Sight:
+        """Look at where every tensor lies now, at the weights' type, and at what the device's allocator shows."""
+        places, types = set[torch.device](), set[torch.dtype]()
+        for module in self._holders:
+            for weight in filter(_is_there, module._parameters.values()):  # noqa: SLF001 - `parameters()` takes six times as long
+                places.add(weight.device)
+                types.add(weight.dtype)
+            places.update(buffer.device for buffer in filter(_is_there, module._buffers.values()))  # noqa: SLF001 - as above
+        places.update(tensor.device for tensor in self._rows.cache_tensors())
+        known = types == self._types
+        idle = self._witness.idle(self._build.weight_bytes)
+        return Sight(
+            device=" + ".join(sorted({place.type for place in places})),
+            dtype=" + ".join(sorted(_type_name(found) for found in ({self._build.dtype} if known else types))),
+            fallbacks=(*self._watch.operators, *([idle] if idle else [])),
         )
 
     def memory_bytes(self) -> int | None:
@@ -176,6 +194,7 @@ class TransformersModel:
     def close(self) -> None:
         """Give everything back."""
         self._rows.close()
+        self._holders.clear()
         del self._model
 
     def _check(self, tokens: Sequence[int]) -> None:
@@ -208,6 +227,14 @@ def _read_for_cpu(checkpoint: Checkpoint) -> tuple[Any, _Build]:
 
 def _make_rows(checkpoint: Checkpoint, model: Any, device: str) -> CausalRows | Seq2SeqRows:
     return Seq2SeqRows(model, device) if checkpoint.is_seq2seq else CausalRows(model, device)
+
+
+def _is_there(tensor: torch.Tensor | None) -> bool:
+    return tensor is not None
+
+
+def _type_name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _generate(rows: CausalRows | Seq2SeqRows) -> torch.Tensor:

@@ -35,10 +35,10 @@ from typing import Any, NoReturn, TextIO
 import uvicorn
 from starlette.types import ASGIApp
 
-from bakeoff.core.errors import BakeoffError, UsageError
+from bakeoff.core.errors import BakeoffError, UnsupportedModel, UsageError
 from bakeoff.core.told import tell_error
 from bakeoff.engines import local
-from bakeoff.engines.base import ModelFacts, TokenModel
+from bakeoff.engines.base import ALLOW_HINT, ModelFacts, TokenModel
 from bakeoff.engines.batching import Batcher, Limits
 from bakeoff.engines.process import KEY_VARIABLE
 from bakeoff.engines.text import BringsText, TextCodec
@@ -79,6 +79,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         # Whatever the user's shell says: operators that run on the CPU unasked would falsify every number.
         os.environ["PYTORCH_ENABLE_MPS_FALLBACK"] = "1" if options.allow_fallback else "0"
         loaded = load_model(options.model, options.engine, options.device, options.threads)
+        if not options.allow_fallback:
+            refuse_fallbacks(loaded.facts)
         listener = _listen(options)
     except BakeoffError as error:
         _say(report, {"ready": False, **tell_error(error)})
@@ -119,6 +121,17 @@ def load_model(folder: Path, engine: str, device: str | None, threads: int | Non
     int(logits[0].argmax())
     model.keep([])
     return LoadedModel(model, codec, model.facts(), used, loaded - started, perf_counter() - loaded)
+
+
+def refuse_fallbacks(facts: ModelFacts) -> None:
+    """Stop where something was computed elsewhere than on the device, and nobody allowed it.
+
+    Raises:
+        UnsupportedModel: with what it was. (torch moves five operators of Metal whatever it is told.)
+    """
+    if facts.fallbacks:
+        what = ", ".join(facts.fallbacks)
+        raise UnsupportedModel(f"{facts.engine} computed {what} elsewhere than on {facts.device}", ALLOW_HINT)
 
 
 def _own_codec(file: Path, model: TokenModel) -> TextCodec:
