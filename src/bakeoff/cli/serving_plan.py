@@ -259,7 +259,7 @@ def _measured(candidate: Candidate, need: Need | None, told: Mapping[str, Any]) 
         need_bytes=None if need is None else need.estimate,
         need_high_bytes=None if need is None else need.high,
         peak_memory_bytes=told["peak_memory_bytes"],
-        load_s=told["load_s"],
+        load_s=told.get("ready_s") or told["load_s"],
         ttft_s=(told["ttft_s"] or {}).get("p50"),
         tokens_per_s=told["tokens_per_s"],
         tokens_per_s_low=told["tokens_per_s_low"],

@@ -28,6 +28,7 @@ from bakeoff.core.errors import InvalidFile, Problem, UnsupportedModel, UsageErr
 from bakeoff.engines.base import ModelFacts, Sight
 from bakeoff.engines.mlx_devices import MemoryLimit, available_devices, choose_device, confirm_device, look_again
 from bakeoff.engines.mlx_rows import MlxRows
+from bakeoff.engines.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,6 +76,7 @@ class _Build:
     config: dict[str, Any]
     dtype: mx.Dtype
     reason: str
+    calibration_s: float = 0.0
 
 
 class MlxModel:
@@ -102,6 +104,7 @@ class MlxModel:
             parameters=int(get_total_parameters(build.model)),
             weight_bytes=weight_bytes,
             kernels_reason=build.reason,
+            calibration_s=build.calibration_s,
         )
 
     @property
@@ -222,22 +225,26 @@ def _read_for_gpu(folder: Path) -> _Build:
 
 def _read_for_cpu(folder: Path) -> _Build:
     """Read a folder into the arithmetic that suits this CPU."""
+    choosing = Stopwatch()
     model, config = read_folder(folder)
     stored, forced = _float_dtype(model), _forced_dtype()
     if forced or stored == mx.float32:
         _convert(model, forced or stored)
         reason = "forced by the environment" if forced else "as stored"
         return _Build(folder, model, config, forced or stored, reason)
-    half_s = _time_step(model)
+    with choosing:
+        half_s = _time_step(model)
     _convert(model, mx.float32)
-    full_s = _time_step(model)
+    with choosing:
+        full_s = _time_step(model)
     name = str(stored).removeprefix("mlx.core.")
     reason = f"a step of two rows took {1e3 * half_s:.1f} ms in {name}, {1e3 * full_s:.1f} ms in float32"
     if half_s * HALF_GAIN > full_s:
-        return _Build(folder, model, config, mx.float32, reason)
+        return _Build(folder, model, config, mx.float32, reason, choosing.seconds)
     del model  # before the weights are read again: not both are in memory
     mx.clear_cache()
-    return _Build(folder, *read_folder(folder), stored, reason)
+    choosing.take_all()  # what was read and converted till now was for the measurement
+    return _Build(folder, *read_folder(folder), stored, reason, choosing.seconds)
 
 
 def _time_step(model: Any) -> float:

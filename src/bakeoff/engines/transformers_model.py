@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 # Read while torch is loaded, hence before it. Threads that wait for work spin by default, which beside a busy neighbour
@@ -29,6 +30,7 @@ import transformers
 
 from bakeoff.engines import torch_devices, torch_kernels
 from bakeoff.engines.base import ModelFacts, Sight
+from bakeoff.engines.stopwatch import Stopwatch
 from bakeoff.engines.transformers_causal import CausalRows
 from bakeoff.engines.transformers_checkpoint import Checkpoint, open_checkpoint
 from bakeoff.engines.transformers_seq2seq import Seq2SeqRows
@@ -60,13 +62,17 @@ def load(folder: Path, device: str | None, threads: int | None) -> TransformersM
         torch.set_num_threads(threads)
     transformers.utils.logging.disable_progress_bar()  # the log is read when something went wrong
     chosen = torch_devices.choose_device(device, torch)
-    checkpoint = open_checkpoint(folder)
+    begun = perf_counter()
+    checkpoint = open_checkpoint(folder)  # a few small reads, and most of a thousand modules of the library
+    checkpoint.import_code()
+    import_s = perf_counter() - begun
     witness = torch_devices.DeviceWitness(chosen, torch)
     if chosen == "cpu":
         model, build = _read_for_cpu(checkpoint)
     else:
         model = checkpoint.read(ACCELERATED[chosen.partition(":")[0]]).to(chosen)
         build = _measure_size(model, "torch", "the device's own kernels")
+    build = replace(build, import_s=import_s)
     found = TransformersModel(model, _make_rows(checkpoint, model, chosen), build, witness)
     found.prove()
     return found
@@ -74,13 +80,15 @@ def load(folder: Path, device: str | None, threads: int | None) -> TransformersM
 
 @dataclass(frozen=True, slots=True)
 class _Build:
-    """What was made of a checkpoint; sizes are those of the dense weights, before any were packed."""
+    """What was made of a checkpoint; sizes are those of the dense weights, before any were packed. Seconds as in `ModelFacts`."""
 
     dtype: torch.dtype
     parameters: int
     weight_bytes: int
     kernels: str
     reason: str
+    import_s: float = 0.0
+    calibration_s: float = 0.0
 
 
 class TransformersModel:
@@ -160,6 +168,8 @@ class TransformersModel:
             kernels=self._build.kernels,
             kernels_reason=self._build.reason,
             fallbacks=self._watch.operators,
+            import_s=self._build.import_s,
+            calibration_s=self._build.calibration_s,
         )
 
     def look(self) -> Sight:
@@ -210,19 +220,26 @@ class TransformersModel:
 
 def _read_for_cpu(checkpoint: Checkpoint) -> tuple[Any, _Build]:
     """Read a checkpoint into the arithmetic that suits this CPU, and make sure that its logits are the plain ones."""
+    choosing = Stopwatch()
     model = checkpoint.read(torch.float32)
-    choice = torch_kernels.choose(model, checkpoint.stored)
+    with choosing:
+        choice = torch_kernels.choose(model, checkpoint.stored)
     if choice.dtype != torch.float32:
+        choosing.take_all()  # those weights were read for nothing else
         model = checkpoint.read(choice.dtype)
     plain = _measure_size(model, torch_kernels.PLAIN, choice.reason)
     if choice.kernels == torch_kernels.PLAIN:
-        return model, plain
-    expected = _generate(_make_rows(checkpoint, model, "cpu"))
+        return model, replace(plain, calibration_s=choosing.seconds)
+    with choosing:
+        expected = _generate(_make_rows(checkpoint, model, "cpu"))
     torch_kernels.pack(model)
-    if torch_kernels.differs(_generate(_make_rows(checkpoint, model, "cpu")), expected, choice.dtype):
-        reason = f"{choice.kernels} gave other logits than {torch_kernels.PLAIN}"
-        return checkpoint.read(choice.dtype), replace(plain, reason=reason)
-    return model, replace(plain, kernels=choice.kernels)
+    with choosing:
+        differs = torch_kernels.differs(_generate(_make_rows(checkpoint, model, "cpu")), expected, choice.dtype)
+    if differs:
+        choosing.take_all()
+        plain = replace(plain, reason=f"{choice.kernels} gave other logits than {torch_kernels.PLAIN}")
+        model = checkpoint.read(choice.dtype)
+    return model, replace(plain, kernels=plain.kernels if differs else choice.kernels, calibration_s=choosing.seconds)
 
 
 def _make_rows(checkpoint: Checkpoint, model: Any, device: str) -> CausalRows | Seq2SeqRows:

@@ -399,6 +399,8 @@ def _load_record(candidate_id: str, started: Started) -> WorkerLoad:
     return WorkerLoad(
         candidate=candidate_id,
         load_s=facts.load_s,
+        import_s=facts.import_s,
+        calibration_s=facts.calibration_s,
         first_token_s=facts.first_token_s,
         device=facts.device,
         dtype=facts.dtype,
