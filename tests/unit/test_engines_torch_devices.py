@@ -2,7 +2,8 @@
 
 The messages are torch's own, copied from aten/src/ATen/mps/MPSFallback.mm (torch 2.13); the byte counts are made up,
 in the proportions that `driver_allocated_memory` has by its documentation (tensors, cached pools and MPSGraph together).
-Nothing here shows that a Mac behaves so. It shows what we do if it does.
+Nothing here shows that a Mac behaves so. It shows what we do if it does. What Macs were seen to say, warnings and byte counts
+too, is in `test_apple_recordings.py`.
 """
 
 import warnings

@@ -23,7 +23,7 @@ from bakeoff.core.errors import UnsupportedModel
 from bakeoff.engines.base import ALLOW_HINT
 
 _MOVES = "fall back"
-_FELL_BACK = re.compile(r"operator '([^']+)' is not currently (?:implemented|supported)", re.IGNORECASE)
+_FELL_BACK = re.compile(r"operator '([^']+)' is not current(?:ly)? (?:implemented|supported)", re.IGNORECASE)
 
 
 def choose_device(asked: str | None, torch: Any) -> str:
