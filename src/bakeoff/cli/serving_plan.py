@@ -65,9 +65,10 @@ def find_run(store: Store, wanted: str | None) -> Found:
         UsageError: there is none.
     """
     if wanted not in {None, "latest"}:
-        from bakeoff.store.named import find_finished
+        from bakeoff.library.workspace import workspace_folder
+        from bakeoff.study.run_state import find_finished
 
-        return Found(find_finished(store, str(wanted)))
+        return Found(find_finished(store, str(wanted), workspace_folder()))
     runs = store.runs()
     finished = [found for found in runs if found.state == "done" and found.outcome is not None]
     decided = [found for found in finished if found.outcome != "insufficient_data"]

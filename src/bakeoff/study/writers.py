@@ -263,6 +263,11 @@ class EndpointWriter:
         """The model's name at that URL."""
         return self._candidate.model.remote_model or self._candidate.model.name
 
+    @property
+    def address(self) -> str:
+        """Its base URL."""
+        return self._candidate.model.location
+
     async def served_models(self) -> Sequence[str]:
         """Return what the server says it serves.
 
