@@ -172,7 +172,7 @@ class Pulse:
         if not self.gone:
             self.gone = True
             self._held.clear()
-            self._tell(GONE, f"given up: {why}{f' ({hint})' if hint else ''}")
+            self._tell(GONE, f"given up: {why.rstrip()}{f' ({hint})' if hint else ''}")
 
     def _pause_s(self) -> float:
         if isinstance(self._last, EndpointRefused):  # it answers, and no waiting changes what
