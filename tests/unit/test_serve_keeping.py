@@ -18,12 +18,12 @@ from serving_plans import MIB, plan_of, served
 )
 def test_a_model_is_admitted_on(facts, own, need):
     keeping = Keeping(margin=0.25, models={"a": ModelKeeping(need_bytes=own)})
-    assert keeping.model_rules(served("a", 100, **facts)).need_bytes == need
+    assert keeping.model_rules(served("a", 100, **facts)).need == {"host": need}
 
 
 def test_endpoints_of_others_take_nothing_of_the_budget():
     far = served("far", source="endpoint", location="http://127.0.0.1:1/v1", remote="m")
-    assert Keeping().model_rules(far).need_bytes is None
+    assert Keeping().model_rules(far).need is None
     assert external_upstream(far, "key").served_name == "m"
 
 

@@ -237,7 +237,7 @@ def test_the_start_table_stays_within_80_columns_and_says_how_sure():
     found = served(
         candidates, [7, 6], decision("winner", "bundled:generalist"), routes, {"business_email": ["bundled:technical"]}
     )
-    document = Planned(found.plan, found.budget, found.notes, CostTerms(watts={}, devices={}, tariff=TARIFF))
+    document = Planned(found.plan, found.budgets, found.notes, CostTerms(watts={}, devices={}, tariff=TARIFF))
     lines = ready_lines("http://127.0.0.1:8080", document, None)
     table = lines[3 : lines.index("", 4)]
     assert max(len(line) for line in table) <= 80
