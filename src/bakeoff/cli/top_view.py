@@ -62,8 +62,9 @@ def _head(now: Status, before: Status | None, passed_s: float, where: str) -> Te
     faults = sum(requests.get(each, 0) for each in ("broken", "failed", "refused"))
     rate = _rate(sum(requests.values()), None if before is None else sum(before["requests"].values()), passed_s)
     first = f"{where}  {_source(now)}"
+    apart = "\n" if len(_memory(now)) > 1 else "  "
     second = (
-        f"up {seconds_text(now['uptime_s'])}  models take {committed_text(_memory(now))}\n{rate} requests/s  {now['open_requests']} open  {requests.get('answered', 0)} answered  {faults} failed"
+        f"up {seconds_text(now['uptime_s'])}{apart}models take {committed_text(_memory(now))}\n{rate} requests/s  {now['open_requests']} open  {requests.get('answered', 0)} answered  {faults} failed"
         f"  {requests.get('client_error', 0) + now['rejected']} wrong  {requests.get('cancelled', 0)} cancelled"
     )
     return Text.assemble(_text(first, "bold"), "\n", _text(second))

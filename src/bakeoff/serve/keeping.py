@@ -8,9 +8,10 @@ take: as long as the run's loads, or its bytes by an assumed rate; the machine r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, PlainValidator
+from pydantic_core import PydanticCustomError
 
 from bakeoff.core.errors import DoesNotFit, UsageError
 from bakeoff.core.spec import Record
@@ -33,6 +34,21 @@ SLOTS = 16
 _PATIENCE_FACTOR = 5
 
 
+def _sizes(value: object) -> object:
+    """Return what was given where it is bytes, or bytes by memory: one message says it all, a union's would be two."""
+    told = list(value.values()) if isinstance(value, Mapping) else [value]
+    least = 0 if isinstance(value, Mapping) else 1
+    if not all(
+        each is None or (isinstance(each, int) and not isinstance(each, bool) and each >= least) for each in told
+    ):
+        raise PydanticCustomError("sizes", "a whole number of bytes, or a table of them by memory")
+    return value
+
+
+Sizes = Annotated[int | Mapping[str, int | None] | None, PlainValidator(_sizes)]
+"""Bytes of the memory that is meant, or of each by its name."""
+
+
 class ModelKeeping(Record):
     """How one model is kept; None for what holds for all. `need_bytes` is of the memory that its weights lie in, unless it is told by
     memory.
@@ -43,7 +59,7 @@ class ModelKeeping(Record):
     idle_unload_s: float | None = Field(default=None, gt=0)
     slots: int | None = Field(default=None, ge=1, le=4096)
     queue: int | None = Field(default=None, ge=0, le=65536)
-    need_bytes: PositiveInt | Mapping[str, NonNegativeInt] | None = None
+    need_bytes: Sizes = None
 
 
 class Keeping(Record):
@@ -53,7 +69,7 @@ class Keeping(Record):
     model before those in its way take no more requests, `first_open_s` and `longest_open_s` bound a breaker's back-off.
     """
 
-    budget_bytes: PositiveInt | Mapping[str, PositiveInt | None] | None = None
+    budget_bytes: Sizes = None
     eviction: Eviction = "lru"
     idle_unload_s: float | None = Field(default=None, gt=0)
     slots: int = Field(default=SLOTS, ge=1, le=4096)
@@ -129,7 +145,7 @@ class Keeping(Record):
                 "pin fewer models, or give them more memory",
             )
 
-    def _need(self, served: ServedModel, told: int | PerPool | None) -> PerPool:
+    def _need(self, served: ServedModel, told: int | Mapping[str, int | None] | None) -> PerPool:
         """Return what a model is admitted on: what people say, else what a run measured, with a margin, else the prediction."""
         measured = {HOST: served.peak_memory_bytes}
         predicted = {
@@ -140,7 +156,7 @@ class Keeping(Record):
             predicted[HOST] = served.host_high_bytes or 0
         known = with_margin({pool: size for pool, size in measured.items() if size is not None}, self.margin)
         said = {served.memory: told} if isinstance(told, int) else told or {}
-        return {**predicted, **known, **said}
+        return {**predicted, **known, **{pool: size for pool, size in said.items() if size is not None}}
 
 
 def load_deadline_s(served: ServedModel) -> float:

@@ -234,8 +234,12 @@ def _schemas() -> dict[str, Schema]:
         "ModelList": _object(("object", "data"), object={"const": "list"}, data=_listed(_ref("Model"))),
         "State": _object(("status",), status={"enum": ["ok", "ready", "ending"]}, run=_or_null("string")),
         "Status": _object(
-            ("schema", "models", "routes", "quality", "alerts", "cost", "keys", "config"),
+            ("schema", "memory", "models", "routes", "quality", "alerts", "cost", "keys", "config"),
             schema={"const": "bakeoff.status/1"},
+            memory={
+                "type": "object",
+                "description": "Budget and what is committed of `host`, and of each card's own memory.",
+            },
             models={"type": "object"},
             routes={"type": "object"},
             alerts={"type": "array"},
