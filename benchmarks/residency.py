@@ -25,8 +25,8 @@ import aiohttp
 
 from bakeoff.core.spec import Candidate, ModelSpec, Sampling
 from bakeoff.engines.process import WorkerCommand
-from bakeoff.serve.effects import Grant
 from bakeoff.machine.budget import HOST
+from bakeoff.serve.effects import Grant
 from bakeoff.serve.held import ModelRules, Rules
 from bakeoff.serve.keeping import Keeping
 from bakeoff.serve.plan import ServedModel, ServedRoute, ServingPlan
