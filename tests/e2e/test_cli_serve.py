@@ -342,7 +342,7 @@ def test_a_config_file(workspace):
         ),
         (
             "[keeping]\nbudget_bytes = { host = 'x' }\n",
-            ["serve.toml:2: keeping.budget_bytes: ", "expected a whole number of bytes, or a table of them by memory"],
+            ["serve.toml:2: keeping.budget_bytes: ", "expected: a whole number of bytes, or a table of them by memory"],
         ),
     ],
 )

@@ -28,7 +28,7 @@ MUTATIONS = {
     ),
     "models go that free nothing that is short": (room, "choose_victims", "if _suffices(others, missing)", "if False"),
     "what comes back of one memory counts for another": (
-        Room, "_make_room", "self._coming.get(pool, 0)", "sum(self._coming.values())",
+        Room, "_make_room", "self._coming[pool]", "sum(self._coming.values())",
     ),
     "nobody goes where a memory is over its budget": (Room, "plan", "self._shrink(pool)", "pass"),
     "the wake-up of the idle unload is lost": (Residency, "wake_at", "held.idle_until", "math.inf"),

@@ -332,6 +332,15 @@ def test_a_model_that_turns_out_to_run_on_the_cpu_is_not_held_up_by_a_card_that_
     assert machine.arrive(6.0, 3, "a", 100.0) == [Start("a", 2, 300.0)]
 
 
+def test_a_model_that_moves_to_another_card_needs_nothing_of_the_first_any_more():
+    rules = Rules({"host": 1000, CARD: 1000, "cuda:1": 1000})
+    machine = Residency([ModelRules("a", {"host": 100, CARD: 500})], rules, lambda: 0.0)
+    machine.arrive(0.0, 1, "a", 100.0)
+    machine.loaded(1.0, "a", 1, {"host": 150, CARD: 400})
+    machine.configure(2.0, [ModelRules("a", {"host": 100, "cuda:1": 500})], rules, ["a"])
+    assert machine["a"].need == {"host": 150, "cuda:1": 500}
+
+
 def test_where_one_memory_is_over_its_budget_those_go_that_hold_some_of_it():
     models = [
         on_host("cpu", 500),

@@ -220,7 +220,8 @@ class Residency:
                 self._refuse_all(held, "stopping", f"{held.rules.name} is no longer served", None)
             elif rules_of_it != held.rules:
                 if rules_of_it.need != held.rules.need:
-                    held.need = most((rules_of_it.need or {}, held.peak))
+                    need = rules_of_it.need or {}
+                    held.need = most((need, {pool: size for pool, size in held.peak.items() if pool in need}))
                 held.rules = rules_of_it
                 if held.rules.pinned and held.drains_for == "evicted" and held.state == "draining":
                     self._let_go_on(held, now)

@@ -39,9 +39,13 @@ class Room:
         self._now = now
         self._budgets = {pool: budget for pool, budget in rules.budgets.items() if budget is not None}
         self._plan = Plan()
-        committed = total(held.held for held in models if held.state in COMMITTED)
-        self._free = {pool: budget - committed.get(pool, 0) for pool, budget in self._budgets.items()}
-        self._coming = total(held.held for held in models if held.going)
+        self._free = dict(self._budgets)
+        self._coming = dict.fromkeys(self._budgets, 0)
+        for held in models:
+            for pool, size in held.held.items() if held.state in COMMITTED else ():
+                if pool in self._free:
+                    self._free[pool] -= size
+                    self._coming[pool] += size if held.going else 0
 
     def plan(self) -> Plan:
         """Deal the memory out."""
@@ -98,7 +102,7 @@ class Room:
                 yield held
 
     def _make_room(self, wanting: Held) -> None:
-        soon = {pool: free + self._coming.get(pool, 0) for pool, free in self._free.items()}
+        soon = {pool: free + self._coming[pool] for pool, free in self._free.items()}
         missing = short(wanting.need, soon)
         if not missing:  # it comes by itself
             return
@@ -109,7 +113,7 @@ class Room:
 
     def _shrink(self, pool: str) -> None:
         """Where more is committed than the budget: it was lowered, or a worker outgrew what was expected."""
-        over = -(self._free[pool] + self._coming.get(pool, 0))
+        over = -(self._free[pool] + self._coming[pool])
         if over <= 0:
             return
         everybody = [each for each in (*self._idle(), *self._busy()) if each.held.get(pool)]
@@ -123,7 +127,8 @@ class Room:
                     self._plan.stop.append(held.rules.name)
                 else:
                     self._plan.drain[held.rules.name] = for_whom
-                self._coming = total((self._coming, held.held))
+                for pool in self._coming:
+                    self._coming[pool] += held.held.get(pool, 0)
 
     def _idle(self) -> Iterator[Candidate]:
         for held in self._models:
