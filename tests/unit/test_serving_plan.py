@@ -251,6 +251,7 @@ def test_the_start_table_stays_within_80_columns_and_says_how_sure():
 def test_the_status_page_says_who_was_set_and_who_was_named():
     found = served([other("a"), other("b")], [8, 7], decision("winner", "a", "a"), own={"tweet": ["b"]})
     page = status_page(found.plan, {}, "http://127.0.0.1:8080")
+    assert page.count("<div class=wide role=region aria-label=") == page.count("<table>") == 2
     row = next(part for part in page.split("<tr>") if "bakeoff/tweet" in part)
     assert "7.50" in row
     assert "set in the settings" in row
