@@ -10,6 +10,7 @@ from bakeoff.core.outlines import GenerationOutline, ScoreOutline
 from bakeoff.cost.uncertainty import Sample
 from bakeoff.measure.busy import busy_seconds
 from bakeoff.measure.energy import EnergySummary
+from bakeoff.measure.memory import moved_work
 from bakeoff.store.db import Store
 from bakeoff.study.energy_watch import read_energy
 from bakeoff.study.plan import Plan
@@ -19,7 +20,7 @@ from bakeoff.study.scoring import Scored
 class Work(NamedTuple):
     """One candidate's texts. `sample` is None where `missing` says what nobody knows; `by_content_type` likewise.
 
-    `device` is where it ran, None for somebody else's server; `recorded` are texts that existed before.
+    `device` is where it ran, None for somebody else's server, and `fallbacks` what it computed elsewhere.
     """
 
     candidate: str
@@ -29,6 +30,7 @@ class Work(NamedTuple):
     device: str | None
     remote: bool
     energy: EnergySummary = EnergySummary()
+    fallbacks: tuple[str, ...] = ()
 
 
 class _Text(NamedTuple):
@@ -66,6 +68,7 @@ def work_of(
     accepted = {score.trial for score in scores if score.publishable}
     briefs = {brief.id: (brief.cluster or brief.id, brief.content_type) for brief in plan.suite.briefs}
     drawn = read_energy(plan, store)
+    moved = moved_work(store.loads(plan.run_id))
     found = []
     for candidate in plan.candidates:
         texts = made[candidate.id]
@@ -82,7 +85,18 @@ def work_of(
         share = busy_s / sum(text.latency_s for text in complete)
         kinds = sorted({text.content_type for text in complete})
         by_type = {kind: _sample([text for text in complete if text.content_type == kind], share) for kind in kinds}
-        found.append(Work(candidate.id, _sample(complete, share), by_type, "", device, remote, drawn[candidate.id]))
+        found.append(
+            Work(
+                candidate.id,
+                _sample(complete, share),
+                by_type,
+                "",
+                device,
+                remote,
+                drawn[candidate.id],
+                moved.get(candidate.id, ()),
+            )
+        )
     return found
 
 
