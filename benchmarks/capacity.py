@@ -98,15 +98,15 @@ async def calibrate(client: EndpointClient, prompts: list[str]) -> tuple[Service
     speeds = {count: sum(tokens[count]) / seconds[count] for count in seconds}
     first = statistics.median(ttft for _, ttft, _ in alone)
     per_token = statistics.median((latency - ttft) / max(1, count - 1) for latency, ttft, count in alone)
-    lengths = (*(count for _, _, count in alone), *tokens[SLOTS])
+    written = (*(count for _, _, count in alone), *tokens[SLOTS])
     over = tuple(latency / (first + per_token * count) for latency, _, count in alone)
-    return Service(first, per_token, lengths, speeds[SLOTS], SLOTS, over), speeds
+    return Service(first, per_token, written, speeds[SLOTS], SLOTS, over), speeds
 
 
 async def speed_now(client: EndpointClient, prompts: list[str]) -> float:
     """Return tokens/s with all slots in flight."""
     took, lengths = zip(*[await throughput(client, prompts, SLOTS, part) for part in range(PARTS)], strict=True)
-    return sum(map(sum, lengths)) / sum(took)
+    return float(sum(map(sum, lengths)) / sum(took))
 
 
 def modelled(service: Service, in_flight: int) -> float:
@@ -137,7 +137,8 @@ async def load(client: EndpointClient, prompts: list[str], rate_per_s: float, se
             await ask(client, rng.choice(prompts), seed * 100_000 + number)
         latencies.append(perf_counter() - came)
 
-    started, at_s, tasks = perf_counter(), 0.0, []
+    tasks: list[asyncio.Task[None]] = []
+    started, at_s = perf_counter(), 0.0
     while (at_s := at_s + rng.expovariate(rate_per_s)) < seconds:
         await asyncio.sleep(max(0.0, started + at_s - perf_counter()))
         tasks.append(asyncio.create_task(one(len(tasks))))

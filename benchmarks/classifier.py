@@ -1,6 +1,6 @@
 """How often the gateway's classifier finds the right route, and what its confidence is worth.
 
-    PYTHONPATH=src python benchmarks/classifier.py
+    python benchmarks/classifier.py
 
 Two measurements, neither on anything that the measured model was trained on. First the briefs of the built-in suite: five
 models, each trained without the families that it is asked about. Then the model that ships, on requests written by hand
@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
-from training.content_types.train import THRESHOLD, Request, make_phrasings, read_briefs, read_held_out, train
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
 
 from bakeoff.serve.classifier import OTHER, Classifier
+from content_types.train import THRESHOLD, Request, make_phrasings, read_briefs, read_held_out, train
 
 FOLDS = 5
 EDGES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)

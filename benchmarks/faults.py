@@ -169,7 +169,7 @@ def try_row(row: Row) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder))
         own = {name: value for name, value in workspace.environment.items() if not name.startswith("BAKEOFF_")}
-        workspace.environment = own | {"BAKEOFF_HOME": str(workspace.home), "COLUMNS": "400"} | row.settings
+        workspace.environment = {**own, "BAKEOFF_HOME": str(workspace.home), "COLUMNS": "400", **row.settings}
         write_suite(workspace.folder / "suite.yaml", BRIEFS)
         if row.schedule is None:
             with socket.create_server(("127.0.0.1", 0)) as closed:

@@ -97,7 +97,7 @@ def cpu_s(pid: int) -> float:
     """Return the CPU time of a process and its children, in s."""
     process = psutil.Process(pid)
     found = [process, *process.children(recursive=True)]
-    return sum(sum(each.cpu_times()[:2]) for each in found)
+    return sum(times.user + times.system for times in (each.cpu_times() for each in found))
 
 
 def memory_mb(pid: int) -> float:
@@ -218,7 +218,8 @@ def report(
     """Print Markdown: medians over rounds, and ratios within rounds."""
 
     def middle(name: str, stream: bool, concurrency: int, field: str) -> float:
-        return statistics.median(getattr(cell, field) for cell in found[name, stream, concurrency])
+        values: list[float] = [getattr(cell, field) for cell in found[name, stream, concurrency]]
+        return statistics.median(values)
 
     def ratio(a: str, b: str, stream: bool, concurrency: int) -> str:
         pairs = zip(found[a, stream, concurrency], found[b, stream, concurrency], strict=True)

@@ -85,7 +85,7 @@ def serve_engine(name: str, folder: Path, threads: int) -> None:
             answer: dict[str, Any] = measure_roofs()
         else:
             started = perf_counter()
-            ids = []
+            ids: list[list[int]] = []
             for first in range(0, len(task["prompts"]), task["batch"]):
                 batch = task["prompts"][first : first + task["batch"]]
                 prompts = [codec.encode_chat([{"role": "user", "content": text}]) for text in batch]

@@ -16,7 +16,7 @@ import platform
 import statistics
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter, process_time
@@ -127,7 +127,7 @@ def cell(values: Sequence[float], digits: int) -> str:
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
 
 
-def repeat(rounds: int, measure: Callable[[], Awaitable[float]]) -> list[float]:
+def repeat(rounds: int, measure: Callable[[], Coroutine[None, None, float]]) -> list[float]:
     """Measure so many times."""
     return [asyncio.run(measure()) for _ in range(rounds)]
 

@@ -127,7 +127,7 @@ def rate(folder: Path) -> float:
     failed = [text for text in made if text["error"]]
     if len(made) != TEXTS or failed:
         raise SystemExit(f"{len(made)} texts of {TEXTS}, {len(failed)} failed: nothing was measured")
-    ends = sorted(text["finished_unix_s"] for text in made if text["concurrency"] > 1)
+    ends: list[float] = sorted(text["finished_unix_s"] for text in made if text["concurrency"] > 1)
     return (len(ends) - 1) / (ends[-1] - ends[0])
 
 

@@ -242,7 +242,7 @@ def churn(minutes: float, clients: int, kill_every: float, seed: int) -> dict[st
 
 def _runs(pid: int) -> bool:
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return str(psutil.Process(pid).status()) != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

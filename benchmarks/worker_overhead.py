@@ -52,7 +52,10 @@ def run_batcher(batcher: Batcher, prompt: list[int], rows: int, sampling: Sampli
     for seed in range(rows):
         batcher.submit(prompt, sampling, seed, lambda delivery: done.put(delivery) if delivery.last else None)
     for _ in range(rows):
-        check(done.get(timeout=120).timings.completion_tokens, sampling)
+        timings = done.get(timeout=120).timings
+        if timings is None:
+            raise SystemExit("the batcher ended a text without its timings")
+        check(timings.completion_tokens, sampling)
     return perf_counter() - started
 
 

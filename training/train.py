@@ -37,6 +37,8 @@ MIXES = {
     "technical": {"business_email": 1.1, "technical_doc": 1.0},
 }
 SLOT_WEIGHT = 2.0
+Encoded = tuple[list[int], list[float]]
+"""Token ids of an example, and the loss weight of each as a target."""
 
 
 @dataclass
@@ -90,11 +92,13 @@ def config(size: str, vocabulary: int) -> LlamaConfig:
     )
 
 
-def encode(tokenizer: Tokenizer, item: Example) -> tuple[list[int], list[float]]:
+def encode(tokenizer: Tokenizer, item: Example) -> Encoded:
     """Token ids of one example in the chat format, and the loss weight of each token as a target."""
     system = f"{START}system\n{item.system}{END}\n" if item.system else ""
     head = tokenizer.encode(f"{system}{START}user\n{item.prompt}{END}\n{START}assistant\n").ids
-    encoding = tokenizer.encode(item.answer)
+    encoding, end_id = tokenizer.encode(item.answer), tokenizer.token_to_id(END)
+    if end_id is None:
+        raise SystemExit(f"the tokenizer has no token {END}: make it anew with tokenizer.py")
     low = item.answer.lower()
     copied = bytearray(len(low) + 1)
     for slot in item.slots:
@@ -103,7 +107,7 @@ def encode(tokenizer: Tokenizer, item: Example) -> tuple[list[int], list[float]]
             copied[start : start + len(slot)] = b"\1" * len(slot)
             start = low.find(slot.lower(), start + 1)
     weights = [SLOT_WEIGHT if copied[end - 1] else 1.0 for _, end in encoding.offsets]
-    return [*head, *encoding.ids, tokenizer.token_to_id(END)], [*([0.0] * len(head)), *weights, 1.0]
+    return [*head, *encoding.ids, end_id], [*([0.0] * len(head)), *weights, 1.0]
 
 
 def batches(
@@ -129,7 +133,7 @@ def batches(
     index, order = rank, random.Random(f"order/{seed}/{rank}")
     while True:
         mix = next(mixes)
-        pool = []
+        pool: list[Encoded] = []
         while len(pool) < 480:
             item = example(
                 seed, index, rich=stage.rich, free=stage.free, open_share=stage.open, stories=stage.stories, mix=mix
@@ -139,7 +143,7 @@ def batches(
             if len(ids) <= stage.longest:
                 pool.append((ids, weights))
         pool.sort(key=lambda row: len(row[0]))
-        groups: list[list[tuple[list[int], list[float]]]] = [[]]
+        groups: list[list[Encoded]] = [[]]
         for row in pool:
             if groups[-1] and len(row[0]) * (len(groups[-1]) + 1) > budget:
                 groups.append([])
@@ -148,7 +152,7 @@ def batches(
         yield from map(collate, groups)
 
 
-def collate(rows: list[tuple[list[int], list[float]]]) -> Batch:
+def collate(rows: list[Encoded]) -> Batch:
     """Rows padded on the right; causal attention never looks at what comes later, so no mask is needed."""
     width = max(len(ids) for ids, _ in rows)
     ids = torch.zeros(len(rows), width, dtype=torch.long)
@@ -183,7 +187,7 @@ def rate(step: int, args: argparse.Namespace) -> float:
     """The learning rate at `step`: linear warm-up, flat, then linear to 2 percent over the last `decay` steps."""
     warm = min(1.0, (step + 1) / args.warmup)
     left = (args.steps - step) / max(1, args.decay)
-    return args.lr * warm * max(0.02, min(1.0, left))
+    return float(args.lr * warm * max(0.02, min(1.0, left)))
 
 
 def curriculum(
@@ -270,8 +274,8 @@ def save(model: LlamaForCausalLM, out: Path, curve: list[tuple[int, float, int, 
     model.save_pretrained(part)
     for file in part.iterdir():
         file.replace(out / file.name)
-    with (out / "loss.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
+    with (out / "loss.csv").open("w", newline="", encoding="utf-8") as table:
+        writer = csv.writer(table, lineterminator="\n")
         writer.writerow(["step", "seconds", "tokens", "loss_nats", "learning_rate"])
         writer.writerows(curve)
 

@@ -186,3 +186,15 @@ def test_a_long_path_is_broken_at_its_signs(workspace: InsideWorkspace, width: i
         assert "/a-shelf/of_models/for-every-kind-of-text/a-small-one.of-two" in joined
         words = re.split("[^a-z]+", "of_models/for-every-kind-of-text/a-small-one.of-two")
         assert set(words) <= set(re.split("[^a-z]+", " ".join(pieces)))  # none is in two pieces
+
+
+@pytest.mark.parametrize("width", [48, 60, 72])
+def test_a_version_is_broken_nowhere(workspace: InsideWorkspace, width: int) -> None:
+    folder = workspace.folder / "Small-Language-Model-1.1B-Chat-v1.0"
+    shutil.copytree(bundled_folder() / "baseline", folder)
+    workspace.environment["COLUMNS"] = str(width)
+    shown = workspace.call("fit", str(folder)).stdout
+    table = shown.split("\n\n")[0]
+    assert "Small-Language-Model-1.1B-Chat-v1.0" not in table  # too long for one line
+    assert "v1.0" in table
+    assert "1.1B" in table

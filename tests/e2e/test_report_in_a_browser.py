@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -400,14 +401,21 @@ def test_without_scripts_a_packed_page_shows_some_briefs_and_says_so(browser: Br
     assert page.bad == []
 
 
-def test_only_what_is_near_the_screen_exists(browser: Browser, tmp_path: Path) -> None:
-    """A page of 1600 briefs has as many rows as a few screens hold, wherever one scrolls."""
-    store = store_in(tmp_path)
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of 1600 briefs."""
+    home = tmp_path_factory.mktemp("large")
+    store = store_in(home)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BAKEOFF_HOME", str(tmp_path))
+        patch.setenv("BAKEOFF_HOME", str(home))
         write_run(store, make_plan(make_suite(1600), NAMES[:2]), prose)
     store.close()
-    tab = open_page(browser, tmp_path / "runs" / "20260101-000000-aaaa" / "report.html").tab
+    return home / "runs" / "20260101-000000-aaaa" / "report.html"
+
+
+def test_only_what_is_near_the_screen_exists(browser: Browser, large: Path) -> None:
+    """A page of 1600 briefs has as many rows as a few screens hold, wherever one scrolls."""
+    tab = open_page(browser, large).tab
     tab.locator("#texts").scroll_into_view_if_needed()
     tab.locator(".rows .brief").first.wait_for()
     for share in (0.3, 0.6, 0.95):
@@ -420,3 +428,32 @@ def test_only_what_is_near_the_screen_exists(browser: Browser, tmp_path: Path) -
         assert tab.locator(".brief").count() <= 200
     tab.evaluate(f"{middle}.open = true")
     tab.locator(".brief[open] .t").first.wait_for()
+
+
+def test_the_first_briefs_with_a_word_are_shown_while_the_others_are_looked_for(browser: Browser, large: Path) -> None:
+    from playwright.sync_api import expect
+
+    tab = open_page(browser, large).tab
+    count = tab.locator("#f-count")
+    expect(count).to_have_text("1600 of 1600 briefs")
+    # A slow machine: every look at the clock takes 40 ms, so that the page is drawn after each chunk.
+    tab.evaluate("""() => {
+        let now = 0;
+        performance.now = () => now += 40;
+        window.told = [];
+        const count = document.querySelector("#f-count");
+        const rows = () => [...document.querySelectorAll("#briefs .rows")].reduce((sum, rows) => sum + (parseInt(rows.style.height) / 46 || rows.childElementCount), 0);
+        new MutationObserver(() => told.push([count.textContent, rows()])).observe(count, { childList: true });
+    }""")
+    tab.locator("#f-text").fill("12 March")
+    expect(count).to_have_text(re.compile(r"^\d+ of 1600 briefs$"))
+    *before, (last, found) = tab.evaluate("told")
+    assert last == f"{found} of 1600 briefs"
+    assert 2 < found < 1600
+    shown = [rows for said, rows in before if "so far" in said]
+    assert 0 < shown[0] < shown[-1] <= found
+    assert all(int(re.search(r", (\d+) so far", said)[1]) == rows for said, rows in before if "so far" in said)
+    tab.locator("#f-text").fill("no text says this")
+    expect(count).to_have_text("0 of 1600 briefs")
+    tab.locator("#f-text").fill("12 MARCH")
+    expect(count).to_have_text(last)

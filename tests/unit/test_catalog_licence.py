@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakeoff.catalog.licence import Licence, judge_licence, recognise_text
+from bakeoff.catalog.model_card import read_card
 from bakeoff.catalog.registry import find_entry
 
 TAGS = {
@@ -154,3 +155,8 @@ def test_no_base_makes_a_licence_milder_and_their_order_does_not_matter(own: Lic
 )
 def test_a_licence_is_known_by_its_text(text: str, tag: str | None) -> None:
     assert recognise_text(text) == tag
+
+
+@pytest.mark.parametrize("odd", [7, True, {"a": "b"}, [7, None], 2.5])
+def test_a_card_that_names_its_base_oddly_names_none(odd: object) -> None:
+    assert read_card("m", {"base_model": odd}).bases == ()

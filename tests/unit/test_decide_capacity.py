@@ -116,7 +116,7 @@ def test_more_replicas_than_are_simulated_are_said_at_once(rate, monkeypatch):
     def simulated(*_):
         raise AssertionError("it was simulated all the same")
 
-    monkeypatch.setattr("bakeoff.decide.capacity._run", simulated)
+    monkeypatch.setattr("bakeoff.decide.capacity.pass_through", simulated)
     service = Service(0.05, 0.01, (50, 100, 150, 400), 300.0, 8)
     with pytest.raises(UsageError, match=f"{rate:,.0f} requests/s take more than 512 replicas"):
         plan_capacity(service, rate, 10.0, (280.0, 320.0))

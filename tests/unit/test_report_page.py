@@ -17,7 +17,7 @@ from bakeoff.report.page.distributions import Strip, distributions, thinned
 from bakeoff.report.page.forest import Row, forest
 from bakeoff.report.page.label_places import Box, place_labels
 from bakeoff.report.page.race_chart import Lane, race_chart
-from bakeoff.report.page.scale import Scale, fit_scale
+from bakeoff.report.page.scale import Scale, fit_scale, seconds_tick
 from bakeoff.report.page.svg import EDGE, Caption
 from bakeoff.report.page.tradeoff import HEIGHT, WIDTH, Spot, front, standings, tradeoff
 from bakeoff.report.page.visible import visible
@@ -101,6 +101,12 @@ def test_round_ticks() -> None:
     assert fit_scale([5.0, 5.0]).share(5.0) == pytest.approx(0.5)
 
 
+@given(st.floats(1e-6, 50), st.floats(1e-6, 50), st.booleans())
+def test_no_two_places_on_an_axis_of_time_have_one_name(a: float, b: float, log: bool) -> None:
+    ticks = fit_scale([a, b], log=log).ticks(5)
+    assert len({seconds_tick(tick) for tick in ticks if 0 <= tick < 60}) == len([t for t in ticks if 0 <= t < 60])
+
+
 @given(
     st.lists(
         st.tuples(st.floats(0.1, 10).map(lambda x: round(x, 1)), st.floats(0, 10).map(lambda x: round(x, 1))),
@@ -130,7 +136,7 @@ def test_a_tradeoff_stands_where_its_numbers_say() -> None:
         Spot("a", "a", 1.0, 2.0),
         Spot("b", "b", 2.0, 8.0, x_low=1.5, x_high=2.5, y_low=7.0, y_high=9.0, chosen=True),
     ]
-    drawn = tradeoff(CAPTION, spots, standings(spots, {}), "seconds", lambda value: f"{value:g}")
+    drawn = tradeoff(CAPTION, spots, standings(spots, {}), "seconds", str, lambda value: f"{value:g}")
     (ax, ay), (bx, by) = ((float(f.get("cx") or 0), float(f.get("cy") or 0)) for f in marks(drawn, "estimate"))
     assert 0 < ax < bx < WIDTH
     assert 0 < by < ay < HEIGHT

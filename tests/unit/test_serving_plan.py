@@ -310,6 +310,7 @@ def test_a_run_says_what_a_model_takes_of_each_memory_where_it_saw_it_on_a_card(
 def test_the_status_page_says_who_was_set_and_who_was_named():
     found = served([other("a"), other("b")], [8, 7], decision("winner", "a", "a"), own={"tweet": ["b"]})
     page = status_page(found.plan, {}, "http://127.0.0.1:8080")
+    assert page.count("<div class=wide role=region aria-label=") == page.count("<table>") == 2
     row = next(part for part in page.split("<tr>") if "bakeoff/tweet" in part)
     assert "7.50" in row
     assert "set in the settings" in row

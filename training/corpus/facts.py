@@ -5,6 +5,8 @@ brief has, and the answer can be held to exactly those.
 """
 
 import random
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -165,7 +167,7 @@ class Facts(dict[str, str]):
         rng = self.rng
         if base in phrases.LISTS:
             return phrases.draw(rng, base)
-        made = {
+        made: dict[str, Callable[[], str]] = {
             "co": lambda: names.company(rng, self.trade.suffixes),
             "client": lambda: names.company(rng, rng.choice(TRADES).suffixes),
             "partner": lambda: names.company(rng, rng.choice(TRADES).suffixes),
@@ -202,7 +204,7 @@ class Facts(dict[str, str]):
             "country": lambda: rng.choice(
                 ["Norway", "Japan", "Portugal", "Peru", "Ireland", "Italy", "Canada", "Kenya"]
             ),
-            **{key: (lambda key=key: technical.draw(rng, key)) for key in technical.KEYS},
+            **{key: partial(technical.draw, rng, key) for key in technical.KEYS},
             "project": lambda: rng.choice(["project ", "Project ", "the project ", ""]) + names.word(rng),
         }
         return made[base]()

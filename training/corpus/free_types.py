@@ -199,9 +199,9 @@ def email(writer: Writer) -> tuple[str, str]:
     fitting = [about for told, _, about in letters if about in told and len(about.split()) < 7]
     subject = free.cap(fitting[0]) if fitting else rng.choice(["A short update", "Information for you", "News from us"])
     half = (len(letters) + 1) // 2
-    said = [said for _, said, _ in letters]
-    paragraphs = [" ".join(said[:half]), " ".join(said[half:])]
-    if not any(s.endswith("?") or s.startswith("Please") for s in said):
+    sayings = [said for _, said, _ in letters]
+    paragraphs = [" ".join(sayings[:half]), " ".join(sayings[half:])]
+    if not any(s.endswith("?") or s.startswith("Please") for s in sayings):
         paragraphs.append("Please let me know if you have any questions.")
     company = [writer.facts["co"]] if "co" in writer.given else []
     body = "\n\n".join(p for p in paragraphs if p)

@@ -4,12 +4,14 @@ The last stage of the specialists' training; `open_types` has short clauses, the
 """
 
 import random
+from collections.abc import Callable
 from functools import partial
 
 from . import facts, names, open_docs, open_types, phrases
 from .free import cap
 from .open_words import action, adjunct, adjuncts, clause, command, noun_phrase, ours, quantity, verb, word
 from .social import join
+from .templates import Writer
 
 _PRONOUNS = ["it", "she", "he", "they", "this", "it", "they"]
 
@@ -162,7 +164,7 @@ def _procedure(rng: random.Random, tool: str, slug: str) -> tuple[list[str], lis
     return brief, parts
 
 
-WRITERS = {
+WRITERS: dict[str, Callable[[Writer], tuple[str, str]]] = {
     "linkedin_post": partial(open_types.linkedin, piece=piece),
     "tweet": partial(open_types.tweet, piece=piece),
     "marketing_copy": partial(open_types.advert, piece=piece),

@@ -328,7 +328,7 @@ def email(writer: Writer, tell: Callable[[random.Random, list[str], str], list[s
     return f"{opening} {' '.join(sentences)}{_wishes(writer, limit, rng.choice(emails.TONE[tone]))}", answer
 
 
-WRITERS = {
+WRITERS: dict[str, Callable[[Writer], tuple[str, str]]] = {
     "linkedin_post": linkedin,
     "tweet": tweet,
     "marketing_copy": advert,

@@ -27,7 +27,9 @@ def _read() -> dict[str, list[str]]:
 _LISTS = _read()
 _UNITS, _PLACES, _LINKERS, _MANNER = (_LISTS[k] for k in ("units", "places", "linkers", "manner"))
 _NOUNS, _ADJECTIVES = _LISTS["goods"] + free.NOUNS, _LISTS["more"] + free.ADJECTIVES
-_ANY = sorted({w for f in sorted(_FOLDER.glob("*.txt")) for w in re.findall(r"\b[a-z]{4,}\b", f.read_text("utf-8"))})
+_ANY: list[str] = sorted(
+    {w for f in sorted(_FOLDER.glob("*.txt")) for w in re.findall(r"\b[a-z]{4,}\b", f.read_text("utf-8"))}
+)
 _NUMBERS = "two three four five six seven eight nine ten eleven twelve twenty thirty forty".split()  # noqa: SIM905
 _PREPOSITIONS = "in on at for with from near behind under above inside beside around through across by without".split()  # noqa: SIM905
 _VOICE = {"They": "We", "they": "we", "Their": "Our", "their": "our", "them": "us"}

@@ -2,7 +2,7 @@
 
 import re
 
-from . import facts
+from . import names
 from .templates import Writer, load
 
 ASK = {
@@ -283,6 +283,6 @@ def mention(writer: Writer) -> str:
         writer.given.add("place")
         chosen.append(writer.facts["place"])
     if writer.chance(0.08):
-        chosen.append(writer.facts.setdefault("word", facts.names.word(writer.rng)))
+        chosen.append(writer.facts.setdefault("word", names.word(writer.rng)))
         writer.given.add("word")
     return writer.pattern(LIST, LIST_MORE).replace("{all}", join(list(dict.fromkeys(chosen))))

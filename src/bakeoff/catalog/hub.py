@@ -57,7 +57,7 @@ def list_hub(criteria: Criteria, endpoint: str | None = None) -> Told:
             found.append(_read(info))
             if (info.downloads or 0) < criteria.min_downloads:
                 break
-    except Exception as error:  # noqa: BLE001 - httpx's, the hub's, or a proxy's own: none of them may end the search
+    except Exception as error:  # noqa: BLE001 - the client's (a library that changed with its version), the hub's, a proxy's: none may end the search
         return Told(found, [f"hub: {_problem(error)}"])
     return Told(found, [])
 
@@ -105,9 +105,10 @@ def ask_card(model: str, endpoint: str | None = None) -> Card | None:
     """
     api = _api(endpoint)
     try:
-        return _card(api.model_info(model, expand=["cardData", "tags"], timeout=10))
-    except Exception:  # noqa: BLE001 - as above; a card that cannot be read is told as such
+        info = api.model_info(model, expand=["cardData", "tags"], timeout=10)
+    except Exception:  # noqa: BLE001 - as above; a card that cannot be had is told as such
         return None
+    return _card(info)
 
 
 def list_variants(model: str, endpoint: str | None = None, limit: int = 5) -> list[dict[str, Any]]:
@@ -118,15 +119,17 @@ def list_variants(model: str, endpoint: str | None = None, limit: int = 5) -> li
     """
     api = _api(endpoint)
     try:
-        listed = api.list_models(
-            filter=f"base_model:quantized:{model}",
-            sort="downloads",
-            limit=limit,
-            expand=["downloads", "tags", "library_name"],
+        listed = list(
+            api.list_models(
+                filter=f"base_model:quantized:{model}",
+                sort="downloads",
+                limit=limit,
+                expand=["downloads", "tags", "library_name"],
+            )
         )
-        return [{"name": info.id, "format": _format(info), "downloads": info.downloads} for info in listed]
     except Exception:  # noqa: BLE001 - as above; variants are an extra
         return []
+    return [{"name": info.id, "format": _format(info), "downloads": info.downloads} for info in listed]
 
 
 def _api(endpoint: str | None) -> Any:

@@ -55,8 +55,8 @@ def read_card(model: str, heading: Mapping[str, Any], tags: Sequence[str] = ()) 
 
 
 def _bases(heading: Mapping[str, Any], tags: Sequence[str]) -> Iterable[str]:
-    told = heading.get("base_model") or ()
-    yield from (name for name in ([told] if isinstance(told, str) else told) if isinstance(name, str))
+    told = heading.get("base_model")
+    yield from (name for name in (told if isinstance(told, list) else [told]) if isinstance(name, str))
     for tag in tags:
         if tag.startswith(_BASE):
             name = tag.removeprefix(_BASE)

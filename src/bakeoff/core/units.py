@@ -26,20 +26,24 @@ def seconds_text(seconds: float | None) -> str:
 
     >>> seconds_text(0.0008), seconds_text(0.0123), seconds_text(1.5), seconds_text(83), seconds_text(4000)
     ('0.8 ms', '12 ms', '1.5 s', '1 min 23 s', '1 h 6 min')
-    >>> seconds_text(None)
-    '-'
+    >>> seconds_text(None), seconds_text(0), seconds_text(0.0000234), seconds_text(1e-9)
+    ('-', '0 ms', '0.023 ms', '0.000001 ms')
     """
     if seconds is None:
         return "-"
-    if 0 < seconds < 0.00995:
-        return f"{seconds * 1000:.1f} ms"
     if seconds < 0.9995:
-        return f"{seconds * 1000:.0f} ms"
+        return f"{_milliseconds(seconds * 1000)} ms"
     if seconds < _MINUTE_S:
         return f"{seconds:.1f} s"
     if seconds < _HOUR_S:
         return f"{int(seconds // _MINUTE_S)} min {int(seconds % _MINUTE_S)} s"
     return f"{int(seconds // _HOUR_S)} h {int(seconds % _HOUR_S // _MINUTE_S)} min"
+
+
+def _milliseconds(value: float) -> str:
+    if 0 < value < 0.95:
+        return digits(float(f"{value:.2g}"))
+    return f"{value:.1f}" if 0 < value < 9.95 else f"{value:.0f}"
 
 
 def percent_text(share: float | None) -> str:

@@ -12,15 +12,14 @@ is a machine like the one that was measured: a second worker on the same machine
 
 from __future__ import annotations
 
-import heapq
-from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Record
+from bakeoff.decide.replica_queue import pass_through
 
 ARRIVALS = 5_000
 WARM_UP = 1_000
@@ -242,28 +241,6 @@ def _highest_rate(service: Service, target_p95_s: float, seed: int) -> float:
     return low
 
 
-@dataclass(slots=True)
-class _Replica:
-    """Texts in flight share its speed: `done` counts the seconds of work that each of them has had since the start."""
-
-    at_s: float = 0.0
-    done: float = 0.0
-    ends: list[tuple[float, int]] = field(default_factory=list)
-
-    def speed(self, contention: float) -> float:
-        return 1.0 / (1.0 + contention * (len(self.ends) - 1))
-
-    def pass_to(self, at_s: float, contention: float) -> None:
-        if self.ends:
-            self.done += (at_s - self.at_s) * self.speed(contention)
-        self.at_s = at_s
-
-    def next_end_s(self, contention: float) -> float:
-        if not self.ends:
-            return float("inf")
-        return self.at_s + (self.ends[0][0] - self.done) / self.speed(contention)
-
-
 def _percentiles(service: Service, rate_per_s: float, replicas: int, seed: int) -> tuple[float, float, float]:
     """Return latency p50 and p95, and the wait's p95, of one simulation."""
     rng = np.random.default_rng([seed, 20261127])
@@ -271,82 +248,6 @@ def _percentiles(service: Service, rate_per_s: float, replicas: int, seed: int) 
     count = warm_up + ARRIVALS - WARM_UP
     arrivals = np.cumsum(rng.exponential(1.0 / rate_per_s, count))
     work = rng.choice(service.steady_s, count) * rng.choice(service.alone_over, count)
-    times = _run(arrivals, work, replicas, service.slots, service.contention)
+    times = pass_through(arrivals, work, replicas, service.slots, service.contention)
     latency, wait = (times.ended - arrivals)[warm_up:], (times.started - arrivals)[warm_up:]
     return float(np.percentile(latency, 50)), float(np.percentile(latency, 95)), float(np.percentile(wait, 95))
-
-
-@dataclass(frozen=True, slots=True)
-class _Times:
-    """When each request began to be worked on, and when it was done."""
-
-    started: NDArray[np.float64]
-    ended: NDArray[np.float64]
-
-
-class _Pool:
-    """The replicas, the queue before them, and heaps by which the next of them is found.
-
-    Entries of the heaps that are no longer true are dropped when they come up.
-    """
-
-    def __init__(self, work: NDArray[np.float64], replicas: int, slots: int, contention: float) -> None:
-        self.times = _Times(np.zeros(len(work)), np.zeros(len(work)))
-        self._work = work
-        self._slots = slots
-        self._contention = contention
-        self._replicas = [_Replica() for _ in range(replicas)]
-        self._waiting: deque[int] = deque()
-        self._next_end = [float("inf")] * replicas
-        self._soonest: list[tuple[float, int]] = []
-        self._least_busy = [(0, number) for number in range(replicas)]
-
-    def take(self, request: int, at_s: float) -> None:
-        """Give a request to the least busy replica, or let it wait where all are full."""
-        while self._least_busy[0][0] != len(self._replicas[self._least_busy[0][1]].ends):
-            heapq.heappop(self._least_busy)
-        in_flight, number = self._least_busy[0]
-        if in_flight < self._slots:
-            self._begin(request, number, at_s)
-        else:
-            self._waiting.append(request)
-
-    def end_until(self, at_s: float) -> None:
-        """End all that is done by then, and begin what waited for it."""
-        while self._soonest and self._soonest[0][0] <= at_s:
-            end_s, number = heapq.heappop(self._soonest)
-            if end_s == self._next_end[number] < float("inf"):
-                self._end(end_s, number)
-
-    def _begin(self, request: int, number: int, at_s: float) -> None:
-        replica = self._replicas[number]
-        replica.pass_to(at_s, self._contention)
-        heapq.heappush(replica.ends, (replica.done + float(self._work[request]), request))
-        self.times.started[request] = at_s
-        self._changed(number)
-
-    def _end(self, at_s: float, number: int) -> None:
-        replica = self._replicas[number]
-        replica.pass_to(at_s, self._contention)
-        _, request = heapq.heappop(replica.ends)
-        self.times.ended[request] = at_s
-        self._changed(number)
-        if self._waiting:
-            self._begin(self._waiting.popleft(), number, at_s)
-
-    def _changed(self, number: int) -> None:
-        replica = self._replicas[number]
-        self._next_end[number] = replica.next_end_s(self._contention)
-        heapq.heappush(self._soonest, (self._next_end[number], number))
-        heapq.heappush(self._least_busy, (len(replica.ends), number))
-
-
-def _run(
-    arrivals: NDArray[np.float64], work: NDArray[np.float64], replicas: int, slots: int, contention: float
-) -> _Times:
-    pool = _Pool(work, replicas, slots, contention)
-    for request, at_s in enumerate(arrivals):
-        pool.end_until(float(at_s))
-        pool.take(request, float(at_s))
-    pool.end_until(float("inf"))
-    return pool.times

@@ -53,7 +53,9 @@ class _Name:
 
 def _broken(text: str, width: int, signs: Sequence[str]) -> list[str]:
     lines = [""]
-    for piece in re.findall(f"[^{signs[0]}]*[{signs[0]}]+|[^{signs[0]}]+", text):
+    sign = f"[{signs[0]}]"
+    # After the last of a run of signs, but within no version: v1.0 stays whole.
+    for piece in re.split(rf"(?<={sign})(?!{sign})(?!(?<=\d\.)\d)", text):
         if cell_len((lines[-1] + piece).rstrip()) <= width:
             lines[-1] += piece
         elif cell_len(piece.rstrip()) <= width or len(signs) == 1:

@@ -8,7 +8,7 @@ from collections import deque
 from functools import partial
 from pathlib import Path
 
-from bakeoff.core.errors import EndpointTimeout, EndpointUnreachable
+from bakeoff.core.errors import EndpointError, EndpointTimeout, EndpointUnreachable
 from bakeoff.engines.deadlines import Watch
 from bakeoff.engines.http_errors import os_reason
 from bakeoff.serve.lease import Upstream
@@ -129,7 +129,7 @@ class _NearAnswer:
             try:
                 async with asyncio.timeout(LAST_BYTES_S):
                     await wire.read()
-            except Exception:  # noqa: BLE001 - the answer is complete: a connection that is not is only closed
+            except (EndpointError, TimeoutError):  # the answer is complete: a connection that is not is only closed
                 return
         if wire.ended:
             self._over = True

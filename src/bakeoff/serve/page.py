@@ -23,7 +23,13 @@ from bakeoff.serve.router import GENERAL
 
 _STYLE = (
     ":root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:64rem;padding:0 1rem}"
-    "h1{font-size:1.4rem;margin:0}h2{font-size:1.05rem;margin:2rem 0 .3rem}p{margin:.3rem 0}.wide{overflow-x:auto}"
+    "h1{font-size:1.4rem;margin:0}h2{font-size:1.05rem;margin:2rem 0 .3rem}p{margin:.3rem 0}"
+    # A table that is wider than the window shows a shade at the edge behind which there is more: the covers scroll with it.
+    ".wide{overflow-x:auto;--shade:color-mix(in srgb,CanvasText 25%,transparent);background:"
+    "linear-gradient(to right,Canvas 40%,transparent) left/2rem 100% no-repeat local,"
+    "linear-gradient(to left,Canvas 40%,transparent) right/2rem 100% no-repeat local,"
+    "linear-gradient(to right,var(--shade),transparent) left/.9rem 100% no-repeat scroll,"
+    "linear-gradient(to left,var(--shade),transparent) right/.9rem 100% no-repeat scroll}"
     "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .8rem .3rem 0;vertical-align:top;"
     "border-bottom:1px solid color-mix(in srgb,currentColor 18%,transparent)}th{font-weight:600}"
     "td.n,th.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}code{font:13px ui-monospace,monospace}"
@@ -69,10 +75,11 @@ def status_page(
         *_config(config or {}),
         *(["<h2>What is wrong</h2>", *map(_alert, alerts)] if alerts else ["<p class=ready>No alert fires.</p>"]),
         "<h2>Routes</h2>",
-        _table(names, (_route_row(plan, name, route) for name, route in routes.items()), numbers={2}),
+        _table("Routes", names, (_route_row(plan, name, route) for name, route in routes.items()), numbers={2}),
         f"<p class=dim>{PREFIX}auto finds the content type itself; metadata.content_type says it.</p>",
         "<h2>Models</h2>",
         _table(
+            "Models",
             models,
             (_model_row(model.id, state_of(snapshot, model.id), several=several) for model in plan.models),
             numbers={3, 4, 5, 6},
@@ -121,7 +128,8 @@ def _quality(streams: Sequence[Mapping[str, Any]]) -> list[str]:
         if each["recent"] is not None
     ]
     names = ("model", "content type", "graded by", "answers", "last 100", "in the run", "")
-    return ["<h2>Quality of answers, 0 to 1</h2>", _table(names, rows, numbers={3, 4, 5})] if rows else []
+    table = _table("Quality of answers", names, rows, numbers={3, 4, 5})
+    return ["<h2>Quality of answers, 0 to 1</h2>", table] if rows else []
 
 
 def _route_row(plan: ServingPlan, name: str, route: ServedRoute) -> Sequence[str]:
@@ -161,13 +169,14 @@ def _marked(state: str, said: str | None = None) -> str:
     return f'<span class="{_text(state)}">{_text(said or state)}</span>'
 
 
-def _table(names: Sequence[str], rows: Iterable[Sequence[str]], numbers: set[int]) -> str:
+def _table(title: str, names: Sequence[str], rows: Iterable[Sequence[str]], numbers: set[int]) -> str:
     def cells(kind: str, values: Sequence[str]) -> str:
         marks = (" class=n" if place in numbers else "" for place in range(len(values)))
         return "".join(f"<{kind}{mark}>{value}</{kind}>" for value, mark in zip(values, marks, strict=True))
 
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return f"<div class=wide><table><tr>{cells('th', names)}</tr>{body}</table></div>"
+    where = f'<div class=wide role=region aria-label="{title}" tabindex=0>'  # so that keys can scroll it
+    return f"{where}<table><tr>{cells('th', names)}</tr>{body}</table></div>"
 
 
 def _text(value: object) -> str:

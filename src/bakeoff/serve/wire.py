@@ -41,7 +41,7 @@ class Wire(asyncio.Protocol):
         self._header_bytes = 0
         self._paused = False
         self._headed = False
-        self._error: Exception | None = None
+        self._error: EndpointError | None = None
         self._inflate: zlib._Decompress | None = None
         self._until_closed = False
         self._late = False
@@ -238,7 +238,7 @@ class Wire(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: EndpointError) -> None:
         if self._error is None:
             self._error = error
         if self._transport is not None:

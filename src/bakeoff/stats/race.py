@@ -22,7 +22,7 @@ t-mixture too: approximate. What breaks t is a rival that fails rarely, and has 
 the spread. So once any text in the field was floored (it failed, or scored the lowest), every pair gets half an
 observation more for whatever rests on t, the worst: the next text of the one that would win is floored too. Where all
 means are equal and rivals fail in 2 to 20 % of their texts, plain t at the cap claims wrongly in up to 15 % (six models,
-n = 15; 9 % at n = 75), the race in 5 % (two models, n = 15) and in 3 % at n = 75 (`benchmarks/statistics.py`).
+n = 15; 9 % at n = 75), the race in 5 % (two models, n = 15) and in 3 % at n = 75 (`benchmarks/statistics_evidence.py`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The texts of a run too large to stand on its page: packed into it chunk by chunk, for a script that unpacks what it shows.
 
 An index has what filters, orders and rows need of every brief; it is unpacked when the page opens. A chunk has all else of so many
-briefs in a row. Each is JSON, deflated, in base64, in a script element that no browser runs. What is in them is set as text.
+briefs in a row, in two parts: what one reads and looks for, and how each text came about, which a search need not unpack. Each is
+JSON, deflated, in base64, in a script element that no browser runs. What is in them is set as text.
 """
 
 from __future__ import annotations
@@ -65,13 +66,15 @@ def index_of(facts: PageFacts, samples: Samples, names: Mapping[str, str], *, re
 
 
 def chunk_of(facts: PageFacts, samples: Samples, number: int) -> bytes:
-    """Return one chunk as JSON: of each brief `{p, s, f, c}`, its prompt, source, facts and cells, in the order of the index.
+    """Return one chunk as JSON: `[read, made]`, each with an entry for each brief, in the order of the index.
+
+    Of `read`, `{p, s, f, t}`: prompt, source, facts, and of each cell `[text]` or `[text, error]`. Of `made`, of each cell
+    `[gates, dimensions, made]`.
 
     Raises:
         StoreError: the store refuses.
     """
-    ids = samples.packed[number * BRIEFS_A_CHUNK : (number + 1) * BRIEFS_A_CHUNK]
-    return _json([_brief(sample) for sample in samples.read(facts, ids)])
+    return b"[%s,%s]" % _parts_of(facts, samples, number)
 
 
 def chunk_elements(facts: PageFacts, samples: Samples) -> Iterator[str]:
@@ -81,7 +84,8 @@ def chunk_elements(facts: PageFacts, samples: Samples) -> Iterator[str]:
         StoreError: the store refuses.
     """
     for number in range(chunk_count(samples)):
-        yield f'<script type="text/plain" id="chunk-{number}">{_packed(chunk_of(facts, samples, number))}</script>\n'
+        parts = " ".join(_packed(part) for part in _parts_of(facts, samples, number))
+        yield f'<script type="text/plain" id="chunk-{number}">{parts}</script>\n'
 
 
 def packed_index(index: Mapping[str, Any]) -> str:
@@ -89,12 +93,21 @@ def packed_index(index: Mapping[str, Any]) -> str:
     return _packed(_json(index))
 
 
-def _brief(sample: Sample) -> dict[str, Any]:
-    return {"p": sample.prompt, "s": sample.source, "f": sample.facts, "c": [_cell(cell) for cell in sample.cells]}
+def _parts_of(facts: PageFacts, samples: Samples, number: int) -> tuple[bytes, bytes]:
+    ids = samples.packed[number * BRIEFS_A_CHUNK : (number + 1) * BRIEFS_A_CHUNK]
+    found = samples.read(facts, ids)
+    return _json([_read(sample) for sample in found]), _json(
+        [[_made(cell) for cell in sample.cells] for sample in found]
+    )
 
 
-def _cell(cell: Cell) -> list[Any]:
-    return [cell.text, cell.gates, [[name, f"{value:.1f}"] for name, value in cell.dimensions], cell.made, cell.error]
+def _read(sample: Sample) -> dict[str, Any]:
+    texts = [[cell.text] if cell.error is None else [cell.text, cell.error] for cell in sample.cells]
+    return {"p": sample.prompt, "s": sample.source, "f": sample.facts, "t": texts}
+
+
+def _made(cell: Cell) -> list[Any]:
+    return [cell.gates, [[name, f"{value:.1f}"] for name, value in cell.dimensions], cell.made]
 
 
 def _json(found: Any) -> bytes:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
+from bakeoff.core.units import seconds_text
+
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _LOG_STEPS = (1, 2, 5)
 _WIDE = 6.0
@@ -62,6 +64,18 @@ def fit_scale(values: Iterable[float], *, zero: bool = False, log: bool | None =
         low, high = min(0.0, low), max(0.0, high)
     span = (high - low) or abs(high) or 1.0
     return Scale(0.0 if zero and low == 0 else low - margin * span, 0.0 if zero and high == 0 else high + margin * span)
+
+
+def seconds_tick(seconds: float) -> str:
+    """Return the name of a place on an axis of time: a round value, with all the digits that tell it from the next one.
+
+    >>> [seconds_tick(value) for value in (0, 0.00005, 0.0025, 1.025, 90)]
+    ['0 ms', '0.05 ms', '2.5 ms', '1.025 s', '1 min 30 s']
+    """
+    if seconds >= 60:
+        return seconds_text(seconds)
+    said = f"{seconds:.12f}" if seconds >= 1 else f"{seconds * 1000:.9f}"
+    return f"{said.rstrip('0').rstrip('.')} {'s' if seconds >= 1 else 'ms'}"
 
 
 def _linear_ticks(low: float, high: float, most: int) -> list[float]:

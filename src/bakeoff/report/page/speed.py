@@ -15,7 +15,7 @@ from bakeoff.report.page.distributions import Strip, distributions
 from bakeoff.report.page.facts import PageFacts
 from bakeoff.report.page.forest import Tone
 from bakeoff.report.page.quality import tone_of
-from bakeoff.report.page.scale import fit_scale
+from bakeoff.report.page.scale import fit_scale, seconds_tick
 from bakeoff.report.page.story import leads_of
 from bakeoff.report.page.svg import Caption
 from bakeoff.report.page.tradeoff import Spot, Standing, front, standings, tradeoff
@@ -107,7 +107,7 @@ def _times(
     title = f"{kind.name} of each candidate's texts"
     description = f"A dot for each text, a large one at the median, an upright line at the 95th percentile. {said}."
     caption = Caption(f"times-{kind.field}", title, description)
-    drawn = distributions(caption, strips, fit_scale(ends), seconds_text)
+    drawn = distributions(caption, strips, fit_scale(ends), seconds_tick)
     return Times(kind.name, kind.explained, drawn, without)
 
 
@@ -145,6 +145,7 @@ def tradeoffs(facts: PageFacts, ranked: Sequence[Mapping[str, Any]], names: Mapp
             standing,
             axis,
             say,
+            seconds_tick if say is seconds_text else say,
         )
         found.append(Tradeoff(heading, axis, drawn, standing, {spot.key: say(spot.x) for spot in spots}, leading, note))
     return found

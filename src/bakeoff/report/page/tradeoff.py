@@ -77,8 +77,9 @@ def tradeoff(
     standing: Mapping[str, Standing],
     axis: str,
     say: Callable[[float], str],
+    name: Callable[[float], str],
 ) -> Markup:
-    """Return the chart; `say` writes a value of the x axis."""
+    """Return the chart; `say` writes a value of a candidate, `name` a place on the x axis."""
     across = fit_scale([value for spot in spots for value in (spot.x, spot.x_low, spot.x_high) if value is not None])
     up = fit_scale(
         [value for spot in spots for value in (spot.y, spot.y_low, spot.y_high) if value is not None], log=False
@@ -89,7 +90,7 @@ def tradeoff(
         wide, high = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
         return _LEFT + across.share(x) * wide, _TOP + (1 - up.share(y)) * high
 
-    parts = [*_grid(across, up, axis, say), *_front_line(spots, at)]
+    parts = [*_grid(across, up, axis, name), *_front_line(spots, at)]
     bars = _steps(spots, at)
     for spot in spots:
         crossing, boxes = _bars(spot, at)
@@ -115,12 +116,12 @@ def _nearest(box: Box, mark: tuple[float, float]) -> tuple[float, float]:
     return min(max(mark[0], box.left), box.right), min(max(mark[1], box.top), box.bottom)
 
 
-def _grid(across: Scale, up: Scale, axis: str, say: Callable[[float], str]) -> list[Markup]:
+def _grid(across: Scale, up: Scale, axis: str, name: Callable[[float], str]) -> list[Markup]:
     parts = []
     foot = HEIGHT - _BOTTOM
     for tick in across.ticks(4):
         x = _LEFT + across.share(tick) * (WIDTH - _LEFT - _RIGHT)
-        parts += [line(x, _TOP, x, foot, "grid"), words(x, foot + 16, say(tick), "tick", "middle")]
+        parts += [line(x, _TOP, x, foot, "grid"), words(x, foot + 16, name(tick), "tick", "middle")]
     for tick in up.ticks(5):
         y = _TOP + (1 - up.share(tick)) * (foot - _TOP)
         parts += [line(_LEFT, y, WIDTH - _RIGHT, y, "grid"), words(_LEFT - 7, y + 4, f"{tick:g}", "tick", "end")]

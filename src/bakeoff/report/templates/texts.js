@@ -25,22 +25,35 @@
       const value = (row) => row[by] ?? (up > 0 ? Infinity : -Infinity);
       return by === "number" ? rows : [...rows].sort((a, b) => up * (value(a) - value(b)) || a.number - b.number);
     };
-    // Words may have to be looked for in what is still packed: only the newest question's answer is shown.
+    const present = (holding) => {
+      const shown = ordered(briefs.rows.filter(fits()).filter((row) => holding === null || holding.has(row.number)));
+      restore();
+      briefs.show(shown);
+      hide();
+      compareAll();
+      return shown.length;
+    };
+    // Words may have to be looked for in what is still packed: the first briefs that hold them are shown at once, the others as
+    // they double, and only the newest question's answer stays.
     let asked = 0, holding = null, heldFor = "";
-    const apply = async () => {
+    const apply = () => look().catch(() => { count.textContent = "These texts cannot be read now: what serves this page does not answer."; });
+    const look = async () => {
       const mine = ++asked, words = field("text").trim().toLocaleLowerCase();
       if (words !== heldFor) {
-        const found = words === "" ? null : await briefs.matching(words, () => mine === asked, (share) => { count.textContent = `Looking: ${Math.round(100 * share)} %`; });
+        let known = 0, shown = 0;
+        const found = words === "" ? null : await briefs.matching(words, () => mine === asked, (soFar, share) => {
+          if (mine !== asked) return;
+          if (soFar.size > 2 * known) {
+            known = soFar.size;
+            shown = present(soFar);
+          }
+          count.textContent = `Looking: ${Math.round(100 * share)} %${shown ? `, ${shown} so far` : ""}`;
+        });
         if (mine !== asked) return;
         holding = found;
         heldFor = words;
       }
-      const shown = ordered(briefs.rows.filter(fits())).filter((row) => holding === null || holding.has(row.number));
-      restore();
-      briefs.show(shown);
-      count.textContent = `${shown.length} of ${briefs.rows.length} briefs`;
-      hide();
-      compareAll();
+      count.textContent = `${present(holding)} of ${briefs.rows.length} briefs`;
     };
     const hide = (within = list) => {
       for (const box of all("[data-candidate]", form)) {
