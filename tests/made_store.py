@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -124,10 +124,12 @@ def write_run(
     graded: bool = True,
     most: int | None = None,
     finish: bool = True,
+    moved: Mapping[str, tuple[str, ...]] | None = None,
 ) -> None:
     """Store what every candidate wrote. `write` returns a text, a whole generation, or None for one that never came.
 
     `graded` texts get scores from a table, others from the rules; each candidate writes `most` texts, where that is stated.
+    `moved` is what candidates' workers left to another device.
     """
     store.add_run(plan.run_id, plan.suite.name, "2026-01-01T09:30:00+00:00", plan.model_dump(mode="json"))
     store.set_state(plan.run_id, "running", add_elapsed_s=1234.5)
@@ -136,7 +138,7 @@ def write_run(
         drawer = random.Random(f"made:{candidate.id}")
         ours = timed and candidate.model.is_ours_to_run
         if ours:
-            store.add_load(plan.run_id, _load(candidate, place))
+            store.add_load(plan.run_id, _load(candidate, place, (moved or {}).get(candidate.id, ())))
         made = []
         for number, trial in enumerate(
             islice(trials_for(plan, candidate, [*plan.briefs(), *plan.held_back_briefs()]), most)
@@ -190,7 +192,7 @@ def _score(made: Generation, place: int, drawer: random.Random) -> Score:
     )
 
 
-def _load(candidate: Candidate, place: int) -> WorkerLoad:
+def _load(candidate: Candidate, place: int, moved: tuple[str, ...]) -> WorkerLoad:
     return WorkerLoad(
         candidate=candidate.id,
         load_s=2.0 + place,
@@ -202,6 +204,7 @@ def _load(candidate: Candidate, place: int) -> WorkerLoad:
         weight_bytes=int((4.4 - 0.7 * place) * 2**30),
         start=f"start-{place}",
         cached_share=0.0,
+        fallbacks=moved,
     )
 
 

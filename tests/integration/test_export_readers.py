@@ -16,7 +16,6 @@ import yaml
 from bakeoff.core.spec import Sampling
 from bakeoff.serve.handover.handover import Copies
 from bakeoff.serve.handover.litellm import litellm_config
-from bakeoff.serve.handover.llama_swap import llama_swap_config
 from bakeoff.serve.handover.ray_serve import kuberay_service, ray_serve_config
 from bakeoff.serve.handover.semantic_router import semantic_router_config
 from bakeoff.serve.handover.vllm import vllm_compose
@@ -209,9 +208,6 @@ meta = yaml.safe_load(open(sys.argv[1]))["metadata"]
 kubernetes_validate.validate({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}, kubernetes_validate.latest_version(), strict=True)
 print(json.dumps("ok"))
 """
-RAY_SERVICE = {"apiVersion", "kind", "metadata", "spec"}
-CLUSTER = {"headGroupSpec", "workerGroupSpecs"}
-WORKERS = {"groupName", "replicas", "minReplicas", "maxReplicas", "rayStartParams", "template"}
 
 
 def test_kuberay_pods_are_valid_and_the_config_inside_is_ray_s(tmp_path: Path) -> None:
@@ -219,45 +215,12 @@ def test_kuberay_pods_are_valid_and_the_config_inside_is_ray_s(tmp_path: Path) -
     file = tmp_path / "service.yaml"
     file.write_text(text, encoding="utf-8")
     document = yaml.safe_load(text)
-    # RayService's own keys, as KubeRay's reference documents them.
-    assert set(document) == RAY_SERVICE
-    assert set(document["spec"]) == {"serveConfigV2", "rayClusterConfig"}
-    assert set(document["spec"]["rayClusterConfig"]) == CLUSTER
     (workers,) = document["spec"]["rayClusterConfig"]["workerGroupSpecs"]
-    assert set(workers) == WORKERS
     assert workers["replicas"] == 5  # 3 and 1 and 1
     assert document["metadata"]["annotations"]["bakeoff.plain/score_low"] == "5.0"
     assert document["metadata"]["annotations"]["bakeoff.small-gguf/measured"] == "no"
     check_ray(document["spec"]["serveConfigV2"], tmp_path / "serve.yaml")
     assert ask_python("schemas", PODS, str(file)) == "ok"
-
-
-CRD = """
-import json, sys, yaml, jsonschema
-crd = yaml.safe_load(open(sys.argv[2]))
-schema = next(v for v in crd["spec"]["versions"] if v["name"] == "v1")["schema"]["openAPIV3Schema"]
-def closed(node):
-    if isinstance(node, dict):
-        if node.get("type") == "object" and "properties" in node and not node.get("x-kubernetes-preserve-unknown-fields"):
-            node.setdefault("additionalProperties", False)
-        for value in node.values(): closed(value)
-    elif isinstance(node, list):
-        for value in node: closed(value)
-closed(schema)
-schema["properties"]["metadata"] = {}
-print(json.dumps([f"{list(e.path)}: {e.message}" for e in jsonschema.Draft7Validator(schema).iter_errors(yaml.safe_load(open(sys.argv[1])))]))
-"""
-
-
-def test_kuberay_s_crd_knows_every_key(tmp_path: Path) -> None:
-    crd = os.environ.get("BAKEOFF_KUBERAY_CRD")
-    if crd is None:
-        pytest.skip("BAKEOFF_KUBERAY_CRD names no ray.io_rayservices.yaml (of ray-project/kuberay)")
-    file = tmp_path / "service.yaml"
-    file.write_text(kuberay_service(ray_plan(), "rayproject/ray-llm:2.50.1"), encoding="utf-8")
-    assert ask_python("schemas", CRD, str(file), crd) == []
-    file.write_text(file.read_text().replace("groupName:", "grupName:"))
-    assert ask_python("schemas", CRD, str(file), crd) != []
 
 
 COMPOSE = """
@@ -327,25 +290,3 @@ def test_the_semantic_router_s_own_validation_passes(tmp_path: Path) -> None:
             env={name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
         )
         assert (done.returncode == 0) == accepted, done.stdout + done.stderr
-
-
-SCHEMA = """
-import json, sys, yaml, jsonschema
-schema = json.load(open(sys.argv[2]))
-schema["$schema"] = "http://json-schema.org/draft-07/schema#"
-schema["properties"]["models"]["additionalProperties"]["additionalProperties"] = False
-schema["properties"]["peers"]["additionalProperties"]["additionalProperties"] = False
-schema["additionalProperties"] = False
-print(json.dumps([f"{list(e.path)}: {e.message}" for e in jsonschema.Draft7Validator(schema).iter_errors(yaml.safe_load(open(sys.argv[1])))]))
-"""
-
-
-def test_llama_swap_s_schema_knows_every_key(tmp_path: Path) -> None:
-    schema = os.environ.get("BAKEOFF_LLAMA_SWAP_SCHEMA")
-    if schema is None:
-        pytest.skip("BAKEOFF_LLAMA_SWAP_SCHEMA names no config-schema.json (of mostlygeek/llama-swap)")
-    file = tmp_path / "config.yaml"
-    file.write_text(llama_swap_config(hand(model("a"), gguf(), endpoint())), encoding="utf-8")
-    assert ask_python("schemas", SCHEMA, str(file), schema) == []
-    file.write_text(file.read_text().replace("cmd:", "cdm:"))
-    assert ask_python("schemas", SCHEMA, str(file), schema) != []

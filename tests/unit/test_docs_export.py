@@ -12,7 +12,8 @@ import pytest
 from bakeoff.cli.export import TARGETS
 from bakeoff.report.run_columns import COLUMNS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "export.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("table", COLUMNS)
@@ -49,3 +50,11 @@ def test_each_target_is_a_command(target: str) -> None:
     command = getattr(importlib.import_module(module), name)
     assert isinstance(command, click.Command)
     assert command.name == target
+
+
+def test_the_page_says_of_each_target_what_reads_it() -> None:
+    page = (DOCS / "export-serving.md").read_text(encoding="utf-8")
+    told = re.findall(
+        r"^\| ([\w-]+) \| .+ \| .+ \|$", page.partition("## What reads each export in CI")[2], re.MULTILINE
+    )
+    assert sorted(told) == sorted([*TARGETS, "target"])

@@ -12,6 +12,7 @@ from bakeoff.core.records import Comparison
 from bakeoff.decide.contest import Cell
 from bakeoff.decide.duel import duel
 from bakeoff.decide.table import BriefUnit
+from bakeoff.decide.versus import Versus
 from bakeoff.report.duel import print_duel
 
 
@@ -24,7 +25,17 @@ def page(own: Comparison | None) -> str:
         for brief in briefs
     }
     out = io.StringIO()
-    print_duel(duel("ann", "bob", briefs, cells), own, ["tweet"], raced=True, console=Console(file=out, width=200))
+    versus = Versus(
+        run_id="r",
+        mode="race",
+        a="ann",
+        b="bob",
+        duel=duel("ann", "bob", briefs, cells),
+        run_comparison=own,
+        pairs=(),
+        content_types=("tweet",),
+    )
+    print_duel(versus, Console(file=out, width=200))
     return out.getvalue()
 
 

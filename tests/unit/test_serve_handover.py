@@ -166,15 +166,8 @@ def test_a_hint_may_be_pasted_whatever_a_model_is_called() -> None:
     assert run.stdout.splitlines() == shlex.split(said)
 
 
-# llama-swap's documented keys: config-schema.json, "models" and "peers".
-SWAP_KEYS = {"healthCheckTimeout", "models", "peers"}
-MODEL_KEYS = {"cmd", "proxy", "description", "aliases", "capabilities", "metadata"}
-
-
-def test_llama_swap_gets_documented_keys_and_a_command_that_starts_what_was_measured() -> None:
+def test_llama_swap_gets_a_command_that_starts_what_was_measured() -> None:
     document = yaml.safe_load(llama_swap_config(hand(model("a"), gguf(), endpoint())))
-    assert set(document) == SWAP_KEYS
-    assert all(set(each) <= MODEL_KEYS for each in document["models"].values())
     assert document["models"]["a"]["aliases"] == ["bakeoff/general", "bakeoff/auto"]
     aliases = [alias for each in document["models"].values() for alias in each.get("aliases", [])]
     assert len(aliases) == len(set(aliases))

@@ -44,7 +44,8 @@ def analyse(
     """Give anyone's scores the same statistics and decision.
 
     FILE is a table (CSV, JSONL or Parquet) with the columns model, brief and score, and
-    if there are such: replicate, content_type, cluster (of briefs that belong together).
+    if there are such: replicate, content_type, cluster (of briefs that belong together),
+    fallbacks (what was computed elsewhere than on the model's device).
 
     Or results of another harness, several files for several models: logs of Inspect
     (.eval, .json), samples_*.jsonl of lm-eval, promptfoo eval -o results.json.

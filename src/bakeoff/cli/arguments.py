@@ -29,7 +29,7 @@ def read_columns(text: str | None) -> dict[str, str]:
     Raises:
         UsageError: a pair without `=`, or a column that we do not have.
     """
-    known = ("model", "brief", "score", "replicate", "content_type", "cluster")
+    known = ("model", "brief", "score", "replicate", "content_type", "cluster", "fallbacks")
     found: dict[str, str] = {}
     for part in text.split(",") if text else ():
         ours, equals, theirs = (piece.strip() for piece in part.partition("="))

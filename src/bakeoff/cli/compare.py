@@ -72,6 +72,7 @@ def _document(found: Versus, verdict: MarginVerdict | None) -> dict[str, object]
         "mode": found.mode,
         "run_comparison": None if own is None else own.model_dump(mode="json"),
         **found.duel.model_dump(mode="json"),
+        "fallbacks": {name: list(found.fallbacks.get(name, ())) for name in (found.a, found.b)},
         **told,
         **worth_fields(list(found.content_types)),
     }
@@ -85,7 +86,6 @@ def _print(found: Versus, verdict: MarginVerdict | None) -> None:
     from bakeoff.report.layout import bullets
 
     console = Console()
-    raced = found.mode == "race"
-    print_duel(found.duel, found.run_comparison, list(found.content_types), raced=raced, console=console)
+    print_duel(found, console)
     for part in [] if verdict is None else bullets("Not worse?", [printable(str(verdict))]):
         console.print(part)

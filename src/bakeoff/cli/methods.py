@@ -88,7 +88,7 @@ def _of_table(table: Path | None, bounds: str | None, columns: str | None, draws
     wanted = None if bounds is None else read_bounds(bounds)
     rows, scale, _ = read_files([Path(table or "")], Reading(wanted, read_columns(columns)))
     found = analyse_scores(rows, bounds=scale)
-    return compare_methods(
+    small = compare_methods(
         drawable_table(table_of(rows, scale)[0]),
         rigorous_of(analysis_document(found, None)),
         eps=found.eps,
@@ -96,3 +96,4 @@ def _of_table(table: Path | None, bounds: str | None, columns: str | None, draws
         seed=seed,
         bounds=scale,
     )
+    return small.model_copy(update={"fallbacks": found.fallbacks})

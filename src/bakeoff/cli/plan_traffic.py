@@ -20,6 +20,7 @@ class Measured(NamedTuple):
     candidate: str
     service: Service
     throughput: tuple[float, float] | None
+    fallbacks: tuple[str, ...] = ()
 
 
 def plan_traffic(traffic: str, run: str, target_p95_s: float, candidate: str | None, *, as_json: bool) -> None:
@@ -47,6 +48,7 @@ def plan_traffic(traffic: str, run: str, target_p95_s: float, candidate: str | N
                     "schema": "bakeoff.capacity/1",
                     "run": run,
                     "candidate": measured.candidate,
+                    "fallbacks": list(measured.fallbacks),
                     **found.model_dump(mode="json"),
                     "measured": {
                         "first_token_s": service.first_token_s,
@@ -91,6 +93,7 @@ def read_measured(run: str, candidate: str | None) -> Measured:
     from bakeoff.core.errors import UsageError
     from bakeoff.decide.capacity import Service
     from bakeoff.library.workspace import open_store
+    from bakeoff.report.moved import moved_of
     from bakeoff.store.named import find_finished
 
     store = open_store()
@@ -119,7 +122,8 @@ def read_measured(run: str, candidate: str | None) -> Measured:
     )
     service = Service(first, per_token, tokens, speed, facts["tokens_per_s_concurrency"], over or (1.0,))
     low, high = facts["tokens_per_s_low"], facts["tokens_per_s_high"]
-    return Measured(wanted, service, (low, high) if low and high else None)
+    throughput = (low, high) if low and high else None
+    return Measured(wanted, service, throughput, moved_of([facts]).get(wanted, ()))
 
 
 def _print(found: CapacityPlan, measured: Measured, traffic: str) -> None:
@@ -127,7 +131,10 @@ def _print(found: CapacityPlan, measured: Measured, traffic: str) -> None:
 
     from bakeoff.core.units import seconds_text
     from bakeoff.decide.wording import plural
-    from bakeoff.report.layout import Prose
+    from bakeoff.report.layout import Prose, bullets
+    from bakeoff.report.moved import MEANING, marked, moved_lines
+
+    moved = {measured.candidate: measured.fallbacks}
 
     console = Console()
     target = f"95 % of the texts within {seconds_text(found.target_p95_s)}"
@@ -154,11 +161,13 @@ def _print(found: CapacityPlan, measured: Measured, traffic: str) -> None:
         console.print(_row(met), highlight=False)
     service = measured.service
     told = (
-        f"Simulated from what the run measured of {measured.candidate}: {plural(len(service.tokens), 'text')}, "
+        f"Simulated from what the run measured of {marked(measured.candidate, moved)}: {plural(len(service.tokens), 'text')}, "
         f"{service.tokens_per_s:,.0f} tokens/s with {service.slots} in flight. Arrivals are random and steady; bursts, longer "
         "prompts, loading and other work on the machine are not in it. Two workers on one machine share its memory bandwidth and are not two machines."
     )
     console.print(Prose(f"\n{told}"))
+    for part in bullets(MEANING, moved_lines(moved)):
+        console.print(part)
 
 
 def _or_none(replicas: int | None) -> str:

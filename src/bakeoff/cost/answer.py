@@ -47,12 +47,16 @@ class Answer(Record):
 
 
 class CostedCandidate(Record):
-    """`answer` is None where `missing` says why; `candidate` is None where numbers were given instead of a run."""
+    """`answer` is None where `missing` says why; `candidate` is None where numbers were given instead of a run.
+
+    `fallbacks` is what it computed elsewhere than on its device.
+    """
 
     candidate: str | None
     answer: Answer | None
     missing: str = ""
     by_content_type: dict[str, Answer | None] = Field(default_factory=dict)
+    fallbacks: tuple[str, ...] = ()
 
 
 class Costed(Record):

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from bakeoff.core.records import Estimate, Outcome
 from bakeoff.core.spec import Record
@@ -137,7 +138,10 @@ class Figure(Record):
 
 
 class Methodology(Record):
-    """What basic testing would have said of a run, and what the run says."""
+    """What basic testing would have said of a run, and what the run says.
+
+    `fallbacks` is what candidates computed elsewhere than on their device.
+    """
 
     texts: int
     families: int
@@ -152,6 +156,7 @@ class Methodology(Record):
     run: dict[str, Estimate]
     rules: tuple[Rule, ...]
     figure: Figure
+    fallbacks: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     def rule(self, n: int, by: By) -> Rule | None:
         """Return one of the rules."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from pydantic import Field
 
 from bakeoff.core.errors import UsageError
 from bakeoff.core.records import Decision
@@ -20,13 +21,17 @@ DEFAULT_EPS_SHARE = 0.03
 
 
 class Scored(NamedTuple):
-    """One score of one model for one brief; None where it is missing."""
+    """One score of one model for one brief; None where it is missing.
+
+    `fallbacks` is what was computed elsewhere than on the model's device.
+    """
 
     model: str
     brief: str
     score: float | None
     content_type: str
     cluster: str | None
+    fallbacks: tuple[str, ...] = ()
 
 
 class Missing(Record):
@@ -48,6 +53,7 @@ class ScoreAnalysis(Record):
     missing: tuple[Missing, ...]
     bounds: tuple[float, float]
     eps: float
+    fallbacks: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 def analyse_scores(
@@ -82,6 +88,7 @@ def analyse_scores(
         missing=missing,
         bounds=bounds,
         eps=margin,
+        fallbacks=_moved(rows),
     )
 
 
@@ -108,6 +115,14 @@ def table_of(rows: Sequence[Scored], bounds: tuple[float, float]) -> tuple[Score
     }
     missing = tuple(found for model in models if (found := _missing(model, units, sums, bounds)) is not None)
     return ScoreTable(models, tuple(kept), columns, counts, left_out), missing
+
+
+def _moved(rows: Sequence[Scored]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = {}
+    for row in rows:
+        if row.fallbacks:
+            found.setdefault(row.model, {}).update(dict.fromkeys(row.fallbacks))
+    return {model: tuple(names) for model, names in found.items()}
 
 
 def _mean(summed: tuple[float, int]) -> float:

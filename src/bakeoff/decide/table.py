@@ -104,7 +104,7 @@ def tabulate(
         briefs=tuple(brief for brief, kept in zip(briefs, whole, strict=True) if kept),
         columns={name: cells.means(whole) for name, cells in columns.items()},
         counts=_counts(briefs, columns),
-        left_out=tuple(briefs[place].id for place in left_out),
+        left_out=tuple(briefs[place].id for place in left_out.tolist()),
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from bakeoff.core.errors import UsageError
 from bakeoff.core.records import Comparison
 from bakeoff.core.spec import Record
@@ -17,6 +19,7 @@ class Versus(Record):
     `duel` is the comparison for a fixed number of briefs, by `pairs`; `run_comparison` is the run's own, which allows for all
     pairs and for looking early (None across runs). `unfit` says why nothing can be claimed whatever the figures are, "" where
     nothing stands in the way. `same` tells that both sides are the same model on the same prompts with the same seeds.
+    `fallbacks` is what a or b computed elsewhere than on its device, which `--allow-fallback` allowed.
     """
 
     run_id: str
@@ -30,6 +33,7 @@ class Versus(Record):
     content_types: tuple[str, ...]
     unfit: str = ""
     same: bool = False
+    fallbacks: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Return who against whom."""

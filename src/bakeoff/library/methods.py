@@ -32,4 +32,6 @@ def methods_of(
     from bakeoff.study.units import units_of
 
     texts = drawable_run([one.id for one in plan.candidates], units_of(plan.suite.briefs), generations)
-    return compare_methods(texts, rigorous_of(result), eps=plan.suite.eps, draws=draws, seed=seed)
+    moved = {each["id"]: tuple(each["fallbacks"]) for each in result["candidates"] if each.get("fallbacks")}
+    found = compare_methods(texts, rigorous_of(result), eps=plan.suite.eps, draws=draws, seed=seed)
+    return found.model_copy(update={"fallbacks": moved})

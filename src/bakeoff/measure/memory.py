@@ -6,7 +6,7 @@ have none, and nothing is known about them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import median
 
 from bakeoff.core.records import WorkerLoad
@@ -24,7 +24,7 @@ class LoadSummary(Record):
     `load_cold_s` and `load_warm_s` are those of starts that found (next to) nothing, or (next to) all, of the model's files
     in the page cache. `device` and `dtype` are those of the last start, which
     differ from earlier ones only if `devices_differ`; so are `kernels` (the arithmetic, where the engine has a choice) and
-    its reason. `fallbacks` are the operators that any start moved to the CPU, and
+    its reason. `fallbacks` are what any start computed elsewhere than on its device, and
     `unknown` is what a server that is not ours did not tell, with the reason.
     """
 
@@ -83,9 +83,18 @@ def summarise_loads(loads: Sequence[WorkerLoad]) -> LoadSummary:
         devices_differ=len({(load.device, load.dtype) for load in loads}) > 1,
         kernels=loads[-1].kernels,
         kernels_reason=loads[-1].kernels_reason,
-        fallbacks=tuple(dict.fromkeys(operator for load in loads for operator in load.fallbacks)),
+        fallbacks=moved_work(loads).get(loads[0].candidate, ()),
         unknown=loads[-1].unknown,
     )
+
+
+def moved_work(loads: Iterable[WorkerLoad]) -> dict[str, tuple[str, ...]]:
+    """Return what any start of each candidate's worker computed elsewhere than on its device; nobody without such is in it."""
+    found: dict[str, dict[str, None]] = {}
+    for load in loads:
+        if load.fallbacks:
+            found.setdefault(load.candidate, {}).update(dict.fromkeys(load.fallbacks))
+    return {candidate: tuple(names) for candidate, names in found.items()}
 
 
 def _median(values: Sequence[float]) -> float | None:

@@ -15,6 +15,7 @@ from bakeoff.decide.replay import Replay
 from bakeoff.decide.score_analysis import ScoreAnalysis
 from bakeoff.decide.wording import plural, sample_in_words
 from bakeoff.report.layout import bullets, cells, table, title
+from bakeoff.report.moved import MEANING, Moved, marked, moved_lines
 
 _ALONE = "One model alone: there is nobody to compare it with."
 _HEADLINES = {
@@ -48,6 +49,7 @@ def analysis_document(found: ScoreAnalysis, replay: Replay | None) -> dict[str, 
             }
             for name, section in found.analysis.by_content_type.items()
         },
+        "fallbacks": {model: list(names) for model, names in found.fallbacks.items()},
         "missing": [missing.model_dump(mode="json") for missing in found.missing],
         "left_out": list(found.analysis.left_out),
         "notes": list(found.analysis.notes),
@@ -84,6 +86,7 @@ def _replay(replay: Replay) -> dict[str, Any]:
 
 def print_analysis(document: Mapping[str, Any], console: Console) -> None:
     """Print the page: models, differences from the leader, the race in replay, notes, and the decision last."""
+    moved = document["fallbacks"]
     parts: list[Any] = [
         Text(
             f"{sample_in_words(document['briefs'], document['families'])} · {plural(len(document['models']), 'model')}",
@@ -92,12 +95,13 @@ def print_analysis(document: Mapping[str, Any], console: Console) -> None:
         title(
             f"Scores: {document['bounds'][0]:g} to {document['bounds'][1]:g}, with {document['level']:.0%} intervals"
         ),
-        _models(document["models"]),
-        *_differences(document),
+        _models(document["models"], moved),
+        *_differences(document, moved),
     ]
     for name, section in document["by_content_type"].items():
         said = _headline(section["decision"], document["eps"], len(section["models"]))
-        parts += [title(f"{printable(name)}: {said}"), _models(section["models"])]
+        parts += [title(f"{printable(name)}: {said}"), _models(section["models"], moved)]
+    parts += bullets(MEANING, moved_lines(moved))
     parts += bullets("A race on these scores", _replay_lines(document["replay"], len(document["models"])))
     parts += bullets("Taken from other harnesses", _taken_lines(document))
     parts += bullets("Note", [printable(note) for note in document["notes"]])
@@ -118,13 +122,13 @@ def _headline(decision: Mapping[str, Any], eps: float, models: int) -> str:
     return printable(filled)
 
 
-def _models(models: list[dict[str, Any]]) -> Any:
+def _models(models: list[dict[str, Any]], moved: Moved) -> Any:
     made = table("model", "score", "interval", "t, for comparison")
     for model in sorted(models, key=lambda found: -(found["quality"]["estimate"] or 0.0)):
         quality = model["quality"]
         made.add_row(
             *cells(
-                printable(model["model"]),
+                marked(model["model"], moved, printable(model["model"])),
                 "-" if quality["estimate"] is None else f"{quality['estimate']:.2f}",
                 _range(quality),
                 _range(model["t_interval"]) if model["t_interval"]["method"] == "t" else "-",
@@ -137,7 +141,7 @@ def _range(estimate: Mapping[str, Any]) -> str:
     return "-" if estimate["low"] is None else f"{estimate['low']:.2f} to {estimate['high']:.2f}"
 
 
-def _differences(document: Mapping[str, Any]) -> list[Any]:
+def _differences(document: Mapping[str, Any], moved: Moved) -> list[Any]:
     """Return the leader's lead over the others, nearest first."""
     leader = document["decision"]["leader"]
     pairs = []
@@ -152,9 +156,9 @@ def _differences(document: Mapping[str, Any]) -> list[Any]:
         return []
     made = table("model", "behind by", "interval", "p after Holm")
     for difference, rival, between, p in sorted(pairs)[:_MOST_PAIRS]:
-        made.add_row(*cells(printable(rival), f"{difference:.2f}", between, p))
+        made.add_row(*cells(marked(rival, moved, printable(rival)), f"{difference:.2f}", between, p))
     more = f" (the nearest {_MOST_PAIRS} of {len(pairs)})" if len(pairs) > _MOST_PAIRS else ""
-    return [title(f"Behind {printable(leader)}, on the same briefs{more}"), made]
+    return [title(f"Behind {marked(leader, moved, printable(leader))}, on the same briefs{more}"), made]
 
 
 def _taken_lines(document: Mapping[str, Any]) -> list[str]:

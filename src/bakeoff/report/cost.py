@@ -13,6 +13,7 @@ from bakeoff.core.units import digits, money, percent_text
 from bakeoff.cost.answer import MOST_BUSY, Answer, Costed, CostedCandidate
 from bakeoff.cost.assumptions import Assumption
 from bakeoff.report.layout import bullets, cells, table, title
+from bakeoff.report.moved import MEANING, marked, moved_lines
 from bakeoff.report.worth import USABLE, worth_sentence
 
 if TYPE_CHECKING:
@@ -50,12 +51,17 @@ def cost_document(costed: Costed) -> dict[str, Any]:
         "notes": list(costed.notes),
         "validity_text": None if costed.run_id is None else f"{USABLE[0].upper()}{USABLE[1:]}. {worth_sentence()}",
     }
-    document |= {"candidate": first.candidate, **_answer(costed, first.answer)}
+    document |= {
+        "candidate": first.candidate,
+        "fallbacks": list(first.fallbacks),
+        **_answer(costed, first.answer),
+    }
     if costed.run_id is not None:
         document["candidates"] = [
             {
                 "candidate": each.candidate,
                 "missing": each.missing or None,
+                "fallbacks": list(each.fallbacks),
                 **_answer(costed, each.answer),
                 "by_content_type": {kind: _answer(costed, found) for kind, found in each.by_content_type.items()},
             }
@@ -147,12 +153,9 @@ def cost_lines(costed: Costed, width: int) -> Iterator[RenderableType]:
         yield Text(f"Against a flat price of {money(costed.flat)} a text.")
     made = table("candidate", "usable", "a piece here", "in the cloud", "so it is", "even from")
     for each in costed.candidates:
-        name = each.candidate or "these numbers"
-        if each.answer is None:
-            made.add_row(*cells(printable(name), *["-"] * 5))
-        else:
-            made.add_row(*cells(printable(name), *_row(each.answer)))
+        made.add_row(*cells(_name(each), *(["-"] * 5 if each.answer is None else _row(each.answer))))
     yield made
+    yield from bullets(MEANING, moved_lines({each.candidate or "": each.fallbacks for each in costed.candidates}))
     yield from bullets("Intervals, 90 %, a piece", [line for each in costed.candidates if (line := _intervals(each))])
     yield from bullets(
         "No cost", [printable(f"{each.candidate}: {each.missing}") for each in costed.candidates if each.missing]
@@ -160,10 +163,16 @@ def cost_lines(costed: Costed, width: int) -> Iterator[RenderableType]:
     first = next(each for each in costed.candidates if each.answer is not None)
     of_gates = () if costed.run_id is None else (USABLE,)
     if first.answer is not None:
-        yield title(printable(f"What that rests on{f' ({first.candidate})' if first.candidate else ''}"))
+        yield title(f"What that rests on{f' ({_name(first)})' if first.candidate else ''}")
         yield _tornado(first.answer)
         yield from bullets("Note", [printable(note) for note in (*_notes(first.answer), *costed.notes, *of_gates)])
     del width
+
+
+def _name(each: CostedCandidate) -> str:
+    if each.candidate is None:
+        return "these numbers"
+    return marked(each.candidate, {each.candidate: each.fallbacks}, printable(each.candidate))
 
 
 def _row(found: Answer) -> tuple[str, ...]:
@@ -192,10 +201,7 @@ def _intervals(each: CostedCandidate) -> str:
     if each.answer is None or each.answer.saving.low is None:
         return ""
     found = each.answer
-    name = each.candidate or "these numbers"
-    return printable(
-        f"{name}: here {_span(found.local_interval)}, cloud {_span(found.cloud)}, saves {_span(found.saving)}"
-    )
+    return f"{_name(each)}: here {_span(found.local_interval)}, cloud {_span(found.cloud)}, saves {_span(found.saving)}"
 
 
 def _span(estimate: Estimate) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
@@ -11,8 +9,10 @@ from rich.text import Text
 from bakeoff.core.plain import printable
 from bakeoff.core.records import Comparison
 from bakeoff.decide.duel import Difference, Duel
+from bakeoff.decide.versus import Versus
 from bakeoff.decide.wording import p_in_words, points, points_between, sample_in_words
 from bakeoff.report.layout import Prose, bullets, cells, table, title
+from bakeoff.report.moved import MEANING, marked, moved_lines
 from bakeoff.report.worth import WORTH, worth_by_type, worth_fields, worth_sentence
 
 _WIDEST, _NARROWEST = 37, 15
@@ -21,11 +21,10 @@ _BESIDE = 47
 _BAR = 30
 
 
-def print_duel(
-    found: Duel, own: Comparison | None, content_types: Sequence[str], *, raced: bool, console: Console
-) -> None:
-    """Print the page; `own` is what the run says of the pair, with its correction for all pairs and for looking early."""
-    a, b = printable(found.a), printable(found.b)
+def print_duel(versus: Versus, console: Console) -> None:
+    """Print the page; beside the pair's own intervals stands what the run says of it, which allows for more."""
+    found, own = versus.duel, versus.run_comparison
+    a, b = (marked(name, versus.fallbacks, printable(name)) for name in (found.a, found.b))
     parts: list[RenderableType] = [
         Text(_verdict(found.overall, a, b, own), style="bold"),
         *(Padding(Prose(line), (0, 0, 0, 2)) for line in _numbers(found, a, b)),
@@ -34,11 +33,12 @@ def print_duel(
         title("Brief by brief"),
         _histogram(found),
     ]
-    if raced:
+    parts += bullets(MEANING, moved_lines(versus.fallbacks))
+    if versus.mode == "race":
         which = "the briefs that counted for both in the race over everything; what was written beside it is left out"
         note = "these intervals are for a fixed number of briefs; `bakeoff show` has those that allow for the race"
         parts += bullets("Note", [which, note])
-    parts += bullets(WORTH, [worth_sentence(), *worth_by_type(worth_fields(content_types)["validity"])])
+    parts += bullets(WORTH, [worth_sentence(), *worth_by_type(worth_fields(list(versus.content_types))["validity"])])
     console.print(Group(*parts))
 
 

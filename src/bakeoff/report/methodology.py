@@ -14,6 +14,7 @@ from bakeoff.core.plain import printable
 from bakeoff.decide.methodology import FIGURE_SIZE, By, Figure, FigureRow, Methodology, Rule
 from bakeoff.decide.wording import plural, points
 from bakeoff.report.layout import Prose, bullets, cells, title
+from bakeoff.report.moved import MEANING, marked, moved_lines
 from bakeoff.report.worth import WORTH, worth_sentence
 
 _NARROWEST_AXIS = 20
@@ -49,6 +50,7 @@ def print_methods(found: Methodology, console: Console, *, of_run: bool) -> None
         *_figure(found, console.width),
         title("What basic testing would have said"),
         _table(found, console.width),
+        *bullets(MEANING, moved_lines(found.fallbacks)),
         *bullets("Note", [printable(note) for note in notes(found, of_run=of_run)]),
         *bullets(WORTH, [worth_sentence()] if of_run else []),
         title("In words"),
@@ -60,7 +62,8 @@ def print_methods(found: Methodology, console: Console, *, of_run: bool) -> None
 def _figure(found: Methodology, width: int) -> list[RenderableType]:
     """Return a line a candidate for the samples' means, and one below it for the score over all that they are drawn from."""
     figure = found.figure
-    label = min(_LABEL, max(len(row.candidate) for row in figure.rows), max(12, width - _ROOM - _NARROWEST_AXIS))
+    names = {row.candidate: marked(row.candidate, found.fallbacks) for row in figure.rows}
+    label = min(_LABEL, max(map(len, names.values())), max(12, width - _ROOM - _NARROWEST_AXIS))
     axis = max(_NARROWEST_AXIS, width - label - _ROOM)
     graded = "graded by keywords" if figure.by == "heuristic" else "by the same score"
     lines: list[RenderableType] = [
@@ -68,7 +71,7 @@ def _figure(found: Methodology, width: int) -> list[RenderableType]:
     ]
     for row in figure.rows:
         lines.append(
-            Text(f"{_cut(row.candidate, label):<{label}} {_samples(row, figure, axis)} wins {_share(row.named)}")
+            Text(f"{_cut(names[row.candidate], label):<{label}} {_samples(row, figure, axis)} wins {_share(row.named)}")
         )
         lines.append(Text(f"{'':<{label}} {_whole(row, figure, axis)} {_number(row.run.estimate)}", style="bold"))
     low, high = f"{figure.axis_low:g}", f"{figure.axis_high:g}"
@@ -204,7 +207,7 @@ def _naming(found: Methodology, few: Rule) -> str:
     graded = "graded by keywords as at a glance" if few.by == "heuristic" else "graded by the same score"
     rigorous = found.rigorous
     often = sorted(few.candidates, key=lambda spread: -spread.named)
-    told = ", ".join(f"{spread.candidate} in {_share(spread.named)}" for spread in often[:3])
+    told = ", ".join(f"{marked(spread.candidate, found.fallbacks)} in {_share(spread.named)}" for spread in often[:3])
     told += f"; nobody alone in {_share(few.tie)}" if few.tie else ""
     if not rigorous.right:
         said = f"{few.n} texts a candidate, {graded}, name a winner in {_share(few.names_wrong)} of samples ({told})"

@@ -38,6 +38,11 @@ def _percentiles(name: str, what: str) -> tuple[Column, ...]:
     )
 
 
+FALLBACKS = Column(
+    "fallbacks",
+    "texts",
+    "what the candidate computed elsewhere than on its device: these are not the device's own figures",
+)
 _RUN = (
     Column("run_id", "text", "the run"),
     Column("suite", "text", "name of its suite", "suite.name"),
@@ -77,6 +82,7 @@ _CANDIDATES = (
     Column("engine", "text", "what ran it"),
     Column("device", "text", "where it was seen to run"),
     Column("dtype", "text", "what it computed in"),
+    FALLBACKS,
     Column("quantisation", "text", "how its weights are stored"),
     Column("parameters", "integer", "of the model"),
     Column("licence", "text", "of the model"),
@@ -126,6 +132,7 @@ _CANDIDATE_TYPES = (
     Column("level_share", "number", "what the interval claims", "quality.level"),
     Column("briefs", "integer", "that it rests on", "quality.briefs"),
     Column("families", "integer", "that it rests on", "quality.clusters"),
+    FALLBACKS,
 )
 _TRIAL = (
     Column("trial", "text", "key of the text"),
@@ -159,6 +166,7 @@ _GENERATIONS = (
     Column("recorded", "boolean", "whether it existed before the run"),
     Column("finished_unix_s", "number", "when, in seconds since 1970"),
     Column("window", "integer", "stretch of the candidate's work"),
+    FALLBACKS,
 )
 _SCORES = (
     *_TRIAL,
@@ -166,6 +174,7 @@ _SCORES = (
     Column("publishable", "boolean", "whether no gate stopped it"),
     Column("gates", "texts", "those that did"),
     Column("keyword_heuristic_points", "number", "for comparison only", "comparison_only.keyword_heuristic"),
+    FALLBACKS,
 )
 _DIMENSIONS = (
     *_TRIAL,
@@ -196,6 +205,8 @@ _COMPARISONS = (
     Column("correlation", "number", "of the two candidates' scores"),
     Column("sd_difference_points", "number", "spread of the differences", "sd_difference"),
     Column("minimum_detectable_points", "number", "detected with 80 % power", "minimum_detectable"),
+    FALLBACKS._replace(name="a_fallbacks", meaning="what a computed elsewhere than on its device"),
+    FALLBACKS._replace(name="b_fallbacks", meaning="what b did"),
 )
 _ROUTES = (
     Column("content_type", "text", "what is to be written"),
@@ -205,6 +216,7 @@ _ROUTES = (
     Column("briefs", "integer", "that it rests on", "evidence.briefs"),
     Column("fallbacks", "texts", "who serves if it cannot, in order"),
     Column("reasons", "texts", "why"),
+    FALLBACKS._replace(name="candidate_fallbacks"),
 )
 _LOADS = (
     Column("candidate", "text", "whose worker was started"),
@@ -219,7 +231,7 @@ _LOADS = (
     Column("peak_memory_bytes", "integer", "of the process"),
     Column("device_peak_bytes", "integer", "of the accelerator"),
     Column("weight_bytes", "integer", "of its files"),
-    Column("fallbacks", "texts", "operators that the device left to the CPU"),
+    FALLBACKS,
 )
 _EVENTS = (
     Column("at", "text", "when, UTC, ISO 8601"),
@@ -239,6 +251,7 @@ _ENERGY = (
     Column("scope", "text", "what they cover", "sample.scope"),
     Column("quality", "text", "measured, estimated or invalid", "sample.quality"),
     Column("problem", "text", "why it is invalid", "sample.problem"),
+    FALLBACKS,
 )
 _LABELS = (
     Column("number", "integer", "of the pair", "pair.number"),

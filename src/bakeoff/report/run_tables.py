@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from bakeoff.core.records import Generation, Score
 from bakeoff.core.spec import Candidate
-from bakeoff.report.run_columns import COLUMNS, Column
+from bakeoff.measure.memory import moved_work
+from bakeoff.report.run_columns import COLUMNS, FALLBACKS, Column
 from bakeoff.store.db import RunRow, Store
 
 Value = str | int | float | bool | list[Any] | None
@@ -39,6 +40,7 @@ class RunTables:
         self._scored_by = scored_by
         self._judgements = judgements
         self._document: Mapping[str, Any] = row.result or {}
+        self._moved = moved_work(store.loads(row.run_id))
         self._briefs: dict[str, Mapping[str, Any]] = {brief["id"]: brief for brief in row.plan["suite"]["briefs"]}
 
     def rows(self, table: str) -> Iterator[Row]:
@@ -62,7 +64,7 @@ class RunTables:
             "routes": self._routes,
             "loads": self._loads,
             "events": lambda: (event.model_dump(mode="json") for event in self._store.events(self._row.run_id)),
-            "energy": lambda: map(_read, self._store.energy(self._row.run_id)),
+            "energy": self._energy,
             "labels": lambda: map(_read, self._store.labels(self._row.run_id)),
             "judgements": self._judged,
             "columns": _columns,
@@ -107,6 +109,7 @@ class RunTables:
                 "digest": candidate.digest,
                 **found.get(candidate.id, {}),
                 "id": candidate.id,
+                **self._beside(candidate.id),
                 "quantisation": candidate.quantisation or candidate.model.quantisation,
                 "sampling": planned["sampling"],
             }
@@ -114,7 +117,8 @@ class RunTables:
     def _candidate_types(self) -> Iterator[Mapping[str, Any]]:
         for candidate in self._document.get("candidates", ()):
             for content_type, quality in candidate["by_content_type"].items():
-                yield {"candidate": candidate["id"], "content_type": content_type, "quality": quality}
+                told = {"candidate": candidate["id"], "content_type": content_type, "quality": quality}
+                yield told | self._beside(candidate["id"])
 
     def _trials(self) -> Iterator[tuple[Generation, dict[str, Any]]]:
         for batch in self._store.generation_batches(self._row.run_id):
@@ -128,6 +132,7 @@ class RunTables:
                         "brief": made.brief,
                         "content_type": content_type,
                         "replicate": made.replicate,
+                        **self._beside(made.candidate),
                     },
                 )
 
@@ -160,11 +165,21 @@ class RunTables:
         by_type = {None: self._document.get("comparisons", ()), **self._document.get("comparisons_by_content_type", {})}
         for content_type, pairs in by_type.items():
             for pair in pairs:
-                yield {**pair, "content_type": content_type}
+                beside = {f"{end}_fallbacks": list(self._moved.get(pair[end], ())) for end in ("a", "b")}
+                yield {**pair, "content_type": content_type, **beside}
 
     def _routes(self) -> Iterator[Mapping[str, Any]]:
         for content_type, route in self._document.get("routes", {}).items():
-            yield {**route, "content_type": content_type}
+            moved = list(self._moved.get(route["candidate"], ()))
+            yield {**route, "content_type": content_type, "candidate_fallbacks": moved}
+
+    def _beside(self, candidate: str) -> dict[str, Any]:
+        """Return what stands beside every figure of a candidate."""
+        return {FALLBACKS.name: list(self._moved.get(candidate, ()))}
+
+    def _energy(self) -> Iterator[Mapping[str, Any]]:
+        for record in map(_read, self._store.energy(self._row.run_id)):
+            yield {**record, **self._beside(record["candidate"])}
 
     def _loads(self) -> Iterator[Mapping[str, Any]]:
         last = {load.start or number: load for number, load in enumerate(self._store.loads(self._row.run_id))}

@@ -21,6 +21,7 @@ from bakeoff.decide.wording import plural
 from bakeoff.report.answers import fault_lines, was_given_up
 from bakeoff.report.headline import alone_qualifies, headline
 from bakeoff.report.layout import Prose, bullets, cells, ranked, table, title
+from bakeoff.report.moved import MEANING, marked, moved_lines, moved_of
 from bakeoff.report.names import short_names
 from bakeoff.report.race import confirmed_lines, race_lines
 from bakeoff.report.speed import speed_and_memory
@@ -28,7 +29,6 @@ from bakeoff.report.worth import WORTH, worth_by_type
 
 _CONFIRMED = "*"
 _NOTHING = 1e-6
-_MOVED = "*"
 _GONE = "†"
 _SURE = {
     "winner": "beats all",
@@ -214,14 +214,7 @@ def _remarks(document: dict[str, Any], labels: dict[str, str]) -> Iterable[Rende
     yield Text(
         f"Latency: one text at a time. tokens/s: {beside}. Memory: the worker's own peak. Ran on: {where}.", style="dim"
     )
-    moved = [
-        f"{labels[candidate['id']]}: on {candidate['device']}, but for {', '.join(candidate['fallbacks'])}"
-        for candidate in document["candidates"]
-        if candidate.get("fallbacks")
-    ]
-    yield from bullets(
-        f"{_MOVED} Computed partly on the CPU, as was allowed: these are not the device's own numbers", moved
-    )
+    yield from bullets(MEANING, moved_lines(moved_of(document["candidates"]), labels))
     yield from bullets("The same weights, run otherwise", _same_weights(document, labels))
     yield from bullets("Against the baseline", _against_baseline(document, labels))
     happened = [f"{event['candidate'] or 'run'}: {event['message']}" for event in document["events"]]
@@ -316,14 +309,12 @@ def _times(name: str, estimate: float, low: float | None, high: float | None, wi
 def _labels(document: dict[str, Any]) -> dict[str, str]:
     """Return a short name for each candidate.
 
-    One whose device left some operators to the CPU is marked, wherever its numbers stand, and one that was given up.
+    One whose device left some of its work to another is marked, wherever its numbers stand, and one that was given up.
     """
-    ids = [candidate["id"] for candidate in document["candidates"]]
-    marks = {
-        candidate["id"]: f"{_MOVED if candidate.get('fallbacks') else ''}{_GONE if was_given_up(candidate) else ''}"
-        for candidate in document["candidates"]
-    }
-    return {name: f"{label}{marks[name]}" for name, label in short_names(ids).items()}
+    moved = moved_of(document["candidates"])
+    gone = {candidate["id"] for candidate in document["candidates"] if was_given_up(candidate)}
+    short = short_names([candidate["id"] for candidate in document["candidates"]])
+    return {name: f"{marked(name, moved, label)}{_GONE if name in gone else ''}" for name, label in short.items()}
 
 
 def _number(value: float | None) -> str:

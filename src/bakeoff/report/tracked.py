@@ -15,6 +15,7 @@ from bakeoff.core.plain import printable
 from bakeoff.core.spec import Candidate, Record, content_hash
 from bakeoff.decide.wording import plural, points
 from bakeoff.report.metric_values import GIB, Found
+from bakeoff.report.moved import MEANING, marked, moved_lines, moved_of
 
 RUN_TAG, CANDIDATE_TAG, FINGERPRINT_TAG = "suite.run", "bakeoff.candidate", "bakeoff.fingerprint"
 LONGEST_TAG = 5000
@@ -74,7 +75,11 @@ def track(
     known = {each.name: each.value.number for each in found if each.value.number is not None}
     return Tracked(
         candidate=candidate.id,
-        name=_short_names([each["id"] for each in document["candidates"]])[candidate.id],
+        name=marked(
+            candidate.id,
+            moved_of([own]),
+            _short_names([each["id"] for each in document["candidates"]])[candidate.id],
+        ),
         params={
             name: printable(str(value)) for name, value in _params(document, candidate, own, settings, cost).items()
         },
@@ -104,6 +109,7 @@ def _params(
         "engine": candidate.engine,
         "device": own["device"],
         "dtype": own["dtype"],
+        "fallbacks": ", ".join(own.get("fallbacks", ())) or "none",
         "quantisation": candidate.quantisation or model.quantisation or "none",
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
@@ -190,6 +196,8 @@ def verdict_of(document: Mapping[str, Any], candidate: str) -> str:
 def _note(document: Mapping[str, Any], own: Mapping[str, Any], said: str) -> str:
     """Return the description: what was decided, and how far these numbers go. No text of a model is in it."""
     reasons = "\n".join(f"- {reason}" for reason in document["decision"]["reasons"])
+    moved = [f"- {MEANING}: {line}" for line in moved_lines(moved_of([own]))]
+    reasons = "\n".join([*moved, reasons])
     return (
         f"**{own['id']}**: {said}. Bake-off `{document['run_id']}`, suite {document['suite']['name']}.\n\n{reasons}\n\n"
         "The report is among the artifacts, with the intervals that bars cannot show: `report.txt`, and `report.html` "

@@ -14,6 +14,7 @@ from bakeoff.decide.duel import duel
 from bakeoff.decide.margin import BriefPair
 from bakeoff.decide.table import BriefUnit
 from bakeoff.decide.versus import Versus
+from bakeoff.measure.memory import moved_work
 from bakeoff.store.db import Store
 from bakeoff.study.plan import Plan, trials_for
 from bakeoff.study.pulse import GONE
@@ -69,6 +70,7 @@ def compare_in_run(run: StoredRun, a: str, b: str) -> Versus:
         pairs=_pairs(briefs, side.cells, first, second),
         content_types=tuple(plan.suite.used_content_types()),
         unfit=side.unfit(first) or side.unfit(second) or _no_text(side.cells, second),
+        fallbacks={name: side.moved[name] for name in (first, second) if name in side.moved},
     )
 
 
@@ -108,6 +110,11 @@ def compare_across(one_run: StoredRun, a: str, base_run: StoredRun, b: str) -> V
         content_types=tuple(dict.fromkeys(brief.content_type for brief in common)),
         unfit=one.unfit(first) or other.unfit(second) or _no_text(cells, named),
         same=_keys(plan, first, common) == _keys(base, second, common),
+        fallbacks={
+            named: side.moved[name]
+            for side, name, named in ((one, first, first), (other, second, named))
+            if name in side.moved
+        },
     )
 
 
@@ -127,6 +134,7 @@ class _Side(NamedTuple):
     given_up: set[str]
     state: str
     run_id: str
+    moved: dict[str, tuple[str, ...]]
 
     @classmethod
     def of(cls, run: StoredRun) -> _Side:
@@ -134,7 +142,8 @@ class _Side(NamedTuple):
         scored = Scored.of(plan, store)
         gone = {event.candidate for event in store.events(plan.run_id) if event.kind == GONE and event.candidate}
         cells = cells_of(scored.generations, plan.suite.replicates)
-        return cls(scored, cells, gone, state_of(store, plan.run_id, run.workspace), plan.run_id)
+        moved = moved_work(store.loads(plan.run_id))
+        return cls(scored, cells, gone, state_of(store, plan.run_id, run.workspace), plan.run_id, moved)
 
     def unfit(self, candidate: str) -> str:
         """Say why nothing can be claimed of a candidate; "" where nothing stands in the way."""

@@ -12,6 +12,7 @@ from bakeoff.core.generations import Generations, Places
 from bakeoff.cost.uncertainty import Sample
 from bakeoff.measure.busy import busy_seconds
 from bakeoff.measure.energy import EnergySummary
+from bakeoff.measure.memory import moved_work
 from bakeoff.measure.selecting import Mask, Rows, publishable, where
 from bakeoff.store.db import Store
 from bakeoff.study.energy_watch import read_energy
@@ -22,7 +23,7 @@ from bakeoff.study.scoring import Scored
 class Work(NamedTuple):
     """One candidate's texts. `sample` is None where `missing` says what nobody knows; `by_content_type` likewise.
 
-    `device` is where it ran, None for somebody else's server; `recorded` are texts that existed before.
+    `device` is where it ran, None for somebody else's server, and `fallbacks` what it computed elsewhere.
     """
 
     candidate: str
@@ -32,6 +33,7 @@ class Work(NamedTuple):
     device: str | None
     remote: bool
     energy: EnergySummary = EnergySummary()
+    fallbacks: tuple[str, ...] = ()
 
 
 def read_work(plan: Plan, store: Store) -> list[Work]:
@@ -52,6 +54,7 @@ def work_of(plan: Plan, store: Store, generations: Mapping[str, Generations]) ->
     """
     briefs = {brief.id: (brief.cluster or brief.id, brief.content_type) for brief in plan.suite.briefs}
     drawn = read_energy(plan, store)
+    moved = moved_work(store.loads(plan.run_id))
     found = []
     for candidate in plan.candidates:
         made = generations[candidate.id]
@@ -72,7 +75,8 @@ def work_of(plan: Plan, store: Store, generations: Mapping[str, Generations]) ->
             kind: _sample(made, complete[kinds == kind], families[kinds == kind], share) for kind in sorted(set(kinds))
         }
         whole = _sample(made, complete, families, share)
-        found.append(Work(candidate.id, whole, by_type, "", device, remote, drawn[candidate.id]))
+        fallbacks = moved.get(candidate.id, ())
+        found.append(Work(candidate.id, whole, by_type, "", device, remote, drawn[candidate.id], fallbacks))
     return found
 
 

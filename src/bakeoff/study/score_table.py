@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
@@ -16,12 +17,15 @@ from typing import NamedTuple
 from bakeoff.core.errors import InvalidFile, MissingDependency, Problem, UsageError
 
 REQUIRED = ("model", "brief", "score")
-OPTIONAL = ("replicate", "content_type", "cluster")
+OPTIONAL = ("replicate", "content_type", "cluster", "fallbacks")
 _MOST_PROBLEMS = 10
 
 
 class ScoreRow(NamedTuple):
-    """One score; None where it is missing. `line` counts from 1 in a text file, and rows in Parquet."""
+    """One score; None where it is missing. `line` counts from 1 in a text file, and rows in Parquet.
+
+    `fallbacks` is what was computed elsewhere than on the model's device, as `bakeoff export` writes it.
+    """
 
     line: int
     model: str
@@ -30,6 +34,7 @@ class ScoreRow(NamedTuple):
     replicate: str
     content_type: str
     cluster: str | None
+    fallbacks: tuple[str, ...] = ()
 
 
 def read_scores(path: Path, bounds: tuple[float, float], columns: Mapping[str, str]) -> list[ScoreRow]:
@@ -182,9 +187,25 @@ def _row(
         )
         return None, Problem(file, line, names["score"], wrong, expected)
     row = ScoreRow(
-        line, text("model"), text("brief"), score, text("replicate"), text("content_type"), text("cluster") or None
+        line,
+        text("model"),
+        text("brief"),
+        score,
+        text("replicate"),
+        text("content_type"),
+        text("cluster") or None,
+        _listed(fields.get(names["fallbacks"])),
     )
     return row, None
+
+
+def _listed(value: object) -> tuple[str, ...]:
+    """Return a list of texts: of Parquet or JSON as it is, of a CSV as JSON, or any text as the one thing in it."""
+    if isinstance(value, str) and value.strip().startswith("["):
+        with suppress(ValueError, RecursionError):
+            value = json.loads(value)
+    found = value if isinstance(value, list) else [value]
+    return tuple(str(each).strip() for each in found if each is not None and str(each).strip())
 
 
 def _score(value: object, bounds: tuple[float, float]) -> tuple[float | None, str]:

@@ -21,6 +21,7 @@ from bakeoff.report.answers import fault_lines
 from bakeoff.report.headline import headline
 from bakeoff.report.labels import validity_sentence
 from bakeoff.report.layout import ranked
+from bakeoff.report.moved import Moved, marked, moved_of
 from bakeoff.report.names import short_names
 from bakeoff.report.page import costs, quality, speed, story
 from bakeoff.report.page.basic_tests import basic_tests
@@ -76,7 +77,9 @@ def render_report(facts: PageFacts, *, served: bool = False) -> Page:
     facts = replace(facts, document=document)
     leader = document["decision"]["choice"] or document["decision"].get("leader")
     order = sorted(ranked(document), key=lambda one: one["id"] != leader)
-    names = short_names([one["id"] for one in order], _LONGEST_NAME)
+    moved = moved_of(order)
+    short = short_names([one["id"] for one in order], _LONGEST_NAME)
+    names = {name: marked(name, moved, label) for name, label in short.items()}
     samples = read_samples(facts, [one["id"] for one in order], everything=served)
     index = None
     if samples.packed:
@@ -84,7 +87,7 @@ def render_report(facts: PageFacts, *, served: bool = False) -> Page:
     style = _style()
     script = Markup("\n").join(_source(name) for name in _SCRIPTS if index is not None or name != _UNPACKS)
     html = (
-        _environment()
+        _environment(moved)
         .get_template("report.html")
         .render(
             document=document,
@@ -126,7 +129,7 @@ def render_report(facts: PageFacts, *, served: bool = False) -> Page:
     return Page(facts, samples, before, after)
 
 
-def _environment() -> Environment:
+def _environment(moved: Moved) -> Environment:
     made = Environment(
         loader=PackageLoader("bakeoff.report", "templates"),
         autoescape=True,
@@ -148,6 +151,7 @@ def _environment() -> Environment:
         "type_name": story.type_name,
         "embedded": _embedded,
         "shown": markup_of,
+        "marked": lambda name: marked(name, moved),
     }
     made.globals |= {
         "plural": plural,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from bakeoff.core.units import bytes_text, percent_text, seconds_text
 from bakeoff.decide.wording import plural, points, points_between
+from bakeoff.report.moved import MEANING, marked, moved_lines, moved_of
 from bakeoff.report.page.facts import PageFacts
 
 NAMES = {
@@ -99,6 +100,7 @@ def key_figures(document: Mapping[str, Any]) -> list[KeyFigure]:
     if one is None:
         return []
     quality = one["quality"]
+    mark = marked("", {"": one.get("fallbacks", ())})
     figures = []
     if quality["estimate"] is not None:
         fresh = " on briefs that did not choose it" if one.get("confirmed") else ""
@@ -128,7 +130,7 @@ def key_figures(document: Mapping[str, Any]) -> list[KeyFigure]:
         )
     if one["peak_memory_bytes"] is not None:
         figures.append(KeyFigure("Memory", bytes_text(one["peak_memory_bytes"]), f"peak, on {one['device'] or '?'}"))
-    return figures
+    return [figure._replace(value=f"{figure.value}{mark}") for figure in figures]
 
 
 def warnings(facts: PageFacts) -> list[str]:
@@ -150,6 +152,9 @@ def warnings(facts: PageFacts) -> list[str]:
             f"A pilot: {plural(families, 'family', 'families')} of briefs, where a claim about who is better takes "
             f"{_PILOT_FAMILIES} at least."
         )
+    moved = moved_lines(moved_of(document["candidates"]))
+    if moved:
+        found.append(f"{MEANING}. {'; '.join(moved)}.")
     ways = [way for made in facts.generations.values() for way in made.ways]
     if ways and all(way.recorded for way in ways if not way.failed):
         found.append(

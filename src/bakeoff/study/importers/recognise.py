@@ -59,7 +59,9 @@ def read_files(paths: Sequence[Path], reading: Reading) -> Scores:
             )
         bounds = reading.bounds or TABLE_SCALE
         rows = read_scores(paths[0], bounds, reading.columns)
-        return Scores([Scored(r.model, r.brief, r.score, r.content_type, r.cluster) for r in rows], bounds, ())
+        return Scores(
+            [Scored(r.model, r.brief, r.score, r.content_type, r.cluster, r.fallbacks) for r in rows], bounds, ()
+        )
     tables = [path for path, results in zip(paths, found, strict=True) if results is None]
     if tables:
         raise UsageError(f"{tables[0]} is a table, and one is read at a time", "put all rows into one table")
