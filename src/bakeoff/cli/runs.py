@@ -112,6 +112,11 @@ def _show_texts(store: Store, run_id: str, brief_id: str) -> None:
 
     plan = load_plan(store, run_id)
     briefs = {brief.id: brief for brief in plan.briefs()}
+    if brief_id not in briefs and any(brief.id == brief_id for brief in plan.suite.briefs):
+        raise UsageError(
+            f"nobody was asked for {brief_id!r} in run {run_id}, which is of {len(briefs)} of its suite's briefs",
+            f"for example: {', '.join(list(briefs)[:3])}",
+        )
     if brief_id not in briefs:
         near = difflib.get_close_matches(brief_id, briefs, n=1)
         meant = f"did you mean {near[0]}? " if near else ""

@@ -242,13 +242,20 @@ def _worth_lines(document: dict[str, Any]) -> Iterable[str]:
 
 
 def _ending(document: dict[str, Any]) -> Iterable[RenderableType]:
+    open_routes = {name: route for name, route in document["routes"].items() if not _settled(name, document)}
     undecided = [
-        f"{content_type}: {_why_undecided(route['reasons'])}"
-        for content_type, route in document["routes"].items()
-        if route["outcome"] not in {"winner", "best_within_eps"} and not _settled(content_type, document)
+        f"{name}: {_why_undecided(route['reasons'])}"
+        for name, route in open_routes.items()
+        if route["outcome"] not in {"winner", "best_within_eps", "none_qualified"}
     ]
+    nobody = [
+        f"{name}: {'; '.join(route['reasons'])}"
+        for name, route in open_routes.items()
+        if route["outcome"] == "none_qualified"
+    ]
+    yield from bullets("Nobody qualifies, so that no model serves", nobody)
     yield from bullets(
-        "Not decided yet, and what is expected to decide it, at 80 % power (till then the model in the table serves)",
+        "Not decided yet, and what is expected to decide it, at 80 % power (till then the model in the table serves, if one stands there)",
         undecided,
     )
     if document["report"]:
