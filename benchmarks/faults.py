@@ -139,6 +139,7 @@ ROWS = (
     ),
     Row("every request hangs", "hang"),
     Row("comments for ever, never a token", "comments for ever"),
+    Row("401 after 150 texts, beside a healthy one", lambda ask: "401" if ask.number > 151 else "good", beside=True),
     Row("500 from the 2nd request on", lambda ask: "good" if ask.number == 1 else "500"),
     Row("dies after 150 texts, beside a healthy one", lambda ask: "die" if ask.number > 151 else "good", beside=True),
     Row("down for 5 s after 100 requests", _once_down(), down_s=5.0),

@@ -12,6 +12,8 @@ from bakeoff_command import write_suite
 from contracts import check_cost_document, one_document
 from inside import InsideWorkspace
 
+UNPRICED = "US"
+"""A country whose price of a kilowatt-hour is not in the table."""
 NUMBERS = ["--watts", "35", "--latency-ms", "1588", "--tariff", "0.15", "--cloud-per-request", "0.00015"]
 
 
@@ -171,6 +173,8 @@ def test_texts_that_existed_have_no_cost_here(workspace: InsideWorkspace) -> Non
         ([*NUMBERS, "--years", "0"], "0"),
         ([*NUMBERS, "--years", "3", "--attribution", "0.5"], "--years and --attribution would change nothing"),
         ([*NUMBERS, "--rate", "1"], "--rate would change nothing without --country"),
+        ([*NUMBERS, "--country", "de", "--rate", "1.1"], "--rate would change nothing beside --tariff"),
+        ([*NUMBERS[:4], *NUMBERS[6:], "--country", UNPRICED, "--rate", "1"], f"no price of {UNPRICED} is known"),
         ([*NUMBERS, "--residual", "5"], "--residual is more than"),
         ([*NUMBERS, "--country", "xx"], "countries: "),
         ([*NUMBERS[:4], *NUMBERS[6:], "--country", "fr"], "--rate 1.1"),

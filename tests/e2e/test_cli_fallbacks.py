@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 import bakeoff
+from bakeoff.cli.watched import Watched
 from bakeoff.report.moved import MARK, MEANING
+from bakeoff.study.stored_plan import load_plan
 from bakeoff_command import Workspace
 from inside import InsideWorkspace
 from made_store import make_plan, make_suite, store_in, write_run
@@ -138,3 +140,12 @@ def test_the_library_has_it_too(space: InsideWorkspace) -> None:
     run = bakeoff.open_run("latest", workspace=space.home)
     assert run.compare(MOVED, PLAIN).fallbacks == {MOVED: OPERATORS}
     assert MEANING in " ".join(str(run).split())
+
+
+def test_who_looks_on_while_it_runs_sees_it(space: InsideWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAKEOFF_HOME", str(space.home))
+    store = store_in(space.home)
+    watched = Watched(load_plan(store, "latest"), store).progress()
+    store.close()
+    assert [one["name"] for one in watched["candidates"]] == [f"{MOVED}{MARK}", PLAIN]
+    assert {"candidate": "", "message": f"{MEANING}: {MOVED}{MARK}: {', '.join(OPERATORS)}"} in watched["events"]

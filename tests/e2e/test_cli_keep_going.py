@@ -9,6 +9,7 @@ import pytest
 from bakeoff.study.suite import parse_suite
 from contracts import check_run_document, one_document
 from inside import InsideWorkspace
+from misbehaving import Misbehaving
 from recorded_texts import write_texts
 from sample_runs import suite_text
 
@@ -29,8 +30,27 @@ def test_all_that_are_dead_are_told_and_nothing_is_generated(workspace: InsideWo
     done = workspace.call("run", "suite.yaml", "--models", ",".join(["recorded:good.jsonl", *DEAD]))
     assert done.returncode == 2
     assert all(f"{name}: does not answer" in done.stderr for name in DEAD)
-    assert "--keep-going" in done.stderr
+    _, _, hint = done.stderr.partition("hint: ")
+    assert [line.strip() for line in hint.splitlines()] == [
+        f"{', '.join(DEAD)}: start the server, or check the URL",
+        "or go on with the others: --keep-going",
+    ]
     assert one_document(workspace.call("runs", "--json").stdout)["runs"] == []
+
+
+def test_each_dead_endpoint_has_the_hint_of_its_own_fault(
+    workspace: InsideWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-nobody")
+    with Misbehaving("good") as server:
+        wrong = server.model.replace("openai:m@", "openai:other@")
+        done = workspace.call("run", "suite.yaml", "--models", f"{wrong},{DEAD[0]}", "--fixed-n", "2")
+    assert done.returncode == 2
+    _, _, hint = done.stderr.partition("hint: ")
+    assert [line.strip() for line in hint.splitlines()] == [
+        f"{wrong}: write {server.model}",
+        f"{DEAD[0]}: start the server, or check the URL",
+    ]
 
 
 def test_the_others_go_on_and_the_result_says_without_whom(workspace: InsideWorkspace) -> None:

@@ -295,6 +295,34 @@ def test_where_no_model_answered_the_exit_code_says_so(workspace: Workspace, fau
     assert server.requests < 60
 
 
+@pytest.mark.parametrize(
+    ("fault", "status", "most"),
+    [("401", 401, 32), ("403", 403, 36), ("404", 404, 36), ("400", 400, 36)],
+)
+def test_an_endpoint_that_refuses_everything_from_some_text_on_is_given_up_at_once(
+    workspace: Workspace, fault: str, status: int, most: int
+) -> None:
+    """A key that was taken back, a model that was unloaded: what came before is kept, and the other candidate goes on."""
+    workspace.environment |= {"BAKEOFF_GIVE_UP_S": "600"}
+    with (
+        Misbehaving(lambda ask: "good" if ask.number <= 150 else fault) as server,
+        Misbehaving("good") as healthy,
+    ):
+        run = run_against(workspace, server, healthy)
+    assert run.code == 0, run.err
+    check_run_document(run.document)
+    assert 1 <= server.sent[fault] <= most  # those that were in flight when the first was refused, and none again
+    broken, other = run.document["candidates"]
+    assert broken["failures_by_kind"] == {"gone": BRIEFS - broken["texts"]}
+    assert 149 - 36 <= broken["texts"] <= 149  # the preflight's is not stored; texts were asked for again to be sure
+    assert broken["retries"] == 0
+    assert (other["failures"], other["texts"]) == (0, BRIEFS)
+    assert run.document["decision"]["choice"] == healthy.model
+    (event,) = [each for each in run.document["events"] if each["kind"] == "endpoint_gone"]
+    assert f"answered {status}" in event["message"]
+    assert f"bakeoff run --resume {run.document['run_id']}" in " ".join(run.document["decision"]["next"])
+
+
 def test_a_model_that_never_has_a_text_is_measured_and_does_not_qualify(workspace: Workspace) -> None:
     with Misbehaving("empty") as server:
         run = run_against(workspace, server)
@@ -317,12 +345,12 @@ def test_the_key_is_sent_and_is_nowhere_else(workspace: Workspace, capsys: pytes
 
     def quoting(ask: Ask) -> str:
         keys.add(ask.key)
-        return "401" if ask.brief % 30 == 7 else "good"
+        return "401" if ask.number > 200 else "good"
 
     with Misbehaving(quoting) as server:
         run = run_against(workspace, server)
     assert keys == {KEY}
-    assert run.candidate["failures_by_kind"] == {"rejected": 10}
+    assert set(run.candidate["failures_by_kind"]) == {"gone"}
     assert KEY[:8] not in run.out + run.err
     stored = [path for path in workspace.home.rglob("*") if path.is_file()]
     assert len(stored) >= 3

@@ -179,3 +179,23 @@ def test_a_prompt_that_cannot_be_computed_leaves_the_other_rows_alone(engine, fo
     assert model.rows == 1
     again = model.prefill([[5, 6, 7]])
     assert np.abs(first - again).max() < 1e-4
+
+
+def test_a_look_says_what_the_facts_say_till_something_moves(engine, folder):
+    model = engine.load(folder, "cpu", 1)
+    model.prefill([[10, 11, 12]])
+    facts = model.facts()
+    assert model.look() == (facts.device, facts.dtype, ())
+    if engine.__name__.endswith("transformers_model"):
+        torch = importlib.import_module("torch")
+        norm = model._model.model.norm
+        norm.weight.data = norm.weight.data.to(torch.float64)
+        assert model.look().dtype == " + ".join(sorted({facts.dtype, "float64"}))
+        norm.weight = torch.nn.Parameter(norm.weight.to("meta"))
+        assert model.look().device == "cpu + meta"
+    else:
+        mx = importlib.import_module("mlx.core")
+        norm = model._model.model.norm
+        norm.weight = norm.weight.astype(mx.float16)
+        assert model.look().dtype == " + ".join(sorted({facts.dtype, "float16"}))
+    model.close()

@@ -1,5 +1,6 @@
 """The llamacpp engine: the numbers of the onnx engine on the same weights, row by row, whatever joins and leaves."""
 
+import json
 import os
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from tiny_model import make_tiny_model
 
 pytest.importorskip("llama_cpp", reason="the extra [llamacpp] is not installed")
 
-from bakeoff.engines import llamacpp_context, llamacpp_model
+from bakeoff.engines import llamacpp_context, llamacpp_library, llamacpp_model
 
 TINY = Path(__file__).parents[1] / "data" / "tiny_llama"
 TINY_VOCABULARY, TINY_CONTEXT = 128, 1024
@@ -282,3 +283,11 @@ def test_files_that_llama_cpp_cannot_run_are_named(file, folder, tmp_path):
     assert "no tokenizer" in refusal(raw.replace(b"tokenizer.ggml.model", b"tokenizer.ggml.xodel"), UnsupportedModel)
     with pytest.raises(UnsupportedModel, match="this is a folder"):
         llamacpp_model.load(folder, None, 1)
+
+
+def test_what_llama_cpp_said_on_a_mac_is_read():
+    said = json.loads((TINY.parent / "apple" / "recordings.json").read_text(encoding="utf-8"))["llamacpp"]["output"]
+    buffers = llamacpp_library.read_buffers([(2, line) for line in said.splitlines()])
+    assert [(buffer.name, buffer.use) for buffer in buffers] == [("CPU_Mapped", "model"), ("MTL0_Mapped", "model")]
+    assert buffers[1].size == round(14803.73 * 2**20)
+    assert llamacpp_library.find_device(buffers) == "mps"

@@ -9,7 +9,7 @@ import pytest
 
 from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Sampling
-from bakeoff.engines.base import ModelFacts
+from bakeoff.engines.base import ModelFacts, Sight
 from bakeoff.engines.batching import Batcher, Limits
 from bakeoff.engines.chat_template import ChatTemplate
 from bakeoff.engines.requests import BatcherClosed, ModelFailed, PromptTooLong
@@ -19,6 +19,22 @@ from tiny_model import make_tokenizer
 DEADLINE_S = 10
 GREEDY = Sampling(temperature=0, max_tokens=8)
 EOS = 0
+
+
+class MovingModel:
+    """The methods of a `CountingModel`, with a device that changes after so many looks."""
+
+    def __init__(self, moves_after):
+        self._model, self._left = CountingModel(), moves_after
+        self.looks = 0
+
+    def __getattr__(self, name):
+        return getattr(self._model, name)
+
+    def look(self):
+        self.looks += 1
+        moved = self.looks > self._left
+        return Sight("cpu" if moved else "mps", "float16", ("aten::x",) if moved else ())
 
 
 class CountingModel:
@@ -291,3 +307,16 @@ def test_a_model_that_cannot_be_emptied_ends_the_loop_and_says_so(start):
     assert "the cache is lost" in str(running.batcher.broken)
     with pytest.raises(BatcherClosed):
         running.submit([1])
+
+
+def test_what_does_the_work_is_looked_at_once_when_texts_end_and_told_with_each(start):
+    model = MovingModel(moves_after=1)
+    running = start(model)
+    _, first = running.finish(running.submit([50])[1])
+    assert (first.timings.device, first.timings.dtype, first.timings.fallbacks) == ("mps", "float16", ())
+    assert model.looks == 1
+    _, second = running.finish(running.submit([60])[1])
+    assert (second.timings.device, second.timings.fallbacks) == ("cpu", ("aten::x",))
+    blind = start(CountingModel())
+    _, last = blind.finish(blind.submit([50])[1])
+    assert (last.timings.device, last.timings.dtype, last.timings.fallbacks) == (None, None, None)

@@ -2,7 +2,7 @@
 
 Names and behaviour are those of MLX's own docstrings (0.32): `device_info` has `max_recommended_working_set_size` with
 Metal and lacks it on a CPU (the latter was seen), arrays belong to no device, `default_device` has a type. Nothing here
-shows that a Mac behaves so. It shows what we do if it does.
+shows that a Mac behaves so. It shows what we do if it does. What Macs said is in `test_apple_recordings.py`.
 """
 
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from bakeoff.core.errors import DoesNotFit, UnsupportedModel
-from bakeoff.engines.mlx_devices import MemoryLimit, available_devices, choose_device, confirm_device
+from bakeoff.engines.mlx_devices import MemoryLimit, available_devices, choose_device, confirm_device, look_again
 
 GIB = 1 << 30
 CPU, GPU = "DeviceType.cpu", "DeviceType.gpu"
@@ -108,3 +108,12 @@ def test_where_nothing_is_recommended_nothing_is_limited():
         limit.check_weights(99 * GIB)
         limit.check_held()
         assert (limit.limit, mlx.limits) == (None, {})
+
+
+def test_a_look_after_a_text_sees_another_device_and_weights_that_left():
+    mlx = Mlx(metal=True, active=9)
+    assert look_again("metal", 9, mlx) == ("metal", ())
+    mlx.active = 5
+    assert look_again("metal", 9, mlx) == ("metal", ("MLX holds 5 bytes, and the weights have 9",))
+    mlx.set_default_device(CPU)
+    assert look_again("metal", 5, mlx)[0] != "metal"

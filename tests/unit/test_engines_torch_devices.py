@@ -2,24 +2,26 @@
 
 The messages are torch's own, copied from aten/src/ATen/mps/MPSFallback.mm (torch 2.13); the byte counts are made up,
 in the proportions that `driver_allocated_memory` has by its documentation (tensors, cached pools and MPSGraph together).
-Nothing here shows that a Mac behaves so. It shows what we do if it does.
+Nothing here shows that a Mac behaves so. It shows what we do if it does. What Macs were seen to say, warnings and byte counts
+too, is in `test_apple_recordings.py`.
 """
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import pytest
 
 from bakeoff.core.errors import UnsupportedModel
+from bakeoff.engines.base import ModelFacts
 from bakeoff.engines.torch_devices import (
     DeviceWitness,
     FallbackWatch,
     choose_device,
     explain_missing_operator,
     read_fallbacks,
-    refuse_fallbacks,
 )
+from bakeoff.engines.worker import refuse_fallbacks
 
 FELL_BACK = (
     "The operator 'aten::linalg_svd' is not currently supported on the MPS backend and will fall back to run on the "
@@ -115,24 +117,34 @@ def test_the_clock_waits_for_the_device():
     assert torch.said.count("synchronize") == 1
 
 
-def test_fallbacks_are_listed_once_each_and_other_warnings_still_shown():
+def test_fallbacks_are_listed_once_each_from_then_on_and_other_warnings_still_shown():
     torch = Torch()
+    watch = FallbackWatch()
     with warnings.catch_warnings(record=True) as shown:
-        warnings.simplefilter("always")
-        with FallbackWatch(torch) as watch:
-            assert torch.always
-            for message in (FELL_BACK, "something else", FELL_BACK):
-                warnings.warn(message, stacklevel=1)
+        warnings.simplefilter("ignore")  # whatever somebody else asked for
+        watch.listen(torch)
+        assert torch.always
+        warnings.simplefilter("default", UserWarning, append=True)
+        for message in (FELL_BACK, FELL_BACK, FELL_BACK.replace("linalg_svd", "_foo")):
+            warnings.warn(message, stacklevel=1)
+        warnings.warn_explicit("something else", UserWarning, "x.py", 1, registry=None)
+        warnings.resetwarnings()
+        warnings.warn("something else", stacklevel=1)
     assert [str(each.message) for each in shown] == ["something else"]
-    assert watch.operators == ("aten::linalg_svd",)
-    assert not torch.always
+    assert watch.operators == ("aten::linalg_svd", "aten::_foo")
 
 
-def test_an_error_inside_is_not_swallowed_by_the_watch():
-    torch = Torch()
-    with pytest.raises(KeyError), FallbackWatch(torch):
-        raise KeyError
-    assert not torch.always
+def test_a_look_after_a_text_asks_the_allocator_whether_anything_was_done():
+    counts = iter([5, 9, 9])
+    torch = Torch(devices=("cuda",))
+    torch.cuda.memory_stats = lambda _device: {"allocation.all.allocated": next(counts)}
+    witness = DeviceWitness("cuda", torch)
+    assert (witness.idle(GB), witness.idle(GB)) == ("", "")
+    assert witness.idle(GB) == "cuda gave out no memory for it"
+    metal = DeviceWitness("mps", Torch(driver=[0, 2 * GB, GB // 2]))
+    assert metal.idle(GB) == ""
+    assert metal.idle(GB) == "mps holds 500000000 bytes, and the weights have 1000000000"
+    assert DeviceWitness("cpu", Torch()).idle(GB) == ""
 
 
 def test_a_missing_operator_is_the_users_own_error_with_the_way_out():
@@ -145,10 +157,9 @@ def test_a_missing_operator_is_the_users_own_error_with_the_way_out():
     assert read_fallbacks([MISSING]) == ((), [MISSING])
 
 
-def test_a_fallback_that_nobody_allowed_stops_the_candidate(monkeypatch):
-    monkeypatch.setenv("PYTORCH_ENABLE_MPS_FALLBACK", "0")
-    refuse_fallbacks((), "mps")
-    with pytest.raises(UnsupportedModel, match="aten::linalg_svd on the CPU instead of mps"):
-        refuse_fallbacks(("aten::linalg_svd",), "mps")
-    monkeypatch.setenv("PYTORCH_ENABLE_MPS_FALLBACK", "1")
-    refuse_fallbacks(("aten::linalg_svd",), "mps")
+def test_a_fallback_that_nobody_allowed_stops_the_candidate():
+    facts = ModelFacts("transformers", "5", "mps", "float16", 8, 8, 8, 8)
+    refuse_fallbacks(facts)
+    with pytest.raises(UnsupportedModel, match="computed aten::linalg_svd elsewhere than on mps") as caught:
+        refuse_fallbacks(replace(facts, fallbacks=("aten::linalg_svd",)))
+    assert "--allow-fallback" in caught.value.hint

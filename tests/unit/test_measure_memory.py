@@ -59,3 +59,13 @@ def test_cold_and_warm_loads_are_told_apart_by_what_was_cached():
 def test_where_an_accelerator_holds_the_weights_its_peak_is_the_peak():
     found = summarise_loads([load(peak=900, device="cuda", device_peak_bytes=peak) for peak in (50, 70, None)])
     assert (found.peak_memory_bytes, found.process_peak_bytes, found.device_peak_bytes) == (70, 900, 70)
+
+
+def test_what_comes_before_a_load_is_apart_where_it_was_timed_and_in_it_where_it_was_not() -> None:
+    old = load(seconds=5.0)
+    new = [load(seconds=1.0, import_s=2.0, calibration_s=0.5), load(seconds=3.0, import_s=4.0, calibration_s=0.5)]
+    found = summarise_loads([old, *new])
+    assert (found.load_s, found.import_s, found.calibration_s) == (3.0, 3.0, 0.5)
+    assert found.ready_s == 5.0  # 5, 3.5 and 7.5
+    assert (old.ready_s, new[0].ready_s) == (5.0, 3.5)
+    assert summarise_loads([old]).import_s is None

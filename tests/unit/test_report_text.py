@@ -116,8 +116,8 @@ def test_every_outcome_fits_every_width(outcome: str, width: int) -> None:
     }[outcome]
     assert headline.split(".")[0].split(":")[0] in text
     assert "because [bold]so[/bold]" in text
-    if outcome not in {"winner", "best_within_eps"}:
-        assert "Not decided" in text
+    assert ("Not decided" in text) == (outcome in {"no_clear_winner", "insufficient_data"})
+    assert ("Nobody qualifies" in text) == (outcome == "none_qualified")
 
 
 @pytest.mark.parametrize("width", [80, 100])

@@ -291,6 +291,12 @@ class Runs:
     def run_ids(self, beginning=""):
         return [name for name in self._states if name.startswith(beginning)]
 
+    def state(self, name):
+        return self._states.get(name)
+
+    def claimed(self, run_ids):
+        return {name for name in run_ids if self._states[name] == "running"}
+
     def run(self, name):
         state = self._states.get(name)
         result = {"decision": {}} if state == "done" else None
@@ -333,7 +339,7 @@ def test_the_newest_run_is_taken_and_a_newer_one_that_is_not_is_named(wanted, ru
     [
         (Runs(), None, "there is no run in this workspace"),
         (Runs(a="interrupted"), None, "the newest is a"),
-        (Runs(a="running"), "a", "has no result yet"),
+        (Runs(a="interrupted"), "a", "has no result yet"),
         (Runs(a="done"), "b", "there is no run 'b'"),
     ],
 )

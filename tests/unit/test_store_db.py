@@ -12,7 +12,9 @@ import pytest
 from bakeoff.core.errors import StoreError, UsageError
 from bakeoff.core.records import Generation, RunEvent, Score, WorkerLoad
 from bakeoff.store.db import RunSummary, Store
-from bakeoff.store.named import find_finished, find_run
+from bakeoff.store.named import find_run
+from bakeoff.study.run_lock import hold_run
+from bakeoff.study.run_state import find_finished
 from made_runs import generation
 
 
@@ -44,7 +46,7 @@ def load(candidate: str) -> WorkerLoad:
     )
 
 
-def test_a_run_is_found_by_the_beginning_of_its_id(store: Store) -> None:
+def test_a_run_is_found_by_the_beginning_of_its_id(store: Store, tmp_path: Path) -> None:
     ids = ["20260101-000000-aaaa", "20260101-000000-aabb", "20260202-000000-cccc", "25%x-a", "25_x-b"]
     for number, name in enumerate(ids):
         store.add_run(name, "s", f"2026-01-0{number + 1}", {})
@@ -60,12 +62,24 @@ def test_a_run_is_found_by_the_beginning_of_its_id(store: Store) -> None:
             find_run(store, wrong)
         assert ids[4] in none.value.hint
         assert "more" not in none.value.hint
+    store.set_state(ids[2], "interrupted")
     with pytest.raises(UsageError, match="has no result yet") as unfinished:
-        find_finished(store, "20260202")
+        find_finished(store, "20260202", tmp_path)
     assert unfinished.value.hint == f"go on with:  bakeoff run --resume {ids[2]}"
+    store.set_state(ids[2], "running")
+    (tmp_path / "runs" / ids[2]).mkdir(parents=True)
+    with (
+        hold_run(tmp_path / "runs" / ids[2], ids[2]),
+        pytest.raises(UsageError, match="has no result yet") as running,
+    ):
+        find_finished(store, "20260202", tmp_path)
+    assert running.value.hint == "it is still running: wait until it ends"
+    with pytest.raises(UsageError) as killed:
+        find_finished(store, "20260202", tmp_path)
+    assert killed.value.hint == f"go on with:  bakeoff run --resume {ids[2]}"
 
 
-def test_what_else_could_be_named_is_told(store: Store) -> None:
+def test_what_else_could_be_named_is_told(store: Store, tmp_path: Path) -> None:
     ids = [f"2026010{number}-000000-aaaa" for number in range(1, 8)]
     for name in ids:
         store.add_run(name, "s", f"{name[:4]}-01-{name[6:8]}", {})
@@ -74,8 +88,9 @@ def test_what_else_could_be_named_is_told(store: Store) -> None:
     assert none.value.hint == f"runs: {', '.join(reversed(ids[2:]))} and 2 more (all of them:  bakeoff runs)"
     for name in ids[:3]:
         store.set_state(name, "done", result={"decision": {"outcome": "winner", "choice": "a"}})
+    store.set_state(ids[-1], "failed")
     with pytest.raises(UsageError, match=f"run {ids[-1]} has no result yet") as unfinished:
-        find_finished(store, "latest")
+        find_finished(store, "latest", tmp_path)
     assert unfinished.value.hint.endswith(f"    or name {ids[2]}, the newest run that has one")
 
 

@@ -10,10 +10,13 @@ import pytest
 from bakeoff.core.clock import HandClock
 from bakeoff.core.errors import (
     AnswerEmpty,
+    DeviceChanged,
     EndpointBusy,
+    EndpointDenied,
     EndpointError,
     EndpointFailed,
     EndpointGone,
+    EndpointRefused,
     EndpointUnreachable,
     TextMissing,
     WorkerDied,
@@ -143,6 +146,38 @@ def test_any_answer_ends_the_doubt(sign: EndpointError | None) -> None:
     now = patient.clock.monotonic_s()
     patient.fail(EndpointFailed("500"), 3)
     assert patient.clock.monotonic_s() == now
+
+
+@pytest.mark.parametrize(
+    "error", [EndpointDenied("M answered 401: no", "check the API key", 401), DeviceChanged("on cpu now", "allow it")]
+)
+def test_what_would_be_said_to_every_request_gives_it_up_at_once(error: EndpointError) -> None:
+    patient = Patient()
+    patient.fail(error)
+    assert patient.pulse.gone
+    assert patient.told == [(GONE, f"given up: {error.message} ({error.hint})")]
+    assert patient.pulse.settle(made(1)) == ()
+    assert [g.trial for g in patient.pulse.settle(made(2, failed=False))] == ["t2"]
+    with pytest.raises(EndpointGone):
+        asyncio.run(patient.ask())
+    patient.fail(EndpointGone("again"))
+    assert (patient.again, len(patient.told), patient.clock.monotonic_s()) == ([], 1, 0)
+
+
+def test_refused_texts_are_their_own_while_its_first_text_is_taken_and_the_end_once_that_is_refused_too() -> None:
+    patient = Patient()
+    refused = EndpointRefused("M answered 404: no such model", "check the URL and the model", 404)
+    for _ in range(10):
+        patient.fail(refused, 3)
+        asyncio.run(patient.ask())
+    assert (len(patient.again), patient.kinds) == (10, [])
+    patient.says = refused
+    patient.fail(refused, 3)
+    with pytest.raises(EndpointGone):
+        asyncio.run(patient.ask())
+    assert (len(patient.again), patient.kinds) == (11, [GONE])
+    assert patient.clock.monotonic_s() == 0  # a refusal is not waited out
+    assert "M answered 404: no such model (check the URL and the model)" in patient.told[0][1]
 
 
 def test_a_text_that_a_file_lacks_says_nothing_of_the_candidate() -> None:

@@ -16,7 +16,9 @@ from bakeoff.core.errors import (
     AnswerRefused,
     AnswerWithoutText,
     BakeoffError,
+    DeviceChanged,
     EndpointBusy,
+    EndpointDenied,
     EndpointError,
     EndpointFailed,
     EndpointGarbage,
@@ -184,6 +186,29 @@ def test_errors_of_one_text_are_recorded_and_every_retry_with_its_reason(
     assert writers["ann"].tries[failed.trial] == attempts
 
 
+DENIED = [EndpointDenied("401", "check the API key", 401), DeviceChanged("on cpu")]
+
+
+@pytest.mark.parametrize("error", DENIED)
+def test_a_candidate_that_is_denied_is_given_up_with_the_first_refusal_and_keeps_its_texts(
+    store: Store, error: EndpointError
+) -> None:
+    plan = make_plan(60, concurrency=8)
+    taken = iter(range(20))
+    runner, writers, heard = begin(
+        store, plan, ann=lambda _trial, _attempt: error if next(taken, None) is None else None
+    )
+    asyncio.run(runner.run(together=True))
+    kept = stored(store, plan, "ann")
+    assert len(kept) == 20
+    assert not any(generation.failed for generation in kept)
+    assert [event.kind for event in heard.events] == [GONE]
+    assert sum(writers["ann"].tries.values()) <= 20 + 8  # those in flight, once each
+    again, _, _ = begin(store, plan)
+    asyncio.run(again.run(together=True))
+    assert {generation.trial for generation in store.generations(plan.run_id)} == planned(plan)
+
+
 @pytest.mark.parametrize(
     "error", [error for error, _ in EVERY if not isinstance(error, AnswerWithoutText | TextMissing)]
 )
@@ -193,7 +218,8 @@ def test_a_candidate_that_never_answers_is_given_up_and_can_be_asked_again(store
     asyncio.run(runner.run(together=True))
     assert stored(store, plan, "ann") == []
     assert not any(generation.failed for generation in store.generations(plan.run_id))
-    assert [event.kind for event in heard.events] == [IN_DOUBT, GONE]
+    # What is refused is not waited for.
+    assert [event.kind for event in heard.events] == [GONE] if isinstance(error, EndpointRefused) else [IN_DOUBT, GONE]
     assert error.message in heard.events[-1].message
     # Not 60 texts with all their tries: those first in flight, then one at a time.
     assert sum(writers["ann"].tries.values()) < 30

@@ -102,6 +102,10 @@ def _check(run_id: str | None, options: dict[str, Any]) -> None:
         idle = [names[name] for name in others if options[name] is not None and options[about] is None]
         if idle:
             raise click.UsageError(f"{' and '.join(idle)} would change nothing without {names[about]}: give it too")
+    if options["rate"] is not None and options["tariff"] is not None:
+        raise click.UsageError(
+            "--rate would change nothing beside --tariff, which is in dollars: leave one of them out"
+        )
     ways = [name for name in ("against", "price_in", "cloud_per_request") if options[name] is not None]
     if len(ways) > 1:
         raise click.UsageError(f"{' and '.join(names[name] for name in ways)} are two prices: give one of them")

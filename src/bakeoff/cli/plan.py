@@ -104,12 +104,12 @@ def _spread_of(pilot: str, bounds: str) -> dict[str, Any]:
 
 
 def _pairs_of_run(run: str) -> list[dict[str, Any]]:
-    from bakeoff.library.workspace import open_store
-    from bakeoff.store.named import find_finished
+    from bakeoff.library.workspace import open_store, workspace_folder
+    from bakeoff.study.run_state import find_finished
 
     store = open_store()
     try:
-        return list(find_finished(store, run).result["comparisons"])
+        return list(find_finished(store, run, workspace_folder()).result["comparisons"])
     finally:
         store.close()
 

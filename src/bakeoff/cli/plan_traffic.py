@@ -92,13 +92,13 @@ def read_measured(run: str, candidate: str | None) -> Measured:
     """
     from bakeoff.core.errors import UsageError
     from bakeoff.decide.capacity import Service
-    from bakeoff.library.workspace import open_store
+    from bakeoff.library.workspace import open_store, workspace_folder
     from bakeoff.report.moved import moved_of
-    from bakeoff.store.named import find_finished
+    from bakeoff.study.run_state import find_finished
 
     store = open_store()
     try:
-        row = find_finished(store, run)
+        row = find_finished(store, run, workspace_folder())
         document = row.result
         names = [each["id"] for each in document["candidates"]]
         wanted = candidate or document["decision"]["choice"] or document["decision"].get("leader")

@@ -65,9 +65,10 @@ def find_run(store: Store, wanted: str | None) -> Found:
         UsageError: there is none.
     """
     if wanted not in {None, "latest"}:
-        from bakeoff.store.named import find_finished
+        from bakeoff.library.workspace import workspace_folder
+        from bakeoff.study.run_state import find_finished
 
-        return Found(find_finished(store, str(wanted)))
+        return Found(find_finished(store, str(wanted), workspace_folder()))
     runs = store.runs()
     finished = [found for found in runs if found.state == "done" and found.outcome is not None]
     decided = [found for found in finished if found.outcome != "insufficient_data"]
@@ -259,7 +260,7 @@ def _measured(candidate: Candidate, need: Need | None, told: Mapping[str, Any]) 
         need_bytes=None if need is None else need.estimate,
         need_high_bytes=None if need is None else need.high,
         peak_memory_bytes=told["peak_memory_bytes"],
-        load_s=told["load_s"],
+        load_s=told.get("ready_s") or told["load_s"],
         ttft_s=(told["ttft_s"] or {}).get("p50"),
         tokens_per_s=told["tokens_per_s"],
         tokens_per_s_low=told["tokens_per_s_low"],

@@ -16,6 +16,8 @@ from bakeoff.core.plain import printable, printable_values
 from bakeoff.core.records import Generation, Score
 from bakeoff.decide.conclusion import Conclusion
 from bakeoff.library.run_state import state_of
+from bakeoff.measure.memory import moved_work
+from bakeoff.report.moved import MEANING, marked, moved_lines
 from bakeoff.report.names import short_names
 from bakeoff.report.page.story import type_name
 from bakeoff.report.page.visible import pieces_of
@@ -67,7 +69,8 @@ class Watched:
         self._tally = Tally(
             count_unfinished(plan, ()), dict.fromkeys((one.id for one in plan.candidates), 0), self._clock
         )
-        self._names = short_names([one.id for one in plan.candidates], _LONGEST_NAME)
+        self._short = short_names([one.id for one in plan.candidates], _LONGEST_NAME)
+        self._names = self._short
         self._types = {brief.id: brief.content_type for brief in plan.suite.briefs}
         self._seen: set[str] = set()
         self._unscored: deque[str] = deque()
@@ -89,6 +92,8 @@ class Watched:
         self._unscored.extend(new)
         self._know(self._scored.stored([generation.trial for generation in self._newest]))
         tally = self._tally
+        moved = moved_work(self._store.loads(self.plan.run_id))
+        self._names = {name: marked(name, moved, label) for name, label in self._short.items()}
         return {
             "state": state_of(self._store, self.plan.run_id),
             "suite": printable(self.plan.suite.name),
@@ -113,8 +118,11 @@ class Watched:
             ],
             "newest": [self._text(generation) for generation in reversed(self._newest)],
             "events": [
-                {"candidate": self._names.get(event.candidate or "", ""), "message": printable(event.message)}
-                for event in self._store.events(self.plan.run_id)[-_EVENTS:]
+                *({"candidate": "", "message": f"{MEANING}: {line}"} for line in moved_lines(moved, self._names)),
+                *(
+                    {"candidate": self._names.get(event.candidate or "", ""), "message": printable(event.message)}
+                    for event in self._store.events(self.plan.run_id)[-_EVENTS:]
+                ),
             ],
         }
 

@@ -25,6 +25,8 @@ BakeoffError                      exit 1  the work failed
     ├── EndpointFailed            exit 1  another 5xx, an error in the answer, or a broken stream (`failed`)
     ├── EndpointGarbage           exit 1  bytes that are not the protocol (`malformed`)
     ├── EndpointRefused           exit 1  another 4xx: the request is wrong, never retry (`rejected`)
+    │   └── EndpointDenied        exit 1  401: whatever is asked is refused from now on; give the candidate up at once
+    ├── DeviceChanged             exit 1  something else than its device did the work: give the candidate up at once (`moved`)
     ├── EndpointGone              exit 1  the candidate was given up in this run (`gone`)
     ├── AnswerWithoutText         exit 1  the model's own answer, and no text: never retry, that would choose the answer
     │   ├── AnswerEmpty           exit 1  a text of no characters (`empty`)
@@ -182,6 +184,16 @@ class EndpointRefused(EndpointError):
     def __init__(self, message: str, hint: str = "", status: int = 400) -> None:
         super().__init__(message, hint)
         self.status = status
+
+
+class EndpointDenied(EndpointRefused):
+    """A 401: the key is refused, and with it every request that would follow."""
+
+
+class DeviceChanged(EndpointError):
+    """A worker's text was computed elsewhere than on the device that was proved when it started; nobody allowed that."""
+
+    kind = "moved"
 
 
 class EndpointFailed(EndpointError):

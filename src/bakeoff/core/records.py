@@ -171,7 +171,9 @@ class WorkerLoad(Record):
     Stored again whenever more is known (its peak memory grows): of equal `start`, the last one counts.
     `peak_memory_bytes` is the process's own, `device_peak_bytes` that of an accelerator's allocator. `cached_share` tells
     how much of the model's files was in the page cache before (0 to 1), `unknown` why a server that is not ours leaves something None.
-    `node` is the node of a cluster on which it ran, None for this machine.
+    `node` is the node of a cluster on which it ran, None for this machine. `load_s` is from the weights to ready; before it
+    come `import_s` (the engine's library) and `calibration_s` (the choice of its arithmetic). Where those are None, as in
+    earlier versions, nobody timed them apart, and `load_s` holds them.
     """
 
     candidate: str
@@ -190,6 +192,13 @@ class WorkerLoad(Record):
     cached_share: float | None = None
     unknown: tuple[str, ...] = ()
     node: str | None = None
+    import_s: float | None = None
+    calibration_s: float | None = None
+
+    @property
+    def ready_s(self) -> float:
+        """From the start of the worker's work to ready, first token aside."""
+        return self.load_s + (self.import_s or 0.0) + (self.calibration_s or 0.0)
 
 
 class RunEvent(Record):

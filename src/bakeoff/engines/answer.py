@@ -159,6 +159,16 @@ class Answer:
         value = self.timings.get(name)
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
 
+    def told(self, name: str) -> str | None:
+        """Return a word of a worker's own, None where the server gives none."""
+        value = self.timings.get(name)
+        return value if isinstance(value, str) and value else None
+
+    def fallbacks(self) -> tuple[str, ...]:
+        """Return what a worker saw computed elsewhere than on its device; nothing where the server tells nothing."""
+        value = self.timings.get("fallbacks")
+        return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
+
     def gaps_s(self) -> tuple[float, ...] | None:
         """Return a worker's times between tokens, None where the server gives none."""
         value = self.timings.get("itl_s")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,8 @@ class ModelFacts:
     """What was loaded, found by looking: `device` and `dtype` are those of the tensors, not those asked for.
 
     `kernels` names the arithmetic where an engine has a choice, `kernels_reason` what was measured to choose it, and
-    `fallbacks` the operators that ran on the CPU although `device` is another.
+    `fallbacks` the operators that ran on the CPU although `device` is another. Of the seconds that loading took, `import_s`
+    went into code that was imported on the way, and `calibration_s` into the choice of the arithmetic: neither is a load of weights.
     """
 
     engine: str
@@ -35,6 +36,21 @@ class ModelFacts:
     weight_bytes: int
     kernels: str | None = None
     kernels_reason: str | None = None
+    fallbacks: tuple[str, ...] = ()
+    import_s: float = 0.0
+    calibration_s: float = 0.0
+
+
+ALLOW_HINT = (
+    "take --device cpu, or --allow-fallback to let another device do that part (it is said beside every figure)"
+)
+
+
+class Sight(NamedTuple):
+    """What does the work now, found by looking: where tensors lie and what is in them, and what is computed elsewhere."""
+
+    device: str
+    dtype: str
     fallbacks: tuple[str, ...] = ()
 
 
@@ -77,6 +93,18 @@ class KnowsPeak(Protocol):
 
     def peak_memory_bytes(self) -> int | None:
         """Most bytes that the device's allocator has held, None where it does not say. Safe from any thread."""
+        ...
+
+
+@runtime_checkable
+class LooksAgain(Protocol):
+    """A loaded model that can tell at any time, in far less than a token takes, what does the work.
+
+    Of one that cannot, what was found when it was loaded holds.
+    """
+
+    def look(self) -> Sight:
+        """Look, in the thread that generates and after it has generated; `facts` as ever where nothing has changed."""
         ...
 
 

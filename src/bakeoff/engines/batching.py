@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from bakeoff.core.errors import UsageError, WorkerError
 from bakeoff.core.spec import Sampling
-from bakeoff.engines.base import KnowsPeak, TokenModel
+from bakeoff.engines.base import KnowsPeak, LooksAgain, Sight, TokenModel
 from bakeoff.engines.requests import BatcherClosed, Delivery, Finish, ModelFailed, PromptTooLong, Request, TokenLogprobs
 from bakeoff.engines.sampling import choose_tokens, is_finite, seeded_generator, top_logprobs
 from bakeoff.engines.text import TextCodec
@@ -87,6 +87,7 @@ class Batcher:
         self._closing = False
         self._outbox: list[Delivery] = []
         self._delivered_at = 0.0
+        self._sight: Sight | None = None
         self._urgent = False  # a first token or an end is handed out at once
         self.broken: BaseException | None = None
         self.generated_tokens = 0
@@ -237,6 +238,7 @@ class Batcher:
             logits = logits[finite]
         if not rows:
             return
+        self._sight = None
         tokens = choose_tokens(logits, [row.request.sampling for row in rows], [row.generator for row in rows])
         now = perf_counter()
         for row, of_row, token in zip(rows, logits, tokens.tolist(), strict=True):
@@ -273,8 +275,14 @@ class Batcher:
         request.pending = ""
         if row.stream.stopped:  # a stop string may end in what was held back
             finish = "stop"
-        self._post(Delivery(request, text, finish, request.timings()))
+        self._post(Delivery(request, text, finish, request.timings(self._look())))
         return True
+
+    def _look(self) -> Sight | None:
+        """Look at what does the work, once a turn; None where the engine cannot tell."""
+        if self._sight is None and isinstance(self._model, LooksAgain):
+            self._sight = self._model.look()
+        return self._sight
 
     def _drop(self, rows: Sequence[_Row]) -> None:
         """Take rows out of the model."""

@@ -20,6 +20,7 @@ than `max_tokens`. No engine table names it. The knobs:
 | --hold-mb N       | so many MiB are held from the start                                                |
 | --exit-at-start C | it ends with exit code C instead of the ready line                                 |
 | --abort-at-start  | it holds its memory, and then aborts, as Metal and ggml do when memory runs out    |
+| --moves-after N   | after N completions it says that another device did the work than its ready line named |
 | --good N          | the first N completions are as they should be, whatever the knobs say              |
 """
 
@@ -42,6 +43,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+_DEVICE = "none"
 
 
 class FakeWorker:
@@ -90,7 +93,14 @@ class FakeWorker:
         words = [word async for word in self._words(knobs)]
         message = {"role": "assistant", "content": "".join(words)}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        return JSONResponse({"model": knobs.name, "choices": [choice], "usage": _usage(len(words))})
+        said: dict[str, Any] = {"model": knobs.name, "choices": [choice], "usage": _usage(len(words))}
+        return JSONResponse(said | {"timings": self._seen()})
+
+    def _seen(self) -> dict[str, Any]:
+        """Return what is seen to do the work."""
+        after = self._knobs.moves_after
+        device = _DEVICE if after is None or self._completions <= after else "elsewhere"
+        return {"device": device, "dtype": _DEVICE, "fallbacks": []}
 
     async def _words(self, knobs: argparse.Namespace) -> AsyncIterator[str]:
         for count in range(knobs.tokens):
@@ -112,12 +122,12 @@ class FakeWorker:
         if knobs.error_event:
             yield f"data: {json.dumps({'error': {'message': 'as asked', 'type': 'fake'}})}\n\n"
             return
-        yield self._event(delta={}, finish="stop")
+        yield self._event(delta={}, finish="stop", timings=self._seen())
         yield f"data: {json.dumps({'choices': [], 'usage': _usage(knobs.tokens)})}\n\ndata: [DONE]\n\n"
 
-    def _event(self, delta: dict[str, Any], finish: str | None = None) -> str:
+    def _event(self, delta: dict[str, Any], finish: str | None = None, **more: Any) -> str:
         choice = {"index": 0, "delta": delta, "finish_reason": finish}
-        return f"data: {json.dumps({'model': self._knobs.name, 'choices': [choice]})}\n\n"
+        return f"data: {json.dumps({'model': self._knobs.name, 'choices': [choice], **more})}\n\n"
 
 
 def _well_behaved(knobs: argparse.Namespace) -> argparse.Namespace:
@@ -148,6 +158,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--load-s", type=float, default=0.0)
     parser.add_argument("--hold-mb", type=int, default=0)
     parser.add_argument("--exit-at-start", type=int)
+    parser.add_argument("--moves-after", type=int)
     parser.add_argument("--good", type=int, default=0)
     for switch in ("--garbage", "--half-line", "--error-event", "--no-ready", "--abort-at-start"):
         parser.add_argument(switch, action="store_true")
@@ -178,7 +189,7 @@ def main() -> None:
     listener = socket.socket(socket.AF_UNIX if knobs.socket else socket.AF_INET, socket.SOCK_STREAM)
     listener.bind(str(knobs.socket) if knobs.socket else ("127.0.0.1", knobs.port))
     listener.listen(128)
-    facts = {"engine": "fake", "version": "0", "device": "none", "dtype": "none", "threads": 0, "context_length": 0}
+    facts = {"engine": "fake", "version": "0", "device": _DEVICE, "dtype": _DEVICE, "threads": 0, "context_length": 0}
     facts |= {"parameters": 0, "weight_bytes": 0, "load_s": 0.0, "first_token_s": 0.0, "memory_bytes": None}
     facts |= {"peak_rss_bytes": 0, "address": listener.getsockname()}
     sys.stdout.write(json.dumps({"ready": True, **facts}) + "\n")

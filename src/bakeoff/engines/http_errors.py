@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 
 from bakeoff.core.errors import (
     EndpointBusy,
+    EndpointDenied,
     EndpointError,
     EndpointFailed,
     EndpointGarbage,
@@ -67,7 +68,9 @@ def refusal(where: str, status: int, headers: Mapping[str, str], body: bytes) ->
         return EndpointRefused(
             f"{where} redirects to {excerpt(headers.get('Location', '?'))}", "use that address", status
         )
-    hints = {401: "check the API key", 403: "check the API key and what it may do", 404: "check the URL and the model"}
+    if status == 401:
+        return EndpointDenied(message, "check the API key", status)
+    hints = {403: "check the API key and what it may do", 404: "check the URL and the model"}
     return EndpointRefused(message, hints.get(status, ""), status)
 
 

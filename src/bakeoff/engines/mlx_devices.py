@@ -71,6 +71,13 @@ def confirm_device(chosen: str, weight_bytes: int, mx: Any) -> str:
     return chosen
 
 
+def look_again(chosen: str, weight_bytes: int, mx: Any) -> tuple[str, tuple[str, ...]]:
+    """Return the device that MLX computes on now, and what speaks against the chosen one having done the work."""
+    device = chosen if (mx.default_device().type == mx.cpu) == (chosen == "cpu") else str(mx.default_device())
+    held = int(mx.get_active_memory())
+    return device, () if held >= weight_bytes else (f"MLX holds {held} bytes, and the weights have {weight_bytes}",)
+
+
 class MemoryLimit:
     """What the device recommends to hold at most, in bytes; `limit` is None where it says nothing (a CPU)."""
 

@@ -25,9 +25,10 @@ from mlx.utils import tree_flatten
 from mlx_lm.utils import get_total_parameters, load_config, load_model
 
 from bakeoff.core.errors import InvalidFile, Problem, UnsupportedModel, UsageError
-from bakeoff.engines.base import ModelFacts
-from bakeoff.engines.mlx_devices import MemoryLimit, available_devices, choose_device, confirm_device
+from bakeoff.engines.base import ModelFacts, Sight
+from bakeoff.engines.mlx_devices import MemoryLimit, available_devices, choose_device, confirm_device, look_again
 from bakeoff.engines.mlx_rows import MlxRows
+from bakeoff.engines.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,6 +76,7 @@ class _Build:
     config: dict[str, Any]
     dtype: mx.Dtype
     reason: str
+    calibration_s: float = 0.0
 
 
 class MlxModel:
@@ -88,18 +90,21 @@ class MlxModel:
         logits = self._rows.prefill(_PROBE)
         self._rows.decode([2, 7])
         self._rows.keep([])
-        bits = _weight_bits(build.model)
-        dtype = str(build.dtype).removeprefix("mlx.core.")
+        self._bits = _weight_bits(build.model)
+        self._model = build.model
+        self._device = device
+        self._types = _float_types(build.model)
         self._facts = ModelFacts(
             engine="mlx",
             engine_version=f"{mlx_lm.__version__} (mlx {mx.__version__})",
             device=confirm_device(device, weight_bytes, mx),
-            dtype=f"{dtype} ({bits} weights)" if bits else dtype,
+            dtype=self._name_of((build.dtype,)),
             context_length=_context_length(build.config),
             vocab_size=int(logits.shape[1]),
             parameters=int(get_total_parameters(build.model)),
             weight_bytes=weight_bytes,
             kernels_reason=build.reason,
+            calibration_s=build.calibration_s,
         )
 
     @property
@@ -148,6 +153,16 @@ class MlxModel:
         """Return what was loaded. `dtype` is that of the arithmetic, with the bits of quantised weights."""
         return self._facts
 
+    def look(self) -> Sight:
+        """Look at MLX's default device, at what its allocator holds, and at the types of the weights."""
+        device, fallbacks = look_again(self._device, self._facts.weight_bytes, mx)
+        types = _float_types(self._model)
+        return Sight(device, self._facts.dtype if types == self._types else self._name_of(types), fallbacks)
+
+    def _name_of(self, types: Sequence[mx.Dtype]) -> str:
+        names = " + ".join(str(each).removeprefix("mlx.core.") for each in types)
+        return f"{names} ({self._bits} weights)" if self._bits else names
+
     def memory_bytes(self) -> int:
         """Bytes that MLX's allocator has given out in this process, without what it holds for reuse."""
         return int(mx.get_active_memory())
@@ -159,6 +174,7 @@ class MlxModel:
     def close(self) -> None:
         """Give everything back. The model is not used afterwards."""
         self._rows.close()
+        self._model = None
 
     def _check(self, tokens: Sequence[int], length: int) -> None:
         """MLX reads whatever lies behind the embedding table when it is asked for a row that is not there."""
@@ -209,22 +225,26 @@ def _read_for_gpu(folder: Path) -> _Build:
 
 def _read_for_cpu(folder: Path) -> _Build:
     """Read a folder into the arithmetic that suits this CPU."""
+    choosing = Stopwatch()
     model, config = read_folder(folder)
     stored, forced = _float_dtype(model), _forced_dtype()
     if forced or stored == mx.float32:
         _convert(model, forced or stored)
         reason = "forced by the environment" if forced else "as stored"
         return _Build(folder, model, config, forced or stored, reason)
-    half_s = _time_step(model)
+    with choosing:
+        half_s = _time_step(model)
     _convert(model, mx.float32)
-    full_s = _time_step(model)
+    with choosing:
+        full_s = _time_step(model)
     name = str(stored).removeprefix("mlx.core.")
     reason = f"a step of two rows took {1e3 * half_s:.1f} ms in {name}, {1e3 * full_s:.1f} ms in float32"
     if half_s * HALF_GAIN > full_s:
-        return _Build(folder, model, config, mx.float32, reason)
+        return _Build(folder, model, config, mx.float32, reason, choosing.seconds)
     del model  # before the weights are read again: not both are in memory
     mx.clear_cache()
-    return _Build(folder, *read_folder(folder), stored, reason)
+    choosing.take_all()  # what was read and converted till now was for the measurement
+    return _Build(folder, *read_folder(folder), stored, reason, choosing.seconds)
 
 
 def _time_step(model: Any) -> float:
@@ -269,6 +289,12 @@ def _float_dtype(model: Any) -> mx.Dtype:
         if mx.issubdtype(array.dtype, mx.floating):
             sizes[array.dtype] = sizes.get(array.dtype, 0) + array.size
     return max(sizes, key=lambda dtype: sizes[dtype], default=mx.float32)
+
+
+def _float_types(model: Any) -> tuple[mx.Dtype, ...]:
+    """Return the floating-point types among the parameters, in order of their names."""
+    found = {array.dtype for _, array in tree_flatten(model.parameters()) if mx.issubdtype(array.dtype, mx.floating)}
+    return tuple(sorted(found, key=str))
 
 
 def _weight_bits(model: Any) -> str:

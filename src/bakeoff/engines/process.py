@@ -102,6 +102,7 @@ class WorkerFacts:
     `device` and `dtype` are those of the tensors, `memory_bytes` is what the engine's allocator holds (None where it
     does not say), `peak_rss_bytes` the most memory the process has had resident. `kernels` and `kernels_reason` tell the
     arithmetic and what it was chosen by where an engine has a choice, `fallbacks` what ran on the CPU unlike the rest.
+    `load_s` is without `import_s` and `calibration_s`, and with both where those are None.
     A server that somebody else wrote tells less: what is None, and why, is in `unknown`. `address` is where it listens.
     """
 
@@ -121,6 +122,8 @@ class WorkerFacts:
     kernels_reason: str | None = None
     fallbacks: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    import_s: float | None = None
+    calibration_s: float | None = None
     address: str = ""
 
 

@@ -33,6 +33,7 @@ class Completion:
     """One answer. `served_model` is the name the server gave itself; `rows` how many it batched, where it says.
 
     `first_logprobs` are the log-probabilities of the tokens that the first one might have been, where asked for and given.
+    `device`, `dtype` and `fallbacks` are what a worker saw do the work, where it can look.
     """
 
     text: str
@@ -41,6 +42,9 @@ class Completion:
     served_model: str | None
     rows: int | None = None
     first_logprobs: Mapping[str, float] | None = None
+    device: str | None = None
+    dtype: str | None = None
+    fallbacks: tuple[str, ...] = ()
 
 
 class Reading:
@@ -158,6 +162,9 @@ class Reading:
             served_model=answer.model,
             rows=rows if isinstance(rows, int) else None,
             first_logprobs=answer.first_logprobs,
+            device=answer.told("device"),
+            dtype=answer.told("dtype"),
+            fallbacks=answer.fallbacks(),
         )
 
 

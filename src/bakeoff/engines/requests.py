@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from bakeoff.core.errors import UsageError, WorkerError
 from bakeoff.core.spec import Sampling
+from bakeoff.engines.base import Sight
 
 Finish = Literal["stop", "length"]
 
@@ -32,6 +33,7 @@ class RequestTimings:
     `queue_s` is submit to prefill, `prefill_s` the prefill call with the first token's choice, `ttft_s` submit to
     first token, `decode_s` first to last token, `rows` the most rows that were batched with it, itself included.
     `itl_s` are the times between its tokens; None where it was not alone all the time, since they are its neighbours' too.
+    `device`, `dtype` and `fallbacks` are what was seen to do the work at its end; None where the engine cannot look again.
     """
 
     queue_s: float
@@ -42,6 +44,9 @@ class RequestTimings:
     completion_tokens: int
     rows: int
     itl_s: tuple[float, ...] | None = None
+    device: str | None = None
+    dtype: str | None = None
+    fallbacks: tuple[str, ...] | None = None
 
 
 class TokenLogprobs(NamedTuple):
@@ -111,8 +116,8 @@ class Request:
         """KV tokens that it may come to use."""
         return len(self.prompt) + self.max_new
 
-    def timings(self) -> RequestTimings:
-        """Return its timings as they stand."""
+    def timings(self, sight: Sight | None = None) -> RequestTimings:
+        """Return its timings as they stand, with what is seen to do the work."""
         return RequestTimings(
             queue_s=self.prefill_at - self.submitted_at,
             prefill_s=self.first_at - self.prefill_at,
@@ -122,4 +127,7 @@ class Request:
             completion_tokens=self.produced,
             rows=self.rows,
             itl_s=tuple(self.gaps_s) if self.rows == 1 else None,
+            device=None if sight is None else sight.device,
+            dtype=None if sight is None else sight.dtype,
+            fallbacks=None if sight is None else sight.fallbacks,
         )

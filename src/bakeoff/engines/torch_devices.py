@@ -1,7 +1,7 @@
 """Which device torch computes on, and whether it really did.
 
 What is asked for is not believed: every parameter, buffer and cached key must lie on the device, and the device's own
-allocator must have grown by the weights. On a Mac two more things could go wrong unseen, and are prevented:
+allocator must have grown by the weights; after each generation that is looked at again. On a Mac two more things could go wrong unseen, and are prevented:
 
 - Operators that Metal lacks can run on the CPU in silence. `PYTORCH_ENABLE_MPS_FALLBACK` stays 0 unless a fallback was
   allowed; then torch's warnings name the operators (it warns once a process unless told to warn always). Read from
@@ -14,28 +14,16 @@ Nothing of `mps` has been run by the authors; see `tests/unit/test_engines_torch
 
 from __future__ import annotations
 
-import os
 import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, Self
+from typing import Any
 
 from bakeoff.core.errors import UnsupportedModel
+from bakeoff.engines.base import ALLOW_HINT
 
-FALLBACK_VARIABLE = "PYTORCH_ENABLE_MPS_FALLBACK"
-_ALLOW_HINT = "take --device cpu, or --allow-fallback to let the CPU do that part (it is said beside every number)"
-_FELL_BACK = re.compile(r"operator '([^']+)' is not currently (?:implemented|supported)", re.IGNORECASE)
-
-
-def refuse_fallbacks(operators: Sequence[str], device: str) -> None:
-    """Stop where operators ran on the CPU and nobody allowed it. (torch moves five of them whatever it is told.)
-
-    Raises:
-        UnsupportedModel: with their names.
-    """
-    if operators and os.environ.get(FALLBACK_VARIABLE) != "1":
-        raise UnsupportedModel(f"torch computed {', '.join(operators)} on the CPU instead of {device}", _ALLOW_HINT)
+_MOVES = "fall back"
+_FELL_BACK = re.compile(r"operator '([^']+)' is not current(?:ly)? (?:implemented|supported)", re.IGNORECASE)
 
 
 def choose_device(asked: str | None, torch: Any) -> str:
@@ -67,6 +55,7 @@ class DeviceWitness:
         if self._kind == "mps":
             torch.mps.set_per_process_memory_fraction(1.0)
         self._before = self.allocated() or 0
+        self._given = 0
 
     def allocated(self) -> int | None:
         """Bytes that the device's allocator has given out; None on the CPU, where nobody counts."""
@@ -93,6 +82,20 @@ class DeviceWitness:
         elif self._kind == "mps":
             self._torch.mps.synchronize()
 
+    def idle(self, weight_bytes: int) -> str:
+        """Say that the device's allocator shows no work since the last look; "" where it shows some, or nobody counts.
+
+        CUDA counts what it ever gave out, which every operator adds to. Metal does not: there the weights must still be held.
+        """
+        if self._kind == "cuda":
+            given = int(self._torch.cuda.memory_stats(self.device)["allocation.all.allocated"])
+            before, self._given = self._given, given
+            return "" if given > before else f"{self.device} gave out no memory for it"
+        held = self.allocated()
+        if held is None or held >= weight_bytes:
+            return ""
+        return f"{self.device} holds {held} bytes, and the weights have {weight_bytes}"
+
     def confirm(self, tensors: Iterable[tuple[str, Any]], weight_bytes: int) -> str:
         """Return the one kind of device that all of `tensors` (what they are, and where) lie on.
 
@@ -117,35 +120,30 @@ class DeviceWitness:
         return self._kind
 
 
-class FallbackWatch(AbstractContextManager["FallbackWatch"]):
-    """Collects which operators torch moved to the CPU inside its block; `operators` holds their names, once each.
+class FallbackWatch:
+    """Collects which operators torch moves to the CPU, for the rest of the process; other warnings are shown as ever."""
 
-    Other warnings are shown as ever when the block ends.
-    """
+    def __init__(self) -> None:
+        self._operators: dict[str, None] = {}
 
-    def __init__(self, torch: Any) -> None:
-        self._torch = torch
-        self._catch = warnings.catch_warnings(record=True)
-        self._seen: list[warnings.WarningMessage] = []
-        self._before = False
-        self.operators: tuple[str, ...] = ()
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """Their names, once each, in the order in which they were met."""
+        return tuple(self._operators)
 
-    def __enter__(self) -> Self:
-        """Begin to listen. torch would tell the first fallback of a process only."""
-        self._before = self._torch.is_warn_always_enabled()
-        self._torch.set_warn_always(True)
-        self._seen = self._catch.__enter__()
-        warnings.simplefilter("always")
-        return self
+    def listen(self, torch: Any) -> None:
+        """Begin. Unless told to warn always, torch would tell the first fallback of a process only."""
+        torch.set_warn_always(True)
+        warnings.filterwarnings("always", message=f".*{_MOVES}")
+        shown = warnings.showwarning
 
-    def __exit__(self, *error: object) -> None:
-        """End; keep the names."""
-        self._catch.__exit__(*error)  # type: ignore[arg-type] # passed on as they came
-        self._torch.set_warn_always(self._before)
-        names, others = read_fallbacks([str(seen.message) for seen in self._seen])
-        self.operators = names
-        for message in others:
-            warnings.warn(message, stacklevel=2)
+        def take(message: Warning | str, *where: Any, **more: Any) -> None:
+            names, others = read_fallbacks([str(message)])
+            self._operators |= dict.fromkeys(names)
+            if others:
+                shown(message, *where, **more)
+
+        warnings.showwarning = take
 
 
 def read_fallbacks(messages: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -154,7 +152,7 @@ def read_fallbacks(messages: Sequence[str]) -> tuple[tuple[str, ...], list[str]]
     others = []
     for message in messages:
         found = _FELL_BACK.search(message)
-        if found and "fall back" in message:
+        if found and _MOVES in message:
             names[found[1]] = None
         else:
             others.append(message)
@@ -174,5 +172,5 @@ def explain_missing_operator(run: Callable[[], None], device: str) -> None:
         operator = found[1] if found else str(error).partition("\n")[0]
         raise UnsupportedModel(
             f"torch cannot compute {operator} on {device}",
-            _ALLOW_HINT,
+            ALLOW_HINT,
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,12 @@ class Checkpoint:
     def is_seq2seq(self) -> bool:
         """Whether it has an encoder and a decoder."""
         return bool(getattr(self.config, "is_encoder_decoder", False))
+
+    def import_code(self) -> None:
+        """Import the architecture's code, which the library puts off until a model is made; that takes up to seconds."""
+        kind = AutoModelForSeq2SeqLM if self.is_seq2seq else AutoModelForCausalLM
+        with contextlib.suppress(KeyError, ImportError):  # `read` says what is wrong
+            kind._model_mapping[type(self.config)]  # noqa: SLF001 - nothing public imports a model without making it
 
     def read(self, dtype: torch.dtype) -> transformers.PreTrainedModel:
         """Return the model on the CPU, its weights in `dtype`.

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 # Read while torch is loaded, hence before it. Threads that wait for work spin by default, which beside a busy neighbour
@@ -28,7 +29,8 @@ import torch
 import transformers
 
 from bakeoff.engines import torch_devices, torch_kernels
-from bakeoff.engines.base import ModelFacts
+from bakeoff.engines.base import ModelFacts, Sight
+from bakeoff.engines.stopwatch import Stopwatch
 from bakeoff.engines.transformers_causal import CausalRows
 from bakeoff.engines.transformers_checkpoint import Checkpoint, open_checkpoint
 from bakeoff.engines.transformers_seq2seq import Seq2SeqRows
@@ -60,13 +62,17 @@ def load(folder: Path, device: str | None, threads: int | None) -> TransformersM
         torch.set_num_threads(threads)
     transformers.utils.logging.disable_progress_bar()  # the log is read when something went wrong
     chosen = torch_devices.choose_device(device, torch)
-    checkpoint = open_checkpoint(folder)
+    begun = perf_counter()
+    checkpoint = open_checkpoint(folder)  # a few small reads, and most of a thousand modules of the library
+    checkpoint.import_code()
+    import_s = perf_counter() - begun
     witness = torch_devices.DeviceWitness(chosen, torch)
     if chosen == "cpu":
         model, build = _read_for_cpu(checkpoint)
     else:
         model = checkpoint.read(ACCELERATED[chosen.partition(":")[0]]).to(chosen)
         build = _measure_size(model, "torch", "the device's own kernels")
+    build = replace(build, import_s=import_s)
     found = TransformersModel(model, _make_rows(checkpoint, model, chosen), build, witness)
     found.prove()
     return found
@@ -74,13 +80,15 @@ def load(folder: Path, device: str | None, threads: int | None) -> TransformersM
 
 @dataclass(frozen=True, slots=True)
 class _Build:
-    """What was made of a checkpoint; sizes are those of the dense weights, before any were packed."""
+    """What was made of a checkpoint; sizes are those of the dense weights, before any were packed. Seconds as in `ModelFacts`."""
 
     dtype: torch.dtype
     parameters: int
     weight_bytes: int
     kernels: str
     reason: str
+    import_s: float = 0.0
+    calibration_s: float = 0.0
 
 
 class TransformersModel:
@@ -99,7 +107,9 @@ class TransformersModel:
         self._witness = witness
         self._vocab_size = int(model.config.get_text_config().vocab_size)
         self._device = ""
-        self._fallbacks: tuple[str, ...] = ()
+        self._watch = torch_devices.FallbackWatch()
+        self._holders = [module for module in model.modules() if module._parameters or module._buffers]  # noqa: SLF001 - see `look`
+        self._types = {weight.dtype for weight in model.parameters()}
 
     def prove(self) -> None:
         """Generate two short texts, and look at what did the work.
@@ -107,11 +117,10 @@ class TransformersModel:
         Raises:
             UnsupportedModel: not the device that was asked for, or the device cannot.
         """
-        with torch_devices.FallbackWatch(torch) as watch:
-            torch_devices.explain_missing_operator(lambda: _generate(self._rows), self._witness.device)
-            self._witness.wait()
-        torch_devices.refuse_fallbacks(watch.operators, self._witness.device)
-        self._fallbacks = watch.operators
+        if self._witness.device == "mps":
+            self._watch.listen(torch)
+        torch_devices.explain_missing_operator(lambda: _generate(self._rows), self._witness.device)
+        self._witness.wait()
         self._device = self._witness.confirm(self._named_tensors(), self._build.weight_bytes)
         self._rows.keep([])
 
@@ -151,14 +160,33 @@ class TransformersModel:
             engine="transformers",
             engine_version=f"{transformers.__version__} (torch {torch.__version__})",
             device=self._device,
-            dtype=str(self._build.dtype).removeprefix("torch."),
+            dtype=_type_name(self._build.dtype),
             context_length=self._rows.context_length,
             vocab_size=self._vocab_size,
             parameters=self._build.parameters,
             weight_bytes=self._build.weight_bytes,
             kernels=self._build.kernels,
             kernels_reason=self._build.reason,
-            fallbacks=self._fallbacks,
+            fallbacks=self._watch.operators,
+            import_s=self._build.import_s,
+            calibration_s=self._build.calibration_s,
+        )
+
+    def look(self) -> Sight:
+        """Look at where every tensor lies now, at the weights' type, and at what the device's allocator shows."""
+        places, types = set[torch.device](), set[torch.dtype]()
+        for module in self._holders:
+            for weight in filter(_is_there, module._parameters.values()):  # noqa: SLF001 - `parameters()` takes six times as long
+                places.add(weight.device)
+                types.add(weight.dtype)
+            places.update(buffer.device for buffer in filter(_is_there, module._buffers.values()))  # noqa: SLF001 - as above
+        places.update(tensor.device for tensor in self._rows.cache_tensors())
+        known = types == self._types
+        idle = self._witness.idle(self._build.weight_bytes)
+        return Sight(
+            device=" + ".join(sorted({place.type for place in places})),
+            dtype=" + ".join(sorted(_type_name(found) for found in ({self._build.dtype} if known else types))),
+            fallbacks=(*self._watch.operators, *([idle] if idle else [])),
         )
 
     def memory_bytes(self) -> int | None:
@@ -176,6 +204,7 @@ class TransformersModel:
     def close(self) -> None:
         """Give everything back."""
         self._rows.close()
+        self._holders.clear()
         del self._model
 
     def _check(self, tokens: Sequence[int]) -> None:
@@ -191,23 +220,38 @@ class TransformersModel:
 
 def _read_for_cpu(checkpoint: Checkpoint) -> tuple[Any, _Build]:
     """Read a checkpoint into the arithmetic that suits this CPU, and make sure that its logits are the plain ones."""
+    choosing = Stopwatch()
     model = checkpoint.read(torch.float32)
-    choice = torch_kernels.choose(model, checkpoint.stored)
+    with choosing:
+        choice = torch_kernels.choose(model, checkpoint.stored)
     if choice.dtype != torch.float32:
+        choosing.take_all()  # those weights were read for nothing else
         model = checkpoint.read(choice.dtype)
     plain = _measure_size(model, torch_kernels.PLAIN, choice.reason)
     if choice.kernels == torch_kernels.PLAIN:
-        return model, plain
-    expected = _generate(_make_rows(checkpoint, model, "cpu"))
+        return model, replace(plain, calibration_s=choosing.seconds)
+    with choosing:
+        expected = _generate(_make_rows(checkpoint, model, "cpu"))
     torch_kernels.pack(model)
-    if torch_kernels.differs(_generate(_make_rows(checkpoint, model, "cpu")), expected, choice.dtype):
-        reason = f"{choice.kernels} gave other logits than {torch_kernels.PLAIN}"
-        return checkpoint.read(choice.dtype), replace(plain, reason=reason)
-    return model, replace(plain, kernels=choice.kernels)
+    with choosing:
+        differs = torch_kernels.differs(_generate(_make_rows(checkpoint, model, "cpu")), expected, choice.dtype)
+    if differs:
+        choosing.take_all()
+        plain = replace(plain, reason=f"{choice.kernels} gave other logits than {torch_kernels.PLAIN}")
+        model = checkpoint.read(choice.dtype)
+    return model, replace(plain, kernels=plain.kernels if differs else choice.kernels, calibration_s=choosing.seconds)
 
 
 def _make_rows(checkpoint: Checkpoint, model: Any, device: str) -> CausalRows | Seq2SeqRows:
     return Seq2SeqRows(model, device) if checkpoint.is_seq2seq else CausalRows(model, device)
+
+
+def _is_there(tensor: torch.Tensor | None) -> bool:
+    return tensor is not None
+
+
+def _type_name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _generate(rows: CausalRows | Seq2SeqRows) -> torch.Tensor:

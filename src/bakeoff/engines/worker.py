@@ -35,10 +35,10 @@ from typing import Any, NoReturn, TextIO
 import uvicorn
 from starlette.types import ASGIApp
 
-from bakeoff.core.errors import BakeoffError, UsageError
+from bakeoff.core.errors import BakeoffError, UnsupportedModel, UsageError
 from bakeoff.core.told import tell_error
 from bakeoff.engines import local
-from bakeoff.engines.base import ModelFacts, TokenModel
+from bakeoff.engines.base import ALLOW_HINT, ModelFacts, TokenModel
 from bakeoff.engines.batching import Batcher, Limits
 from bakeoff.engines.process import KEY_VARIABLE
 from bakeoff.engines.text import BringsText, TextCodec
@@ -57,12 +57,18 @@ KEEP_ALIVE_S = 75
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model that has generated its first token; durations in seconds."""
+    """A model that has generated its first token.
+
+    Seconds, one after the other: of importing the engine's library, of choosing its arithmetic, of loading proper (weights to
+    ready), and of the first token.
+    """
 
     model: TokenModel
     codec: TextCodec
     facts: ModelFacts
     threads: int
+    import_s: float
+    calibration_s: float
     load_s: float
     first_token_s: float
 
@@ -79,6 +85,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         # Whatever the user's shell says: operators that run on the CPU unasked would falsify every number.
         os.environ["PYTORCH_ENABLE_MPS_FALLBACK"] = "1" if options.allow_fallback else "0"
         loaded = load_model(options.model, options.engine, options.device, options.threads)
+        if not options.allow_fallback:
+            refuse_fallbacks(loaded.facts)
         listener = _listen(options)
     except BakeoffError as error:
         _say(report, {"ready": False, **tell_error(error)})
@@ -108,6 +116,7 @@ def load_model(folder: Path, engine: str, device: str | None, threads: int | Non
         raise UsageError(f"there is no model folder or file {folder}")
     started = perf_counter()
     load = local.resolve_engine(engine)
+    imported = perf_counter()
     codec = TextCodec.load(folder) if folder.is_dir() else None
     used = threads or allowed_cores()
     model = load(folder, device, used)
@@ -118,7 +127,21 @@ def load_model(folder: Path, engine: str, device: str | None, threads: int | Non
     logits = model.prefill([prompt[-model.facts().context_length + 1 :]])
     int(logits[0].argmax())
     model.keep([])
-    return LoadedModel(model, codec, model.facts(), used, loaded - started, perf_counter() - loaded)
+    facts = model.facts()
+    import_s = imported - started + facts.import_s
+    load_s = loaded - started - import_s - facts.calibration_s
+    return LoadedModel(model, codec, facts, used, import_s, facts.calibration_s, load_s, perf_counter() - loaded)
+
+
+def refuse_fallbacks(facts: ModelFacts) -> None:
+    """Stop where something was computed elsewhere than on the device, and nobody allowed it.
+
+    Raises:
+        UnsupportedModel: with what it was. (torch moves five operators of Metal whatever it is told.)
+    """
+    if facts.fallbacks:
+        what = ", ".join(facts.fallbacks)
+        raise UnsupportedModel(f"{facts.engine} computed {what} elsewhere than on {facts.device}", ALLOW_HINT)
 
 
 def _own_codec(file: Path, model: TokenModel) -> TextCodec:
@@ -227,6 +250,8 @@ def _describe(loaded: LoadedModel, batcher: Batcher, limits: Limits, address: st
         "kernels_reason": facts.kernels_reason,
         "fallbacks": list(facts.fallbacks),
         "threads": loaded.threads,
+        "import_s": loaded.import_s,
+        "calibration_s": loaded.calibration_s,
         "load_s": loaded.load_s,
         "first_token_s": loaded.first_token_s,
         "parameters": facts.parameters,

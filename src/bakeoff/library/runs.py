@@ -15,9 +15,9 @@ from bakeoff.library.labelled import labelled
 from bakeoff.library.report_file import write_report
 from bakeoff.library.workspace import open_store, workspace_folder
 from bakeoff.store.db import RunSummary, Store
-from bakeoff.store.named import find_finished
 from bakeoff.study.comparing import StoredRun, compare_across, compare_in_run, find_candidate
 from bakeoff.study.plan import Plan
+from bakeoff.study.run_state import find_finished
 from bakeoff.study.scorers import scoring_version
 from bakeoff.study.stored_plan import load_plan
 from bakeoff.study.suite import Suite
@@ -211,7 +211,7 @@ def read_run(store: Store, name: str, workspace: Path) -> Run:
         UsageError: there is no such run, or it has no result yet.
         StoreError: the store refuses.
     """
-    row = find_finished(store, name)
+    row = find_finished(store, name, workspace)
     plan = load_plan(store, row.run_id)
     return Run(plan, row.result | labelled(plan, store, row.result), workspace.absolute())
 

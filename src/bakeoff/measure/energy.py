@@ -18,6 +18,10 @@ Quality = Literal["measured", "estimated", "invalid"]
 
 MIN_WINDOW_S = 1.0
 """Counters move about ten times a second: ten steps at least."""
+_STEP_S: dict[Scope, float] = {"soc": 1.0}
+"""Where they move less often: an Apple chip's counters of processor and memory, up to a second apart (M1 Ultra, all-smi's pull
+request 424, 2026).
+"""
 _MOST_WATTS: dict[Scope, float] = {
     "cpu_pkg": 1_000.0,
     "gpu": 2_500.0,
@@ -162,7 +166,7 @@ def _problem(channels: Mapping[str, float], gross: float, seconds: float, scope:
     """Say what is wrong with a window of work, "" for nothing. One shorter than the counters' steps may show nothing."""
     if seconds <= 0:
         return "no time passed"
-    if seconds >= MIN_WINDOW_S:
+    if seconds >= max(MIN_WINDOW_S, 2 * _STEP_S.get(scope, 0.0)):
         still = [name for name in channels if name.partition("-")[0] in _ALWAYS_DRAWN or len(channels) == 1]
         if stalled := [name for name in still if channels[name] == 0]:
             return f"the counter {stalled[0]} stood still under load"
@@ -184,7 +188,8 @@ def summarise_energy(windows: Sequence[EnergyWindow]) -> EnergySummary:
     problems = [window.sample.problem for window in windows if window.sample.problem]
     seconds = sum(window.sample.seconds for window in valid)
     texts = sum(window.texts for window in valid)
-    if seconds < MIN_WINDOW_S or not texts:
+    shortest_s = max((10 * _STEP_S.get(window.sample.scope, 0.0) for window in valid), default=0.0)
+    if seconds < max(MIN_WINDOW_S, shortest_s) or not texts:
         why = problems[0] if problems else "nothing was written for long enough" if windows else ""
         return EnergySummary(seconds=seconds, texts=texts, problem=why)
     gross = sum(window.sample.gross_j for window in valid)

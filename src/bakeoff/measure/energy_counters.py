@@ -32,6 +32,10 @@ _MOST_STEP_S = 60.0
 _MOST_PAUSE_S = 5.0
 """The same of a program that tells five samples a second."""
 _MOST_WATTS = 1e6
+_MOST_MAC_WATTS = 2_000.0
+"""More than any Mac's power supply gives. Under load single samples of 20 to 60 kW were seen (mactop's issue 94, 2026-09): one
+of them would add as much as minutes of work.
+"""
 
 
 class Meter(Protocol):
@@ -183,7 +187,7 @@ class PowerPipe:
         for line in self._process.stdout or ():
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 watts = float(json.loads(line)[self._field])
-                if 0 <= watts < _MOST_WATTS:  # which what is not a number is not
+                if 0 <= watts < _MOST_MAC_WATTS:  # which what is not a number is not
                     self._add(time.monotonic(), watts)
 
     def _add(self, at_s: float, watts: float) -> None:

@@ -20,7 +20,8 @@ class LoadSummary(Record):
     """Over all starts of one candidate's worker; None where no start told.
 
     `process_peak_bytes` is the largest peak that was told, over `peaks_known` of `loads` starts: a lower bound where
-    not all told. `device_peak_bytes` is that of an accelerator's own allocator. `load_s` and `first_token_s` are medians;
+    not all told. `device_peak_bytes` is that of an accelerator's own allocator. `load_s`, `first_token_s` and what comes before a load
+    (see `WorkerLoad`) are medians, `ready_s` that of all before the first token;
     `load_cold_s` and `load_warm_s` are those of starts that found (next to) nothing, or (next to) all, of the model's files
     in the page cache. `device` and `dtype` are those of the last start, which
     differ from earlier ones only if `devices_differ`; so are `kernels` (the arithmetic, where the engine has a choice) and
@@ -34,6 +35,9 @@ class LoadSummary(Record):
     device_peak_bytes: int | None = None
     weight_bytes: int | None = None
     load_s: float | None = None
+    import_s: float | None = None
+    calibration_s: float | None = None
+    ready_s: float | None = None
     load_cold_s: float | None = None
     load_warm_s: float | None = None
     first_token_s: float | None = None
@@ -75,6 +79,9 @@ def summarise_loads(loads: Sequence[WorkerLoad]) -> LoadSummary:
         device_peak_bytes=max(on_device, default=None),
         weight_bytes=max(weights, default=None),
         load_s=median(load.load_s for load in loads),
+        import_s=_median([load.import_s for load in loads if load.import_s is not None]),
+        calibration_s=_median([load.calibration_s for load in loads if load.calibration_s is not None]),
+        ready_s=median(load.ready_s for load in loads),
         load_cold_s=_median([load_s for share, load_s in cached if share <= COLD]),
         load_warm_s=_median([load_s for share, load_s in cached if share >= WARM]),
         first_token_s=median(load.first_token_s for load in loads),

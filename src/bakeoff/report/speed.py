@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import RenderableType
 
 from bakeoff.core.units import bytes_text, seconds_text
-from bakeoff.report.layout import bullets, cells, ranked, table, title
+from bakeoff.report.layout import Prose, bullets, cells, ranked, table, title
 
 _WIDE = 2.0
 
@@ -28,7 +28,19 @@ def speed_and_memory(document: dict[str, Any], labels: dict[str, str]) -> Iterab
     yield times
     yield title("What each one takes")
     yield needs
+    before = _before_a_load(document, labels)
+    if before:
+        yield Prose(f"Before a load come the engine's library and the choice of its arithmetic: {before}.", style="dim")
     yield from bullets("Energy", energy_lines(document, labels))
+
+
+def _before_a_load(document: dict[str, Any], labels: dict[str, str]) -> str:
+    """Return what each candidate's start took beside loading, "" in documents of earlier versions: their loads hold it."""
+    return "; ".join(
+        f"{labels[each['id']]} {seconds_text(each['import_s'])} and {seconds_text(each['calibration_s'])}"
+        for each in ranked(document)
+        if each.get("import_s") is not None
+    )
 
 
 def energy_lines(document: dict[str, Any], labels: dict[str, str]) -> list[str]:

@@ -35,19 +35,6 @@ def find_run(store: Store, name: str) -> RunRow:
     return found
 
 
-def find_finished(store: Store, name: str) -> RunRow:
-    """Return the run that `name` means, which has a result.
-
-    Raises:
-        UsageError: there is no such run, or it has no result yet.
-        StoreError: the store refuses.
-    """
-    found = find_run(store, name)
-    if found.result is None:
-        raise without_result(store, found.run_id)
-    return found
-
-
 def without_result(store: Store, run_id: str) -> UsageError:
     """Return what is said of a run that has no result: how to go on with it, and which is the newest that has one."""
     hint = f"go on with:  bakeoff run --resume {run_id}"

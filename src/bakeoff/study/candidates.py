@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bakeoff.catalog.references import resolve, split_engine, without_password
-from bakeoff.core.errors import UsageError
+from bakeoff.core.errors import BakeoffError, UsageError
 from bakeoff.core.spec import Candidate, Sampling
 from bakeoff.engines.local import choose_engine, require_engine
 from bakeoff.engines.recorded import read_recorded
@@ -49,7 +49,7 @@ def make_candidates(
         else:
             candidates += _on_devices(candidate, devices, allow_fallback=allow_fallback)
     if errors:
-        raise UsageError("\n".join(error.message for error in errors.values()), _hints(errors))
+        raise UsageError("\n".join(error.message for error in errors.values()), hints_of(errors))
     names = [candidate.id for candidate in candidates]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -59,7 +59,7 @@ def make_candidates(
     return tuple(candidates)
 
 
-def _hints(errors: Mapping[str, UsageError]) -> str:
+def hints_of(errors: Mapping[str, BakeoffError]) -> str:
     """Return what to do about each reference: a line for every hint, which says whose it is where there is more than one error."""
     whose: dict[str, list[str]] = {}
     for reference, error in errors.items():

@@ -86,7 +86,7 @@ async def execute(
         if plan.mode == "race":
             from bakeoff.study.racing import run_race  # loads the statistics: not before the first request
 
-            load_s = sum(load.load_s for writer in writers.values() for load in writer.loads[-1:])
+            load_s = sum(load.ready_s for writer in writers.values() for load in writer.loads[-1:])
             await run_race(plan, store, runner, gathering, Reloading(load_s, text_s), together=together)
         else:
             await run_fixed(plan, store, runner, progress, together=together)

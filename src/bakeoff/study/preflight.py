@@ -30,6 +30,7 @@ from bakeoff.core.settings import seconds_setting
 from bakeoff.core.spec import Candidate
 from bakeoff.core.units import seconds_text
 from bakeoff.engines.recorded import read_recorded
+from bakeoff.study.candidates import hints_of
 from bakeoff.study.plan import Plan, Trial, count_alone, trials_of
 from bakeoff.study.retries import Patience, retry_policy
 from bakeoff.study.runner import messages_for
@@ -88,8 +89,9 @@ def refuse(wrong: Mapping[str, BakeoffError], *, others: bool = False) -> None:
     if not wrong:
         return
     errors = list(wrong.values())
-    hints = [error.hint for error in errors if error.hint]
-    hint = "; ".join(dict.fromkeys([*hints, "or go on with the others: --keep-going"] if others else hints))
+    hint = hints_of(wrong)
+    if others:
+        hint += ("; " if len(errors) == 1 else "\n      ") * bool(hint) + "or go on with the others: --keep-going"
     if len(errors) == 1:
         errors[0].hint = hint
         raise errors[0]
@@ -98,17 +100,14 @@ def refuse(wrong: Mapping[str, BakeoffError], *, others: bool = False) -> None:
     raise kind("\n".join(error.message for error in errors), hint)
 
 
-_CHECK = "start the server, or check the URL, the model name and OPENAI_API_KEY"
-
-
 async def _probe_endpoint(name: str, writer: EndpointWriter) -> UsageError | None:
     try:
         served = await writer.served_models()
     except (EndpointUnreachable, EndpointTimeout) as error:
-        return EndpointAway(f"{name}: does not answer: {error.message}", _CHECK)
+        return EndpointAway(f"{name}: does not answer: {error.message}", "start the server, or check the URL")
     except EndpointRefused as error:
         # Some servers have no model list; one that refuses our key would refuse every brief.
-        return UsageError(f"{name}: {error.message}", _CHECK) if error.status in {401, 403} else None
+        return UsageError(f"{name}: {error.message}", "check OPENAI_API_KEY") if error.status in {401, 403} else None
     except EndpointError:
         return None
     wanted = writer.remote_model
@@ -116,7 +115,8 @@ async def _probe_endpoint(name: str, writer: EndpointWriter) -> UsageError | Non
         return None
     near = difflib.get_close_matches(wanted, served, n=1)
     meant = f"did you mean {near[0]}? " if near else ""
-    return UsageError(f"{name}: does not serve {wanted!r}; {meant}it serves {', '.join(served[:8])}", _CHECK)
+    right = f"write openai:{near[0] if near else served[0]}@{writer.address}"
+    return UsageError(f"{name}: does not serve {wanted!r}; {meant}it serves {', '.join(served[:8])}", right)
 
 
 class Pace(NamedTuple):

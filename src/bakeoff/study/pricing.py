@@ -236,6 +236,11 @@ def _tariff(terms: Terms) -> Assumption:
     if terms.tariff is not None:
         return _stated("tariff", terms.tariff, "USD/kWh")
     country = terms.country
+    if country is not None and country.price is None and terms.rate is not None:
+        raise UsageError(
+            f"--rate {terms.rate:g} would change nothing: no price of {country.code} is known",
+            "give --tariff in dollars, and leave out --rate",
+        )
     if country is None or country.price is None:
         value, low, high = ASSUMED_TARIFF
         note = (

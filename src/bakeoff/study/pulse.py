@@ -10,6 +10,9 @@
 | of them all was sent (5 minutes     |                                                                                 |
 | where it says 429 or 503: a limit   |                                                                                 |
 | passes)                             |                                                                                 |
+| that is refused (a 4xx but 429)     | given up at once: no waiting changes it                                         |
+| one that is denied (401), or was    | given up at once: every other would be as well                                  |
+| computed on another device          |                                                                                 |
 
 Any answer ends the doubt, one without text too. So a server that restarts costs no text, one that is gone costs a
 minute, and texts that are its undoing, each for itself, are no reason to give it up: it still writes another. Errors of
@@ -26,7 +29,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from bakeoff.core.clock import Clock
-from bakeoff.core.errors import AnswerWithoutText, EndpointBusy, EndpointError, EndpointGone, TextMissing, WorkerError
+from bakeoff.core.errors import (
+    AnswerWithoutText,
+    DeviceChanged,
+    EndpointBusy,
+    EndpointDenied,
+    EndpointError,
+    EndpointGone,
+    EndpointRefused,
+    TextMissing,
+    WorkerError,
+)
 from bakeoff.core.records import Generation
 from bakeoff.core.units import seconds_text
 from bakeoff.study.retries import Patience, backoff_s
@@ -92,6 +105,9 @@ class Pulse:
             raise
         except TextMissing:
             raise
+        except (EndpointDenied, DeviceChanged) as error:
+            self._give_up(error.message, error.hint)
+            raise
         except EndpointError as error:
             self._unanswered(error, sent_s)
             raise
@@ -120,6 +136,8 @@ class Pulse:
                     await self._ask_again()
                 except AnswerWithoutText:
                     self._answered()
+                except (EndpointRefused, DeviceChanged) as error:
+                    self._give_up(f"its first text, which it wrote before, is refused: {error.message}", error.hint)
                 except EndpointError as error:
                     self._asked_again += 1
                     self._unanswered(error, sent_s)
@@ -142,17 +160,23 @@ class Pulse:
         self._last = error
         silent_s = self._clock.monotonic_s() - self._since_s
         limit_s = self._patience.give_up_s * (BUSY_FACTOR if isinstance(error, EndpointBusy) else 1.0)
-        if self._asked_again >= GIVEN_UP_AFTER and silent_s >= limit_s and not self.gone:
-            self.gone = True
-            self._held.clear()
+        if self._asked_again >= GIVEN_UP_AFTER and silent_s >= limit_s:
             asked = f"{self._failed} requests in a row, over {seconds_text(silent_s)}, brought no answer"
-            self._tell(GONE, f"given up: {asked}; the last: {error.message}")
+            self._give_up(f"{asked}; the last: {error.message}")
         elif self._asked_again and not self._told:
             self._told = True
             asked = f"{self._failed} requests in a row brought no answer; its texts wait till it answers"
             self._tell(IN_DOUBT, f"{asked}, or {seconds_text(limit_s)} are over; the last: {error.message}")
 
+    def _give_up(self, why: str, hint: str = "") -> None:
+        if not self.gone:
+            self.gone = True
+            self._held.clear()
+            self._tell(GONE, f"given up: {why.rstrip()}{f' ({hint})' if hint else ''}")
+
     def _pause_s(self) -> float:
+        if isinstance(self._last, EndpointRefused):  # it answers, and no waiting changes what
+            return 0.0
         pause_s = backoff_s(self._asked_again + 1, self._patience)
         asked_s = self._last.retry_after_s if self._last is not None else None
         return pause_s if asked_s is None else max(pause_s, min(asked_s, self._patience.longest_wait_s))

@@ -10,6 +10,7 @@
 | worker died                             | 3     | none: it is started again                                        |
 | worker lost with its node               | 8     | none: another worker takes it, or it is placed anew              |
 | rejected (another 4xx), text missing    | 1     |                                                                  |
+| denied (401), on another device         | 1     | and the candidate is given up                                    |
 | empty, null, refused                    | 1     | never: to ask again would be to choose among a model's answers   |
 
 The back-off is 0.5 s, doubled with each try up to 30 s, and stretched by up to as much again, differently for each text,

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bakeoff.core.errors import UsageError
-from bakeoff.store.db import Store
-from bakeoff.store.named import without_result
+from bakeoff.store.db import RunRow, Store
+from bakeoff.store.named import find_run, without_result
 from bakeoff.study.run_lock import is_abandoned
 
 
@@ -34,6 +34,19 @@ def state_of(store: Store, run_id: str, workspace: Path) -> str:
     """
     state = store.state(run_id)
     return "starting" if state is None else states_of(store, {run_id: state}, workspace)[run_id]
+
+
+def find_finished(store: Store, name: str, workspace: Path) -> RunRow:
+    """Return the run that `name` means, which has a result.
+
+    Raises:
+        UsageError: there is no such run, or it has no result yet: it is to be waited for, or to be gone on with.
+        StoreError: the store refuses.
+    """
+    found = find_run(store, name)
+    if found.result is None:
+        raise lacks("result", store, found.run_id, workspace)
+    return found
 
 
 def lacks(what: str, store: Store, run_id: str, workspace: Path) -> UsageError:

@@ -13,9 +13,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from bakeoff.core.errors import EndpointError, TextMissing, UsageError, WorkerDied, WorkerError
+from bakeoff.core.errors import DeviceChanged, EndpointError, TextMissing, UsageError, WorkerDied, WorkerError
 from bakeoff.core.records import Generation, Timings, WorkerLoad
 from bakeoff.core.spec import Candidate, Sampling
+from bakeoff.engines.base import ALLOW_HINT
 from bakeoff.engines.deadlines import Deadlines
 from bakeoff.engines.recorded import RecordedTexts, read_recorded
 from bakeoff.measure.page_cache import drop_from_cache, model_files
@@ -24,6 +25,7 @@ from bakeoff.study.plan import Trial
 
 if TYPE_CHECKING:
     from bakeoff.engines.client import EndpointClient
+    from bakeoff.engines.process import WorkerFacts
     from bakeoff.engines.reading import Completion
 
 _REAP_WITHIN_S = 2.0
@@ -163,11 +165,27 @@ class WorkerWriter:
     async def write(
         self, trial: Trial, messages: Sequence[Message], concurrency: int, first_token_s: float | None = None
     ) -> Generation:
-        """Write one text; an error of a worker that is gone becomes `WorkerDied`."""
+        """Write one text; an error of a worker that is gone becomes `WorkerDied`, a text from elsewhere `DeviceChanged`."""
         worker, client = self._running()
+        load = len(self._loads) - 1
         async with self._watching(worker):
-            generation = await _ask(client, self._candidate, trial, messages, concurrency, first_token_s)
-        return generation.model_copy(update={"device": worker.facts.device, "dtype": worker.facts.dtype})
+            seen, generation = await _ask(client, self._candidate, trial, messages, concurrency, first_token_s)
+        device, dtype = seen.device or worker.facts.device, seen.dtype or worker.facts.dtype
+        self._note_moves(load, _moves(worker.facts, device, dtype, seen.fallbacks))
+        return generation.model_copy(update={"device": device, "dtype": dtype})
+
+    def _note_moves(self, number: int, moves: Sequence[str]) -> None:
+        """Note with a start what its worker computed elsewhere since.
+
+        Raises:
+            DeviceChanged: nobody allowed that.
+        """
+        if moves and not self._candidate.allow_fallback:
+            raise DeviceChanged(f"{self._candidate.id} went on elsewhere than it began: {', '.join(moves)}", ALLOW_HINT)
+        known = self._loads[number].fallbacks
+        if not set(moves) <= set(known):
+            both = tuple(dict.fromkeys((*known, *moves)))
+            self._loads[number] = self._loads[number].model_copy(update={"fallbacks": both})
 
     async def judge(self, messages: Sequence[Message], top_logprobs: int, draw: int | None = None) -> Completion:
         """Have it judge; see `Judging`."""
@@ -245,6 +263,11 @@ class EndpointWriter:
         """The model's name at that URL."""
         return self._candidate.model.remote_model or self._candidate.model.name
 
+    @property
+    def address(self) -> str:
+        """Its base URL."""
+        return self._candidate.model.location
+
     async def served_models(self) -> Sequence[str]:
         """Return what the server says it serves.
 
@@ -261,7 +284,8 @@ class EndpointWriter:
         """Write one text."""
         await self.open()
         assert self._client is not None  # noqa: S101 - opened above
-        return await _ask(self._client, self._candidate, trial, messages, concurrency, first_token_s)
+        _, generation = await _ask(self._client, self._candidate, trial, messages, concurrency, first_token_s)
+        return generation
 
     async def judge(self, messages: Sequence[Message], top_logprobs: int, draw: int | None = None) -> Completion:
         """Have it judge; see `Judging`."""
@@ -340,17 +364,27 @@ async def _ask(
     messages: Sequence[Message],
     concurrency: int,
     first_token_s: float | None,
-) -> Generation:
+) -> tuple[Completion, Generation]:
     completion = await client.generate(messages, candidate.sampling, trial.seed, first_token_s=first_token_s)
     timings = completion.timings
     if concurrency > 1 and timings.itl_s is not None:  # its neighbours' too, and many
         timings = timings.model_copy(update={"itl_s": None, "itl_at": None})
-    return trial.generation(
+    return completion, trial.generation(
         text=completion.text,
         finish_reason=completion.finish_reason,
         timings=timings,
         concurrency=concurrency,
     )
+
+
+def _moves(facts: WorkerFacts, device: str | None, dtype: str | None, fallbacks: Sequence[str]) -> list[str]:
+    """Return what is not as it was when the worker became ready."""
+    moves = [each for each in fallbacks if each not in facts.fallbacks]
+    if device != facts.device:
+        moves.append(f"on {device} instead of {facts.device}")
+    if dtype != facts.dtype:
+        moves.append(f"in {dtype} instead of {facts.dtype}")
+    return moves
 
 
 def _api_key() -> str | None:
@@ -370,6 +404,8 @@ def _load_record(candidate_id: str, started: Started) -> WorkerLoad:
     return WorkerLoad(
         candidate=candidate_id,
         load_s=facts.load_s,
+        import_s=facts.import_s,
+        calibration_s=facts.calibration_s,
         first_token_s=facts.first_token_s,
         device=facts.device,
         dtype=facts.dtype,
