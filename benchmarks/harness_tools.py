@@ -156,6 +156,13 @@ def tools(bakeoff: str, inspect: str | None, lm_eval: str | None, promptfoo: str
 
 
 def environment(command: Command) -> dict[str, str]:
-    """Return the environment of a tool: this one, without proxies and keys, and what the tool needs."""
-    kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower() and "API_KEY" not in name}
+    """Return the environment of a tool: this one, without proxies and keys, and what the tool needs.
+
+    Without PYTHONDONTWRITEBYTECODE too: a checkout would be compiled at every start, and what pip installed is not.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if "proxy" not in name.lower() and "API_KEY" not in name and name != "PYTHONDONTWRITEBYTECODE"
+    }
     return {**kept, "PYTHONUNBUFFERED": "", "COLUMNS": "100", **command.environment}

@@ -25,6 +25,7 @@ import aiohttp
 
 from bakeoff.core.spec import Candidate, ModelSpec, Sampling
 from bakeoff.engines.process import WorkerCommand
+from bakeoff.machine.budget import HOST
 from bakeoff.serve.effects import Grant
 from bakeoff.serve.held import ModelRules, Rules
 from bakeoff.serve.keeping import Keeping
@@ -97,10 +98,13 @@ async def lease_us(leases: int) -> float:
             return (process_time() - began) / leases * 1e6
 
 
-def machine_us(models: int, waiting: int, leases: int) -> float:
-    """Return CPU microseconds of the machine alone for a lease, with so many models ready and so many requests waiting."""
-    rules = [ModelRules(str(name), MIB, slots=4, queue=waiting + 4, idle_unload_s=600.0) for name in range(models)]
-    machine = Residency(rules, Rules(None), lambda: 0.5)
+def machine_us(models: int, waiting: int, leases: int, memories: int = 1) -> float:
+    """Return CPU microseconds of the machine alone for a lease, with so many models ready, each in so many memories that have a
+    budget, and so many requests waiting.
+    """
+    need = dict.fromkeys((HOST, "cuda:0")[:memories], MIB)
+    rules = [ModelRules(str(name), need, slots=4, queue=waiting + 4, idle_unload_s=600.0) for name in range(models)]
+    machine = Residency(rules, Rules(dict.fromkeys(need, models * MIB)), lambda: 0.5)
     held = []
     for number, model in enumerate(rules):
         machine.arrive(0.0, -1 - number, model.name, 1e9)
@@ -144,9 +148,10 @@ def main() -> None:
     leases = [
         f"| supervisor, one model ready | {cell(repeat(options.rounds, lambda: lease_us(options.leases)), 1)} |",
     ]
-    for models, waiting in ((1, 0), (4, 0), (16, 0), (1, 64), (16, 64)):
-        took_us = [machine_us(models, waiting, options.leases // 4) for _ in range(options.rounds)]
-        leases.append(f"| machine alone, {models} ready, {waiting} waiting | {cell(took_us, 1)} |")
+    for models, waiting, memories in ((1, 0, 1), (4, 0, 1), (16, 0, 1), (1, 64, 1), (16, 64, 1), (16, 64, 2)):
+        took_us = [machine_us(models, waiting, options.leases // 4, memories) for _ in range(options.rounds)]
+        beside = ", two memories" if memories > 1 else ""
+        leases.append(f"| machine alone, {models} ready, {waiting} waiting{beside} | {cell(took_us, 1)} |")
     loads.append(os.getloadavg()[0])
     where = (
         f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "

@@ -14,9 +14,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from bakeoff.machine.budget import HOST
 from bakeoff.serve.breaker import BreakerRules
 from bakeoff.serve.effects import Effect, Grant, Refuse, Start, Stop
 from bakeoff.serve.held import ModelRules, Rules
+from bakeoff.serve.pools import most, total
 from bakeoff.serve.residency import Residency
 
 
@@ -58,11 +60,15 @@ class Process:
 
     model: str
     generation: int
-    claimed_bytes: int
+    claimed: dict[str, int]
     state: str = "loading"
     ready_for: set[int] = field(default_factory=set)
-    peak_bytes: int = 0
+    peak: dict[str, int] = field(default_factory=dict)
     idle_since: float = 0.0
+
+    @property
+    def held(self) -> dict[str, int]:
+        return most((self.claimed, self.peak))
 
 
 class World:
@@ -74,7 +80,7 @@ class World:
         self.models = {model.name: model for model in models}
         self.machine = Residency(models, rules, self.random.random)
         self.now = 0.0
-        self.budget = rules.budget_bytes
+        self.budgets = bounded(rules)
         self.events: list[tuple[float, float, int, Callable[[], Sequence[Effect]]]] = []
         self.count = 0
         self.processes: dict[str, Process] = {}
@@ -105,7 +111,7 @@ class World:
         life = self.life
         for _ in range(life.arrivals):
             self.at(self.random.uniform(0, life.over_s), self.arrive)
-        for _ in range(life.budget_changes if self.budget else 0):
+        for _ in range(life.budget_changes if self.budgets else 0):
             self.at(self.random.uniform(0, life.over_s), self.change_budget)
         for _ in range(life.reconfigures):
             self.at(self.random.uniform(0, life.over_s), self.reconfigure)
@@ -167,16 +173,19 @@ class World:
         return self.machine.release(self.now, number, how)
 
     def change_budget(self) -> Sequence[Effect]:
-        assert self.budget is not None
-        self.budget = max(1, int(self.budget * self.random.uniform(0.6, 1.4)))
-        self.rules = Rules(**{**_fields(self.rules), "budget_bytes": self.budget})
+        pool = self.random.choice(sorted(self.budgets))
+        return self.set_budget(pool, max(1, int(self.budgets[pool] * self.random.uniform(0.6, 1.4))))
+
+    def set_budget(self, pool: str, size: int) -> Sequence[Effect]:
+        self.rules = Rules(**{**_fields(self.rules), "budgets": {**self.rules.budgets, pool: size}})
+        self.budgets = bounded(self.rules)
         return self.machine.configure(self.now, self.models.values(), self.rules)
 
     def reconfigure(self) -> Sequence[Effect]:
         """Change one model's settings, and sometimes what it is started with."""
         name = self.random.choice(list(self.models))
         old = self.models[name]
-        if old.need_bytes is None:
+        if old.need is None:
             return ()
         changed = {"pinned": self.random.random() < 0.2, "slots": self.random.randint(1, 4)}
         self.models[name] = ModelRules(**{**_fields(old), **changed})
@@ -213,10 +222,14 @@ class World:
         assert self.now < self.closed_at, "something is started after the end"
         self.starts[model] += 1
         assert effect.generation == self.starts[model]
-        process = Process(model, effect.generation, self.machine[model].admitted_bytes)
+        process = Process(model, effect.generation, dict(self.machine[model].admitted))
         self.processes[model] = process
-        held = sum(max(each.claimed_bytes, each.peak_bytes) for each in self.processes.values())
-        assert self.budget is None or held <= self.budget, f"{held} committed of {self.budget}"
+        held, kept = self.held(), self.wanted(before=self.oldest_since(model))
+        for pool, budget in self.budgets.items():
+            if process.claimed.get(pool):
+                assert held.get(pool, 0) <= budget, f"{held} committed of {self.budgets}"
+                both = held.get(pool, 0) + kept.get(pool, 0)
+                assert both <= budget, f"{model} takes {pool} from one who waits longer: {both} of {budget}"
         fate = self.random.random()
         if fate < self.life.load_fails:
             self.at(self.now + self.between(self.life.load_s), lambda: self.load_fails(process))
@@ -234,18 +247,15 @@ class World:
             return self.machine.loaded(self.now, process.model, process.generation)
         process.state, process.idle_since = "ready", self.now
         process.ready_for = {number for number, (model, *_) in self.waiting.items() if model == process.model}
-        most = process.claimed_bytes
-        process.peak_bytes = int(
-            most
-            * (
-                self.random.uniform(1, 1.3)
-                if self.random.random() < self.life.outgrows
-                else self.random.uniform(0.5, 1)
-            )
-        )
+        for pool, size in process.claimed.items():
+            if pool == HOST or self.random.random() < 0.8:  # a device does not always tell
+                outgrows = self.random.random() < self.life.outgrows
+                process.peak[pool] = int(
+                    size * (self.random.uniform(1, 1.3) if outgrows else self.random.uniform(0.5, 1))
+                )
         if self.random.random() < self.life.dies:
             self.at(self.now + self.random.uniform(0, 20), lambda: self.die(process))
-        return self.machine.loaded(self.now, process.model, process.generation, process.peak_bytes)
+        return self.machine.loaded(self.now, process.model, process.generation, dict(process.peak))
 
     def die(self, process: Process) -> Sequence[Effect]:
         if process.state == "ready":
@@ -262,6 +272,8 @@ class World:
         if effect.why in {"evicted", "idle"}:
             assert not process.ready_for & set(self.waiting), "evicted before those were served whom it was loaded for"
             assert not self.models[effect.model].pinned or process.state == "dead", "a pinned model went"
+        if effect.why == "evicted":
+            self.check_evicted(process)
         process.state = "stopped"
         self.at(self.now + self.between(self.life.stop_s), lambda: self.end(process))
 
@@ -274,7 +286,7 @@ class World:
         assert model == effect.model
         self.longest_wait = max(self.longest_wait, self.now - since)
         process = self.processes.get(model)
-        if self.models[model].need_bytes is not None:
+        if self.models[model].need is not None:
             assert process is not None, f"a lease on {model}, which does not run"
             assert process.state == "ready", f"a lease on {model}, which is {process.state}"
             assert process.generation == effect.generation, "a lease on another start"
@@ -301,11 +313,15 @@ class World:
         """When the only other model's waiters lose patience with this one; infinity where it is not in their way."""
         others = [self.machine[other] for other in self.models if other != model]
         rules = self.models[model]
-        if len(others) != 1 or rules.need_bytes is None or rules.pinned or self.budget is None:
+        if len(others) != 1 or rules.need is None or rules.pinned:
             return math.inf
-        name, need = others[0].rules.name, others[0].need_bytes
+        name, need, claimed = others[0].rules.name, others[0].need, self.processes[model].claimed
         waits = [waited[1] for waited in self.waiting.values() if waited[0] == name]
-        in_the_way = need <= self.budget < need + self.processes[model].claimed_bytes
+        fits = all(need.get(pool, 0) <= budget for pool, budget in self.budgets.items())
+        in_the_way = fits and any(
+            need.get(pool) and claimed.get(pool) and budget < need[pool] + claimed[pool]
+            for pool, budget in self.budgets.items()
+        )
         if name in self.processes or not waits or not in_the_way:
             return math.inf
         return min(waits) + self.rules.patience_s
@@ -341,8 +357,81 @@ class World:
                 assert not idle or self.now <= process.idle_since + rules.idle_unload_s, (
                     "idle, and not unloaded in time"
                 )
-        running = sum(process.claimed_bytes for process in self.processes.values())
-        assert self.machine.committed_bytes >= running, "memory of a process that is not gone is not counted"
+        for pool, running in total(process.claimed for process in self.processes.values()).items():
+            assert self.machine.committed.get(pool, 0) >= running, "memory of a process that is not gone is not counted"
+        if self.now < self.closed_at:
+            self.check_room()
+
+    def held(self) -> dict[str, int]:
+        """What all processes take that are not gone."""
+        return total(process.held for process in self.processes.values())
+
+    def oldest_since(self, model: str) -> float:
+        return min((since for name, since, _ in self.waiting.values() if name == model), default=math.inf)
+
+    def wanted(self, before: float = math.inf) -> dict[str, int]:
+        """What models need that do not run, may be tried, and that somebody waits for since an earlier time."""
+        waiting = (held for held in self.machine if held.rules.name not in self.processes and not held.external)
+        return total(
+            held.need
+            for held in waiting
+            if self.oldest_since(held.rules.name) < before and held.breaker.state(self.now) != "open"
+        )
+
+    def check_evicted(self, process: Process) -> None:
+        """It takes something of a memory that is short: of another memory it would have gone for nothing."""
+        held, wanted = self.held(), self.wanted()
+        missing = [pool for pool, size in self.budgets.items() if held.get(pool, 0) + wanted.get(pool, 0) > size]
+        assert any(process.held.get(pool) for pool in missing), (
+            f"{process.model} was evicted, and frees nothing that is short"
+        )
+
+    def check_room(self) -> None:
+        """Whoever fits, beside all others who wait, is not kept waiting; and who is idle goes where a memory is over its budget."""
+        held, wanted = self.held(), self.wanted()
+        for each in self.machine:
+            if each.rules.name in self.processes or each.external or each.breaker.state(self.now) == "open":
+                continue
+            waits = self.oldest_since(each.rules.name) < math.inf
+            fits = all(
+                held.get(pool, 0) + wanted.get(pool, 0) <= size
+                for pool, size in self.budgets.items()
+                if each.need.get(pool)
+            )
+            assert not (waits and fits), f"{each.rules.name} waits although there is room for everybody who waits"
+        self.check_memory_is_freed()
+
+    def check_memory_is_freed(self) -> None:
+        """Idle models go at once for whoever waits longest, and where a memory is over its budget."""
+        staying = [
+            process
+            for process in self.processes.values()
+            if process.state in {"loading", "ready"} and self.machine[process.model].state in {"loading", "ready"}
+        ]
+        idle = [
+            process for process in staying if self.machine[process.model].idle and not self.models[process.model].pinned
+        ]
+        taken, freed = total(process.held for process in staying), total(process.held for process in idle)
+        for pool, budget in self.budgets.items():
+            assert taken.get(pool, 0) <= budget or not freed.get(pool), (
+                f"{pool} is over its budget, and models stay idle in it"
+            )
+        waiting = [
+            held
+            for held in self.machine
+            if held.queue and held.state == "absent" and held.breaker.state(self.now) != "open"
+        ]
+        if waiting:
+            need = min(waiting, key=lambda held: held.queue.oldest_since).need
+            missing = {
+                pool: need[pool] + taken.get(pool, 0) - budget
+                for pool, budget in self.budgets.items()
+                if need.get(pool)
+            }
+            missing = {pool: size for pool, size in missing.items() if size > 0}
+            assert not missing or any(freed.get(pool, 0) < size for pool, size in missing.items()), (
+                "idle ones do not go"
+            )
 
     def check_breaker(self, model: str) -> None:
         """In half open, one request at most was let through since the breaker opened."""
@@ -378,17 +467,40 @@ def _fields(record: object) -> dict[str, object]:
     return {name: getattr(record, name) for name in record.__slots__}
 
 
+def bounded(rules: Rules) -> dict[str, int]:
+    return {pool: budget for pool, budget in rules.budgets.items() if budget is not None}
+
+
+def on_host(name: str, size: int | None, **rules: object) -> ModelRules:
+    """A model that takes so much of the machine's memory, and of no other."""
+    return ModelRules(name, None if size is None else {HOST: size}, **rules)
+
+
+def host(size: int | None, **rules: object) -> Rules:
+    """Rules of a machine with one memory."""
+    return Rules({HOST: size}, **rules)
+
+
+def random_need(chance: random.Random, cards: list[str]) -> dict[str, int]:
+    """What a model takes: of the machine's memory alone, or mostly of a card's."""
+    size = chance.randint(1, 6) * 100
+    if not cards or chance.random() < 0.3:
+        return {HOST: size, **{card: 0 for card in cards if chance.random() < 0.3}}
+    return {HOST: chance.choice([50, 50, 300]), chance.choice(cards): size}
+
+
 def random_world(seed: int, **life: object) -> World:
     """A world of 1 to 5 models that do not all fit at once, and settings at random."""
     chance = random.Random(seed)
     names = "abcde"[: chance.randint(1, 5)]
+    cards = [[], ["cuda:0"], ["cuda:0", "cuda:1"]][chance.choice([0, 0, 1, 1, 2])]
     models = []
     for name in names:
         external = chance.random() < 0.1
         models.append(
             ModelRules(
                 name,
-                need_bytes=None if external else chance.randint(1, 6) * 100,
+                need=None if external else random_need(chance, cards),
                 slots=chance.randint(1, 4),
                 queue=chance.choice([0, 2, 8, 64]),
                 pinned=chance.random() < 0.1,
@@ -399,7 +511,7 @@ def random_world(seed: int, **life: object) -> World:
             )
         )
     rules = Rules(
-        budget_bytes=chance.choice([None, 400, 700, 1000]),
+        budgets={pool: chance.choice([None, 400, 700, 1000]) for pool in (HOST, *cards)},
         eviction=chance.choice(["lru", "greedy_dual"]),
         patience_s=chance.choice([0.0, 2.0, 5.0]),
         abandoned_load=chance.choice(["finish", "stop"]),

@@ -243,4 +243,54 @@ def test_a_budget_is_said_to_come_from_where_it_was_written(
     (space.folder / "serve.toml").write_text("[keeping]\nbudget_bytes = 2_000_000_000\n")
     done = space.call("serve", "--print-plan", "--config", "serve.toml", *more)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["budget"] == {"value": 2_000_000_000, "source": source}
+    document = json.loads(done.stdout)
+    assert document["budget"] == {"value": 2_000_000_000, "source": source}
+    assert document["budgets"] == {"host": document["budget"]}
+
+
+NVIDIA_SMI = """#!/bin/sh
+echo "NVIDIA Made Up, 24576, 20480, 50.00"
+echo "NVIDIA Made Up Too, 8192, 8000, 20.00"
+"""
+
+
+def test_a_card_has_a_budget_of_its_own_where_a_model_is_on_it(
+    space: InsideWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver's program is imitated: no card is here. What is on the CPU takes nothing of a card."""
+    program = space.folder / "bin" / "nvidia-smi"
+    program.parent.mkdir()
+    program.write_text(NVIDIA_SMI)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+
+    def planned(models: str, *more: str) -> dict[str, Any]:
+        done = space.call("serve", "--print-plan", "--models", models, *more)
+        assert done.returncode == 0, done.stderr
+        document: dict[str, Any] = json.loads(done.stdout)
+        return document
+
+    on_cpu = planned("bundled:social")
+    assert list(on_cpu["budgets"]) == ["host"]
+    assert on_cpu["budget"] == on_cpu["budgets"]["host"]
+    both = planned("bundled:social,transformers+bundled:social", "--budget", "host=8GiB,cuda:0=6GiB")
+    assert both["budget"] is None
+    assert both["budgets"] == {
+        name: {"value": size << 30, "source": "set by --budget"} for name, size in (("host", 8), ("cuda:0", 6))
+    }
+    cpu, card = both["plan"]["models"]
+    assert (cpu["memory"], cpu["host_high_bytes"]) == ("host", None)
+    assert card["memory"] == "cuda:0"
+    assert card["host_high_bytes"] > card["need_high_bytes"] // 10
+    half_said = planned("transformers+bundled:social", "--budget", "host=8GiB")
+    assert half_said["budgets"]["cuda:0"] == {"value": 20480 << 20, "source": "what nvidia-smi reports as free"}
+    alike = planned("transformers+bundled:social", "--budget", "8GiB")
+    assert {told["value"] for told in alike["budgets"].values()} == {8 << 30}
+    refused = space.call(
+        "serve", "--print-plan", "--models", "transformers+bundled:social", "--budget", "host=1GiB,cuda:0=1GiB"
+    )
+    assert refused.returncode == 2
+    assert "GiB of host, and the budget is 1.0 GiB" in refused.stderr
+    unknown = space.call("serve", "--print-plan", "--budget", "cuda:2=1GiB")
+    assert (unknown.returncode, "this machine has no memory 'cuda:2'" in unknown.stderr) == (2, True)
+    assert "it has: host, cuda:0, cuda:1" in unknown.stderr

@@ -347,9 +347,9 @@ def test_a_plan_by_another_version_is_refused_in_one_line(workspace: InsideWorks
 
     workspace.call("run", "suite.yaml", "--models", "recorded:good.jsonl")
     with sqlite3.connect(workspace.home / "bakeoff.db") as database:
-        (text,) = database.execute("SELECT plan FROM runs").fetchone()
+        (text,) = database.execute("SELECT plan FROM plans").fetchone()
         plan = json.loads(text) | {"version": "9.9", "mode": "tournament"}
-        database.execute("UPDATE runs SET plan = ?", (json.dumps(plan),))
+        database.execute("UPDATE plans SET plan = ?", (json.dumps(plan),))
     database.close()
     for arguments in (("run", "--resume", "latest"), ("show", "latest")):
         refused = workspace.call(*arguments)

@@ -182,7 +182,8 @@ def test_metrics_have_the_names_of_opentelemetry(served):
         "gen_ai_server_time_to_first_token_seconds_bucket{",
         "gen_ai_server_time_per_output_token_seconds_sum{",
         "gen_ai_client_token_usage_count{",
-        "bakeoff_committed_bytes ",
+        'bakeoff_committed_bytes{memory="host"} ',
+        'bakeoff_model_held_bytes{memory="host",model="mine"} ',
         'bakeoff_model_state{model="mine",state=',
         'bakeoff_breaker_state{model="mine",state="closed"} 1.0',
         'bakeoff_model_loads_total{model="mine",outcome="ready"} 1.0',
@@ -335,6 +336,14 @@ def test_a_config_file(workspace):
         ('[keeping.models."nobody"]\npinned = true\n', ["serve.toml:1: keeping.models.nobody"]),
         ('[embeddings]\nendpoint = "ftp://x"\n', ["serve.toml:2: embeddings.endpoint"]),
         ("[waiting]\nstall_s = 0\n", ["serve.toml:2: waiting.stall_s"]),
+        (
+            "[keeping.budget_bytes]\nhost = 2_000_000_000\n'cuda:7' = 1_000\n",
+            ["serve.toml:3: keeping.budget_bytes.cuda:7: is no memory of this machine", "it has: host"],
+        ),
+        (
+            "[keeping]\nbudget_bytes = { host = 'x' }\n",
+            ["serve.toml:2: keeping.budget_bytes: ", "expected: a whole number of bytes, or a table of them by memory"],
+        ),
     ],
 )
 def test_every_mistake_of_a_config_file_is_told_with_its_line(workspace, text, places):

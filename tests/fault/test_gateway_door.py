@@ -294,6 +294,30 @@ def test_a_body_that_never_begins_is_not_waited_for(loop, gateway, path):
     assert b"request_timeout" in answer
 
 
+@pytest.mark.parametrize("path", [b"/v1/chat/completions", b"/v1/completions", b"/nowhere"])
+def test_a_body_that_is_cut_off_is_400_where_the_client_still_reads(loop, gateway, path):
+    async def ask(body, *, before=b""):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rpartition(":")[2]))
+        writer.write(before + b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n%b" % (path, body))
+        writer.write_eof()
+        answer = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+        return answer
+
+    for body in (b"", b'{"model": "a"'):
+        answer = loop.run_until_complete(ask(body))
+        head, _, said = answer.partition(b"\r\n\r\n")
+        if path == b"/nowhere":  # answered without a look at the body, or cut off before that
+            assert head.startswith((b"HTTP/1.1 404", b"HTTP/1.1 400"))
+            continue
+        assert head.startswith(b"HTTP/1.1 400")
+        assert json.loads(said)["error"]["code"] == "incomplete_body"
+    pipelined = loop.run_until_complete(ask(b"{", before=b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+    assert pipelined.count(b"HTTP/1.1 ") <= 2
+    assert gateway.leases() == 0
+    assert loop.run_until_complete(gateway.ask("a")).status == 200
+
+
 @pytest.mark.parametrize("expect", [b"", b"Expect: 100-continue\r\n"])
 def test_a_declared_size_above_the_limit_is_413_before_the_body_comes(loop, gateway, expect):
     head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n%bContent-Length: 2000000\r\n\r\n" % expect

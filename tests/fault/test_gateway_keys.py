@@ -61,6 +61,52 @@ def test_a_minutes_requests_are_counted_for_each_key_and_nothing_else_is(tmp_pat
     assert hash_of("key-of-few") not in said
 
 
+def test_tokens_that_were_served_count_and_the_next_request_waits_for_them(tmp_path):
+    """The fake worker says 1 token read and 5 written: the second answer uses the limit up, and goes to its end."""
+
+    async def work():
+        keys = Keys(clients=KeyRing([key("few", tokens_per_minute=12), key("many")]))
+        async with running(PLAN, tmp_path, commands=fakes(a=["--tokens", "5"]), keys=keys) as gateway:
+            answers = [await post(gateway, "few") for _ in range(3)]
+            assert (await post(gateway, "many"))[0] == 200
+            counted = gateway.metric("bakeoff_key_tokens_total", key="few")
+            async with gateway.client.get(f"{gateway.url}/status", headers=shown("few")) as response:
+                return answers, counted, (await response.json())["keys"]
+
+    answers, counted, status = asyncio.run(work())
+    assert [found for found, _, _ in answers] == [200, 200, 429]
+    _, headers, error = answers[-1]
+    assert (error["error"]["code"], error["error"]["type"]) == ("key_tokens_per_minute", "rate_limit_error")
+    assert error["error"]["message"] == "answers to this key may take 12 tokens a minute, and have"
+    assert 0 < int(headers["retry-after"]) <= 60
+    assert counted == 12
+    assert [(each["key"], each["tokens"], each["tokens_per_minute"]) for each in status] == [
+        ("few", 12, 12),
+        ("many", 6, None),
+    ]
+
+
+def test_an_answer_that_its_client_cuts_off_counts_with_what_came_of_it(tmp_path):
+    """Else whoever hangs up before the end, where tokens are told, would have no limit."""
+
+    async def work():
+        keys = Keys(clients=KeyRing([key("one", tokens_per_minute=3)]))
+        commands = fakes(a=["--tokens", "100000", "--delay-s", "0.01"])
+        async with running(PLAN, tmp_path, commands=commands, keys=keys) as gateway:
+            async with gateway.post(request("a", stream=True), headers=shown("one")) as response:
+                read = b""
+                while read.count(b'"content"') < 5:
+                    read += await response.content.readany()
+            async with asyncio.timeout(20):
+                while not gateway.metric("bakeoff_key_tokens_total", key="one"):  # noqa: ASYNC110 - the gateway's own time
+                    await asyncio.sleep(0.01)
+            return gateway.metric("bakeoff_key_tokens_total", key="one"), (await post(gateway, "one"))[2]
+
+    counted, error = asyncio.run(work())
+    assert counted >= 5
+    assert error["error"]["code"] == "key_tokens_per_minute"
+
+
 @pytest.mark.parametrize("how", ["answered", "hung up", "refused"])
 def test_a_place_is_free_again_however_a_request_ends(how, tmp_path):
     async def work():

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -19,6 +20,8 @@ from bakeoff.core.errors import EndpointError, UsageError
 from bakeoff.core.spec import Sampling
 from bakeoff.engines.client import EndpointClient
 from bakeoff.engines.deadlines import Deadlines
+from bakeoff.machine.budget import HOST
+from bakeoff.machine.free_memory import free_memory
 from bakeoff.serve import keeping
 from bakeoff.serve.keeping import Keeping, ModelKeeping
 from bakeoff.serve.lease import BreakerOpen, LoadFailed, LoadTooLong, NotServed, QueueFull, Stopping
@@ -190,6 +193,129 @@ def test_a_worker_that_outgrows_its_estimate_is_counted_with_what_it_has(tmp_pat
             assert shown["models"]["a"]["need_bytes"] > 1.1 * shown["models"]["a"]["peak_bytes"]
             await ask(supervisor, "b")
             assert supervisor.snapshot()["committed_bytes"] <= 260 * MIB
+
+    run(live())
+
+
+CARD = "cuda:0"
+
+
+class FakeCard:
+    """Tells of a card that is not there: what is free of it, while a worker runs (`full_mb`) and once `emptied` is set."""
+
+    def __init__(self, full_mb, empty_mb):
+        self.full, self.empty = full_mb * MIB, empty_mb * MIB
+        self.emptied = threading.Event()
+        self.looks = 0
+
+    def free(self, pools):
+        self.looks += CARD in pools
+        return {CARD: self.empty if self.emptied.is_set() else self.full, **free_memory({HOST})}
+
+
+def on_card(name, card_mb, host_mb=80):
+    return served(name, card_mb, memory=CARD, host_high_bytes=host_mb * MIB)
+
+
+def memory(supervisor, model, pool):
+    return state(supervisor, model)["memory"][pool]
+
+
+def test_models_on_a_card_take_turns_there_and_one_on_the_cpu_stays(tmp_path):
+    plan, learned = plan_of(on_card("a", 200), on_card("b", 180), served("c", 150)), []
+    settings = Keeping(budget_bytes={HOST: 1000 * MIB, CARD: 300 * MIB}, slots=1)
+    commands = fakes(a=["--device-mb", "190"], b=["--device-mb", "90"], c=["--hold-mb", "50"])
+
+    async def live():
+        card = FakeCard(300, 300)
+        card.emptied.set()
+        world = World(available=card.free, learned=learned.append)
+        async with Supervisor(plan, settings, tmp_path, commands=commands, world=world) as supervisor:
+            for model in "cab":
+                assert await ask(supervisor, model)
+            assert sorted(supervisor.pids()) == ["b", "c"]
+            assert state(supervisor, "a")["counts"]["evicted"] == 1
+            assert memory(supervisor, "a", CARD)["need_bytes"] == pytest.approx(
+                190 * 1.15 * MIB, abs=2
+            )  # its only slot was used
+            assert memory(supervisor, "b", CARD)["peak_bytes"] == 90 * MIB
+            assert 0 < memory(supervisor, "b", HOST)["peak_bytes"] < 1000 * MIB
+            assert list(state(supervisor, "c")["memory"]) == [HOST]
+            shown = supervisor.snapshot()
+            assert shown["memory"][CARD] == {"budget_bytes": 300 * MIB, "committed_bytes": 180 * MIB}
+            assert shown["memory"][HOST]["committed_bytes"] >= (150 + 80) * MIB
+            assert (shown["budget_bytes"], shown["committed_bytes"], state(supervisor, "c")["held_bytes"]) == (
+                None,
+            ) * 3
+            json.dumps(shown, allow_nan=False)
+
+    run(live())
+    (of_a,) = [seen for seen in learned if seen.candidate.id == "a"]
+    assert (of_a.peak_bytes, of_a.admitted_bytes, of_a.device) == (190 * MIB, 200 * MIB, "cuda")
+
+
+def test_the_next_load_waits_until_the_card_has_its_memory_back(tmp_path):
+    plan = plan_of(on_card("a", 200), on_card("b", 180))
+    settings = Keeping(budget_bytes={HOST: 10_000 * MIB, CARD: 300 * MIB})
+    commands = fakes(a=["--device-mb", "190"], b=["--device-mb", "170"])
+
+    async def live():
+        card = FakeCard(50, 300)
+        async with Supervisor(
+            plan, settings, tmp_path, commands=commands, world=World(available=card.free)
+        ) as supervisor:
+            assert await ask(supervisor, "a")
+            (pid,) = supervisor.pids().values()
+            waiting = asyncio.create_task(ask(supervisor, "b"))
+            await until(lambda: not psutil.pid_exists(pid), within_s=WAIT_S)
+            looked = card.looks
+            await until(lambda: card.looks > looked + 2)
+            assert state(supervisor, "a")["state"] == "stopping"
+            assert state(supervisor, "b")["counts"].get("starts", 0) == 0
+            card.emptied.set()
+            assert await waiting
+
+    run(live())
+
+
+def test_what_a_model_outgrows_on_a_card_counts_there_and_one_without_a_card_takes_none_of_it(tmp_path):
+    plan = plan_of(on_card("a", 60), on_card("b", 60))
+    settings = Keeping(budget_bytes={HOST: 1000 * MIB, CARD: 200 * MIB})
+    commands = fakes(a=["--device-mb", "150"], b=["--hold-mb", "50"])  # b finds itself on the CPU
+
+    async def live():
+        card = FakeCard(200, 200)
+        async with Supervisor(
+            plan, settings, tmp_path, commands=commands, world=World(available=card.free)
+        ) as supervisor:
+            await ask(supervisor, "a")
+            assert memory(supervisor, "a", CARD) == {
+                "need_bytes": pytest.approx(150 * 1.15 * MIB, abs=2),
+                "held_bytes": 150 * MIB,
+                "peak_bytes": 150 * MIB,
+            }
+            await ask(supervisor, "b")
+            assert memory(supervisor, "b", CARD)["peak_bytes"] == 0
+            assert memory(supervisor, "b", HOST)["peak_bytes"] > 50 * MIB
+            assert supervisor.snapshot()["memory"][CARD]["committed_bytes"] <= 200 * MIB
+
+    run(live())
+
+
+def test_a_model_that_no_card_holds_is_refused_with_the_card_s_numbers(tmp_path):
+    plan = plan_of(on_card("a", 400), served("b", 100))
+    settings = Keeping(budget_bytes={HOST: 1000 * MIB, CARD: 300 * MIB})
+
+    async def live():
+        async with Supervisor(plan, settings, tmp_path, commands=fakes(a=[], b=[])) as supervisor:
+            with pytest.raises(LoadFailed, match=r"a may need 400.0 MiB of cuda:0, and the budget is 300.0 MiB"):
+                await ask(supervisor, "a")
+            assert await ask(supervisor, "b")
+            told = ModelKeeping(need_bytes={CARD: 250 * MIB, HOST: 90 * MIB})
+            supervisor.reconfigure(plan, settings.model_copy(update={"models": {"a": told}}))
+            assert await ask(supervisor, "a")
+            with pytest.raises(UsageError, match="a needs some of 'cuda:0'"):
+                supervisor.reconfigure(plan, Keeping(budget_bytes=1000 * MIB))
 
     run(live())
 

@@ -96,7 +96,7 @@ def test_two_machines_do_not_work_on_one_run(machines):
         "the server has noticed",
     )
     with psycopg.connect(there.url.replace("+psycopg", "")) as connection:  # as if it had been begun on such a machine
-        connection.execute("UPDATE runs SET plan = jsonb_set(plan::jsonb, '{machine,chip}', '\"Abacus\"')::text")
+        connection.execute("UPDATE plans SET plan = jsonb_set(plan::jsonb, '{machine,chip}', '\"Abacus\"')::text")
     done = there.call("run", "--resume", run_id, "--json")
     assert done.returncode in {0, 3}, done.stderr
     after = there.generations(run_id)

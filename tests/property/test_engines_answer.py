@@ -5,9 +5,9 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.core.errors import EndpointError
-from bakeoff.engines.answer import Answer
-from bakeoff.engines.sse import Event
+from bakeoff.core.errors import EndpointError, EndpointFailed
+from bakeoff.engines.answer import _NO_FRAME, Answer
+from bakeoff.engines.sse import ErrorEvent
 
 TEXTS = st.one_of(
     st.text(max_size=6),
@@ -40,16 +40,18 @@ CHUNKS = st.tuples(
 def event(text, extra, finish, escaped, key):
     delta = {key: text, **{name: extra[name] for name in ("reasoning", "refusal") if name in extra}}
     chunk = {"id": "x", **extra, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
-    return Event("message", json.dumps(chunk, ensure_ascii=escaped))
+    return json.dumps(chunk, ensure_ascii=escaped)
 
 
 def read(events, *, fresh):
     answer = Answer("stub")
     try:
-        for each in events:
-            if fresh:
-                answer._frame = None
-            answer.take_event(each)
+        if fresh:
+            for each in events:
+                answer._frame = _NO_FRAME
+                answer.take([each])
+        else:
+            answer.take(events)
     except EndpointError as error:
         return type(error), error.message
     return (
@@ -67,7 +69,7 @@ def read(events, *, fresh):
 @settings(max_examples=600, deadline=None)
 @given(st.lists(CHUNKS, max_size=8), st.booleans())
 def test_what_was_learnt_changes_nothing(chunks, done):
-    events = [event(*chunk) for chunk in chunks] + ([Event("message", "[DONE]")] if done else [])
+    events = [event(*chunk) for chunk in chunks] + (["[DONE]"] if done else [])
     assert read(events, fresh=False) == read(events, fresh=True)
 
 
@@ -80,6 +82,12 @@ def test_an_ending_between_is_not_forgotten():
 @given(st.lists(st.text(max_size=4), min_size=2, max_size=6))
 def test_bytes_that_are_no_json_are_refused_after_good_ones_too(texts):
     good = event("a", {}, None, escaped=False, key="content")
-    before, _, after = good.data.partition('"a"')
-    events = [good, *(Event("message", f'{before}"{text}"{after}') for text in texts)]
+    before, _, after = good.partition('"a"')
+    events = [good, *(f'{before}"{text}"{after}' for text in texts)]
     assert read(events, fresh=False) == read(events, fresh=True)
+
+
+def test_an_error_is_no_text_however_it_looks():
+    good = event("a", {}, None, escaped=False, key="content")
+    assert read([good, ErrorEvent(good)], fresh=False) == read([good, ErrorEvent(good)], fresh=True)
+    assert read([good, ErrorEvent(good)], fresh=False)[0] is EndpointFailed

@@ -6,6 +6,7 @@ import textwrap
 
 import pytest
 
+from bakeoff.serve import room
 from bakeoff.serve.breaker import Breaker
 from bakeoff.serve.held import Held
 from bakeoff.serve.residency import Residency
@@ -16,8 +17,20 @@ SCHEDULES = 400
 
 MUTATIONS = {
     "only what is ready is counted, when room is sought": (Room, "__init__", "held.state in COMMITTED", "held.state == 'ready'"),
-    "what is stopping is counted no more": (Residency, "_stop", "held.leases.clear()", "held.leases.clear(); held.held_bytes = 0"),
-    "what outgrew its estimate is counted as before": (Held, "learn_peak", "max(self.held_bytes, peak_bytes)", "self.held_bytes"),
+    "what is stopping is counted no more": (Residency, "_stop", "held.leases.clear()", "held.leases.clear(); held.held = {}"),
+    "what outgrew its estimate is counted as before": (Held, "learn_peak", "most((self.held, peak))", "self.held"),
+    "one memory alone is looked at, when room is sought": (
+        Room, "plan", "short(held.need, self._free)", "short({'host': held.need.get('host', 0)}, self._free)",
+    ),
+    "a memory stands in the way of a model that takes nothing of it": (room, "short", "and size and size >", "and size >"),
+    "who waits keeps its need of the memory alone that is short": (
+        Room, "plan", "self._keep(held.need)  #", "self._keep({p: held.need[p] for p in short(held.need, self._free)})  #",
+    ),
+    "models go that free nothing that is short": (room, "choose_victims", "if _suffices(others, missing)", "if False"),
+    "what comes back of one memory counts for another": (
+        Room, "_make_room", "self._coming[pool]", "sum(self._coming.values())",
+    ),
+    "nobody goes where a memory is over its budget": (Room, "plan", "self._shrink(pool)", "pass"),
     "the wake-up of the idle unload is lost": (Residency, "wake_at", "held.idle_until", "math.inf"),
     "the wake-up of the load's deadline is lost": (Residency, "wake_at", "held.load_due", "math.inf"),
     "the wake-up of the waiters' deadlines is lost": (Residency, "wake_at", "held.queue.next_until", "math.inf"),
@@ -52,7 +65,8 @@ def mutated(owner, name, old, new):
     source = textwrap.dedent(inspect.getsource(found.fget if isinstance(found, property) else found)).replace('"', "'")
     assert old in source, f"{owner.__name__}.{name} has no {old!r}"
     scope = {}
-    exec(source.replace(old, new), vars(sys.modules[owner.__module__]), scope)
+    module = (found.fget if isinstance(found, property) else found).__module__
+    exec(source.replace(old, new), vars(sys.modules[module]), scope)
     return scope[name]
 
 

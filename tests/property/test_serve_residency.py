@@ -9,7 +9,7 @@ from bakeoff.serve.breaker import BreakerRules
 from bakeoff.serve.effects import Grant, Refuse, Start, Stop
 from bakeoff.serve.held import ModelRules, Rules
 from bakeoff.serve.residency import Residency
-from simulated_serving import Life, World, random_world
+from simulated_serving import Life, World, host, on_host, random_world
 
 CALM = Life(load_fails=0, load_hangs=0, dies=0, outgrows=0, budget_changes=0, reconfigures=0, endings={"answered": 1.0})
 
@@ -34,7 +34,11 @@ def test_who_waits_for_ever_is_served_when_workers_are_well():
         world.run()
         assert set(world.ended) <= {"answered", "withdrawn", "queue_full", "load_failed"}
         if world.ended["load_failed"]:  # it can never fit, alone or beside what is pinned
-            assert any((held.need_bytes > (world.budget or math.inf)) or held.rules.pinned for held in world.machine)
+            too_large = [
+                any(size > world.budgets.get(pool, math.inf) for pool, size in held.need.items())
+                for held in world.machine
+            ]
+            assert any(too_large) or any(held.rules.pinned for held in world.machine)
 
 
 def test_no_wait_is_longer_than_patience_and_what_is_under_way():
@@ -43,9 +47,9 @@ def test_no_wait_is_longer_than_patience_and_what_is_under_way():
     for seed in range(80):
         chance = random.Random(seed)
         slots, queue, patience_s = chance.randint(1, 4), 4, chance.choice([1.0, 5.0])
-        models = [ModelRules(name, 600, slots=slots, queue=queue, load_deadline_s=99.0) for name in "abc"]
+        models = [on_host(name, 600, slots=slots, queue=queue, load_deadline_s=99.0) for name in "abc"]
         life = Life(**{**vars(CALM), "arrivals": 200, "over_s": 100.0, "wait_s": None, "cancels": 0.1})
-        world = World(seed, models, Rules(1000, patience_s=patience_s), life)
+        world = World(seed, models, host(1000, patience_s=patience_s), life)
         world.run()
         lease_s, load_s, stop_s = (bounds[1] + 1 for bounds in (life.lease_s, life.load_s, life.stop_s))  # rounded up
         gate_s = math.ceil((slots + queue) / slots) * lease_s
@@ -60,7 +64,7 @@ def test_a_request_at_the_instant_of_the_idle_unload_is_served():
     both = 0
     for seed in range(10_000):
         chance = random.Random(seed)
-        machine = Residency([ModelRules("a", 10, idle_unload_s=5.0)], Rules(10), chance.random)
+        machine = Residency([on_host("a", 10, idle_unload_s=5.0)], host(10), chance.random)
         machine.arrive(0.0, 1, "a", 100.0)
         machine.loaded(1.0, "a", 1)
         machine.release(2.0, 1, "answered")
@@ -92,7 +96,7 @@ def test_a_request_at_the_instant_of_the_idle_unload_is_served():
 
 
 def test_one_crash_under_many_leases_is_one_failure():
-    machine = Residency([ModelRules("a", 10)], Rules(10, breaker=BreakerRules(failures=2)), lambda: 0.0)
+    machine = Residency([on_host("a", 10)], host(10, breaker=BreakerRules(failures=2)), lambda: 0.0)
     for number in range(5):
         machine.arrive(0.0, number, "a", 100.0)
     machine.loaded(1.0, "a", 1)
@@ -104,7 +108,7 @@ def test_one_crash_under_many_leases_is_one_failure():
 
 
 def test_a_lost_connection_ends_that_start_before_it_is_told():
-    machine = Residency([ModelRules("a", 10)], Rules(10), lambda: 0.0)
+    machine = Residency([on_host("a", 10)], host(10), lambda: 0.0)
     machine.arrive(0.0, 1, "a", 100.0)
     machine.loaded(1.0, "a", 1)
     assert machine.fault(2.0, 1, "connection_lost") == [Stop("a", 1, 0.0, "connection_lost")]
@@ -114,7 +118,7 @@ def test_a_lost_connection_ends_that_start_before_it_is_told():
 
 
 def test_many_requests_for_an_absent_model_start_it_once():
-    machine = Residency([ModelRules("a", 10, slots=2, queue=3)], Rules(10), lambda: 0.0)
+    machine = Residency([on_host("a", 10, slots=2, queue=3)], host(10), lambda: 0.0)
     effects = [effect for number in range(7) for effect in machine.arrive(0.0, number, "a", 100.0)]
     assert [effect for effect in effects if isinstance(effect, Start)] == [Start("a", 1, 300.0)]
     full = [effect for effect in effects if isinstance(effect, Refuse)]
@@ -124,9 +128,7 @@ def test_many_requests_for_an_absent_model_start_it_once():
 
 
 def test_what_can_never_fit_is_refused_with_numbers():
-    machine = Residency(
-        [ModelRules("big", 3 << 30), ModelRules("pin", 1 << 30, pinned=True)], Rules(2 << 30), lambda: 0.0
-    )
+    machine = Residency([on_host("big", 3 << 30), on_host("pin", 1 << 30, pinned=True)], host(2 << 30), lambda: 0.0)
     assert machine.arrive(0.0, 1, "big", 100.0)[0].message == "big may need 3.0 GiB, and the budget is 2.0 GiB"
     machine.arrive(0.0, 2, "pin", 100.0)
     machine.loaded(1.0, "pin", 1)
@@ -135,29 +137,29 @@ def test_what_can_never_fit_is_refused_with_numbers():
 
 
 def test_a_measured_peak_raises_the_need_at_once_and_lowers_it_after_a_life_with_full_slots():
-    machine = Residency([ModelRules("a", 100, slots=2)], Rules(1000, margin=0.5), lambda: 0.0)
+    machine = Residency([on_host("a", 100, slots=2)], host(1000, margin=0.5), lambda: 0.0)
     machine.arrive(0.0, 1, "a", 100.0)
-    machine.loaded(1.0, "a", 1, 150)
-    assert (machine["a"].need_bytes, machine.committed_bytes) == (225, 150)
-    machine["a"].need_bytes = 500
+    machine.loaded(1.0, "a", 1, {"host": 150})
+    assert (machine["a"].need, machine.committed) == ({"host": 225}, {"host": 150})
+    machine["a"].need = {"host": 500}
     machine.release(2.0, 1, "answered")
-    machine.configure(3.0, [ModelRules("a", 100, slots=2, idle_unload_s=1.0)], Rules(1000, margin=0.5))
+    machine.configure(3.0, [on_host("a", 100, slots=2, idle_unload_s=1.0)], host(1000, margin=0.5))
     machine.gone(4.0, "a", 1)
-    assert machine["a"].need_bytes == 500  # one request at a time tells little of two
+    assert machine["a"].need == {"host": 500}  # one request at a time tells little of two
     for number in (2, 3):
         machine.arrive(5.0, number, "a", 100.0)
-    machine.loaded(6.0, "a", 2, 180)
+    machine.loaded(6.0, "a", 2, {"host": 180})
     for number in (2, 3):
         machine.release(7.0, number, "answered")
     assert machine.tick(8.0) == [Stop("a", 2, 2.0, "idle")]
     machine.gone(9.0, "a", 2)
-    assert machine["a"].need_bytes == 270
+    assert machine["a"].need == {"host": 270}
 
 
 def test_greedy_dual_keeps_what_loads_slowly():
     for eviction, goes in (("lru", "slow"), ("greedy_dual", "quick")):
-        rules = Rules(200, eviction=eviction)
-        models = [ModelRules("slow", 100, load_s=60.0), ModelRules("quick", 100, load_s=1.0), ModelRules("c", 100)]
+        rules = host(200, eviction=eviction)
+        models = [on_host("slow", 100, load_s=60.0), on_host("quick", 100, load_s=1.0), on_host("c", 100)]
         machine = Residency(models, rules, lambda: 0.0)
         for number, name, load_s in ((1, "slow", 60.0), (2, "quick", 1.0)):
             machine.arrive(number * 100.0, number, name, 1000.0)
@@ -167,8 +169,8 @@ def test_greedy_dual_keeps_what_loads_slowly():
 
 
 def test_a_preloaded_model_is_loaded_unasked_again_after_a_crash_and_not_after_an_eviction():
-    rules = Rules(100, breaker=BreakerRules(failures=1, first_s=4.0))
-    machine = Residency([ModelRules("a", 100, preload=True), ModelRules("b", 100)], rules, lambda: 0.0)
+    rules = host(100, breaker=BreakerRules(failures=1, first_s=4.0))
+    machine = Residency([on_host("a", 100, preload=True), on_host("b", 100)], rules, lambda: 0.0)
     assert machine.tick(0.0) == [Start("a", 1, 300.0)]
     machine.loaded(1.0, "a", 1)
     assert machine.died(2.0, "a", 1, "killed") == [Stop("a", 1, 0.0, "died")]
@@ -184,17 +186,17 @@ def test_a_preloaded_model_is_loaded_unasked_again_after_a_crash_and_not_after_a
 
 
 def test_a_load_that_nobody_waits_for_goes_for_somebody_who_waits():
-    machine = Residency([ModelRules("a", 100), ModelRules("b", 100)], Rules(100), lambda: 0.0)
+    machine = Residency([on_host("a", 100), on_host("b", 100)], host(100), lambda: 0.0)
     machine.arrive(0.0, 1, "a", 100.0)
     assert machine.withdraw(1.0, 1) == []  # the load goes on: somebody may come back
     assert machine.arrive(2.0, 2, "b", 100.0) == [Stop("a", 1, 2.0, "abandoned")]
-    machine = Residency([ModelRules("a", 100)], Rules(100, abandoned_load="stop"), lambda: 0.0)
+    machine = Residency([on_host("a", 100)], host(100, abandoned_load="stop"), lambda: 0.0)
     machine.arrive(0.0, 1, "a", 100.0)
     assert machine.withdraw(1.0, 1) == [Stop("a", 1, 2.0, "abandoned")]
 
 
 def test_an_endpoint_of_others_has_slots_and_a_breaker_and_no_life():
-    machine = Residency([ModelRules("x", None, slots=1)], Rules(0, breaker=BreakerRules(failures=2)), lambda: 0.0)
+    machine = Residency([on_host("x", None, slots=1)], host(0, breaker=BreakerRules(failures=2)), lambda: 0.0)
     assert machine.arrive(0.0, 1, "x", 100.0) == [Grant(1, "x", 0)]
     assert machine.arrive(0.0, 2, "x", 100.0) == []
     assert not machine.fault(1.0, 1, "connection_lost")
@@ -209,9 +211,7 @@ def test_an_endpoint_of_others_has_slots_and_a_breaker_and_no_life():
 
 def test_an_event_at_the_very_instant_that_changes_nothing_does_not_swallow_the_wake_up():
     """Found by the simulation: a refusal at the instant at which patience ends looked as if that had been dealt with."""
-    machine = Residency(
-        [ModelRules("a", 10, slots=1, queue=0), ModelRules("b", 10)], Rules(10, patience_s=2.0), lambda: 0.0
-    )
+    machine = Residency([on_host("a", 10, slots=1, queue=0), on_host("b", 10)], host(10, patience_s=2.0), lambda: 0.0)
     machine.arrive(0.0, 1, "a", 100.0)
     machine.loaded(1.0, "a", 1)
     machine.arrive(1.0, 2, "b", 100.0)
@@ -226,9 +226,130 @@ def test_patience_ends_at_the_instant_of_its_wake_up_however_it_is_rounded():
     """Found by the simulation, once in 11,000 worlds: now - since < patience although now = since + patience."""
     since = 3.469541509932992
     assert (since + 2.0) - since < 2.0
-    machine = Residency([ModelRules("a", 10), ModelRules("b", 10)], Rules(10, patience_s=2.0), lambda: 0.0)
+    machine = Residency([on_host("a", 10), on_host("b", 10)], host(10, patience_s=2.0), lambda: 0.0)
     machine.arrive(0.0, 1, "a", 100.0)
     machine.loaded(1.0, "a", 1)
     machine.arrive(since, 2, "b", 100.0)
     machine.tick(machine.wake_at)
     assert machine["a"].state == "draining"
+
+
+CARD = "cuda:0"
+TWO = Rules({"host": 1000, CARD: 1000})
+
+
+def ready(machine, model, now, number, *, used=True):
+    """Load a model, and give its lease back."""
+    machine.arrive(now, number, model, now + 1000)
+    machine.loaded(now, model, 1)
+    if used:
+        machine.release(now, number, "answered")
+
+
+def test_a_model_of_another_memory_neither_waits_nor_goes():
+    """The least recently used one holds none of the card, and one on the CPU does not care that the card is full."""
+    models = [
+        on_host("cpu", 500),
+        ModelRules("card", {"host": 100, CARD: 900}),
+        ModelRules("other", {"host": 100, CARD: 800}),
+        on_host("late", 200),
+    ]
+    machine = Residency(models, TWO, lambda: 0.0)
+    ready(machine, "cpu", 0.0, 1)
+    ready(machine, "card", 1.0, 2)
+    assert machine.committed == {"host": 600, CARD: 900}
+    assert machine.arrive(2.0, 3, "other", 100.0) == [Stop("card", 1, 2.0, "evicted")]
+    assert machine.arrive(3.0, 4, "late", 100.0) == [Start("late", 1, 300.0)]
+    assert machine.next_need == {"host": 100, CARD: 800}
+    assert machine.gone(4.0, "card", 1) == [Start("other", 1, 300.0)]
+    assert machine["cpu"].state == "ready"
+
+
+def test_what_came_free_for_somebody_is_kept_in_every_memory_until_the_last_is_free():
+    models = [
+        on_host("a", 700),
+        ModelRules("b", {"host": 100, CARD: 900}),
+        ModelRules("both", {"host": 800, CARD: 800}),
+        on_host("small", 300),
+    ]
+    machine = Residency(models, TWO, lambda: 0.0)
+    ready(machine, "a", 0.0, 1)
+    ready(machine, "b", 0.0, 2)
+    stopped = machine.arrive(1.0, 3, "both", 100.0)
+    assert {effect.model for effect in stopped} == {"a", "b"}
+    assert machine.gone(2.0, "a", 1) == []
+    assert machine.arrive(2.5, 4, "small", 100.0) == []  # there is room for it, and it is kept for the one before
+    assert machine.gone(3.0, "b", 1) == [Start("both", 1, 300.0)]
+
+
+def test_who_can_never_fit_hears_which_memory_is_short():
+    models = [
+        ModelRules("big", {"host": 1 << 30, CARD: 9 << 30}),
+        ModelRules("huge", {"host": 30 << 30, CARD: 9 << 30}),
+        ModelRules("pin", {"host": 1 << 30, CARD: 2 << 30}, pinned=True),
+        ModelRules("beside", {"host": 1 << 30, CARD: 7 << 30}),
+    ]
+    machine = Residency(models, Rules({"host": 16 << 30, CARD: 8 << 30}), lambda: 0.0)
+    said = machine.arrive(0.0, 1, "big", 100.0)[0]
+    assert said.message == f"big may need 9.0 GiB of {CARD}, and the budget is 8.0 GiB"
+    said = machine.arrive(0.0, 2, "huge", 100.0)[0].message
+    assert said == (
+        f"huge may need 30.0 GiB of host, and the budget is 16.0 GiB; 9.0 GiB of {CARD}, and the budget is 8.0 GiB"
+    )
+    ready(machine, "pin", 1.0, 3)
+    said = machine.arrive(2.0, 4, "beside", 100.0)[0].message
+    assert said == f"beside may need 7.0 GiB of {CARD}, and the budget is 8.0 GiB, of which 2.0 GiB are pinned (pin)"
+
+
+def test_a_peak_of_one_memory_corrects_that_memory_alone():
+    model = ModelRules("a", {"host": 100, CARD: 500}, slots=1, idle_unload_s=1.0)
+    machine = Residency([model], Rules({"host": 1000, CARD: 1000}, margin=0.5), lambda: 0.0)
+    machine.arrive(0.0, 1, "a", 100.0)
+    machine.loaded(1.0, "a", 1, {"host": 200})
+    assert machine["a"].need == {"host": 300, CARD: 500}
+    assert machine.committed == {"host": 200, CARD: 500}
+    machine.measured(2.0, "a", 1, {CARD: 400})
+    machine.release(3.0, 1, "answered")
+    machine.tick(4.0)
+    machine.gone(5.0, "a", 1)
+    assert machine["a"].need == {"host": 300, CARD: 600}
+    assert machine.committed == {"host": 0, CARD: 0}
+
+
+def test_a_model_that_turns_out_to_run_on_the_cpu_is_not_held_up_by_a_card_that_is_full():
+    models = [
+        ModelRules("a", {"host": 100, CARD: 500}, slots=1, idle_unload_s=1.0),
+        ModelRules("full", {"host": 100, CARD: 1000}),
+    ]
+    machine = Residency(models, TWO, lambda: 0.0)
+    machine.arrive(0.0, 1, "a", 100.0)
+    machine.loaded(1.0, "a", 1, {"host": 300, CARD: 0})
+    machine.release(2.0, 1, "answered")
+    machine.tick(3.0)
+    machine.gone(3.0, "a", 1)
+    ready(machine, "full", 4.0, 2)
+    assert machine.measured(5.0, "full", 1, {CARD: 1100}) == [Stop("full", 1, 2.0, "evicted")]
+    assert machine.arrive(6.0, 3, "a", 100.0) == [Start("a", 2, 300.0)]
+
+
+def test_a_model_that_moves_to_another_card_needs_nothing_of_the_first_any_more():
+    rules = Rules({"host": 1000, CARD: 1000, "cuda:1": 1000})
+    machine = Residency([ModelRules("a", {"host": 100, CARD: 500})], rules, lambda: 0.0)
+    machine.arrive(0.0, 1, "a", 100.0)
+    machine.loaded(1.0, "a", 1, {"host": 150, CARD: 400})
+    machine.configure(2.0, [ModelRules("a", {"host": 100, "cuda:1": 500})], rules, ["a"])
+    assert machine["a"].need == {"host": 150, "cuda:1": 500}
+
+
+def test_where_one_memory_is_over_its_budget_those_go_that_hold_some_of_it():
+    models = [
+        on_host("cpu", 500),
+        ModelRules("pin", {"host": 100, CARD: 700}, pinned=True),
+        ModelRules("card", {"host": 100, CARD: 200}),
+    ]
+    machine = Residency(models, TWO, lambda: 0.0)
+    for number, model in enumerate(("cpu", "pin", "card")):
+        ready(machine, model, float(number), number)
+    lowered = Rules({"host": 1000, CARD: 600})
+    assert machine.configure(5.0, models, lowered) == [Stop("card", 1, 2.0, "evicted")]
+    assert machine["cpu"].state == "ready"

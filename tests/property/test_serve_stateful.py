@@ -10,11 +10,13 @@ from bakeoff.serve.breaker import BreakerRules
 from bakeoff.serve.held import ModelRules, Rules
 from simulated_serving import Life, World
 
-BUDGET = 1000
+BUDGETS = {"host": 1000, "cuda:0": 1000}
 MODELS = st.builds(
     ModelRules,
     name=st.just(""),
-    need_bytes=st.sampled_from([300, 500, 800]),
+    need=st.sampled_from(
+        [{"host": 300}, {"host": 500}, {"host": 800}, {"host": 100, "cuda:0": 500}, {"host": 400, "cuda:0": 800}]
+    ),
     slots=st.integers(1, 2),
     queue=st.integers(0, 3),
     pinned=st.sampled_from([False, False, True]),
@@ -24,7 +26,7 @@ MODELS = st.builds(
 )
 RULES = st.builds(
     Rules,
-    budget_bytes=st.just(BUDGET),
+    budgets=st.just(BUDGETS),
     eviction=st.sampled_from(["lru", "greedy_dual"]),
     patience_s=st.sampled_from([0.0, 2.0]),
     abandoned_load=st.sampled_from(["finish", "stop"]),
@@ -96,25 +98,21 @@ class Driven(RuleBasedStateMachine):
         self.world.carry_out(self.world.die(self.one(pick, self.processes("ready"))))
 
     @precondition(lambda self: self.processes("ready"))
-    @rule(pick=PICK, share=st.sampled_from([0.5, 1.5]))
-    def grow(self, pick, share):
+    @rule(pick=PICK, share=st.sampled_from([0.5, 1.5]), pool=PICK)
+    def grow(self, pick, share, pool):
         world, process = self.world, self.one(pick, self.processes("ready"))
-        process.peak_bytes = max(process.peak_bytes, int(process.claimed_bytes * share))
-        world.carry_out(world.machine.measured(world.now, process.model, process.generation, process.peak_bytes))
+        pool = self.one(pool, process.claimed)
+        process.peak[pool] = max(process.peak.get(pool, 0), int(process.claimed[pool] * share))
+        world.carry_out(world.machine.measured(world.now, process.model, process.generation, dict(process.peak)))
 
     @precondition(lambda self: self.processes("stopped"))
     @rule(pick=PICK)
     def be_gone(self, pick):
         self.world.carry_out(self.world.end(self.one(pick, self.processes("stopped"))))
 
-    @rule(budget=st.sampled_from([400, BUDGET, 2000]))
-    def change_budget(self, budget):
-        world = self.world
-        world.budget = budget
-        world.rules = Rules(
-            **{name: getattr(world.rules, name) for name in world.rules.__slots__} | {"budget_bytes": budget}
-        )
-        world.carry_out(world.machine.configure(world.now, world.models.values(), world.rules))
+    @rule(pool=st.sampled_from(sorted(BUDGETS)), budget=st.sampled_from([400, 1000, 2000]))
+    def change_budget(self, pool, budget):
+        self.world.carry_out(self.world.set_budget(pool, budget))
 
     @rule(seconds=st.sampled_from([0.5, 1.0, 3.0]))
     def pass_time(self, seconds):

@@ -249,3 +249,10 @@ def test_the_bound_moves_the_upper_end_alone() -> None:
     assert learnt is not None
     assert learnt.high - plain.high == plain.margin_bytes
     assert (learnt.estimate, learnt.low) == (plain.estimate, plain.low)
+
+
+def test_on_a_card_the_machine_s_own_memory_is_taken_too():
+    subject = subject_of_facts("m", LLAMA_8B)
+    on_card = predict(subject, Load("transformers", "accelerator"), None)
+    assert on_card.need.host_bytes > on_card.need.weights_bytes + (1 << 30)  # the weights are read through it
+    assert predict(subject, Load("transformers", "cpu"), None).need.host_bytes == 0

@@ -21,7 +21,7 @@ EXAMPLE = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL)[1]
 
 class Nobody:
     def snapshot(self):
-        return {"budget_bytes": 1, "committed_bytes": 0, "models": {}}
+        return {"memory": {"host": {"budget_bytes": 1, "committed_bytes": 0}}, "models": {}}
 
 
 def families() -> set[str]:

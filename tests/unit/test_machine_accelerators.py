@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bakeoff.machine.accelerators import (
     find_amd_cards,
     read_nvidia_smi,
 )
+from bakeoff.machine.free_memory import free_memory
 from sample_runs import MACHINE
 
 
@@ -87,3 +89,15 @@ def test_a_mac_without_anything_to_ask_metal_says_that_it_assumes(monkeypatch: p
     assert metal.budget_bytes == 12 << 30
     assert "reported by Metal" in str(metal.budget_source)
     assert find_accelerators(mac.model_copy(update={"architecture": "x86_64"})) == ()
+
+
+def test_what_is_free_is_told_of_each_memory_that_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver's program is imitated; what it says of free memory is in the form of the first test."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\ntouch asked\necho 'Made Up, 24576, 20480, 50'\necho 'Made Up, 8192, [N/A], 20'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    assert list(free_memory({"host"})) == ["host"]
+    assert not (tmp_path / "asked").exists()  # a program is only started for a card
+    assert free_memory({"cuda:0", "cuda:1", "cuda:2"}) == {"cuda:0": 20480 * 2**20}

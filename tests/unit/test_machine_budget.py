@@ -6,7 +6,7 @@ import pytest
 
 from bakeoff.core.errors import UsageError
 from bakeoff.machine.accelerators import Accelerator
-from bakeoff.machine.budget import accelerator_budget, memory_budget
+from bakeoff.machine.budget import Budget, accelerator_budget, card_budgets, memory_budget
 from sample_runs import MACHINE
 
 GIB = 1 << 30
@@ -105,3 +105,15 @@ def test_an_accelerator_has_a_budget_of_its_own(monkeypatch: pytest.MonkeyPatch)
     forced = accelerator_budget(machine, (card(24),))
     assert forced is not None
     assert forced.value == 8_000_000_000
+
+
+def test_each_card_has_a_budget_and_a_name_and_a_mac_has_one_memory() -> None:
+    host = Budget(value=9 * GIB, source="free")
+    first, second = card(24), card(None)
+    found = card_budgets((first, second, first.model_copy(update={"kind": "rocm"})), host)
+    assert list(found) == ["cuda:0", "cuda:1", "rocm:0"]
+    assert found["cuda:0"] == Budget(value=24 * GIB, source="told by hand")
+    assert found["cuda:1"].value is None
+    assert card_budgets((card(12, unified=True),), host) == {}
+    forced = Budget(value=GIB, source="set by BAKEOFF_MEMORY_BUDGET")
+    assert card_budgets((first,), forced) == {"cuda:0": forced}

@@ -84,13 +84,13 @@ SCENARIOS = {
     ),
     "BakeoffMemoryUnderestimated": (
         [
-            ("bakeoff_model_measured_bytes", {"model": "small"}, late([90, *flat(130)], 25)),
-            ("bakeoff_model_predicted_bytes", {"model": "small"}, flat(100)),
+            ("bakeoff_model_measured_bytes", {"model": "small", "memory": "cuda:0"}, late([90, *flat(130)], 25)),
+            ("bakeoff_model_predicted_bytes", {"model": "small", "memory": "cuda:0"}, flat(100)),
         ],
         [
-            ("bakeoff_model_measured_bytes", {"model": "small"}, flat(90)),
-            ("bakeoff_model_predicted_bytes", {"model": "small"}, flat(100)),
-            ("bakeoff_model_predicted_bytes", {"model": "never loaded"}, flat(0)),
+            ("bakeoff_model_measured_bytes", {"model": "small", "memory": "cuda:0"}, flat(90)),
+            ("bakeoff_model_predicted_bytes", {"model": "small", "memory": "cuda:0"}, flat(100)),
+            ("bakeoff_model_predicted_bytes", {"model": "never loaded", "memory": "host"}, flat(0)),
         ],
     ),
     "BakeoffQualityDropped": (

@@ -155,6 +155,42 @@ def test_no_minute_holds_more_requests_than_may_and_come_again_is_true(most, ste
             assert later.enter(now + over.retry_after_s + 1e-6) is None
 
 
+@given(
+    most=st.integers(1, 100),
+    steps=st.lists(st.tuples(st.floats(0, 40), st.integers(0, 60)), min_size=1, max_size=60),
+)
+def test_nobody_is_let_in_while_a_minute_holds_as_many_tokens_as_may_and_come_again_is_true(most, steps):
+    use, now, spent = use_of(tokens_per_minute=most), 0.0, []
+    for step, tokens in steps:
+        now += step
+        over = use.enter(now)
+        inside = [(at, count) for at, count in spent if at > now - 60]
+        assert (over is None) == (sum(count for _, count in inside) < most)
+        if over is None:
+            use.spend(now, tokens)
+            spent.append((now, tokens))
+            use.leave()
+        else:
+            assert (over.limit, over.most) == ("tokens_per_minute", most)
+            assert 0 < over.retry_after_s <= 60 + 1e-9
+            for early_s, is_over in ((1e-6, False), (-1e-3, True)):
+                at = now + over.retry_after_s + early_s
+                later = sum(count for ended, count in inside if ended > at - 60)
+                assert (later >= most) == is_over
+    assert use.tokens == sum(count for _, count in spent)
+
+
+def test_tokens_of_answers_under_way_pass_the_limit_and_count():
+    use = use_of(tokens_per_minute=10)
+    assert [use.enter(0.0), use.enter(0.0)] == [None, None]
+    use.spend(1.0, 9)
+    assert use.enter(1.0) is None  # one is left
+    use.spend(2.0, 30)
+    assert use.enter(3.0).retry_after_s == pytest.approx(2.0 + 60 - 3)
+    assert use.enter(61.5).retry_after_s == pytest.approx(0.5)
+    assert use.enter(62.0) is None
+
+
 def test_as_many_at_a_time_as_may_and_one_that_ends_makes_room():
     use = use_of(concurrent_requests=2)
     assert [use.enter(0.0), use.enter(0.0)] == [None, None]

@@ -207,6 +207,30 @@ def test_the_view_has_rates_states_and_what_is_wrong_within_80_columns():
     assert "[bold]small[/bold] is left alone" in text
 
 
+def test_each_memory_is_told_where_there_are_several():
+    sizes = {"held_bytes": 700 << 20, "need_bytes": 1 << 30, "peak_bytes": None}
+    model = status()["models"]["small"] | dict.fromkeys(("need_bytes", "held_bytes", "peak_bytes"))
+    on_card = model | {"memory": {"host": sizes | {"held_bytes": 100 << 20}, "cuda:0": sizes}}
+    memory = {
+        "host": {"budget_bytes": 16 << 30, "committed_bytes": 800 << 20},
+        "cuda:0": {"budget_bytes": None, "committed_bytes": 700 << 20},
+    }
+    text = shown(
+        status(
+            memory=memory,
+            models={"card": on_card, "cpu": model | {"memory": {"host": sizes}}, "far": model | {"memory": {}}},
+        )
+    )
+    assert max(len(line) for line in text.splitlines()) <= 80
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert any("models take host 800.0 MiB of 16.0 GiB, cuda:0 700.0 MiB of no set budget" in line for line in lines)
+    place = next(number for number, line in enumerate(lines) if line.startswith("card ready"))
+    assert "host 0.1 / 1.0 GiB" in lines[place]
+    assert lines[place + 1] == "cuda:0 0.7 / 1.0 GiB"
+    assert any(line.startswith("cpu ready host 0.7 / 1.0 GiB") for line in lines)
+    assert any(line.startswith("far ready elsewhere") for line in lines)
+
+
 def test_it_says_why_quality_is_not_watched():
     assert "no run to hold" in shown(
         status(quality={"streams": [], "note": "not watched: no run to hold answers against"})

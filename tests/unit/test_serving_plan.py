@@ -7,13 +7,14 @@ from types import SimpleNamespace
 import pytest
 
 from bakeoff.catalog.references import bundled_folder, folder_spec
-from bakeoff.cli.planned import Planned, ready_lines
+from bakeoff.cli.planned import Planned, ready_document, ready_lines
 from bakeoff.cli.serving_plan import UnservedModels, find_run, plan_of_models, plan_of_run
 from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Candidate, ModelSpec, Sampling
 from bakeoff.machine.budget import Budget
 from bakeoff.serve.cost_terms import CostTerms, Figure
 from bakeoff.serve.page import status_page
+from bakeoff.serve.settings import ServeSettings
 from bakeoff.study.admission import Budgets
 
 TARIFF = Figure(value=0.2, provenance="assumed")
@@ -237,7 +238,7 @@ def test_the_start_table_stays_within_80_columns_and_says_how_sure():
     found = served(
         candidates, [7, 6], decision("winner", "bundled:generalist"), routes, {"business_email": ["bundled:technical"]}
     )
-    document = Planned(found.plan, found.budget, found.notes, CostTerms(watts={}, devices={}, tariff=TARIFF))
+    document = Planned(found.plan, found.budgets, found.notes, CostTerms(watts={}, devices={}, tariff=TARIFF))
     lines = ready_lines("http://127.0.0.1:8080", document, None)
     table = lines[3 : lines.index("", 4)]
     assert max(len(line) for line in table) <= 80
@@ -246,6 +247,64 @@ def test_the_start_table_stays_within_80_columns_and_says_how_sure():
     assert "bakeoff/technical_doc bundled:generalist 7.7 [6.7, 8.7], as overall" in said
     assert "bakeoff/business_email bundled:technical set in the settings" in said
     assert "anything else bundled:generalist 7.0 [6.0, 8.0], beats all others" in said
+
+
+def test_what_models_share_is_told_of_each_memory():
+    found = served([other("a")], [7], decision("winner", "a"))
+    one = {"host": Budget(value=8 << 30, source="free")}
+    for budgets, said in (
+        (one, "together within 8.0 GiB (free)."),
+        (
+            {**one, "cuda:0": Budget(value=None, source="not told")},
+            "8.0 GiB of host (free) and - of cuda:0 (not told).",
+        ),
+    ):
+        document = Planned(found.plan, budgets, (), CostTerms(watts={}, devices={}, tariff=TARIFF))
+        assert said in " ".join(ready_lines("http://127.0.0.1:8080", document, None))
+        told = ready_document("http://127.0.0.1:8080", document)
+        assert list(told["memory"]) == list(budgets)
+        assert (told["budget_bytes"] is None) == (len(budgets) > 1)
+        assert document.keeping(ServeSettings()).budgets == {name: budget.value for name, budget in budgets.items()}
+
+
+def test_the_status_page_tells_each_memory():
+    plan = served([other("a")], [7], decision("winner", "a")).plan
+    sizes = {"need_bytes": 1, "held_bytes": 3 << 30, "peak_bytes": None}
+    host = {"budget_bytes": 8 << 30, "committed_bytes": 3 << 30}
+    snapshot = {"memory": {"host": host}, "models": {"a": {"memory": {"host": sizes}}}}
+    page = status_page(plan, snapshot, "http://127.0.0.1:8080")
+    assert "3.0 GiB of 8.0 GiB committed" in page
+    assert "<td class=n>3.0 GiB</td>" in page
+    both = {"host": sizes | {"held_bytes": 1 << 30}, "cuda:0": sizes}
+    snapshot = {"memory": {"host": host, "cuda:0": host}, "models": {"a": {"memory": both}}}
+    page = status_page(plan, snapshot, "http://127.0.0.1:8080")
+    assert "host 3.0 GiB of 8.0 GiB, cuda:0 3.0 GiB of 8.0 GiB committed" in page
+    assert "host 1.0 GiB, cuda:0 3.0 GiB" in page
+
+
+def test_a_run_says_what_a_model_takes_of_each_memory_where_it_saw_it_on_a_card():
+    torch = ours("social").model_copy(update={"engine": "transformers"})
+    wide = Budget(value=None, source="test")
+    cards = Budgets(wide, wide, {"cuda:0": wide})
+    seen = {"device_peak_bytes": 700, "process_peak_bytes": 300, "peak_memory_bytes": 700}
+    row = SimpleNamespace(
+        run_id="r1",
+        suite="small",
+        result={
+            "candidates": [told("social", 7) | seen],
+            "decision": decision("winner", "social"),
+            "routes": {},
+            "eps": 0.3,
+        },
+    )
+    found = plan_of_run(row, SimpleNamespace(candidates=(torch,), concurrency=4), cards, (), {})
+    (model,) = found.plan.models
+    assert (model.memory, model.device_peak_bytes, model.host_peak_bytes) == ("cuda:0", 700, 300)
+    assert model.host_high_bytes > 1 << 30
+    assert list(found.budgets) == ["host", "cuda:0"]
+    row.result["candidates"][0] |= {"device_peak_bytes": None}
+    (model,) = plan_of_run(row, SimpleNamespace(candidates=(torch,), concurrency=4), cards, (), {}).plan.models
+    assert (model.device_peak_bytes, model.host_peak_bytes) == (None, None)  # it ran on the CPU there
 
 
 def test_the_status_page_says_who_was_set_and_who_was_named():

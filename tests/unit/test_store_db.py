@@ -199,7 +199,7 @@ def test_runs_are_listed_without_reading_what_they_hold(store: Store, tmp_path: 
     store.add_generation("r1", generation("ann", "b0"))
     store.add_generation("r1", generation("ann", "b1"))
     with sqlite3.connect(tmp_path / "bakeoff.db") as other:
-        other.execute("UPDATE runs SET plan = 'no JSON at all'")
+        other.execute("UPDATE plans SET plan = 'no JSON at all'")
     other.close()
     assert store.runs() == [
         RunSummary("r2", "suite", "t2", "running", 0, None, None),
@@ -212,6 +212,34 @@ def test_a_run_id_is_taken_once(store: Store) -> None:
     store.add_run("a", "s", "t", {})
     with pytest.raises(StoreError, match="stored already"):
         store.add_run("a", "s", "t", {})
+
+
+def test_a_plan_is_written_once(store: Store, tmp_path: Path) -> None:
+    store.add_run("a", "s", "t", {"briefs": ["x" * 100_000]})
+    with sqlite3.connect(tmp_path / "bakeoff.db") as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    other.close()
+    for _ in range(20):
+        store.set_state("a", "running", add_elapsed_s=1.0)
+    assert (tmp_path / "bakeoff.db-wal").stat().st_size < 500_000  # four pages a change, not the plan
+    row = store.run("a")
+    assert row is not None
+    assert (row.plan, row.elapsed_s) == ({"briefs": ["x" * 100_000]}, 20.0)
+
+
+def test_a_run_from_before_there_were_plans_apart(store: Store, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "bakeoff.db") as other:
+        other.execute("DROP TABLE plans")
+        other.execute("INSERT INTO runs VALUES ('old', 's', '1', 'done', '{\"seed\": 1}', '{\"x\": 2}', 1500)")
+    other.close()
+    old = store.run("old")
+    assert old is not None
+    assert (old.plan, old.result, old.elapsed_s) == ({"seed": 1}, {"x": 2}, 1.5)
+    store.add_run("new", "s", "2", {"seed": 3})
+    new, latest = store.run("new"), store.run("latest")
+    assert new is not None
+    assert (new.plan, latest) == ({"seed": 3}, new)
+    assert [row.run_id for row in store.runs()] == ["new", "old"]
 
 
 def test_elapsed_time_adds_up_and_a_result_stays(store: Store) -> None:

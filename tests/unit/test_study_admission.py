@@ -12,7 +12,7 @@ from bakeoff.core.spec import Sampling
 from bakeoff.machine.budget import Budget
 from bakeoff.store.db import Store
 from bakeoff.store.served_loads import ServedLoad, add_served_load
-from bakeoff.study.admission import Budgets, check_fit, expected_place, read_observations
+from bakeoff.study.admission import Budgets, check_fit, expected_memory, expected_place, read_observations
 from bakeoff.study.candidates import make_candidates
 
 TINY = str(Path(__file__).parents[1] / "data" / "tiny_llama")
@@ -112,3 +112,22 @@ def test_what_gateways_saw_is_taken_into_the_store_once(tmp_path: Path) -> None:
     assert read_observations(store, tmp_path) == [seen]
     assert {one.measured_bytes for one in read_observations(store, tmp_path)} == {150 << 20, 99 << 20}
     store.close()
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "memory"),
+    [
+        ("transformers", None, "cuda:0"),
+        ("transformers", "cuda", "cuda:0"),
+        ("transformers", "cuda:1", "cuda:1"),
+        ("transformers", "cuda:9", "cuda:1"),  # refused by the engine; counted somewhere until then
+        ("transformers", "cpu", "host"),
+        ("onnx", None, "host"),
+    ],
+)
+def test_weights_lie_in_the_memory_of_the_card_that_computes(engine: str, device: str | None, memory: str) -> None:
+    told = Budget(value=1, source="s")
+    here = Budgets(told, told, {"cuda:0": told, "cuda:1": told})
+    asked = CANDIDATES[0].model_copy(update={"engine": engine, "device": device})
+    assert expected_memory(asked, here) == memory
+    assert expected_memory(asked, Budgets(told, told)) == "host"  # a Mac: one memory, whatever computes

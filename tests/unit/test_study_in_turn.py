@@ -93,3 +93,16 @@ def test_answers_that_come_together_are_followed_one_by_one() -> None:
     assert run_in_turn(main()) == "done"
     names = [step.split()[1] for step in order if step.startswith("read")]
     assert order == [f"{step} {name}" for name in names for step in ("read", "next")]
+
+
+def test_a_result_is_not_written_out() -> None:
+    """asyncio's runner does so with the result of its task, and throws the text away: seconds for a large one."""
+
+    class Large:
+        def __repr__(self) -> str:
+            raise AssertionError("written out")
+
+    async def main() -> Large:
+        return Large()
+
+    assert isinstance(run_in_turn(main()), Large)

@@ -30,6 +30,9 @@ _RUNTIME_CPU = {"onnx": 140, "transformers": 450, "llamacpp": 75, "mlx": 300, "v
 _RUNTIME_DEVICE = {"transformers": 471, "llamacpp": 471, "mlx": 522, "vllm": 1500}
 """MiB on the accelerator itself: the CUDA context and the Metal reserve that Ollama counts with (457 and 512 MiB), assumed."""
 
+_RUNTIME_BESIDE = {"transformers": 3000, "llamacpp": 1000, "vllm": 4000}
+"""MiB of the machine's own memory for a process that computes on a card: CUDA's libraries and what they map. Assumed: never measured."""
+
 _SCORES = {"gpt2": 2.2, "gpt_neo": 4.5}
 """How often torch holds a prompt's attention scores on a CPU (float32, heads x tokens x tokens), where that is not once."""
 
@@ -37,7 +40,8 @@ _SCORES = {"gpt2": 2.2, "gpt_neo": 4.5}
 class Held(NamedTuple):
     """Bytes that cannot be taken back: `weights` as the engine holds them, `graph` of scratch, `runtime`, and `loading` at the
     worst moment of the load (the runtime included). `low` and `high` bound the weights where their size is not exact, or the
-    engine has a choice. `reclaimable` are pages of the model's files, which the system drops when it needs them elsewhere.
+    engine has a choice. `reclaimable` are pages of the model's files, which the system drops when it needs them elsewhere. `beside`
+    is what a process on an accelerator takes of the machine's own memory, where the accelerator has one too.
     """
 
     weights: int
@@ -47,6 +51,7 @@ class Held(NamedTuple):
     low: int
     high: int
     reclaimable: int = 0
+    beside: int = 0
 
 
 def default_kv_type(engine: str, where: Where) -> KvType:
@@ -69,6 +74,8 @@ def engine_memory(subject: Subject, weights: Weights, engine: str, where: Where,
             weights.stored_bytes + runtime,
             weights.low_bytes,
             weights.high_bytes,
+            # Weights are read into the machine's memory, and copied from there: a process's peak never falls again.
+            beside=weights.high_bytes + _RUNTIME_BESIDE.get(engine, 1000) * _MIB,
         )
     runtime = _RUNTIME_CPU.get(engine, 300) * _MIB
     if engine == "onnx":

@@ -37,7 +37,8 @@ class Need(Record):
     """Bytes. `estimate` is the larger of `load_peak_bytes` and the four parts together; `margin_bytes` lies on either side.
 
     `resident_bytes` is what the system is expected to count at the peak: the estimate, and pages of the model's files that it
-    may take back, which are no need.
+    may take back, which are no need. `host_bytes` is what its process takes at most of the machine's memory beside a card's own: assumed,
+    and 0 on a CPU.
     """
 
     estimate: int
@@ -50,6 +51,7 @@ class Need(Record):
     runtime_bytes: int
     load_peak_bytes: int
     resident_bytes: int
+    host_bytes: int = 0
 
 
 class Prediction(Record):
@@ -156,6 +158,7 @@ def _need(subject: Subject, weights: Weights, where: Where, shape: CacheShape, b
         runtime_bytes=held.runtime,
         load_peak_bytes=held.loading,
         resident_bytes=estimate + held.reclaimable,
+        host_bytes=held.beside,
     )
 
 

@@ -42,6 +42,28 @@ def read_columns(text: str | None) -> dict[str, str]:
     return found
 
 
+def read_budgets(option: str, text: str) -> int | dict[str, int]:
+    """Read a number of bytes, for each memory, or `MEMORY=BYTES,..`.
+
+    Raises:
+        UsageError: it is something else, or names a memory twice.
+
+    >>> read_budgets("--budget", "8GB"), read_budgets("--budget", "host=8GB, cuda:0=1GiB")
+    (8000000000, {'host': 8000000000, 'cuda:0': 1073741824})
+    """
+    if "=" not in text:
+        return read_bytes(option, text)
+    found: dict[str, int] = {}
+    for part in text.split(","):
+        name, _, size = (piece.strip() for piece in part.partition("="))
+        if not name or name in found:
+            raise UsageError(
+                f"{option} {text}: expected MEMORY=BYTES, each memory once", "such as host=24GiB,cuda:0=10GiB"
+            )
+        found[name] = read_bytes(f"{option} {name} =", size)
+    return found
+
+
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _UNITS |= {"KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}
 _AMOUNT = re.compile(r"(\d{1,18}(?:\.\d{1,9})?) ?([KMGT]?i?B?)", re.IGNORECASE | re.ASCII)

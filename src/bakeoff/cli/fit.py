@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from bakeoff.core.errors import UsageError
 
 if TYPE_CHECKING:
     from bakeoff.catalog.calibration import Observation
@@ -29,7 +32,11 @@ _ENGINES = ("onnx", "transformers", "llamacpp", "mlx", "vllm")
     "--quantisation", "--quantization", "--quantise", metavar="Q", help="Another format of the weights, such as q4_k_m."
 )
 @click.option("--kv-type", type=click.Choice(["f32", "f16", "bf16", "q8_0", "q4_0"]), help="Numbers in the KV cache.")
-@click.option("--budget", metavar="BYTES", help="Memory for models, such as 8000000000 or 16GiB (default: measured).")
+@click.option(
+    "--budget",
+    metavar="BYTES",
+    help="Memory for models, such as 16GiB, or host=24GiB,cuda:0=10GiB (default: measured).",
+)
 @click.option("--facts", type=click.Path(path_type=Path), metavar="FILE.json", help="Sizes of models not here.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 def fit(
@@ -51,7 +58,6 @@ def fit(
     """
     from bakeoff.catalog.engine_memory import Where
     from bakeoff.catalog.fit import Load
-    from bakeoff.core.errors import UsageError
     from bakeoff.library.workspace import workspace_folder
     from bakeoff.study.fit_subjects import find_subjects, read_facts
 
@@ -88,24 +94,46 @@ def _predict(asked: Asked, load: Load, budget: Budget, seen: list[Observation]) 
     return predict(asked.subject, load, budget.value, calibrate(seen, load.engine, load.where))
 
 
-def machine_budgets(text: str | None, said_by: str = "--budget") -> Budgets:
-    """Return what models may take here, or what `text` says instead; `said_by` is where that was written.
+class UnknownMemory(UsageError):
+    """A budget for a memory that this machine does not have; `name` is what it was called."""
+
+    def __init__(self, said_by: str, name: str, known: Sequence[str]) -> None:
+        super().__init__(f"{said_by}: this machine has no memory {name!r}", f"it has: {', '.join(known)}")
+        self.name = name
+
+
+def machine_budgets(told: str | int | Mapping[str, int | None] | None, said_by: str = "--budget") -> Budgets:
+    """Return what models may take here, or what is told instead: of each memory alike, or of some by name.
+
+    `said_by` is where that was written.
 
     Raises:
         UsageError: it is no number of bytes.
+        UnknownMemory: it names a memory that is not here.
     """
-    from bakeoff.cli.arguments import read_bytes
+    from bakeoff.cli.arguments import read_budgets
     from bakeoff.machine.accelerators import find_accelerators
-    from bakeoff.machine.budget import Budget, accelerator_budget, memory_budget
+    from bakeoff.machine.budget import HOST, Budget, accelerator_budget, card_budgets, memory_budget
     from bakeoff.machine.detect import detect_machine
     from bakeoff.study.admission import Budgets
 
     machine = detect_machine()
     accelerators = find_accelerators(machine)
-    if text is None:
-        return Budgets(memory_budget(machine), accelerator_budget(machine, accelerators))
-    given = Budget(value=read_bytes(said_by, text), source=f"set by {said_by}")
-    return Budgets(given, given if accelerators else None)
+    host, own = memory_budget(machine), accelerator_budget(machine, accelerators)
+    cards = card_budgets(accelerators, host)
+    sizes = read_budgets(said_by, told) if isinstance(told, str) else told
+    if not sizes:
+        return Budgets(host, own, cards)
+    names = [HOST, *cards]
+    by_name: Mapping[str, int | None] = dict.fromkeys(names, sizes) if isinstance(sizes, int) else sizes
+    for name in by_name:
+        if name not in names:
+            raise UnknownMemory(said_by, name, names)
+    given = {name: Budget(value=size, source=f"set by {said_by}") for name, size in by_name.items()}
+    if not cards:  # one memory: what is said of it is said of a Mac's GPU, too
+        return Budgets(given[HOST], given[HOST] if accelerators else None)
+    cards = {**cards, **{name: budget for name, budget in given.items() if name != HOST}}
+    return Budgets(given.get(HOST, host), max(cards.values(), key=lambda budget: budget.value or 0), cards)
 
 
 def past_loads() -> list[Observation]:

@@ -8,6 +8,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from bakeoff.machine.budget import Budget
@@ -44,7 +45,7 @@ class Planned(NamedTuple):
     """What is to be served, as the process beside the gateway found it."""
 
     plan: ServingPlan
-    budget: Budget
+    budgets: Mapping[str, Budget]
     notes: tuple[str, ...]
     terms: CostTerms
 
@@ -58,19 +59,25 @@ class Planned(NamedTuple):
         value = json.loads(said)
         return cls(
             ServingPlan.model_validate(value["plan"]),
-            Budget.model_validate(value["budget"]),
+            {name: Budget.model_validate(told) for name, told in value["budgets"].items()},
             tuple(value["notes"]),
             CostTerms.model_validate(value["cost"]),
         )
 
     def keeping(self, settings: ServeSettings) -> Keeping:
-        """Return how models are kept: as the settings say, within the budget that was found."""
-        return settings.keeping.model_copy(update={"budget_bytes": self.budget.value})
+        """Return how models are kept: as the settings say, within the budgets that were found."""
+        found = {name: budget.value for name, budget in self.budgets.items()}
+        return settings.keeping.model_copy(update={"budget_bytes": found})
+
+    @property
+    def only_budget(self) -> Budget | None:
+        """What models may take of the machine's memory where there is no other; None where there are several."""
+        return next(iter(self.budgets.values())) if len(self.budgets) == 1 else None
 
 
 def ready_document(url: str, document: Planned) -> dict[str, Any]:
     """Return the same for programs."""
-    plan = document.plan
+    plan, only = document.plan, document.only_budget
     return {
         "schema": READY_SCHEMA,
         "url": f"{url}/v1",
@@ -79,7 +86,8 @@ def ready_document(url: str, document: Planned) -> dict[str, Any]:
         "routes": {name: route.model_dump(mode="json") for name, route in plan.routes.items()},
         "general": plan.general.model_dump(mode="json"),
         "models": [model.id for model in plan.models],
-        "budget_bytes": document.budget.model_dump(mode="json"),
+        "memory": {name: budget.model_dump(mode="json") for name, budget in document.budgets.items()},
+        "budget_bytes": None if only is None else only.model_dump(mode="json"),
         "notes": list(document.notes),
     }
 
@@ -97,7 +105,12 @@ def ready_lines(url: str, document: Planned, shown_key: str | None) -> list[str]
     from bakeoff.core.plain import printable
     from bakeoff.core.units import bytes_text
 
-    plan, budget = document.plan, document.budget
+    plan = document.plan
+    several = document.only_budget is None
+    within = [
+        f"{bytes_text(budget.value)}{f' of {name}' if several else ''} ({budget.source})"
+        for name, budget in document.budgets.items()
+    ]
     source = "no run stands behind it" if plan.run_id is None else f"run {plan.run_id}, suite {plan.suite or '-'}"
     routes = {f"bakeoff/{name}": route for name, route in plan.routes.items()} | {"anything else": plan.general}
     rows = [("model in requests", "served by", "why")]
@@ -110,7 +123,7 @@ def ready_lines(url: str, document: Planned, shown_key: str | None) -> list[str]
         table += [f"  {name:<{first}}{served:<{second}}{begun}".rstrip(), *(" " * at + line for line in more)]
     said = [
         "bakeoff/auto finds the kind of text itself; a candidate's own name gets that candidate.",
-        f"Models load when they are first asked for, together within {bytes_text(budget.value)} ({budget.source}).",
+        f"Models load when they are first asked for, together within {' and '.join(within)}.",
         *(f"Note: {note}" for note in document.notes),
     ]
     request = json.dumps({"model": "bakeoff/auto", "messages": [{"role": "user", "content": _EXAMPLE}]})

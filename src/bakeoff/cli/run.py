@@ -241,7 +241,7 @@ def _generate_and_conclude(plan: Plan, store: Store, errors: Console, how: How, 
     except (KeyboardInterrupt, asyncio.CancelledError):
         return interrupted(plan, store, errors)
     except BakeoffError:
-        if store.run(plan.run_id) is not None:
+        if store.state(plan.run_id) is not None:
             store.set_state(plan.run_id, "failed")
         raise
     document = finish(plan, store, page=watch is not None or (not how.as_json and sys.stdout.isatty()))

@@ -50,7 +50,7 @@ def say_what_comes(plan: Plan, errors: Console) -> None:
 
 def interrupted(plan: Plan, store: Store, errors: Console) -> int:
     """Print how to go on with a run; return the exit code."""
-    if store.run(plan.run_id) is None:
+    if store.state(plan.run_id) is None:
         errors.print("Interrupted before the first text; nothing was stored.", highlight=False)
         return INTERRUPTED_EXIT
     store.set_state(plan.run_id, "interrupted")

@@ -48,7 +48,11 @@ PLAN_SCHEMA = "bakeoff.serving_plan/1"
 @click.option("--host", metavar="H", help="Listen on this address (default: 127.0.0.1).")
 @click.option("--port", type=click.IntRange(0, 65535), metavar="P", help="Listen on this port; 0: any (default: 8080).")
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Settings in TOML: docs/serving.md.")
-@click.option("--budget", metavar="BYTES", help="Memory for models, such as 8000000000 or 16GiB (default: measured).")
+@click.option(
+    "--budget",
+    metavar="BYTES",
+    help="Memory for models, such as 16GiB, or host=24GiB,cuda:0=10GiB (default: measured).",
+)
 @click.option("--allow-anyone", is_flag=True, help=f"Listen beyond this machine without a key in {KEY_VARIABLE}.")
 @click.option("--json", "as_json", is_flag=True, help="Say where it listens as one JSON document on stdout.")
 @click.option(
@@ -117,10 +121,12 @@ def _print_plan(wanted: Wanted) -> None:
     file = wanted.config
     planned = _make_plan(wanted, None, {}, CostSettings()) if file is None else _configured_plan(wanted, file)
     served, terms = planned
+    told = {name: budget.model_dump(mode="json") for name, budget in served.budgets.items()}
     document = {
         "schema": PLAN_SCHEMA,
         "plan": served.plan.model_dump(mode="json"),
-        "budget": served.budget.model_dump(mode="json"),
+        "budget": only[0] if len(only := list(told.values())) == 1 else None,
+        "budgets": told,
         "notes": list(served.notes),
         "cost": terms.model_dump(mode="json"),
     }
@@ -133,6 +139,7 @@ def _configured_plan(wanted: Wanted, file: Path) -> tuple[Served, CostTerms]:
     Raises:
         InvalidFile: they name models that are not served, or a judge that may not judge.
     """
+    from bakeoff.cli.fit import UnknownMemory
     from bakeoff.cli.serving_plan import UnservedModels
     from bakeoff.core.errors import InvalidFile
     from bakeoff.serve.settings_file import problem_at, read_settings
@@ -145,6 +152,11 @@ def _configured_plan(wanted: Wanted, file: Path) -> tuple[Served, CostTerms]:
         error = UnservedModels(unknown, names)
     except UnservedModels as raised:
         error = raised
+    except UnknownMemory as unknown:
+        if wanted.budget is not None:
+            raise
+        path = ("keeping", "budget_bytes", unknown.name)
+        raise InvalidFile((problem_at(file, path, "is no memory of this machine", unknown.hint),)) from None
     if error.named:
         found = (problem_at(file, path, f"{name!r} is not served", error.hint) for path, name in error.named)
         raise InvalidFile(tuple(found))
@@ -159,7 +171,10 @@ def _configured_plan(wanted: Wanted, file: Path) -> tuple[Served, CostTerms]:
 
 
 def _make_plan(
-    wanted: Wanted, budget_bytes: int | None, routes: Mapping[str, Sequence[str]], cost: CostSettings
+    wanted: Wanted,
+    budget_bytes: int | Mapping[str, int | None] | None,
+    routes: Mapping[str, Sequence[str]],
+    cost: CostSettings,
 ) -> tuple[Served, CostTerms]:
     from bakeoff.cli.fit import machine_budgets, past_loads
     from bakeoff.cli.serving_plan import find_run, make_served_candidates, plan_of_models, plan_of_run
@@ -169,7 +184,7 @@ def _make_plan(
     if wanted.against is not None:
         cost = cost.model_copy(update={"against": wanted.against})
     if wanted.budget is None and budget_bytes is not None:
-        budgets = machine_budgets(str(budget_bytes), "keeping.budget_bytes of the settings")
+        budgets = machine_budgets(budget_bytes, "keeping.budget_bytes of the settings")
     else:
         budgets = machine_budgets(wanted.budget)
     seen = past_loads()

@@ -36,12 +36,21 @@ def keys() -> None:
 @click.argument("name")
 @click.option("--requests-per-minute", type=click.IntRange(1, 1_000_000), metavar="N", help="Requests within any 60 s.")
 @click.option(
+    "--tokens-per-minute", type=click.IntRange(1, 1_000_000_000), metavar="N", help="Tokens of answers within any 60 s."
+)
+@click.option(
     "--concurrent-requests", type=click.IntRange(1, 100_000), metavar="N", help="Requests under way at a time."
 )
 @click.option("--no-file", is_flag=True, help=f"Keep it nowhere: say what to put into {KEY_VARIABLE}.")
 @_FILE
 def new(
-    name: str, requests_per_minute: int | None, concurrent_requests: int | None, file: Path | None, *, no_file: bool
+    name: str,
+    requests_per_minute: int | None,
+    tokens_per_minute: int | None,
+    concurrent_requests: int | None,
+    file: Path | None,
+    *,
+    no_file: bool,
 ) -> None:
     """Make a key for NAME, and show it this once: on stdout, alone.
 
@@ -57,7 +66,11 @@ def new(
     if not re.fullmatch(NAME_PATTERN, name) or name == ENVIRONMENT:
         taken = f"is the name of the key in {KEY_VARIABLE}" if name == ENVIRONMENT else "is no name for a key"
         raise UsageError(f"{name!r} {taken}", "take letters, digits, dots, dashes; 64 at most, such as: phone")
-    limits = {"requests_per_minute": requests_per_minute, "concurrent_requests": concurrent_requests}
+    limits = {
+        "requests_per_minute": requests_per_minute,
+        "tokens_per_minute": tokens_per_minute,
+        "concurrent_requests": concurrent_requests,
+    }
     if no_file and (file is not None or any(limits.values())):
         raise UsageError("--no-file keeps no limits, and no file", "leave out the other options, or --no-file")
     key = make_key()
@@ -75,6 +88,7 @@ def new(
 @_FILE
 def list_keys(file: Path | None) -> None:
     """List the keys by name: when each was made, and what it may."""
+    from bakeoff.serve.api_keys import KeyLimits
     from bakeoff.serve.key_file import read_key_file
 
     where = file or default_key_file()
@@ -83,7 +97,7 @@ def list_keys(file: Path | None) -> None:
         return
     found = read_key_file(where)
     for name, key in found.items():
-        limits = key.model_dump(include={"requests_per_minute", "concurrent_requests"}, exclude_none=True)
+        limits = key.model_dump(include=set(KeyLimits.model_fields), exclude_none=True)
         said = ", ".join(f"{limit} {most}" for limit, most in limits.items()) or "no limits"
         click.echo(f"{name}  made {key.made or '-'}  {said}")
     if not found:

@@ -15,7 +15,9 @@ from bakeoff.core.errors import BakeoffError, UsageError
 from bakeoff.core.records import Estimate, Outcome
 from bakeoff.core.spec import Candidate, Sampling
 from bakeoff.core.units import bytes_text
+from bakeoff.machine.budget import HOST
 from bakeoff.serve.plan import ServedModel, ServedRoute, ServingPlan
+from bakeoff.serve.pools import pool_text
 from bakeoff.serve.router import GENERAL
 
 if TYPE_CHECKING:
@@ -33,10 +35,10 @@ Routes = Mapping[str, Sequence[str]]
 
 
 class Served(NamedTuple):
-    """A plan to serve, the budget that its models must share, and what is to be said of how it came about."""
+    """A plan to serve, what its models may take of each memory, and what is to be said of how it came about."""
 
     plan: ServingPlan
-    budget: Budget
+    budgets: Mapping[str, Budget]
     notes: tuple[str, ...]
 
 
@@ -108,8 +110,8 @@ def plan_of_run(row: RunRow, plan: Plan, budgets: Budgets, seen: Sequence[Observ
     """
     usable, notes = _usable(plan.candidates, budgets, plan.concurrency, seen)
     served, told = _earned(row, usable, notes)
-    candidates = [model.candidate for model in served.models]
-    return Served(_overridden(served, routes, told), _shared(budgets, candidates), tuple(notes))
+    served = _placed(served, usable, told, budgets)
+    return Served(_overridden(served, routes, told), _budgets_of(served, budgets), tuple(notes))
 
 
 def plan_elsewhere(row: RunRow, plan: Plan) -> tuple[ServingPlan, tuple[str, ...]]:
@@ -187,7 +189,8 @@ def plan_of_models(
         candidate=names[0], fallbacks=tuple(names[1:]), sure=NAMED_FIRST, reasons=("it was named first",)
     )
     served = ServingPlan(run_id=None, models=models, general=general)
-    return Served(_overridden(served, routes, {}), _shared(budgets, candidates), ())
+    served = _placed(served, usable, {}, budgets)
+    return Served(_overridden(served, routes, {}), _budgets_of(served, budgets), ())
 
 
 def make_served_candidates(references: Sequence[str]) -> tuple[Candidate, ...]:
@@ -206,7 +209,7 @@ def _usable(
 ) -> tuple[list[tuple[Candidate, Need | None]], list[str]]:
     """Return those that can be served with what each needs, and a note for each other one."""
     from bakeoff.machine.budget import Budget
-    from bakeoff.study.admission import Budgets, check_fit, expected_place
+    from bakeoff.study.admission import Budgets, check_fit
 
     unbounded = Budget(value=None, source="not asked for here")
     places = Budgets(unbounded, None if budgets.accelerator is None else unbounded)
@@ -219,13 +222,29 @@ def _usable(
         except BakeoffError as error:
             notes.append(f"{candidate.id} is not served: {error.message.partition(chr(10))[0]}")
             continue
-        budget = budgets.of(expected_place(candidate, budgets)).value
-        if need is not None and budget is not None and need.high > budget:
-            most = f"it may need {bytes_text(need.high)}, and the budget is {bytes_text(budget)}"
-            notes.append(f"{candidate.id} is not served: {most}")
+        if need is not None and (too_much := _too_much(candidate, need, budgets)):
+            notes.append(f"{candidate.id} is not served: it may need {too_much}")
             continue
         found.append((candidate, need))
     return found, notes
+
+
+def _too_much(candidate: Candidate, need: Need, budgets: Budgets) -> str:
+    """Say of which memories a candidate needs more than there is; nothing where it fits."""
+    from bakeoff.study.admission import expected_memory, expected_place
+
+    memory = expected_memory(candidate, budgets)
+    if not budgets.cards:
+        needs = {HOST: (need.high, budgets.of(expected_place(candidate, budgets)))}
+    elif memory == HOST:
+        needs = {HOST: (need.high, budgets.host)}
+    else:
+        needs = {HOST: (need.host_bytes, budgets.host), memory: (need.high, budgets.cards[memory])}
+    return "; ".join(
+        f"{pool_text({pool: size}, pool, (HOST, *budgets.cards))}, and the budget is {bytes_text(budget.value)}"
+        for pool, (size, budget) in needs.items()
+        if budget.value is not None and size > budget.value
+    )
 
 
 def _check_servable(candidate: Candidate) -> None:
@@ -271,6 +290,35 @@ def _measured(candidate: Candidate, need: Need | None, told: Mapping[str, Any]) 
         device=told.get("device"),
         dtype=told.get("dtype"),
     )
+
+
+def _placed(
+    plan: ServingPlan,
+    usable: Sequence[tuple[Candidate, Need | None]],
+    told: Mapping[str, Mapping[str, Any]],
+    budgets: Budgets,
+) -> ServingPlan:
+    """Return the plan with what each model takes of which memory, where some lie in a card's own."""
+    from bakeoff.study.admission import expected_memory
+
+    needs = {candidate.id: need for candidate, need in usable}
+
+    def placed(model: ServedModel) -> ServedModel:
+        memory = expected_memory(model.candidate, budgets)
+        if memory == HOST or not model.is_resident:
+            return model
+        need, seen = needs.get(model.id), told.get(model.id, {})
+        on_card = seen.get("device_peak_bytes") is not None
+        return model.model_copy(
+            update={
+                "memory": memory,
+                "device_peak_bytes": seen.get("device_peak_bytes"),
+                "host_high_bytes": None if need is None else need.host_bytes,
+                "host_peak_bytes": seen.get("process_peak_bytes") if on_card else None,
+            }
+        )
+
+    return plan.model_copy(update={"models": tuple(placed(model) for model in plan.models)})
 
 
 def _general(document: Mapping[str, Any], told: Mapping[str, Any], names: Sequence[str]) -> ServedRoute:
@@ -367,10 +415,16 @@ def _estimate(value: Mapping[str, Any] | None) -> Estimate | None:
     return None if value is None else Estimate.model_validate(value)
 
 
-def _shared(budgets: Budgets, candidates: Sequence[Candidate]) -> Budget:
-    """Return the one budget that all workers share: the smaller one, where some are on a card and some are not."""
+def _budgets_of(plan: ServingPlan, budgets: Budgets) -> Mapping[str, Budget]:
+    """Return what models may take of each memory that they use, and of the machine's own.
+
+    Where that is the only one it is the smaller of what they may take there: a Mac's GPU may not have all of it.
+    """
     from bakeoff.study.admission import expected_place
 
-    places = {expected_place(candidate, budgets) for candidate in candidates if candidate.model.is_ours_to_run}
+    if budgets.cards:
+        used = {model.memory for model in plan.models}
+        return {HOST: budgets.host} | {name: budget for name, budget in budgets.cards.items() if name in used}
+    places = {expected_place(model.candidate, budgets) for model in plan.models if model.is_resident}
     held = [budgets.of(place) for place in places] or [budgets.host]
-    return min(held, key=lambda budget: float("inf") if budget.value is None else budget.value)
+    return {HOST: min(held, key=lambda budget: float("inf") if budget.value is None else budget.value)}

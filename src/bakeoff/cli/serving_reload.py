@@ -20,10 +20,11 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from bakeoff.cli.arguments import read_budgets
 from bakeoff.cli.planned import Planned, Wanted
 from bakeoff.cli.serving_keys import client_keys, key_file_of, read_keys
 from bakeoff.cli.serving_watch import watch_quality
@@ -52,6 +53,13 @@ NEEDS_RESTART = (
     ("quality", "backlog"),
 )
 """Settings that count when the gateway starts, and not after."""
+
+
+def _stated_budgets(flag: str | None, setting: int | Mapping[str, int | None] | None) -> int | Mapping[str, int | None]:
+    """Return what somebody says that models may take: of each memory alike, or of those that are named."""
+    if flag is not None:
+        return read_budgets("--budget", flag)
+    return {} if setting is None else setting
 
 
 class Asked(NamedTuple):
@@ -190,10 +198,15 @@ class Reloading:
         Raises:
             UsageError: it cannot be made.
         """
-        wanted, budget = self._asked.wanted, self._planned.budget
-        stated = wanted.budget is not None or settings.keeping.budget_bytes is not None
-        if not stated and budget.value is not None:
-            wanted = wanted._replace(budget=str(budget.value))
+        wanted, before = self._asked.wanted, self._planned.budgets
+        stated = _stated_budgets(wanted.budget, settings.keeping.budget_bytes)
+        if not isinstance(stated, int):
+            kept = {name: budget for name, budget in before.items() if name not in stated}
+            sizes = {**{name: budget.value for name, budget in kept.items()}, **stated}
+            told = ",".join(f"{name}={size}" for name, size in sizes.items() if size is not None)
+            wanted = wanted._replace(budget=told or None)
+        else:
+            kept = {}
         command = (sys.executable, "-m", "bakeoff", "serve", "--print-plan", *wanted.arguments())
         planning = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
@@ -210,7 +223,7 @@ class Reloading:
         if planning.returncode != 0:
             raise UsageError(complained.decode(errors="replace").strip().removeprefix("error: ") or "no plan was made")
         planned = Planned.read(said)
-        return planned if stated else planned._replace(budget=budget)
+        return planned._replace(budgets={name: kept.get(name, found) for name, found in planned.budgets.items()})
 
     def _note(self, written: ServeSettings) -> None:
         late = [

@@ -14,6 +14,8 @@ from rich.text import Text
 
 from bakeoff.core.plain import printable
 from bakeoff.core.units import bytes_text, money, seconds_text
+from bakeoff.machine.budget import HOST
+from bakeoff.serve.memory_text import Memory, committed_text, named
 
 _STYLES = {"ready": "green", "failed": "bold red", "open": "bold red", "half_open": "yellow", "loading": "yellow"}
 _OF_MODELS = ("model", "state", "memory", "use", "wait", "tok/s", "first")
@@ -56,14 +58,13 @@ def _source(status: Status) -> str:
 
 
 def _head(now: Status, before: Status | None, passed_s: float, where: str) -> Text:
-    budget = now["budget_bytes"]
-    memory = f"{bytes_text(now['committed_bytes'])} of {bytes_text(budget) if budget else 'no set budget'}"
     requests = now["requests"]
     faults = sum(requests.get(each, 0) for each in ("broken", "failed", "refused"))
     rate = _rate(sum(requests.values()), None if before is None else sum(before["requests"].values()), passed_s)
     first = f"{where}  {_source(now)}"
+    apart = "\n" if len(_memory(now)) > 1 else "  "
     second = (
-        f"up {seconds_text(now['uptime_s'])}  models take {memory}\n{rate} requests/s  {now['open_requests']} open  {requests.get('answered', 0)} answered  {faults} failed"
+        f"up {seconds_text(now['uptime_s'])}{apart}models take {committed_text(_memory(now))}\n{rate} requests/s  {now['open_requests']} open  {requests.get('answered', 0)} answered  {faults} failed"
         f"  {requests.get('client_error', 0) + now['rejected']} wrong  {requests.get('cancelled', 0)} cancelled"
     )
     return Text.assemble(_text(first, "bold"), "\n", _text(second))
@@ -88,7 +89,7 @@ def _models(now: Status, before: Status | None, passed_s: float) -> Table:
         table.add_row(
             _text(name),
             _state(of),
-            _text(_memory(of.get("held_bytes"), of.get("need_bytes"))),
+            _text(_taken(_memory(of), several=len(_memory(now)) > 1)),
             _text(of.get("leases", "-")),
             _text(of.get("waiting", "-")),
             _text(tokens),
@@ -180,10 +181,20 @@ def _marked(state: str) -> Text:
     return _text(state.replace("_", " "), _STYLES.get(state, ""))
 
 
-def _memory(held: int | None, need: int | None) -> str:
-    """Return what it takes of what it needs, in the unit of the latter; endpoints of others take nothing here."""
-    if need is None:
-        return "elsewhere"
+def _memory(of: Status) -> Memory:
+    """Return what is said of each memory. A gateway that is older says it of one."""
+    told: Memory = of.get("memory") or ({} if of.get("need_bytes", 0) is None or "memory" in of else {HOST: of})
+    return told
+
+
+def _taken(memory: Memory, *, several: bool) -> str:
+    """Return what a model takes of what it needs, a line for each memory; endpoints of others take nothing here."""
+    said = {pool: _share(of["held_bytes"], of["need_bytes"]) for pool, of in memory.items()}
+    return "\n".join(named(said, several=several)) or "elsewhere"
+
+
+def _share(held: int | None, need: int) -> str:
+    """Return both in the unit of the need."""
     number, _, unit = bytes_text(need).partition(" ")
     size = float(number) / need if need else 0.0
     return f"{held * size:.1f} / {number} {unit}" if held else f"- / {number} {unit}"

@@ -7,7 +7,7 @@ Peers differ in harmless ways, all accepted: a first chunk with only a role, `fi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from bakeoff.core.errors import (
     EndpointGarbage,
 )
 from bakeoff.core.records import FinishReason
-from bakeoff.engines.sse import Event
+from bakeoff.engines.sse import ErrorEvent
 
 # What servers call an ending, beside OpenAI's own "stop" and "length".
 FINISH: Mapping[str, FinishReason] = {
@@ -35,6 +35,8 @@ FINISH: Mapping[str, FinishReason] = {
 DECLINED = frozenset({"content_filter", "refusal", "safety", "recitation", "blocklist", "prohibited_content"})
 # Where models that think first put their thoughts, which are no text and show that they are alive.
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+# What no event begins with: a carriage return ends its line.
+_NO_FRAME = ("\r", "\r")
 
 
 @dataclass(slots=True)
@@ -58,7 +60,7 @@ class Answer:
     declined: str | None = None
     first_logprobs: Mapping[str, float] | None = None
     # Around the text of a plain event: what every further event of most servers repeats.
-    _frame: tuple[str, str] | None = None
+    _frame: tuple[str, str] = _NO_FRAME
 
     @property
     def text(self) -> str:
@@ -94,50 +96,45 @@ class Answer:
             raise AnswerEmpty(f"{self.where} answered with an empty text{why}")
         raise AnswerNull(f"{self.where} answered without any text{why}")
 
-    def take_event(self, event: Event) -> None:
-        """Take one event of a stream.
+    def take(self, events: Sequence[str]) -> None:
+        """Take the data of events of a stream, in order.
+
+        An event that differs from an earlier one in nothing but a plain text is not parsed: equal bytes around a JSON string
+        that needs no escapes parse to equal values around that string, so reading the event as a whole would append the
+        text, and set all else to what it is already.
 
         Raises:
-            EndpointFailed: it is an error, or an ending that is none.
-            EndpointGarbage: it is not a completion chunk.
+            EndpointFailed: one is an error, or an ending that is none.
+            EndpointGarbage: one is not a completion chunk.
         """
-        if self._is_known(event):
-            return
-        if event.data.strip() == "[DONE]":
+        before, after = self._frame
+        for data in events:
+            if data.startswith(before) and data.endswith(after) and len(data) > len(before) + len(after):
+                text = data[len(before) : -len(after)]
+                if _is_plain(text) and not isinstance(data, ErrorEvent):
+                    self.texts.append(text)
+                    continue
+            self._take_event(data)
+            before, after = self._frame
+
+    def _take_event(self, data: str) -> None:
+        if data.strip() == "[DONE]":
             self.done = True
             return
-        value = self._parse(event.data)
-        if event.name == "error" and "error" not in value:
-            raise EndpointFailed(f"{self.where} failed in the middle of its answer: {excerpt(event.data)}")
+        value = self._parse(data)
+        if isinstance(data, ErrorEvent) and "error" not in value:
+            raise EndpointFailed(f"{self.where} failed in the middle of its answer: {excerpt(data)}")
         texts, others = len(self.texts), self.thoughts + len(self.refusals)
         settled = self._settled()
         self._take(value, "delta", required=False)
         if self._settled() != settled:  # an event such as those before would change it back
-            self._frame = None
-        if len(self.texts) > texts and self.thoughts + len(self.refusals) == others and event.name == "message":
-            self._frame = _frame_around(self.texts[-1], event.data)
+            self._frame = _NO_FRAME
+        if len(self.texts) > texts and self.thoughts + len(self.refusals) == others:
+            self._frame = _frame_around(self.texts[-1], data)
 
     def _settled(self) -> tuple[object, ...]:
         """Return all that an event sets and does not add to."""
         return self.finish_reason, self.declined, self.usage, self.timings, self.model
-
-    def _is_known(self, event: Event) -> bool:
-        """Take an event that differs from an earlier one in nothing but a plain text; say whether it was one.
-
-        Equal bytes around a JSON string that needs no escapes parse to equal values around that string, so reading the
-        event as a whole would append the text, and set all else to what it is already.
-        """
-        if self._frame is None or event.name != "message":
-            return False
-        before, after = self._frame
-        data = event.data
-        if len(data) <= len(before) + len(after) or not (data.startswith(before) and data.endswith(after)):
-            return False
-        text = data[len(before) : len(data) - len(after)]
-        if not _is_plain(text):
-            return False
-        self.texts.append(text)
-        return True
 
     def take_body(self, body: str) -> None:
         """Take the body of a plain answer.
@@ -255,11 +252,11 @@ def _is_plain(text: str) -> bool:
     return text.isprintable() and '"' not in text and "\\" not in text
 
 
-def _frame_around(text: str, data: str) -> tuple[str, str] | None:
-    """Return what stands before and after `text` in an event, None where that is not plain to see."""
+def _frame_around(text: str, data: str) -> tuple[str, str]:
+    """Return what stands before and after `text` in an event, what no event has where that is not plain to see."""
     before, quoted, after = data.partition(f'"{text}"')
     if not _is_plain(text) or not before.rstrip().endswith('"content":') or quoted in after:
-        return None
+        return _NO_FRAME
     return f'{before}"', f'"{after}'
 
 

@@ -75,6 +75,7 @@ class EndpointClient:
         self._deadlines = deadlines or Deadlines()
         self._socket = address if isinstance(address, Path) else None
         self._base = URL("http://worker/v1") if isinstance(address, Path) else _read_url(address)
+        self._completions = self._base / "chat" / "completions"
         self.where = f"{model} at {self._socket or self._base.with_user(None)}"
         self._dialect = _Dialect()
         self._session: aiohttp.ClientSession | None = None
@@ -199,7 +200,7 @@ class EndpointClient:
             async with AsyncExitStack() as stack:
                 sent_at = perf_counter()
                 async with translated(self.where, started=False):
-                    posting = self._pool().post(self._base / "chat" / "completions", json=body, allow_redirects=False)
+                    posting = self._pool().post(self._completions, json=body, allow_redirects=False)
                     response = await wait(lambda: stack.enter_async_context(posting))
                 reading = Reading(self.where, watch, response, sent_at)
                 if response.status != 200:

@@ -18,6 +18,7 @@ than `max_tokens`. No engine table names it. The knobs:
 | --no-ready        | the ready line never comes                                                         |
 | --load-s S        | S seconds pass before the ready line                                               |
 | --hold-mb N       | so many MiB are held from the start                                                |
+| --device-mb N     | it says that it computes on cuda, and that its allocator has had N MiB there       |
 | --exit-at-start C | it ends with exit code C instead of the ready line                                 |
 | --abort-at-start  | it holds its memory, and then aborts, as Metal and ggml do when memory runs out    |
 | --moves-after N   | after N completions it says that another device did the work than its ready line named |
@@ -66,9 +67,10 @@ class FakeWorker:
         return Starlette(routes=routes)
 
     async def _health(self, _request: Request) -> Response:
-        return JSONResponse(
-            {"status": "ok", "generated_tokens": self._sent, "completions": self._completions, "pid": os.getpid()}
-        )
+        said = {"status": "ok", "generated_tokens": self._sent, "completions": self._completions, "pid": os.getpid()}
+        if self._knobs.device_mb is not None:
+            said["device_peak_bytes"] = self._knobs.device_mb << 20
+        return JSONResponse(said)
 
     async def _models(self, _request: Request) -> Response:
         return JSONResponse({"object": "list", "data": [{"id": self._knobs.name, "object": "model"}]})
@@ -99,7 +101,7 @@ class FakeWorker:
     def _seen(self) -> dict[str, Any]:
         """Return what is seen to do the work."""
         after = self._knobs.moves_after
-        device = _DEVICE if after is None or self._completions <= after else "elsewhere"
+        device = _device(self._knobs) if after is None or self._completions <= after else "elsewhere"
         return {"device": device, "dtype": _DEVICE, "fallbacks": []}
 
     async def _words(self, knobs: argparse.Namespace) -> AsyncIterator[str]:
@@ -136,6 +138,10 @@ def _well_behaved(knobs: argparse.Namespace) -> argparse.Namespace:
     return argparse.Namespace(**{**vars(knobs), **good, "hang_after": None, "crash_after": None})
 
 
+def _device(knobs: argparse.Namespace) -> str:
+    return _DEVICE if knobs.device_mb is None else "cuda"
+
+
 def _usage(tokens: int) -> dict[str, int]:
     return {"prompt_tokens": 1, "completion_tokens": tokens, "total_tokens": tokens + 1}
 
@@ -157,6 +163,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--crash-after", type=int)
     parser.add_argument("--load-s", type=float, default=0.0)
     parser.add_argument("--hold-mb", type=int, default=0)
+    parser.add_argument("--device-mb", type=int)
     parser.add_argument("--exit-at-start", type=int)
     parser.add_argument("--moves-after", type=int)
     parser.add_argument("--good", type=int, default=0)
@@ -189,7 +196,14 @@ def main() -> None:
     listener = socket.socket(socket.AF_UNIX if knobs.socket else socket.AF_INET, socket.SOCK_STREAM)
     listener.bind(str(knobs.socket) if knobs.socket else ("127.0.0.1", knobs.port))
     listener.listen(128)
-    facts = {"engine": "fake", "version": "0", "device": _DEVICE, "dtype": _DEVICE, "threads": 0, "context_length": 0}
+    facts = {
+        "engine": "fake",
+        "version": "0",
+        "device": _device(knobs),
+        "dtype": _DEVICE,
+        "threads": 0,
+        "context_length": 0,
+    }
     facts |= {"parameters": 0, "weight_bytes": 0, "load_s": 0.0, "first_token_s": 0.0, "memory_bytes": None}
     facts |= {"peak_rss_bytes": 0, "address": listener.getsockname()}
     sys.stdout.write(json.dumps({"ready": True, **facts}) + "\n")

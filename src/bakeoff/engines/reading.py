@@ -19,7 +19,7 @@ from bakeoff.core.records import FinishReason, Timings
 from bakeoff.engines.answer import Answer
 from bakeoff.engines.deadlines import Watch
 from bakeoff.engines.http_errors import refusal, translated
-from bakeoff.engines.sse import Event, EventParser, EventTooLong
+from bakeoff.engines.sse import EventParser, EventTooLong
 
 MAX_ERROR_BYTES = 65536
 # No text is as long; a server that never ends one must not fill our memory.
@@ -115,13 +115,12 @@ class Reading:
                 return await self._watch.within(LINGER_S, read, "usage")
             return await self._watch.for_token(read)
 
-    def _take(self, events: Sequence[Event]) -> None:
+    def _take(self, events: Sequence[str]) -> None:
         if not events:
             return
         pieces = len(self._answer.texts)
         now = perf_counter() - self._sent_at  # of all events of a chunk: they came together
-        for event in events:
-            self._answer.take_event(event)
+        self._answer.take(events)
         self._last_s = now
         if len(self._answer.texts) > pieces:
             self._arrivals_s.append(now)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -53,13 +54,28 @@ class Accelerator(Record):
 
 def find_accelerators(machine: Machine) -> tuple[Accelerator, ...]:
     """Look for accelerators (a driver that hangs is one that is not there)."""
-    if machine.system == "Darwin":
-        return _apple(machine)
+    return _apple(machine) if machine.system == "Darwin" else find_cards()
+
+
+def find_cards() -> tuple[Accelerator, ...]:
+    """Look for cards with memory of their own, NVIDIA's before AMD's."""
     try:
         said = subprocess.run(_QUERY, capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=True)
     except (OSError, subprocess.SubprocessError):
         return find_amd_cards(_DRM)
     return read_nvidia_smi(said.stdout) + find_amd_cards(_DRM)
+
+
+def name_cards(accelerators: Iterable[Accelerator]) -> dict[str, Accelerator]:
+    """Return the cards that have memory of their own by the memory's name: `cuda:0`, `cuda:1`, `rocm:0`, in the driver's order.
+
+    CUDA itself may number cards otherwise: after CUDA_VISIBLE_DEVICES, and, of different cards, the fastest first.
+    """
+    named: dict[str, Accelerator] = {}
+    for card in accelerators:
+        if not card.unified:
+            named[f"{card.kind}:{sum(name.startswith(card.kind) for name in named)}"] = card
+    return named
 
 
 def read_nvidia_smi(text: str) -> tuple[Accelerator, ...]:

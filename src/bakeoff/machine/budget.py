@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Record
-from bakeoff.machine.accelerators import Accelerator
+from bakeoff.machine.accelerators import Accelerator, name_cards
 from bakeoff.machine.detect import Machine
+
+HOST = "host"
+"""The name of the machine's own memory: what programs run in. A card that has its own is named after it (`cuda:0`)."""
 
 _KEEP_FREE_BYTES = 1 << 30
 """Left to the system and to bakeoff itself; assumed, and said so in `source`."""
@@ -64,7 +67,23 @@ def accelerator_budget(machine: Machine, accelerators: Sequence[Accelerator]) ->
         return host
     best = max(accelerators, key=lambda found: found.budget_bytes or 0)
     if best.budget_bytes is None:
-        return Budget(value=None, source=f"{best.name} does not say how much memory it has")
+        return Budget(value=None, source=_silent(best))
     if best.unified and host.value is not None and host.value < best.budget_bytes:
         return host
     return Budget(value=best.budget_bytes, source=best.budget_source or best.source)
+
+
+def card_budgets(accelerators: Sequence[Accelerator], host: Budget) -> Mapping[str, Budget]:
+    """Return what models may take of each card's own memory, by its name; nothing where the machine's memory is all there is.
+
+    `host` is `memory_budget`: where BAKEOFF_MEMORY_BUDGET sets it, that holds for each memory.
+    """
+    forced = host.source.startswith("set by")
+    return {
+        name: host if forced else Budget(value=card.budget_bytes, source=card.budget_source or _silent(card))
+        for name, card in name_cards(accelerators).items()
+    }
+
+
+def _silent(card: Accelerator) -> str:
+    return f"{card.name} does not say how much memory it has"

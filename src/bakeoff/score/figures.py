@@ -74,7 +74,7 @@ def misplaced_figures(text: str, *known: str) -> tuple[str, ...]:
     """
     if not _may_count(text):
         return ()
-    asked, order, asked_denied, values = _figures(known)
+    asked, order, asked_denied = _figures(known)
     if not asked and not order:
         return ()
     lowered = _lowered(text)
@@ -91,7 +91,7 @@ def misplaced_figures(text: str, *known: str) -> tuple[str, ...]:
         ):
             found.setdefault(others[0][1])
     denied = _denied(lowered) if asked_denied else frozenset()
-    if denied and not denied & asked_denied and denied <= values:
+    if denied and not denied & asked_denied and denied <= known_numbers(_lowered(" ".join(known))):
         found.setdefault(f"not {min(denied):g}")
     turned = {(first, second): written for first, second, written in _orders(lowered)} if order else {}
     for first, second in order:
@@ -101,12 +101,11 @@ def misplaced_figures(text: str, *known: str) -> tuple[str, ...]:
 
 
 class _Figures(NamedTuple):
-    """Numbers of a brief: by what they count, as the ends of a change, those that it says do not hold, and all."""
+    """Numbers of a brief: by what they count, as the ends of a change, and those that it says do not hold."""
 
     counted: dict[str, frozenset[float]]
     order: tuple[tuple[float, float], ...]
     denied: frozenset[float]
-    values: frozenset[float]
 
 
 @lru_cache(maxsize=256)
@@ -117,7 +116,7 @@ def _figures(known: tuple[str, ...]) -> _Figures:
         if unit not in _COUNTS_TEXT:
             asked[unit] = asked.get(unit, frozenset()) | numbers
     order = tuple((first, second) for first, second, _ in _orders(lowered))
-    return _Figures(asked, order, _denied(lowered), frozenset(known_numbers(lowered)))
+    return _Figures(asked, order, _denied(lowered))
 
 
 def _may_count(text: str) -> bool:

@@ -14,6 +14,7 @@ from bakeoff.serve.alert_expressions import Both, Condition, Expression, Increas
 
 Severity = Literal["warning", "critical"]
 _MODEL = ("gen_ai_request_model",)
+_MEMORY = ("model", "memory")
 _MINUTES_5, _MINUTES_10, _MINUTES_30 = 300, 600, 1800
 
 
@@ -117,15 +118,13 @@ RULES: tuple[AlertRule, ...] = (
     AlertRule(
         "BakeoffMemoryUnderestimated",
         Condition(
-            Ratio(
-                Now("bakeoff_model_measured_bytes", by=("model",)), Now("bakeoff_model_predicted_bytes", by=("model",))
-            ),
+            Ratio(Now("bakeoff_model_measured_bytes", by=_MEMORY), Now("bakeoff_model_predicted_bytes", by=_MEMORY)),
             ">",
             1,
         ),
         for_s=60,
         severity="warning",
-        summary="{model} takes {value} times the memory that was predicted at most",
+        summary="{model} takes {value} times the memory ({memory}) that was predicted at most",
         advice="Later loads are admitted on what was measured. The budget may have been exceeded meanwhile.",
     ),
     AlertRule(

@@ -32,12 +32,14 @@ from bakeoff.serve.assembly import as_chunk, assemble
 from bakeoff.serve.evidence import EvidenceHeaders
 from bakeoff.serve.footprints import Footprints
 from bakeoff.serve.intake import Intake, read_completion
+from bakeoff.serve.key_limits import KEY_USE, KeyUse
 from bakeoff.serve.lease import Ending, Leasing, Refused
 from bakeoff.serve.metrics import GatewayMetrics, Happened
 from bakeoff.serve.outlet import HANG_UP, ClientGone, Outlet
 from bakeoff.serve.plan import ServingPlan
 from bakeoff.serve.quality_sampling import QualitySampling, content_type_of
 from bakeoff.serve.refusals import RequestRefused, UpstreamFailed, as_error
+from bakeoff.serve.relay import Relay
 from bakeoff.serve.response_cache import Given, ResponseCache, key_of, wants_fresh
 from bakeoff.serve.router import Chosen, NoSuchModel, Router
 from bakeoff.serve.settings import WaitingSettings
@@ -71,7 +73,9 @@ class Service:
 
 @dataclass(slots=True)
 class Call:
-    """One request under way. `key` is that of its answer in the cache, None where that is not kept."""
+    """One request under way. `key` is that of its answer in the cache, None where that is not kept; `use` what the client's API key uses,
+    `relay` what came of the last model that was asked.
+    """
 
     asked: Asked
     chosen: Chosen
@@ -79,6 +83,15 @@ class Call:
     happened: Happened
     failures: list[GatewayError] = field(default_factory=list)
     key: bytes | None = None
+    use: KeyUse | None = None
+    relay: Relay | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the answer: as its server counted them, or, where it did not, the pieces of text that came."""
+        happened = self.happened
+        told = (happened.prompt_tokens or 0) + (happened.completion_tokens or 0)
+        return told or (self.relay.pieces if self.relay is not None else 0)
 
 
 class CompletionEndpoint:
@@ -100,7 +113,8 @@ class CompletionEndpoint:
         streams = bool(body.get("stream"))
         outlet = Outlet(send, (), streams=streams, write_s=self._service.write_s)
         happened = Happened(self._path, chosen.route, chosen.order[0], begun)
-        call = Call(self._asked(body, size, streams=streams), chosen, outlet, happened)
+        use = scope["extensions"].get(KEY_USE)
+        call = Call(self._asked(body, size, streams=streams), chosen, outlet, happened, use=use)
         if self._service.cache is not None and await self._repeated(call, self._service.cache, scope):
             return
         await self._watched(call, scope["extensions"][HANG_UP]["call"])
@@ -176,10 +190,13 @@ class CompletionEndpoint:
             call.outlet.close()
             if gone:
                 call.happened.outcome = "cancelled"
-            self._note(call.happened)
+            self._note(call)
 
-    def _note(self, happened: Happened) -> None:
-        self._service.metrics.note(happened, self._service.clock.monotonic_s())
+    def _note(self, call: Call) -> None:
+        happened, now_s = call.happened, self._service.clock.monotonic_s()
+        self._service.metrics.note(happened, now_s)
+        if call.use is not None:
+            call.use.spend(now_s, call.tokens)
         if happened.outcome == "answered":
             self._service.spending.note_tokens(happened.model, happened.prompt_tokens, happened.completion_tokens)
             if self._service.footprints is not None:
@@ -231,6 +248,7 @@ class CompletionEndpoint:
                 try:
                     asked = self._for_model(call.asked, model)
                     async with exchange(self._service.pools, lease.upstream, asked, keep=graded) as answer:
+                        call.relay = answer.relay
                         ending = await self._serve(call, model, answer)
                     if graded and ending == "answered":
                         self._service.quality.offer(model, content_type, asked, answer)

@@ -33,9 +33,12 @@ Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", strict=True)]
 
 
 class KeyLimits(Record):
-    """What one key may: requests that begin within any 60 seconds, and requests under way at a time; None for as many as come."""
+    """What one key may: requests that begin, and tokens of answers that end, within any 60 seconds, and requests under way at a time.
+    None for as many as come.
+    """
 
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
+    tokens_per_minute: Annotated[int, Field(ge=1, le=1_000_000_000, strict=True)] | None = None
     concurrent_requests: Annotated[int, Field(ge=1, le=100_000, strict=True)] | None = None
 
 
@@ -106,7 +109,7 @@ def keys_of(stored: Mapping[str, StoredKey]) -> list[ApiKey]:
         ApiKey(
             name,
             bytes.fromhex(key.sha256),
-            KeyLimits(requests_per_minute=key.requests_per_minute, concurrent_requests=key.concurrent_requests),
+            KeyLimits.model_validate(key.model_dump(include=set(KeyLimits.model_fields))),
         )
         for name, key in stored.items()
     ]

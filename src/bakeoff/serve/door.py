@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bakeoff.serve.api_errors import GatewayError, error_response
 from bakeoff.serve.api_keys import ApiKey, KeyRing
-from bakeoff.serve.key_limits import MINUTE_S, KeyUse, KeyUses, Limit, OverLimit
+from bakeoff.serve.key_limits import KEY_USE, MINUTE_S, KeyUse, KeyUses, Limit, OverLimit
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ _OPEN_PATHS = frozenset({"/health", "/ready"})
 _LOCAL_NAMES = frozenset({"localhost", "ip6-localhost"})
 _OVER: dict[Limit, str] = {
     "requests_per_minute": "this key may send {most} requests a minute, and has",
+    "tokens_per_minute": "answers to this key may take {most} tokens a minute, and have",
     "concurrent_requests": "this key may have {most} requests under way, and has",
 }
 
@@ -88,6 +89,7 @@ class Door:
         if use is None:
             await app(scope, receive, send)
             return
+        scope.setdefault("extensions", {})[KEY_USE] = use
         try:
             await app(scope, receive, send)
         finally:

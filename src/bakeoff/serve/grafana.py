@@ -39,7 +39,7 @@ def _quantile(share: float, metric: str) -> str:
 _FIRST = "gen_ai_server_time_to_first_token_seconds"
 _EACH = "gen_ai_server_time_per_output_token_seconds"
 _WHOLE = "gen_ai_server_request_duration_seconds"
-_MODEL, _REQUESTED = "{{model}}", "{{gen_ai_request_model}}"
+_MODEL, _REQUESTED, _MEMORY = "{{model}}", "{{gen_ai_request_model}}", "{{memory}}"
 _TOKENS = f'rate(gen_ai_client_token_usage_sum{{gen_ai_token_type="output"}}[{_EVERY}])'
 _STOOD_IN = f'bakeoff_requests_total{{outcome="answered",fallback="1"}}[{_EVERY}]'
 _ANSWERED = f'bakeoff_requests_total{{outcome="answered"}}[{_EVERY}]'
@@ -109,16 +109,16 @@ PANELS: tuple[Panel, ...] = (
         "timeseries",
         "bytes",
         (
-            ("bakeoff_model_held_bytes", _MODEL),
-            ("bakeoff_committed_bytes", "committed"),
-            ("bakeoff_budget_bytes", "budget"),
+            ("bakeoff_model_held_bytes", f"{_MODEL} {_MEMORY}"),
+            ("bakeoff_committed_bytes", f"committed {_MEMORY}"),
+            ("bakeoff_budget_bytes", f"budget {_MEMORY}"),
         ),
     ),
     Panel(
         "Measured memory over what was predicted at most",
         "timeseries",
         "percentunit",
-        (("bakeoff_model_measured_bytes / (bakeoff_model_predicted_bytes > 0)", _MODEL),),
+        (("bakeoff_model_measured_bytes / (bakeoff_model_predicted_bytes > 0)", f"{_MODEL} {_MEMORY}"),),
     ),
     Panel(
         "Loads and evictions",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bakeoff.machine.budget import HOST
 from bakeoff.serve.breaker import Breaker, BreakerRules, Permit
 from bakeoff.serve.effects import Why
 from bakeoff.serve.eviction import Eviction
+from bakeoff.serve.pools import PerPool, most, with_margin
 from bakeoff.serve.waiting import Queue
 
 State = Literal["absent", "loading", "ready", "draining", "stopping"]
@@ -21,13 +24,13 @@ COMMITTED: tuple[State, ...] = ("loading", "ready", "draining", "stopping")
 class ModelRules:
     """How one model is kept. Bytes are bytes, times are seconds.
 
-    `need_bytes` is the upper bound that it is admitted on, None for endpoints of others, which have no lifecycle and are
-    always there. At most `slots` requests use it at a time, and `queue` more wait. `idle_unload_s` is None for never.
+    `need` is the upper bound that it is admitted on, of each memory that it takes something of; None for endpoints of others,
+    which have no lifecycle and are always there. At most `slots` requests use it at a time, and `queue` more wait. `idle_unload_s` is None for never.
     `load_s` is what a load is expected to take (None: unknown), `load_deadline_s` when it has failed.
     """
 
     name: str
-    need_bytes: int | None
+    need: PerPool | None
     slots: int = 16
     queue: int = 64
     pinned: bool = False
@@ -41,12 +44,12 @@ class ModelRules:
 class Rules:
     """What holds for all models.
 
-    `budget_bytes` is None for no bound. A request that has waited `patience_s` for another model makes those in its way
+    `budgets` are bytes of each memory of the machine, None for no bound. A request that has waited `patience_s` for another model makes those in its way
     take no further requests. `abandoned_load` says what becomes of a load that nobody waits for any more. A measured peak
     is trusted with `margin` (a share) on top. `grace_s` is how long a worker may take to end by itself.
     """
 
-    budget_bytes: int | None
+    budgets: Mapping[str, int | None] = field(default_factory=lambda: {HOST: None})
     eviction: Eviction = "lru"
     patience_s: float = 10.0
     abandoned_load: Literal["finish", "stop"] = "finish"
@@ -59,19 +62,20 @@ class Rules:
 class Held:
     """A model's state. `generation` numbers its starts; the present one, or the last.
 
-    `need_bytes` is what the next start is admitted on, `held_bytes` what the present one is counted with. `gate` are those
-    who waited when it became ready: it does not go before they were served. `drains_for` is why it drains, and `yields_to` the
+    Of each memory, `need` is what the next start is admitted on, `held` what the present one is counted with, `admitted` what that
+    was admitted on, and `peak` the most that was seen of it; nothing is in `peak` of a memory that nobody measured. `gate` are those who
+    waited when it became ready: it does not go before they were served. `drains_for` is why it drains, and `yields_to` the
     model that is to have its memory. `dismissed` is a preloaded model that went for another, and is not loaded unasked again.
     """
 
     rules: ModelRules
     breaker: Breaker
-    need_bytes: int
+    need: PerPool
     state: State = "absent"
     generation: int = 0
-    held_bytes: int = 0
-    admitted_bytes: int = 0
-    peak_bytes: int | None = None
+    held: PerPool = field(default_factory=dict)
+    admitted: PerPool = field(default_factory=dict)
+    peak: PerPool = field(default_factory=dict)
     leases: set[int] = field(default_factory=set)
     most_leases: int = 0
     queue: Queue = field(default_factory=Queue)
@@ -92,7 +96,7 @@ class Held:
     @property
     def external(self) -> bool:
         """Whether it is an endpoint of others."""
-        return self.rules.need_bytes is None
+        return self.rules.need is None
 
     @property
     def idle(self) -> bool:
@@ -155,21 +159,21 @@ class Held:
 
     def earn_credit(self, base: float) -> None:
         """It was used: GreedyDual-Size's credit; see `eviction`."""
-        self.credit = base + (self.expected_load_s or 1.0) / max(1, self.need_bytes)
+        self.credit = base + (self.expected_load_s or 1.0) / max(1, sum(self.need.values()))
 
-    def learn_peak(self, peak_bytes: int, margin: float) -> None:
-        """Correct the need by a peak of the present start: upwards at once."""
-        self.peak_bytes = max(peak_bytes, self.peak_bytes or 0)
+    def learn_peak(self, peak: PerPool, margin: float) -> None:
+        """Correct the need by a peak of the present start, memory by memory: upwards at once."""
+        self.peak = most((self.peak, peak))
         if self.state != "absent":
-            self.held_bytes = max(self.held_bytes, peak_bytes)
-        if peak_bytes > self.need_bytes:
-            self.need_bytes = math.ceil(peak_bytes * (1 + margin))
+            self.held = most((self.held, peak))
+        outgrown = {pool: size for pool, size in peak.items() if size > self.need.get(pool, 0)}
+        self.need = {**self.need, **with_margin(outgrown, margin)}
 
     def end_start(self, margin: float) -> None:
         """Its process is gone: where it had as many requests at a time as it may, its peak replaces what was predicted."""
-        if self.peak_bytes is not None and self.most_leases >= self.rules.slots:
-            self.need_bytes = math.ceil(self.peak_bytes * (1 + margin))
-        self.held_bytes = self.most_leases = 0
+        if self.most_leases >= self.rules.slots:
+            self.need = {**self.need, **with_margin(self.peak, margin)}
+        self.held, self.most_leases = {}, 0
         self.gate.clear()
         self.yields_to = self.drains_for = None
 

@@ -7,21 +7,23 @@ take: as long as the run's loads, or its bytes by an assumed rate; the machine r
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PlainValidator
+from pydantic_core import PydanticCustomError
 
 from bakeoff.core.errors import DoesNotFit, UsageError
 from bakeoff.core.spec import Record
 from bakeoff.core.units import bytes_text
 from bakeoff.engines.local import BUILT_IN
+from bakeoff.machine.budget import HOST
 from bakeoff.serve.breaker import BreakerRules
 from bakeoff.serve.eviction import Eviction
 from bakeoff.serve.held import ModelRules, Rules
 from bakeoff.serve.lease import Upstream
 from bakeoff.serve.plan import ServedModel, ServingPlan
+from bakeoff.serve.pools import PerPool, pool_text, short, total, with_margin
 
 START_S = 30.0
 """What a worker of ours may take before it reads a byte: Python, imports, on a busy machine. Assumed."""
@@ -32,25 +34,42 @@ SLOTS = 16
 _PATIENCE_FACTOR = 5
 
 
+def _sizes(value: object) -> object:
+    """Return what was given where it is bytes, or bytes by memory: one message says it all, a union's would be two."""
+    told = list(value.values()) if isinstance(value, Mapping) else [value]
+    least = 0 if isinstance(value, Mapping) else 1
+    if not all(
+        each is None or (isinstance(each, int) and not isinstance(each, bool) and each >= least) for each in told
+    ):
+        raise PydanticCustomError("sizes", "a whole number of bytes, or a table of them by memory")
+    return value
+
+
+Sizes = Annotated[int | Mapping[str, int | None] | None, PlainValidator(_sizes)]
+"""Bytes of the memory that is meant, or of each by its name."""
+
+
 class ModelKeeping(Record):
-    """How one model is kept; None for what holds for all."""
+    """How one model is kept; None for what holds for all. `need_bytes` is of the memory that its weights lie in, unless it is told by
+    memory.
+    """
 
     pinned: bool = False
     preload: bool = False
     idle_unload_s: float | None = Field(default=None, gt=0)
     slots: int | None = Field(default=None, ge=1, le=4096)
     queue: int | None = Field(default=None, ge=0, le=65536)
-    need_bytes: int | None = Field(default=None, ge=1)
+    need_bytes: Sizes = None
 
 
 class Keeping(Record):
     """How all models are kept.
 
-    `budget_bytes` is None for no bound, `idle_unload_s` for never. `patience_s` is how long a request waits for another
+    `budget_bytes` holds for each memory, or is told by memory; None is no bound. `idle_unload_s` for never. `patience_s` is how long a request waits for another
     model before those in its way take no more requests, `first_open_s` and `longest_open_s` bound a breaker's back-off.
     """
 
-    budget_bytes: int | None = Field(default=None, ge=1)
+    budget_bytes: Sizes = None
     eviction: Eviction = "lru"
     idle_unload_s: float | None = Field(default=None, gt=0)
     slots: int = Field(default=SLOTS, ge=1, le=4096)
@@ -64,10 +83,16 @@ class Keeping(Record):
     longest_open_s: float = Field(default=300.0, gt=0)
     models: Mapping[str, ModelKeeping] = Field(default_factory=dict)
 
+    @property
+    def budgets(self) -> Mapping[str, int | None]:
+        """What models may take of each memory; None for no bound."""
+        told = self.budget_bytes
+        return {HOST: None, **told} if isinstance(told, Mapping) else {HOST: told}
+
     def rules(self) -> Rules:
         """Return what holds for all models."""
         return Rules(
-            budget_bytes=self.budget_bytes,
+            budgets=self.budgets,
             eviction=self.eviction,
             patience_s=self.patience_s,
             abandoned_load=self.abandoned_load,
@@ -81,7 +106,7 @@ class Keeping(Record):
         own = self.models.get(served.id, ModelKeeping())
         return ModelRules(
             name=served.id,
-            need_bytes=(own.need_bytes or self._need_bytes(served)) if served.is_resident else None,
+            need=self._need(served, own.need_bytes) if served.is_resident else None,
             slots=own.slots or self.slots,
             queue=self.queue if own.queue is None else own.queue,
             pinned=own.pinned,
@@ -95,28 +120,43 @@ class Keeping(Record):
         """Return how each model is kept.
 
         Raises:
-            UsageError: settings for a model that is not served.
-            DoesNotFit: the pinned models do not fit into the budget together.
+            UsageError: settings for a model that is not served, or for a memory that is not here.
+            DoesNotFit: the pinned models do not fit together into a memory.
         """
         names = [served.id for served in plan.models]
         for name in self.models:
             if name not in names:
                 raise UsageError(f"settings for {name!r}, which is not served", f"served: {', '.join(names)}")
         rules = tuple(self.model_rules(served) for served in plan.models)
-        pinned = [each for each in rules if each.pinned and each.need_bytes is not None]
-        total = sum(each.need_bytes or 0 for each in pinned)
-        if self.budget_bytes is not None and total > self.budget_bytes:
-            needs = ", ".join(f"{each.name} {bytes_text(each.need_bytes)}" for each in pinned)
-            raise DoesNotFit(
-                f"the pinned models may need {bytes_text(total)} ({needs}), and the budget is {bytes_text(self.budget_bytes)}",
-                "pin fewer models, or give them more memory",
-            )
+        for each in rules:
+            for name in each.need or {}:
+                if name not in self.budgets:
+                    raise UsageError(f"{each.name} needs some of {name!r}", f"memories here: {', '.join(self.budgets)}")
+        self._check_pinned([each for each in rules if each.pinned])
         return rules
 
-    def _need_bytes(self, served: ServedModel) -> int:
-        if served.peak_memory_bytes is not None:
-            return math.ceil(served.peak_memory_bytes * (1 + self.margin))
-        return served.need_high_bytes or served.need_bytes or served.candidate.model.weight_bytes or 0
+    def _check_pinned(self, pinned: Sequence[ModelRules]) -> None:
+        needs = total(each.need or {} for each in pinned)
+        for pool in short(needs, {pool: size for pool, size in self.budgets.items() if size is not None}):
+            each_needs = ", ".join(f"{each.name} {bytes_text((each.need or {}).get(pool))}" for each in pinned)
+            raise DoesNotFit(
+                f"the pinned models may need {pool_text(needs, pool, self.budgets)} ({each_needs}), and the budget is "
+                f"{bytes_text(self.budgets[pool])}",
+                "pin fewer models, or give them more memory",
+            )
+
+    def _need(self, served: ServedModel, told: int | Mapping[str, int | None] | None) -> PerPool:
+        """Return what a model is admitted on: what people say, else what a run measured, with a margin, else the prediction."""
+        measured = {HOST: served.peak_memory_bytes}
+        predicted = {
+            served.memory: served.need_high_bytes or served.need_bytes or served.candidate.model.weight_bytes or 0
+        }
+        if served.memory != HOST:
+            measured = {served.memory: served.device_peak_bytes, HOST: served.host_peak_bytes}
+            predicted[HOST] = served.host_high_bytes or 0
+        known = with_margin({pool: size for pool, size in measured.items() if size is not None}, self.margin)
+        said = {served.memory: told} if isinstance(told, int) else told or {}
+        return {**predicted, **known, **{pool: size for pool, size in said.items() if size is not None}}
 
 
 def load_deadline_s(served: ServedModel) -> float:

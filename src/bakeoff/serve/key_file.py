@@ -4,6 +4,7 @@
     sha256 = "9f86d0..."
     made = 2026-11-27
     requests_per_minute = 60
+    tokens_per_minute = 50000
     concurrent_requests = 4
 
 Written with mode 0600, and as a whole: another program sees the old file or the new one. One that others may write to is refused,

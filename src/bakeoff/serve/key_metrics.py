@@ -28,6 +28,9 @@ class KeyMetrics(Collector):
             "Requests for answers under a key: `admitted`, or refused by the limit that is named.",
             labels=("key", "outcome"),
         )
+        tokens = CounterMetricFamily(
+            "bakeoff_key_tokens", "Tokens of answers under a key, read and written.", labels=("key",)
+        )
         under_way = GaugeMetricFamily(
             "bakeoff_key_open_requests", "Those of a key that are under way.", labels=("key",)
         )
@@ -38,10 +41,11 @@ class KeyMetrics(Collector):
             requests.add_metric((use.key, "admitted"), use.admitted)
             for limit, count in use.refused.items():
                 requests.add_metric((use.key, limit), count)
+            tokens.add_metric((use.key,), use.tokens)
             under_way.add_metric((use.key,), use.under_way)
             for named, most in use.limits.model_dump(exclude_none=True).items():
                 limits.add_metric((use.key, named), most)
-        yield from (requests, under_way, limits)
+        yield from (requests, tokens, under_way, limits)
 
 
 def snapshot_of(uses: KeyUses) -> list[dict[str, Any]]:
@@ -52,6 +56,7 @@ def snapshot_of(uses: KeyUses) -> list[dict[str, Any]]:
             **use.limits.model_dump(),
             "admitted": use.admitted,
             "refused": dict(use.refused),
+            "tokens": use.tokens,
             "under_way": use.under_way,
         }
         for use in uses

@@ -21,6 +21,7 @@ from bakeoff.serve.lease import Leasing
 from bakeoff.serve.metrics import GatewayMetrics
 from bakeoff.serve.model_metrics import ModelMetrics
 from bakeoff.serve.plan import ServingPlan
+from bakeoff.serve.pools import PerPool
 from bakeoff.serve.quality_sampling import QualitySampling
 from bakeoff.serve.settings import AlertSettings, ServeSettings
 from bakeoff.serve.spending import Spending
@@ -116,5 +117,5 @@ def targets_of(settings: AlertSettings, webhook: str | None) -> list[Target]:
     return [*found, *([Command(settings.command)] if settings.command else [])]
 
 
-def _predicted(plan: ServingPlan, settings: ServeSettings) -> dict[str, int | None]:
-    return {model.id: settings.keeping.model_rules(model).need_bytes for model in plan.models}
+def _predicted(plan: ServingPlan, settings: ServeSettings) -> dict[str, PerPool]:
+    return {model.id: settings.keeping.model_rules(model).need or {} for model in plan.models}

@@ -18,7 +18,7 @@ _PASSED_ON = ("406", "409", "415", "422", "451")
 """What a model's server may say of a request that is wrong, beside 400 and 413 (`upstream`)."""
 
 ERRORS: Mapping[str, str] = {
-    "400": "The request is no HTTP, no JSON, or wrong in the field that `param` names.",
+    "400": "The request is no HTTP, cut off, no JSON, or wrong in the field that `param` names.",
     "401": "The API key is missing or wrong.",
     "403": "The Host header is not one of the gateway's names, or a web page of another origin sent this.",
     "404": "There is no such model, or no such path.",
@@ -234,8 +234,12 @@ def _schemas() -> dict[str, Schema]:
         "ModelList": _object(("object", "data"), object={"const": "list"}, data=_listed(_ref("Model"))),
         "State": _object(("status",), status={"enum": ["ok", "ready", "ending"]}, run=_or_null("string")),
         "Status": _object(
-            ("schema", "models", "routes", "quality", "alerts", "cost", "keys", "config"),
+            ("schema", "memory", "models", "routes", "quality", "alerts", "cost", "keys", "config"),
             schema={"const": "bakeoff.status/1"},
+            memory={
+                "type": "object",
+                "description": "Budget and what is committed of `host`, and of each card's own memory.",
+            },
             models={"type": "object"},
             routes={"type": "object"},
             alerts={"type": "array"},

@@ -14,9 +14,10 @@ from typing import Any
 
 from bakeoff.core.plain import printable
 from bakeoff.core.records import Estimate
-from bakeoff.core.units import bytes_text, seconds_text
+from bakeoff.core.units import seconds_text
 from bakeoff.serve.alerting import Notice
 from bakeoff.serve.listing import Snapshot, state_of
+from bakeoff.serve.memory_text import committed_text, held_text
 from bakeoff.serve.plan import PREFIX, ServedRoute, ServingPlan
 from bakeoff.serve.router import GENERAL
 
@@ -60,8 +61,8 @@ def status_page(
     routes = {**plan.routes, GENERAL: plan.general}
     names = ("request this model", "served by", "score", "how sure", "stands in")
     models = ("model", "state", "breaker", "in use", "waiting", "memory held", "load", "last error")
-    budget = snapshot.get("budget_bytes")
-    memory = f"{bytes_text(snapshot.get('committed_bytes'))} of {bytes_text(budget) if budget else 'no set budget'} committed"
+    memory = f"{committed_text(snapshot.get('memory') or {})} committed"
+    several = len(snapshot.get("memory") or {}) > 1
     body = [
         "<h1>bakeoff serve</h1>",
         f"<p><code>{_text(address)}/v1</code> · {_text(source)} · {_text(memory)}</p>",
@@ -72,7 +73,9 @@ def status_page(
         f"<p class=dim>{PREFIX}auto finds the content type itself; metadata.content_type says it.</p>",
         "<h2>Models</h2>",
         _table(
-            models, (_model_row(model.id, state_of(snapshot, model.id)) for model in plan.models), numbers={3, 4, 5, 6}
+            models,
+            (_model_row(model.id, state_of(snapshot, model.id), several=several) for model in plan.models),
+            numbers={3, 4, 5, 6},
         ),
         *_quality(streams),
         f"<p class=dim>{_LINKS}</p>",
@@ -132,7 +135,7 @@ def _route_row(plan: ServingPlan, name: str, route: ServedRoute) -> Sequence[str
     )
 
 
-def _model_row(model: str, state: Mapping[str, Any]) -> Sequence[str]:
+def _model_row(model: str, state: Mapping[str, Any], *, several: bool) -> Sequence[str]:
     breaker = state.get("breaker")
     breaker_state = breaker.get("state", "-") if isinstance(breaker, Mapping) else "-"
     return (
@@ -141,7 +144,7 @@ def _model_row(model: str, state: Mapping[str, Any]) -> Sequence[str]:
         _marked(str(breaker_state)),
         _text(state.get("leases", "-")),
         _text(state.get("waiting", "-")),
-        _text(bytes_text(state.get("held_bytes") or None)),
+        _text(held_text(state.get("memory") or {}, several=several)),
         _text(seconds_text(state.get("last_load_s"))),
         _text(state.get("last_error") or "-"),
     )

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from bakeoff.core.records import Estimate, Outcome
 from bakeoff.core.spec import Candidate, Record
+from bakeoff.machine.budget import HOST
 
 AUTO = "auto"
 PREFIX = "bakeoff/"
@@ -19,8 +20,10 @@ PREFIX = "bakeoff/"
 class ServedModel(Record):
     """A candidate, and what a run or a prediction says of it.
 
-    `need_high_bytes` is the upper bound that it is admitted on (None for endpoints of others, which take nothing of the
-    budget), `peak_memory_bytes` what was measured. Seconds and tokens/s are medians of the run, None where nobody measured.
+    `memory` is the one that its weights lie in: the machine's, or a card's own. `need_high_bytes` is the upper bound of what it
+    takes there, which it is admitted on (None for endpoints of others, which take nothing here), `peak_memory_bytes` what was
+    measured of whoever holds the weights. For a model on a card with memory of its own, `device_peak_bytes` and `host_peak_bytes`
+    are what was measured of each memory, and `host_high_bytes` the upper bound of what its process takes of the machine's. Seconds and tokens/s are medians of the run, None where nobody measured.
     `device` and `dtype` are what was seen to do the work.
     """
 
@@ -28,6 +31,10 @@ class ServedModel(Record):
     need_bytes: int | None = None
     need_high_bytes: int | None = None
     peak_memory_bytes: int | None = None
+    memory: str = HOST
+    device_peak_bytes: int | None = None
+    host_high_bytes: int | None = None
+    host_peak_bytes: int | None = None
     load_s: float | None = None
     ttft_s: float | None = None
     tokens_per_s: float | None = None

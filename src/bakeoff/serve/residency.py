@@ -26,6 +26,7 @@ from bakeoff.serve.breaker import Breaker, Permit
 from bakeoff.serve.effects import FAULTS, NOTHING, Effect, Grant, Refusal, Refuse, Start, Stop, Why
 from bakeoff.serve.held import COMMITTED, Held, Lent, ModelRules, Rules, State
 from bakeoff.serve.lease import Ending
+from bakeoff.serve.pools import PerPool, most, total
 from bakeoff.serve.room import Room
 from bakeoff.serve.waiting import Waiter
 
@@ -59,9 +60,9 @@ class Residency:
         return model in self._models
 
     @property
-    def committed_bytes(self) -> int:
-        """What is spoken for: ready, draining, loading, and stopping until the memory was seen to be back."""
-        return sum(held.held_bytes for held in self if held.state in COMMITTED)
+    def committed(self) -> PerPool:
+        """What is spoken for of each memory: ready, draining, loading, and stopping until the memory was seen to be back."""
+        return total((dict.fromkeys(self.rules.budgets, 0), *(held.held for held in self if held.state in COMMITTED)))
 
     @property
     def at_rest(self) -> bool:
@@ -86,12 +87,12 @@ class Residency:
         return soonest
 
     @property
-    def next_need_bytes(self) -> int | None:
-        """The most memory that somebody who waits now is waiting for; None when nobody waits for a load, 0 at the end."""
+    def next_need(self) -> PerPool | None:
+        """The most of each memory that somebody who waits now is waiting for; None when nobody waits for a load, {} at the end."""
         if self._closing_until is not None:
-            return 0
-        waiting = (held.need_bytes for held in self if held.queue and held.state in {"absent", "stopping"})
-        return max(waiting, default=None)
+            return {}
+        waiting = [held.need for held in self if held.queue and held.state in {"absent", "stopping"}]
+        return most(waiting) if waiting else None
 
     def arrive(self, now: float, number: int, model: str, until: float) -> Sequence[Effect]:
         """Somebody wants a lease, and waits `until` then. `number` is its own for ever.
@@ -150,7 +151,7 @@ class Residency:
         quiet = held.state == "ready" and not self._waiting and not self._effects and not held.leaving
         return NOTHING if quiet else self._settled(now)
 
-    def loaded(self, now: float, model: str, generation: int, peak_bytes: int | None = None) -> Sequence[Effect]:
+    def loaded(self, now: float, model: str, generation: int, peak: PerPool | None = None) -> Sequence[Effect]:
         """A worker is ready."""
         held = self._current(model, generation)
         if held is None or held.state != "loading":
@@ -162,8 +163,7 @@ class Residency:
         held.dismissed = False
         held.counts["loads"] += 1
         held.earn_credit(self._evicted_credit)
-        if peak_bytes is not None:
-            held.learn_peak(peak_bytes, self.rules.margin)
+        held.learn_peak(peak or {}, self.rules.margin)
         return self._settled(now)
 
     def load_failed(self, now: float, model: str, generation: int, message: str) -> Sequence[Effect]:
@@ -183,12 +183,12 @@ class Residency:
             self._blame(held, now, None)
         return self._settled(now)
 
-    def measured(self, now: float, model: str, generation: int, peak_bytes: int) -> Sequence[Effect]:
-        """So much memory has that start of the worker had at its peak, so far."""
+    def measured(self, now: float, model: str, generation: int, peak: PerPool) -> Sequence[Effect]:
+        """So much of each memory has that start of the worker had at its peak, so far."""
         held = self._current(model, generation)
         if held is None or held.state == "absent":
             return NOTHING
-        held.learn_peak(peak_bytes, self.rules.margin)
+        held.learn_peak(peak, self.rules.margin)
         return self._settled(now)
 
     def gone(self, now: float, model: str, generation: int) -> Sequence[Effect]:
@@ -219,8 +219,9 @@ class Residency:
             if rules_of_it is None:
                 self._refuse_all(held, "stopping", f"{held.rules.name} is no longer served", None)
             elif rules_of_it != held.rules:
-                if rules_of_it.need_bytes != held.rules.need_bytes:
-                    held.need_bytes = max(rules_of_it.need_bytes or 0, held.peak_bytes or 0)
+                if rules_of_it.need != held.rules.need:
+                    need = rules_of_it.need or {}
+                    held.need = most((need, {pool: size for pool, size in held.peak.items() if pool in need}))
                 held.rules = rules_of_it
                 if held.rules.pinned and held.drains_for == "evicted" and held.state == "draining":
                     self._let_go_on(held, now)
@@ -312,8 +313,8 @@ class Residency:
 
     def _start(self, held: Held, now: float) -> None:
         held.generation += 1
-        held.held_bytes = held.admitted_bytes = held.need_bytes
-        held.peak_bytes = None
+        held.held = held.admitted = held.need
+        held.peak = {}
         held.enter("loading", now)
         held.counts["starts"] += 1
         self._effects.append(Start(held.rules.name, held.generation, held.load_deadline_s))
@@ -395,6 +396,6 @@ class Residency:
         return held if held is not None and held.generation == generation else None
 
     def _add(self, model: ModelRules) -> None:
-        state: State = "ready" if model.need_bytes is None else "absent"
+        state: State = "ready" if model.need is None else "absent"
         breaker = Breaker(self.rules.breaker, self._chance)
-        self._models[model.name] = Held(model, breaker, model.need_bytes or 0, state)
+        self._models[model.name] = Held(model, breaker, model.need or {}, state)

@@ -108,6 +108,12 @@ class PatientProtocol(HttpToolsProtocol):
         self._in_request = False
         super().on_message_complete()
 
+    def eof_received(self) -> None:
+        """Say that a body was cut off, where the client sends no more and no answer has begun; the connection closes in any case."""
+        if self._in_request and not self.pipeline and not self.cycle.response_started:
+            self._say(400, "the connection ended before the body was complete", "incomplete_body")
+        self.transport.close()  # asyncio would, without what is held back for this turn
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._stop_waiting()
@@ -149,10 +155,13 @@ class PatientProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if not self._answering:
-            body = json.dumps(ApiError(status, message, code=code).body).encode()
-            head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-            self.transport.write(STATUS_LINE[status] + head + body)
+            self._say(status, message, code)
         self.transport.close()
+
+    def _say(self, status: int, message: str, code: str) -> None:
+        body = json.dumps(ApiError(status, message, code=code).body).encode()
+        head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+        self.transport.write(STATUS_LINE[status] + head + body)
 
 
 def protocol_for(settings: ServerSettings) -> type[PatientProtocol]:

@@ -33,6 +33,7 @@ def status_document(
         "run_id": plan.run_id,
         "suite": plan.suite,
         "uptime_s": uptime_s,
+        "memory": snapshot.get("memory") or {},
         "budget_bytes": snapshot.get("budget_bytes"),
         "committed_bytes": snapshot.get("committed_bytes"),
         "open_requests": counted.open_requests,

@@ -15,7 +15,7 @@ import itertools
 import logging
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Any, Self
 
 from bakeoff.core.errors import UsageError
 from bakeoff.engines.process import WorkerCommand
-from bakeoff.machine.detect import available_bytes
+from bakeoff.machine.free_memory import free_memory
 from bakeoff.serve.effects import FAULTS, NOTHING, Effect, Grant, Refuse, Start, Stop
 from bakeoff.serve.footprints import Footprint
 from bakeoff.serve.keeping import Keeping, external_upstream
@@ -43,6 +43,7 @@ from bakeoff.serve.lease import (
 from bakeoff.serve.leftovers import end_leftovers, keep_list
 from bakeoff.serve.measured_files import MeasuredFiles
 from bakeoff.serve.plan import ServingPlan
+from bakeoff.serve.pools import PerPool
 from bakeoff.serve.residency import Residency
 from bakeoff.serve.shown import show
 from bakeoff.serve.worker_life import WorkerLife
@@ -63,11 +64,11 @@ _REFUSALS: Mapping[str, type[Refused]] = {
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What the supervisor needs of the outside: how much memory is free, chance for the breakers' back-off (in [0, 1)), and
-    who hears of each start's footprint when it has ended.
+    """What the supervisor needs of the outside: how much is free of the memories that are named (one that nobody tells of is left
+    out), chance for the breakers' back-off (in [0, 1)), and who hears of each start's footprint when it has ended.
     """
 
-    available: Callable[[], int | None] = available_bytes
+    available: Callable[[Collection[str]], PerPool] = free_memory
     chance: Callable[[], float] = field(default_factory=lambda: random.Random().random)  # noqa: S311 - no secret
     learned: Callable[[Footprint], None] | None = None
 
@@ -218,7 +219,7 @@ class Supervisor:
     def loaded(self, life: WorkerLife) -> None:
         """A worker answers."""
         now, model = self._loop.time(), life.command.name
-        self._carry_out(self._machine.loaded(now, model, life.generation, life.peak_bytes))
+        self._carry_out(self._machine.loaded(now, model, life.generation, life.peak))
 
     def load_failed(self, life: WorkerLife, message: str) -> None:
         """A worker did not become ready."""
@@ -260,12 +261,7 @@ class Supervisor:
                         refused = _REFUSALS[kind] if kind != "stopping" or self._ending else NotServed
                         waiter.set_exception(refused(message, retry_after_s=retry_after_s))
                 case Start(model, generation, deadline_s):
-                    command, available = self._commands[model], self._world.available
-                    check = functools.partial(self._files.check, model)
-                    life = WorkerLife(
-                        command, generation, self._logs, available, lambda: self._machine.next_need_bytes, check
-                    )
-                    self._lives[model, generation] = life
+                    life = self._lives[model, generation] = self._new_life(model, generation)
                     self._spawn(life.live(deadline_s, self))
                 case Stop(model, generation, grace_s, why):
                     log.info("%s (start %d) is stopped: %s", model, generation, why)
@@ -275,6 +271,17 @@ class Supervisor:
         else:
             self._rested.clear()
         self._set_timer()
+
+    def _new_life(self, model: str, generation: int) -> WorkerLife:
+        return WorkerLife(
+            self._commands[model],
+            generation,
+            self._logs,
+            self._plan.model(model).memory,
+            self._world.available,
+            lambda: self._machine.next_need,
+            functools.partial(self._files.check, model),
+        )
 
     def _set_timer(self) -> None:
         """Have the machine woken when it wants to be. One that rings too early does no harm, and is cheaper than a new one."""
@@ -295,25 +302,28 @@ class Supervisor:
     def _tell_footprint(self, life: WorkerLife) -> None:
         model, learned = life.command.name, self._world.learned
         served = next((each for each in self._plan.models if each.id == model), None)
-        if learned is None or served is None or life.peak_bytes is None or model not in self._machine:
+        peak = life.peak.get(life.weights_in)
+        if learned is None or served is None or peak is None or model not in self._machine:
             return
         held = self._machine[model]
-        learned(Footprint(served.candidate, held.admitted_bytes, life.peak_bytes, held.most_leases, life.device))
+        admitted = held.admitted.get(life.weights_in, 0)
+        learned(Footprint(served.candidate, admitted, peak, held.most_leases, life.device))
 
     def _note_peak(self, life: WorkerLife) -> None:
-        if life.peak_bytes is not None:
+        if life.peak:
             now, model = self._loop.time(), life.command.name
-            self._carry_out(self._machine.measured(now, model, life.generation, life.peak_bytes))
+            self._carry_out(self._machine.measured(now, model, life.generation, life.peak))
 
     async def _measure_for_ever(self) -> None:
         while True:
             await asyncio.sleep(MEASURE_EVERY_S)
             for life in list(self._lives.values()):
-                known, model = life.peak_bytes or 0, life.command.name
+                known, model = life.peak, life.command.name
                 ready = life.upstream is not None and model in self._machine
                 if known and ready and not self._machine[model].leases:
                     continue  # nobody uses it: it has no more than before
-                if (await life.measure() or 0) > known:
+                await life.measure()
+                if life.peak != known:
                     self._note_peak(life)
 
     def _spawn(self, work: Any) -> None:

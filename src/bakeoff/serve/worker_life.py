@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -21,8 +21,10 @@ from bakeoff.core.spec import Sampling
 from bakeoff.engines.deadlines import Deadlines
 from bakeoff.engines.local import BUILT_IN
 from bakeoff.engines.process import Worker, WorkerCommand, start_worker
+from bakeoff.machine.budget import HOST
 from bakeoff.machine.process_memory import read_process_memory
 from bakeoff.serve.lease import Upstream
+from bakeoff.serve.pools import PerPool, most
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,8 @@ MEMORY_WITHIN_S = 5.0
 _POLL_S = 0.02
 _SHARE_BACK = 0.8
 _HEALTH_WITHIN_S = 1.0
+_ON_HOST = ("cpu", "none")
+"""Devices without memory of their own."""
 _GREETING = ({"role": "user", "content": "Hello"},)
 
 
@@ -54,10 +58,12 @@ class Told(Protocol):
 
 
 class WorkerLife:
-    """One start. `available` tells the machine's free memory in bytes, `needed` what is waited for (None: nothing). `check` raises
-    for files that are not those to be loaded; it runs in a thread, before the process starts and again once it has read them.
+    """One start. `memory` is that of the device that it would choose: the machine's (`HOST`), or a card's own.
 
-    `peak_bytes` is the most memory that it was seen to have, None while nothing was.
+    `available` tells what is free of the memories that are named, `needed` what is waited for (None: nothing). `check` raises for
+    files that are not those to be loaded; it runs in a thread, before the process starts and again once it has read them.
+
+    `peak` is the most of each memory that it was seen to have; a memory that nobody measured is not in it.
     """
 
     def __init__(
@@ -65,17 +71,19 @@ class WorkerLife:
         command: WorkerCommand,
         generation: int,
         logs: Path,
-        available: Callable[[], int | None],
-        needed: Callable[[], int | None],
+        memory: str,
+        available: Callable[[Collection[str]], PerPool],
+        needed: Callable[[], PerPool | None],
         check: Callable[[], None] = lambda: None,
     ) -> None:
         self.command = command
         self.generation = generation
         self.worker: Worker | None = None
-        self.peak_bytes: int | None = None
+        self.peak: PerPool = {}
         self.memory_late = False
         self.upstream: Upstream | None = None
         self._logs = logs
+        self._memory = memory
         self._available = available
         self._needed = needed
         self._check = check
@@ -108,17 +116,26 @@ class WorkerLife:
         finally:
             told.gone(self)
 
-    async def measure(self) -> int | None:
-        """Look at its memory, and return the most it ever had."""
+    @property
+    def weights_in(self) -> str:
+        """The memory in which its weights lie, as it says: the machine's, where it found itself on the CPU."""
+        return HOST if self.device in _ON_HOST else self._memory
+
+    async def measure(self) -> None:
+        """Look at its memory: the process's own peak, and that of the engine's allocator on a device."""
         engine = BUILT_IN.get(self.command.engine)
         if engine is not None and engine.command:  # a launcher's memory is not that of its server
-            return None
-        on_cpu = self.worker is None or self.worker.facts.device in {"cpu", "none"}
-        memory = read_process_memory(self.pid) if self.pid is not None and on_cpu else None
-        seen = memory.peak_bytes if memory is not None else await self._ask_peak()
-        if seen:
-            self.peak_bytes = max(seen, self.peak_bytes or 0)
-        return self.peak_bytes
+            return
+        memory = read_process_memory(self.pid) if self.pid is not None else None
+        own = None if memory is None else memory.peak_bytes
+        computes_here = self.worker is None or self.device in _ON_HOST
+        told = {} if own and computes_here else await self._ask_peaks()
+        own, device = own or told.get("peak_rss_bytes") or None, told.get("device_peak_bytes")
+        if self._memory == HOST:  # a device without memory of its own, or none: whatever holds the weights is counted
+            seen = {HOST: device or own}
+        else:
+            seen = {HOST: own, self._memory: 0 if self.device in _ON_HOST else device}
+        self.peak = most((self.peak, {pool: size for pool, size in seen.items() if size is not None}))
 
     async def _load(self, deadline_s: float, told: Told) -> None:
         try:
@@ -162,45 +179,62 @@ class WorkerLife:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def _ask_peak(self) -> int | None:
+    async def _ask_peaks(self) -> Mapping[str, int]:
+        """Return what the worker says of its memory; nothing of what it does not."""
         if self.worker is None or not self.worker.alive:
-            return None
+            return {}
         try:
             async with self.worker.client() as client:
                 health = await client.health(_HEALTH_WITHIN_S)
         except EndpointError:
-            return None
-        peaks = [health.get(name) for name in ("device_peak_bytes", "peak_rss_bytes")]
-        return next((peak for peak in peaks if isinstance(peak, int)), None)
+            return {}
+        peaks = {name: health.get(name) for name in ("device_peak_bytes", "peak_rss_bytes")}
+        return {name: peak for name, peak in peaks.items() if isinstance(peak, int)}
 
     async def _end(self) -> None:
         if self._grace_s > 0:  # else it may not answer
             await self.measure()
-        before, held_bytes = await asyncio.to_thread(self._available), self._held_now()
+        held = self._held_now()
+        before = await asyncio.to_thread(self._available, held)
         if self.worker is not None:
             await self.worker.stop(self._grace_s)
-        if before is not None and held_bytes:
-            await self._see_memory_back(before + int(_SHARE_BACK * held_bytes))
+        if enough := {pool: free + int(_SHARE_BACK * held[pool]) for pool, free in before.items() if held.get(pool)}:
+            await self._see_memory_back(enough)
 
-    def _held_now(self) -> int:
-        """Return how many bytes will come back when it ends: none where it has ended already."""
+    def _held_now(self) -> PerPool:
+        """Return how much will come back of each memory when it ends: nothing where it has ended already."""
         if self.worker is None or not self.worker.alive:
-            return 0
+            return {}
         memory = read_process_memory(self.worker.pid)
-        return (self.peak_bytes or 0) if memory is None else memory.anonymous_bytes
+        return self.peak if memory is None else {**self.peak, HOST: memory.anonymous_bytes}
 
-    async def _see_memory_back(self, enough: int) -> None:
-        """Wait until so much is free, or as much as somebody waits for: others use the machine too."""
+    async def _see_memory_back(self, enough: PerPool) -> None:
+        """Wait until so much of each memory is free, or as much as somebody waits for: others use the machine too."""
+        late = set(enough)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(MEMORY_WITHIN_S):
-                while True:
-                    free = await asyncio.to_thread(self._available)
+                while late:
+                    free = await asyncio.to_thread(self._available, late)
                     needed = self._needed()
-                    if free is None or free >= enough or (needed is not None and free >= needed):
-                        return
-                    await asyncio.sleep(_POLL_S)
-        self.memory_late = True
-        log.warning("%s ended, and its memory was not seen to be back within %g s", self.command.name, MEMORY_WITHIN_S)
+                    late = {pool for pool in late & set(free) if free[pool] < _least(enough[pool], needed, pool)}
+                    if late:
+                        await asyncio.sleep(_POLL_S)
+        if late:
+            self.memory_late = True
+            where = "" if set(enough) == {HOST} else f" ({', '.join(sorted(late))})"
+            log.warning(
+                "%s ended, and its memory%s was not seen to be back within %g s",
+                self.command.name,
+                where,
+                MEMORY_WITHIN_S,
+            )
+
+
+def _least(enough: int, needed: PerPool | None, pool: str) -> int:
+    """Return how much must be free of one memory before it counts as back."""
+    if needed is None:
+        return enough
+    return min(enough, needed.get(pool, enough)) if needed else 0  # nobody needs any at the end
 
 
 def _upstream_of(worker: Worker, generation: int) -> Upstream:

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 _MOST_KEYS = 500
+_IN_PLANS = "null"
+"""What `runs.plan` holds where the plan is in `plans`."""
 _BUSY_S = 15.0
 _LOOK_AGAIN_S = 0.01
 _LOCK = 0x62616B65
@@ -69,10 +71,17 @@ _runs = Table(
     Column("suite", String(200), nullable=False),
     Column("started", String(40), nullable=False, index=True),
     Column("state", String(20), nullable=False),
-    Column("plan", Text, nullable=False),
+    Column("plan", Text, nullable=False),  # of runs that began before there was a table of plans
     Column("result", Text),
     Column("elapsed_ms", Integer, nullable=False, default=0),
 )
+_plans = Table(
+    "plans",
+    _metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("plan", Text, nullable=False),
+)
+"""Megabytes each, and never changed: in the row of the run, which changes all the time, they would be written each time."""
 _generations = Table(
     "generations",
     _metadata,
@@ -270,12 +279,13 @@ class Store:
             "suite": suite,
             "started": started,
             "state": "running",
-            "plan": json.dumps(plan),
+            "plan": _IN_PLANS,
             "elapsed_ms": 0,
         }
-        with self._begin() as connection:
+        with self._begin_with(_plans) as connection:
             if not self._insert_new(connection, _runs, row):
                 raise StoreError(f"a run {run_id} is stored already", "start it again: it gets another id")
+            self._insert_new(connection, _plans, {"run_id": run_id, "plan": json.dumps(plan)})
 
     def set_state(self, run_id: str, state: str, *, add_elapsed_s: float = 0.0, result: Any = None) -> None:
         """Set a run's state, add to its elapsed time, and store its result if there is one."""
@@ -309,7 +319,13 @@ class Store:
             query = query.where(_runs.c.run_id == run_id)
         with self._begin() as connection:
             row = connection.execute(query).first()
-        return None if row is None else _run_row(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented row-as-mapping
+            if row is None:
+                return None
+            plan = row.plan
+            if plan == _IN_PLANS:
+                plan = connection.execute(select(_plans.c.plan).where(_plans.c.run_id == row.run_id)).scalar_one()
+        result = None if row.result is None else json.loads(row.result)
+        return RunRow(row.run_id, row.suite, row.started, row.state, json.loads(plan), result, row.elapsed_ms / 1000)
 
     def state(self, run_id: str) -> str | None:
         """Return the state of a run, None for one that is not stored."""
@@ -368,8 +384,16 @@ class Store:
             }
             for generation in generations
         ]
+        if not rows:
+            return []
+        statement = self._insert_into(_generations)
         with self._begin() as connection:
-            return [self._insert_new(connection, _generations, row) for row in rows]
+            if connection.execute(statement, rows).rowcount == len(rows):
+                return [True] * len(rows)
+            connection.rollback()
+        # Rare: some are stored already, and the count does not tell which.
+        with self._begin() as connection:
+            return [connection.execute(statement, row).rowcount == 1 for row in rows]
 
     def generations(self, run_id: str) -> list[Generation]:
         """Return a run's generations, ordered by trial key."""
@@ -562,19 +586,6 @@ def _make_engine(url: str | URL) -> Engine:
         raise StoreError(
             "BAKEOFF_STORE is no database address", "such as postgresql+psycopg://user:password@host/database"
         ) from None
-
-
-def _run_row(row: Any) -> RunRow:
-    result = None if row["result"] is None else json.loads(row["result"])
-    return RunRow(
-        row["run_id"],
-        row["suite"],
-        row["started"],
-        row["state"],
-        json.loads(row["plan"]),
-        result,
-        row["elapsed_ms"] / 1000,
-    )
 
 
 def _set_pragmas(connection: DBAPIConnection, _record: object) -> None:

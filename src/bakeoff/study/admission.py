@@ -7,8 +7,9 @@ on that (`catalog.calibration`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from bakeoff.catalog.calibration import Observation, calibrate
@@ -19,7 +20,7 @@ from bakeoff.catalog.references import look_again
 from bakeoff.core.errors import BakeoffError, DoesNotFit
 from bakeoff.core.spec import Candidate, content_hash
 from bakeoff.core.units import bytes_text
-from bakeoff.machine.budget import Budget
+from bakeoff.machine.budget import HOST, Budget
 from bakeoff.measure.memory import summarise_loads
 from bakeoff.store.served_loads import forget_served_loads, read_served_loads
 
@@ -34,10 +35,13 @@ _MOST_ROWS = 16
 
 
 class Budgets(NamedTuple):
-    """Bytes for workers: of the machine, and of its accelerator, None where it has none."""
+    """Bytes for workers: of the machine, and of its accelerator, None where it has none. `cards` are those of each card that has
+    memory of its own, by its name.
+    """
 
     host: Budget
     accelerator: Budget | None = None
+    cards: Mapping[str, Budget] = MappingProxyType({})
 
     def of(self, where: Where) -> Budget:
         """Return the one that a worker there takes from."""
@@ -94,6 +98,14 @@ def expected_place(candidate: Candidate, budgets: Budgets) -> Where:
     """Return where a worker will compute: on the accelerator if there is one and its engine would choose it."""
     on_cpu = candidate.engine == "onnx" or (candidate.device or "").partition(":")[0] == "cpu"
     return "cpu" if on_cpu or budgets.accelerator is None else "accelerator"
+
+
+def expected_memory(candidate: Candidate, budgets: Budgets) -> str:
+    """Return which memory its weights will lie in: the machine's, or that of the card that is asked for, else of the first one."""
+    if expected_place(candidate, budgets) == "cpu" or not budgets.cards:
+        return HOST
+    cards, index = list(budgets.cards), (candidate.device or "").partition(":")[2]
+    return cards[min(int(index), len(cards) - 1)] if index.isdecimal() else cards[0]
 
 
 def observe(plan: Plan, store: Store) -> None:

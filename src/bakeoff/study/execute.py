@@ -63,7 +63,7 @@ async def execute(
         return Runner(plan, store, writers, gathering if plan.mode == "race" else progress, clock, patience, watch)
 
     runner = make_runner()
-    stored = store.run(plan.run_id) is not None
+    stored = store.state(plan.run_id) is not None
     probe = Probe(clock, patience, progress.told)
     leave_out = _LeaveOut(plan, writers, progress, clock, wanted=going.keep_going and not stored)
     unfinished = count_unfinished(plan, store.finished_trials(plan.run_id))
@@ -111,7 +111,7 @@ def _make_writers(
         return place_writers(plan, plan.placement, cluster, news.tell), False
     seen = read_observations(store, workspace)
     fit = check_fit(plan.candidates, Budgets(plan.budget, plan.accelerator_budget), plan.concurrency, seen)
-    if store.run(plan.run_id) is not None:
+    if store.state(plan.run_id) is not None:
         _tell_moved(plan, news)
     logs = run_folder(workspace, plan.run_id) / "logs"
     return {candidate.id: make_writer(candidate, logs) for candidate in plan.candidates}, fit.together

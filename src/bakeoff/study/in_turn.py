@@ -20,8 +20,15 @@ Result = TypeVar("Result")
 
 def run_in_turn(main: Coroutine[None, None, Result]) -> Result:
     """Run `main` as `asyncio.run` does, sockets one at a time."""
+    results: list[Result] = []
+
+    async def keep_result() -> None:
+        results.append(await main)
+
+    # A result of the task itself is written out as a text by the runner's end (`signal.getsignal`): megabytes, of a plan.
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(InTurn())) as runner:
-        return runner.run(main)
+        runner.run(keep_result())
+    return results[0]
 
 
 class InTurn(selectors.DefaultSelector):
