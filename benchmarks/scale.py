@@ -273,7 +273,7 @@ def fill() -> None:
 def analyse() -> None:
     """Conclude the newest run of the workspace, and print what that took beyond what every command takes."""
     from bakeoff.library.workspace import open_store
-    from bakeoff.study.conclude import conclude
+    from bakeoff.study.conclude import conclude_scored
     from bakeoff.study.scoring import Scored
     from bakeoff.study.stored_plan import load_plan
 
@@ -283,10 +283,10 @@ def analyse() -> None:
     store = open_store()
     plan = load_plan(store, "latest")
     begun, before = time.process_time(), peak()
-    read = len(Scored.of(plan, store).generations)
+    scored = Scored.of(plan, store)
     halfway = time.process_time()
-    reading = {"texts": read, "read_cpu_s": halfway - begun, "start_bytes": before, "read_bytes": peak()}
-    conclude(plan, store, complete=True)
+    reading = {"texts": len(scored), "read_cpu_s": halfway - begun, "start_bytes": before, "read_bytes": peak()}
+    conclude_scored(plan, store, scored, complete=True)
     print(json.dumps({**reading, "conclude_cpu_s": time.process_time() - halfway, "peak_bytes": peak()}))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bakeoff.core.records import Generation, Score
 from bakeoff.decide.analysis import Analysis, BriefUnit, analyse
+from made_generations import columns_of
 
 
 def make_briefs(count: int, types: Sequence[str] = ("tweet",), per_family: int = 1) -> list[BriefUnit]:
@@ -52,4 +53,4 @@ def analyse_table(
 ) -> Analysis:
     """Analyse such a run."""
     generations, scores = make_run(briefs, table, gated)
-    return analyse(list(table), briefs, generations, scores)
+    return analyse(list(table), briefs, columns_of(generations, scores))

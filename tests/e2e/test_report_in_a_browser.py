@@ -213,7 +213,7 @@ def test_money_is_worked_out_as_python_does(browser: Browser, written: Path, ter
     row = store.run("latest")
     assert row is not None
     scored = Scored.of(plan, store)
-    cost = page_facts(plan, store, row.result, scored.generations, scored.scores.values()).cost
+    cost = page_facts(plan, store, row.result, scored.generations).cost
     store.close()
     assert cost is not None
     stated = {found.name: found.value for found in fields_of(cost)} | terms

@@ -8,6 +8,7 @@ from bakeoff.decide.analysis import Analysis, analyse
 from bakeoff.stats.intervals import interval, proportion_interval
 from bakeoff.stats.multiple import holm
 from bakeoff.stats.paired import paired_difference
+from made_generations import columns_of
 from made_runs import analyse_table, generation, make_briefs, make_run
 
 
@@ -105,14 +106,14 @@ def test_few_families_are_a_pilot_without_p_values():
 def test_an_incomplete_run_says_what_was_left_out():
     briefs = make_briefs(10)
     generations, scores = make_run(briefs, {"a": [5] * 10, "b": [6] * 10})
-    analysis = analyse(["a", "b"], briefs, generations[:-1], scores, incomplete=True)
+    analysis = analyse(["a", "b"], briefs, columns_of(generations[:-1], scores), incomplete=True)
     assert analysis.left_out == ("b9",)
     assert "1 of 10 briefs" in analysis.notes[0]
     assert analysis.overall.briefs == 9
 
 
 def test_an_empty_run_has_no_numbers_and_no_error():
-    analysis = analyse(["a", "b"], make_briefs(3), [], [], incomplete=True)
+    analysis = analyse(["a", "b"], make_briefs(3), {}, incomplete=True)
     result = analysis.overall.result("a")
     assert (result.quality.estimate, result.quality.low, result.success_rate.high) == (None, None, None)
     assert analysis.overall.comparisons[0].difference is None
@@ -135,15 +136,15 @@ def test_replicates_do_not_narrow_what_briefs_do_not_support():
         for brief, value in zip(briefs, values, strict=True)
         for k in range(5)
     ]
-    five_times = analyse(["a"], briefs, generations, scores).overall.result("a").quality
+    five_times = analyse(["a"], briefs, columns_of(generations, scores)).overall.result("a").quality
     assert (five_times.low, five_times.high) == pytest.approx((once.low, once.high))
 
 
 def test_there_must_be_something_to_analyse():
     with pytest.raises(ValueError, match="no candidates"):
-        analyse([], [], [], [])
+        analyse([], [], {})
     with pytest.raises(ValueError, match="level"):
-        analyse(["a"], [], [], [], level=0.3)
+        analyse(["a"], [], {}, level=0.3)
 
 
 def test_unknown_candidates_are_key_errors():

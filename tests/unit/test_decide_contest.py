@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bakeoff.decide.cells import cells_of
 from bakeoff.decide.contest import OVERALL, Cell, Contest
 from bakeoff.decide.race_decision import decide_raced, route_raced
-from bakeoff.decide.raced import analyse_raced, cells_of, race_facts
+from bakeoff.decide.raced import analyse_raced, race_facts
 from bakeoff.decide.table import BriefUnit
 from bakeoff.stats.race import Race
+from made_generations import columns_of
 from made_runs import make_briefs, make_run
 
 TYPES = ("tweet", "business_email")
@@ -132,10 +134,10 @@ def concluded(briefs, table, held_back=(), fresh=None):
     if held_back:
         more, marks = make_run(held_back, fresh)
         generations, scores = generations + more, scores + marks
-    by_trial = {score.trial: score for score in scores}
-    contest.advance(cells_of(generations, by_trial, 1))
+    columns = columns_of(generations, scores)
+    contest.advance(cells_of(columns, 1))
     assert contest.over
-    analysis = analyse_raced(contest, held_back, generations, scores)
+    analysis = analyse_raced(contest, held_back, columns)
     decision = decide_raced(contest, analysis.overall)
     return contest, analysis, decision, route_raced(contest, analysis, decision)
 
@@ -185,9 +187,11 @@ def test_a_failed_text_counts_as_floored_though_its_family_scores_more():
 def test_replicates_that_are_not_all_there_make_no_cell():
     briefs = make_briefs(2)
     generations, scores = make_run(briefs, {"a": [8.0, None]})
-    found = cells_of(generations, {score.trial: score for score in scores}, 1)
-    assert found == {("a", "b0"): Cell(8.0, failed=False), ("a", "b1"): Cell(0.0, failed=True)}
-    assert cells_of(generations, {score.trial: score for score in scores}, 2) == {}
+    columns = columns_of(generations, scores)
+    assert cells_of(columns, 1) == {("a", "b0"): Cell(8.0, failed=False), ("a", "b1"): Cell(0.0, failed=True)}
+    assert cells_of(columns, 2) == {}
+    assert ("a", "b0") not in cells_of(columns, 2)
+    assert not {("a", "b2"), ("b", "b0")} & set(cells_of(columns, 1))
 
 
 def test_a_withdrawal_claims_nothing():

@@ -9,8 +9,7 @@ import pytest
 from rich.console import Console
 
 from bakeoff.core.errors import UsageError
-from bakeoff.core.outlines import outline_score
-from bakeoff.core.records import Score
+from bakeoff.core.records import Generation, Score
 from bakeoff.decide.drawable import Drawable, drawable_run
 from bakeoff.decide.methodology import (
     Methodology,
@@ -20,6 +19,7 @@ from bakeoff.decide.methodology import (
 )
 from bakeoff.report.methodology import methods_document, paragraph, print_methods
 from bakeoff.report.page.basic_tests import basic_tests
+from made_generations import columns_of
 from made_runs import generation, make_briefs
 
 WINNER = Rigorous(outcome="winner", choice="good", ruled_out=("bad",))
@@ -104,20 +104,20 @@ def test_constant_grades_tie() -> None:
     assert "nobody alone in 100 %" in paragraph(found(texts))
 
 
-def run_of(written: dict[str, int], count: int = 30) -> tuple[list[object], dict[str, object]]:
+def run_of(written: dict[str, int], count: int = 30) -> tuple[list[Generation], list[Score]]:
     """Candidates that wrote the first so many briefs, as losers of a race do."""
-    briefs, made, scores = make_briefs(count), [], {}
+    briefs, made, scores = make_briefs(count), [], []
     for name, until in written.items():
         for brief in briefs[:until]:
             made.append(generation(name, brief.id))
             score = Score(trial=made[-1].trial, value=5.0, publishable=True, comparison_only={"keyword_heuristic": 6.0})
-            scores[score.trial] = outline_score(score)
+            scores.append(score)
     return made, scores
 
 
 def test_holes_of_a_race_leave_what_all_wrote() -> None:
     made, scores = run_of({"first": 30, "second": 30, "third": 18, "early": 6})
-    texts = drawable_run(("first", "second", "third", "early"), make_briefs(30), made, scores)
+    texts = drawable_run(("first", "second", "third", "early"), make_briefs(30), columns_of(made, scores))
     assert texts.candidates == ("first", "second", "third")
     assert texts.left_out == ("early",)
     assert len(texts.families) == 18
@@ -129,7 +129,7 @@ def test_holes_of_a_race_leave_what_all_wrote() -> None:
 def test_a_score_of_the_common_families_is_not_called_the_runs() -> None:
     """In a race the first wrote more than what all have in common, and its score in the result is another one."""
     made, scores = run_of({"first": 30, "second": 18})
-    texts = drawable_run(("first", "second"), make_briefs(30), made, scores)
+    texts = drawable_run(("first", "second"), make_briefs(30), columns_of(made, scores))
     result = found(texts, Rigorous(outcome="winner", choice="first"), draws=100)
     where = f"the {len(set(texts.families))} families that all wrote"
     assert "may differ from these" in " ".join(methods_document(result, "r")["notes"])
@@ -146,7 +146,7 @@ def test_a_score_of_the_common_families_is_not_called_the_runs() -> None:
 def test_a_failed_text_is_worth_nothing_by_either_scorer() -> None:
     made, scores = run_of({"first": 20, "second": 20})
     made[3] = generation("first", "b3", failed=True)
-    texts = drawable_run(("first", "second"), make_briefs(30), made, scores)
+    texts = drawable_run(("first", "second"), make_briefs(30), columns_of(made, scores))
     assert texts.scores[3].tolist() == [0, 5]
     assert texts.heuristic is not None
     assert texts.heuristic[3].tolist() == [0, 6]
@@ -156,7 +156,7 @@ def test_a_failed_text_is_worth_nothing_by_either_scorer() -> None:
 def test_too_little_is_refused(written: dict[str, int]) -> None:
     made, scores = run_of(written)
     with pytest.raises(UsageError):
-        drawable_run(tuple(written), make_briefs(30), made, scores)
+        drawable_run(tuple(written), make_briefs(30), columns_of(made, scores))
 
 
 def test_who_was_ruled_out_is_read_from_tests_and_races() -> None:

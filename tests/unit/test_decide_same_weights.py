@@ -9,6 +9,7 @@ from bakeoff.core.spec import Candidate, ModelSpec, Sampling
 from bakeoff.decide.analysis import analyse
 from bakeoff.decide.same_weights import Ratio, compare_same_weights
 from bakeoff.measure.memory import LoadSummary
+from made_generations import columns_of
 from made_runs import make_briefs, make_run
 
 BRIEFS = 30
@@ -42,9 +43,8 @@ def run(names=("a", "b"), alone=True):
                 }
             )
         )
-    section = analyse(list(names), units, timed, scores).overall
-    own = {name: [generation for generation in timed if generation.candidate == name] for name in names}
-    return own, section
+    own = columns_of(timed, scores)
+    return own, analyse(list(names), units, own).overall
 
 
 def compare(candidates, names=("a", "b"), alone=True, concurrency=1):

@@ -8,8 +8,9 @@ import pytest
 
 from bakeoff.core.records import Generation, Timings
 from bakeoff.measure.busy import most_at_once
-from bakeoff.measure.timing import Throughput, summarise_timings, time_per_output_token_s
+from bakeoff.measure.timing import Throughput, summarise_timings, tpot_s
 from bakeoff.measure.windows import Percentiles, percentiles, ratio_limits
+from made_generations import column_of
 
 NUMBERS = count()
 
@@ -34,16 +35,16 @@ def made(latency_s=2.0, ttft_s=0.5, tokens=16, *, concurrency=1, failed=False, r
 
 
 def test_percentiles_are_numpys():
-    values = np.random.default_rng(0).lognormal(0, 1, 37).tolist()
-    found = percentiles([values[:20], [], values[20:]])
+    values = np.random.default_rng(0).lognormal(0, 1, 37)
+    found = percentiles([values[:20], values[:0], values[20:]])
     assert (found.p50, found.p95, found.p99) == pytest.approx(tuple(np.percentile(values, [50, 95, 99])))
     assert (found.count, found.windows, found.p50_low) == (37, 2, None)
-    assert percentiles([[3.0]]) == Percentiles(p50=3.0, p95=3.0, p99=3.0, count=1, windows=1)
-    assert percentiles([[], []]) == Percentiles()
+    assert percentiles([np.array([3.0])]) == Percentiles(p50=3.0, p95=3.0, p99=3.0, count=1, windows=1)
+    assert percentiles([np.array([]), np.array([])]) == Percentiles()
 
 
 def test_an_interval_comes_from_three_windows_or_more():
-    found = percentiles([[1.0], [2.0], [4.0]])
+    found = percentiles([np.array([seconds]) for seconds in (1.0, 2.0, 4.0)])
     # t(2; 0.975) = 4.302653, sd of log 1, log 2, log 4 is log 2
     margin = 4.302653 * np.log(2) / np.sqrt(3)
     assert (found.p50_low, found.p50_high) == pytest.approx((2 * exp(-margin), 2 * exp(margin)), rel=1e-6)
@@ -58,13 +59,13 @@ def test_the_interval_covers_the_median(drift):
     covered = 0
     for _ in range(1000):
         factors = np.exp(generator.normal(0, drift, 5))
-        found = percentiles([list(factor * generator.lognormal(0, 0.4, 5)) for factor in factors])
+        found = percentiles([factor * generator.lognormal(0, 0.4, 5) for factor in factors])
         covered += found.p50_low <= 1.0 <= found.p50_high
     assert covered / 1000 >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 1000)
 
 
 def test_one_generation():
-    summary = summarise_timings([made(latency_s=2.0, ttft_s=0.5, tokens=16)], 8)
+    summary = summarise_timings(column_of([made(latency_s=2.0, ttft_s=0.5, tokens=16)]), 8)
     assert summary.latency_s.p50 == 2.0
     assert summary.ttft_s.p99 == 0.5
     assert summary.tpot_s.p50 == pytest.approx(0.1)
@@ -74,13 +75,13 @@ def test_one_generation():
 
 def test_times_between_tokens_are_pooled_over_texts():
     texts = [made(itl_s=(0.1, 0.2), itl_at="worker", window=0), made(itl_s=(0.3,), itl_at="worker", window=1)]
-    summary = summarise_timings([*texts, made(), made(concurrency=4, itl_s=(9.0,), itl_at="client")], 4)
+    summary = summarise_timings(column_of([*texts, made(), made(concurrency=4, itl_s=(9.0,), itl_at="client")]), 4)
     assert (summary.itl_s.p50, summary.itl_s.count, summary.itl_s.windows) == (0.2, 3, 2)
     assert summary.itl_at == "worker"
 
 
 def test_generations_that_ran_beside_others_tell_no_latency():
-    summary = summarise_timings([made(concurrency=4), made(concurrency=None)], 4)
+    summary = summarise_timings(column_of([made(concurrency=4), made(concurrency=None)]), 4)
     assert (summary.latency_s, summary.ttft_s, summary.tpot_s) == (Percentiles(), Percentiles(), Percentiles())
     assert (summary.throughput.tokens_per_s, summary.throughput.concurrency) == (
         8.0,
@@ -89,7 +90,9 @@ def test_generations_that_ran_beside_others_tell_no_latency():
 
 
 def test_alone_and_beside_others_do_not_mix():
-    summary = summarise_timings([made(latency_s=1.0), made(latency_s=9.0, concurrency=2, finished_unix_s=None)], 2)
+    summary = summarise_timings(
+        column_of([made(latency_s=1.0), made(latency_s=9.0, concurrency=2, finished_unix_s=None)]), 2
+    )
     assert (summary.latency_s.p99, summary.latency_s.count) == (1.0, 1)
     assert summary.throughput == Throughput()
 
@@ -101,23 +104,23 @@ def test_throughput_counts_the_seconds_in_which_a_text_was_in_flight():
         for window, seconds in enumerate((2.0, 4.0, 8.0))
         for _ in range(2)
     ]
-    found = summarise_timings(load, 3).throughput
+    found = summarise_timings(column_of(load), 3).throughput
     assert (found.tokens_per_s, found.concurrency, found.windows) == (180 / 14, 2, 3)
     assert found.low < 180 / 14 < found.high
     assert found.low == pytest.approx(180 / 14 * exp(-4.302653 * np.log(2) / np.sqrt(3)), rel=1e-6)
-    unknown = summarise_timings([*load, made(tokens=None, concurrency=3)], 3)
+    unknown = summarise_timings(column_of([*load, made(tokens=None, concurrency=3)]), 3)
     assert unknown.throughput == Throughput()
 
 
 def test_failures_have_no_latency_of_a_text_but_take_time():
-    summary = summarise_timings([made(latency_s=1.0), made(latency_s=60.0, failed=True)], 8)
+    summary = summarise_timings(column_of([made(latency_s=1.0), made(latency_s=60.0, failed=True)]), 8)
     assert summary.latency_s == Percentiles(p50=1.0, p95=1.0, p99=1.0, count=1, windows=1)
     assert summary.throughput.tokens_per_s == 16 / 61
-    assert summarise_timings([made(failed=True)], 1).throughput == Throughput()
+    assert summarise_timings(column_of([made(failed=True)]), 1).throughput == Throughput()
 
 
 def test_unknown_parts_stay_unknown():
-    summary = summarise_timings([made(ttft_s=None), made(tokens=None)], 1)
+    summary = summarise_timings(column_of([made(ttft_s=None), made(tokens=None)]), 1)
     assert summary.latency_s.count == 2
     assert summary.ttft_s.count == 1
     assert (summary.tpot_s, summary.itl_s, summary.itl_at) == (Percentiles(), Percentiles(), None)
@@ -126,27 +129,27 @@ def test_unknown_parts_stay_unknown():
 
 @pytest.mark.parametrize("tokens", [None, 0, 1])
 def test_one_token_has_no_time_per_further_token(tokens):
-    assert time_per_output_token_s(made(tokens=tokens)) is None
+    assert np.isnan(tpot_s(column_of([made(tokens=tokens)]))).all()
 
 
 def test_recorded_times_are_reported_not_measured():
     recorded = made(latency_s=3.0, ttft_s=None, concurrency=None, recorded=True, finished_unix_s=None)
-    summary = summarise_timings([recorded], 8)
+    summary = summarise_timings(column_of([recorded]), 8)
     assert (summary.latency_s.p50, summary.provenance) == (3.0, "reported")
     assert summary.throughput == Throughput()
-    assert summarise_timings([], 8).provenance is None
+    assert summarise_timings(column_of([]), 8).provenance is None
 
 
 def test_what_was_in_flight_is_told_and_not_what_was_allowed():
     """Texts of one second, the next begins as another ends: never more than two at a time, whatever was allowed."""
     texts = [made(latency_s=1.0, concurrency=8, window=0, finished_unix_s=1000.0 + number // 2) for number in range(10)]
-    assert most_at_once(texts) == 2
-    assert summarise_timings(texts, 8).throughput.concurrency == 2
+    assert most_at_once(column_of(texts)) == 2
+    assert summarise_timings(column_of(texts), 8).throughput.concurrency == 2
     one_more = made(latency_s=2.5, concurrency=2, window=0, finished_unix_s=1003.0)
-    assert most_at_once([*texts, one_more]) == 3
+    assert most_at_once(column_of([*texts, one_more])) == 3
     assert (
         summarise_timings(
-            [text.model_copy(update={"concurrency": 2}) for text in [*texts, one_more]], 2
+            column_of([text.model_copy(update={"concurrency": 2}) for text in [*texts, one_more]]), 2
         ).throughput.concurrency
         == 2
     )

@@ -6,6 +6,7 @@ import pytest
 
 from bakeoff.core.records import Generation, Score
 from bakeoff.report.answers import anything_measured, count_answers, fault_lines
+from made_generations import column_of
 
 
 def made(number: int, text: str | None = None, kind: str | None = None, **more: object) -> Generation:
@@ -22,13 +23,11 @@ OWN = [
     made(4, kind="failed", attempts=4, retried=["failed", "busy", "failed"]),
     made(5, kind="gone", attempts=0),
 ]
-SCORES = {
-    f"t{number}": Score(trial=f"t{number}", value=value, publishable=True) for number, value in enumerate([8, 4, 0])
-}
+SCORES = [Score(trial=f"t{number}", value=value, publishable=True) for number, value in enumerate([8, 4, 0])]
 
 
 def test_every_trial_is_counted_once_and_every_retry_with_its_reason() -> None:
-    assert count_answers(OWN, SCORES) == {
+    assert count_answers(column_of(OWN, SCORES)) == {
         "answers_by_kind": {"empty": 2, "failed": 1, "gone": 1, "text": 1, "truncated": 1},
         "failures_by_kind": {"empty": 1, "failed": 1, "gone": 1},
         "retries": 4,
@@ -44,11 +43,11 @@ def test_every_trial_is_counted_once_and_every_retry_with_its_reason() -> None:
     [([], False), (OWN[:1], True), (OWN[3:4], True), (OWN[4:], False), ([made(0, kind="missing_text")], False)],
 )
 def test_something_was_measured_where_a_model_answered(own: list[Generation], measured: bool) -> None:
-    assert anything_measured(own) is measured
+    assert anything_measured([column_of(own)]) is measured
 
 
 def test_a_reader_is_told_all_of_it() -> None:
-    document = count_answers(OWN, SCORES) | {"generations": len(OWN), "errors": {}}
+    document = count_answers(column_of(OWN, SCORES)) | {"generations": len(OWN), "errors": {}}
     assert fault_lines(document, "ann") == [
         "ann: 3 of 6 texts failed: empty 1, failed 1, gone 1",
         "ann: was given up; 3 of its 6 texts came, and score 4.00 on average; the others count as 0",
@@ -58,7 +57,7 @@ def test_a_reader_is_told_all_of_it() -> None:
 
 
 def test_nothing_is_told_where_all_was_well() -> None:
-    document = count_answers(OWN[:1], SCORES) | {"generations": 1, "errors": {}}
+    document = count_answers(column_of(OWN[:1], SCORES)) | {"generations": 1, "errors": {}}
     assert fault_lines(document, "ann") == []
 
 

@@ -9,7 +9,6 @@ from typing import Any, get_args
 import pytest
 from rich.console import Console
 
-from bakeoff.core.outlines import outline_generation, outline_score
 from bakeoff.core.records import Decision, Estimate, Outcome, Route, RunEvent
 from bakeoff.core.spec import Candidate
 from bakeoff.decide.analysis import analyse
@@ -21,6 +20,7 @@ from bakeoff.measure.timing import summarise_timings
 from bakeoff.report.document import RunFacts, build_document
 from bakeoff.report.text import _lead, as_text, print_document, render
 from contracts import check_run_document
+from made_generations import columns_of
 from made_runs import make_briefs, make_run
 from sample_runs import MACHINE, make_candidate, make_suite
 
@@ -37,21 +37,20 @@ def document(
         name: [max(0.0, 8.0 - 2 * place + 0.1 * ((i * 7 + place) % 5)) for i in range(briefs)]
         for place, name in enumerate(names)
     }
-    generations, scores = make_run(units, table, gated)
-    analysis = analyse(list(names), units, generations, scores)
+    generations = columns_of(*make_run(units, table, gated))
+    analysis = analyse(list(names), units, generations)
     decision = decide(analysis.overall)
     candidates: list[Candidate] = [make_candidate(name, make_suite()) for name in names]
     conclusion = Conclusion(
         analysis=analysis,
         decision=decision,
         routes=route_content_types(analysis, decision),
-        timings={name: summarise_timings([g for g in generations if g.candidate == name], 1) for name in names},
+        timings={name: summarise_timings(generations[name], 1) for name in names},
         loads={name: summarise_loads([]) for name in names},
         events=(
             RunEvent(at="now", kind="worker_died", candidate=names[0], message="killed [red]by[/red] \x1b[2J signal 9"),
         ),
-        generations=tuple(map(outline_generation, generations)),
-        scores=tuple(map(outline_score, scores)),
+        generations=generations,
         complete=True,
     )
     facts = RunFacts(

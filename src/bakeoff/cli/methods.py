@@ -74,7 +74,7 @@ def _of_run(run_id: str, draws: int, seed: int) -> tuple[str, Methodology]:
         store.close()
     from bakeoff.library.methods import methods_of
 
-    return plan.run_id, methods_of(plan, row.result, scored.generations, scored.scores, draws=draws, seed=seed)
+    return plan.run_id, methods_of(plan, row.result, scored.generations, draws=draws, seed=seed)
 
 
 def _of_table(table: Path | None, bounds: str | None, columns: str | None, draws: int, seed: int) -> Methodology:

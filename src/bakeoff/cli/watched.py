@@ -1,7 +1,7 @@
 """A run as somebody sees it who looks on from another process: read from the store, which nothing of it is written to.
 
-Progress is cheap: which trials are new, and their outlines. The standing is not: it scores what is new, and analyses and decides
-over all that is there, so that who asks for it decides how often. Memory holds outlines, and the newest texts.
+Progress is cheap: which trials are new, and their records. The standing is not: it scores what is new, and analyses and decides
+over all that is there, so that who asks for it decides how often. Memory holds columns of numbers, and the newest texts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from bakeoff.cli.progress import Tally
 from bakeoff.core.plain import printable, printable_values
-from bakeoff.core.records import Generation
+from bakeoff.core.records import Generation, Score
 from bakeoff.decide.conclusion import Conclusion
 from bakeoff.library.run_state import state_of
 from bakeoff.measure.memory import moved_work
@@ -77,7 +77,7 @@ class Watched:
         self._newest: deque[Generation] = deque(maxlen=NEWEST)
         self._writer: str | None = None
         self._scored = Scored(plan, store, keep=False)
-        self._scored.read_scores()
+        self._grades: dict[str, Score] = {}
 
     def progress(self) -> dict[str, Any]:
         """Look for new texts; return how far every candidate is, and the newest texts.
@@ -90,6 +90,7 @@ class Watched:
             self._count(self._store.generations_of(self.plan.run_id, new[low : low + _AT_ONCE]))
         self._seen.update(new)
         self._unscored.extend(new)
+        self._know(self._scored.stored([generation.trial for generation in self._newest]))
         tally = self._tally
         moved = moved_work(self._store.loads(self.plan.run_id))
         self._names = {name: marked(name, moved, label) for name, label in self._short.items()}
@@ -133,8 +134,8 @@ class Watched:
             BakeoffError: a scorer that fails.
         """
         some = [self._unscored.popleft() for _ in range(min(_AT_ONCE, len(self._unscored)))]
-        self._scored.add(self._store.generations_of(self.plan.run_id, some))
-        if not self._scored.generations:
+        self._know(self._scored.add(self._store.generations_of(self.plan.run_id, some)))
+        if not len(self._scored):
             return {"scored": 0, "quality": [], "race": [], "says": ""}
         if self.plan.mode == "race":
             gone = {event.candidate for event in self._store.events(self.plan.run_id) if event.kind == GONE}
@@ -147,11 +148,17 @@ class Watched:
             lines = []
         found = conclude_scored(self.plan, self._store, self._scored, complete=False)
         return {
-            "scored": len(self._scored.generations),
+            "scored": len(self._scored),
             "quality": self._quality(found),
             "race": printable_values(lines),
             "says": printable(found.decision.reasons[0]) if found.decision.reasons else "",
         }
+
+    def _know(self, scores: Sequence[Score]) -> None:
+        """Keep the scores of the newest texts."""
+        newest = {generation.trial for generation in self._newest}
+        found = {score.trial: score for score in scores}
+        self._grades = {trial: score for trial, score in (self._grades | found).items() if trial in newest}
 
     def _count(self, generations: Sequence[Generation]) -> None:
         for generation in sorted(generations, key=lambda one: one.finished_unix_s or 0.0):
@@ -167,7 +174,7 @@ class Watched:
             self._newest.append(generation)
 
     def _text(self, generation: Generation) -> dict[str, Any]:
-        score = self._scored.scores.get(generation.trial)
+        score = self._grades.get(generation.trial)
         error = None if generation.error is None else f"{generation.error_kind or 'failed'}: {generation.error}"
         return {
             "trial": generation.trial,

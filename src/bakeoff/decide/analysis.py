@@ -10,13 +10,13 @@ Content types share the error budget: with T types each gets level 1 - alpha / T
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.core.outlines import GenerationOutline, ScoreOutline
+from bakeoff.core.generations import Generations
 from bakeoff.core.records import Comparison, Estimate
 from bakeoff.core.spec import Record
 from bakeoff.decide.table import BriefUnit, Counts, ScoreTable, tabulate
@@ -27,7 +27,7 @@ from bakeoff.stats.paired import one_sided_upper, paired_difference
 SCALE = (0.0, 10.0)
 PILOT_UNDER = 15
 
-__all__ = ["Analysis", "BriefUnit", "CandidateResult", "Section", "analyse", "analyse_table", "result_of"]
+__all__ = ["Analysis", "BriefUnit", "CandidateResult", "Section", "analyse", "analyse_table", "result_of", "total"]
 
 
 class CandidateResult(Record):
@@ -91,8 +91,7 @@ class Analysis(Record):
 def analyse(
     candidates: Sequence[str],
     briefs: Sequence[BriefUnit],
-    generations: Iterable[GenerationOutline],
-    scores: Iterable[ScoreOutline],
+    generations: Mapping[str, Generations],
     *,
     incomplete: bool = False,
     level: float = 0.95,
@@ -102,8 +101,8 @@ def analyse(
     Args:
         candidates: ids, as in `Generation.candidate`, in the order to report them.
         briefs: those that were planned.
-        generations: of these candidates for these briefs; others are not looked at.
-        scores: by trial; a failed generation scores 0 with or without one.
+        generations: by candidate, with their scores; a failed generation scores 0 with or without one. Those of other
+            candidates, and for other briefs, are not looked at.
         incomplete: whether the run was interrupted. Then briefs that are not complete for every candidate are left
             out for all, and `notes` say so.
         level: of the whole analysis; each content type gets 1 - (1 - level) / T.
@@ -116,7 +115,7 @@ def analyse(
         raise ValueError(f"level must be between 0.5 and 1: {level}")
     if not candidates:
         raise ValueError("nothing to analyse: no candidates")
-    table = tabulate(candidates, briefs, generations, scores, incomplete=incomplete)
+    table = tabulate(candidates, briefs, generations, incomplete=incomplete)
     types = tuple(dict.fromkeys(brief.content_type for brief in briefs))
     return analyse_table(table, types, level=level, notes=_notes(table, len(briefs)))
 
@@ -186,7 +185,7 @@ def result_of(
     column, where = table.columns[candidate], np.asarray(chosen, dtype=np.intp)
     families = [table.briefs[i].family for i in chosen]
     quality = cluster_means(column.quality[where], families)[0]
-    counts = _total(table, candidate, content_type)
+    counts = total(table, candidate, content_type)
     return CandidateResult(
         candidate=candidate,
         quality=_estimate(interval(quality, bounds, level), level, len(chosen)),
@@ -199,7 +198,8 @@ def result_of(
     )
 
 
-def _total(table: ScoreTable, candidate: str, content_type: str | None) -> Counts:
+def total(table: ScoreTable, candidate: str, content_type: str | None) -> Counts:
+    """Return what happened to a candidate in a content type, or in all of them."""
     parts = [by[candidate] for name, by in table.counts.items() if content_type in (None, name)]
     return Counts(
         sum(part.generations for part in parts), sum(part.failures for part in parts), sum(part.gated for part in parts)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, InstanceOf
 
-from bakeoff.core.outlines import GenerationOutline, ScoreOutline
+from bakeoff.core.generations import Generations
 from bakeoff.core.records import Decision, Route, RunEvent
 from bakeoff.core.spec import Record
 from bakeoff.decide.analysis import Analysis
@@ -16,9 +16,10 @@ from bakeoff.measure.timing import TimingSummary
 
 
 class Conclusion(Record):
-    """Everything a report needs. `timings` and `loads` go by candidate, `routes` by content type.
+    """Everything a report needs. `timings`, `loads` and `generations` go by candidate, `routes` by content type.
 
-    `to_confirm` names who may be chosen, with the content types for which it is to write held-back briefs too. `generations` and `scores` are outlines; the store has them whole.
+    `to_confirm` names who may be chosen, with the content types for which it is to write held-back briefs too. `generations` have their scores
+    with them, and no texts: the store has those.
     """
 
     analysis: Analysis
@@ -29,8 +30,7 @@ class Conclusion(Record):
     energy: dict[str, EnergySummary] = Field(default_factory=dict)
     same_weights: tuple[SameWeights, ...] = ()
     events: tuple[RunEvent, ...]
-    generations: tuple[GenerationOutline, ...]
-    scores: tuple[ScoreOutline, ...]
+    generations: dict[str, InstanceOf[Generations]]
     complete: bool
     to_confirm: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     race: RaceFacts | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from bakeoff.core.outlines import GenerationOutline, ScoreOutline
+from bakeoff.core.generations import Generations
 from bakeoff.decide.analysis import Analysis, CandidateResult, Section, result_of
 from bakeoff.decide.decision import DEFAULT_EPS, FEWEST_CLUSTERS, Requirements, decide
 from bakeoff.decide.table import BriefUnit, ScoreTable, tabulate
@@ -44,8 +44,7 @@ def confirm(
     analysis: Analysis,
     asked: Mapping[str, Collection[str]],
     fresh: Sequence[BriefUnit],
-    generations: Sequence[GenerationOutline],
-    scores: Sequence[ScoreOutline],
+    generations: Mapping[str, Generations],
 ) -> Analysis:
     """Return the analysis with the quality of those that were asked taken from fresh briefs, where they wrote them all.
 
@@ -55,28 +54,20 @@ def confirm(
         analysis: of the briefs that chose.
         asked: content types by candidate.
         fresh: the held-back briefs.
-        generations: all of the run.
-        scores: by trial.
+        generations: all of the run, by candidate, with their scores.
 
     Raises:
         BakeoffError: a generation without a score, or anything given twice.
     """
-    names = {brief.id for brief in fresh}
-    marks = {score.trial: score for score in scores}
-    written: dict[str, list[GenerationOutline]] = {name: [] for name in asked}
-    for generation in generations:
-        if generation.brief in names and generation.candidate in written:
-            written[generation.candidate].append(generation)
+    wrote = {name for name in asked if name in generations and generations[name].wrote([brief.id for brief in fresh])}
 
     def over(section: Section) -> Section:
         briefs = [brief for brief in fresh if section.content_type in (None, brief.content_type)]
         needed = set(analysis.by_content_type) if section.content_type is None else {section.content_type}
         results = []
         for result in section.candidates:
-            own = written.get(result.candidate)
-            if own:
-                scored = [marks[made.trial] for made in own if not made.failed and made.trial in marks]
-                table = tabulate([result.candidate], briefs, own, scored, incomplete=True)
+            if result.candidate in wrote:
+                table = tabulate([result.candidate], briefs, generations, incomplete=True)
                 enough = len({brief.family for brief in briefs}) >= FEWEST_CLUSTERS and not table.left_out
                 confirms = enough and needed <= set(asked[result.candidate])
                 results.append(_with_fresh(section, result, table, confirms=confirms))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.errors import UsageError
-from bakeoff.core.outlines import GenerationOutline, ScoreOutline
+from bakeoff.core.generations import Generations
 from bakeoff.decide.table import FLOOR, BriefUnit, ScoreTable
 from bakeoff.decide.wording import plural
+from bakeoff.measure.selecting import failed, scored, trial_numbers, where
 
-HEURISTIC = "keyword_heuristic"
 FEWEST_FAMILIES = 5
 ENOUGH_FAMILIES = 15
 
@@ -34,50 +34,86 @@ class Drawable(NamedTuple):
 def drawable_run(
     candidates: Sequence[str],
     briefs: Sequence[BriefUnit],
-    generations: Iterable[GenerationOutline],
-    scores: Mapping[str, ScoreOutline],
+    generations: Mapping[str, Generations],
 ) -> Drawable:
     """Return the texts that all candidates of a run wrote: losers of a race stop early, and leave holes.
 
-    A failed text has 0, by either scorer. Candidates come in by how much they wrote, as long as 15 families (or what the first
+    What was never asked for counts nowhere; a failed text has 0, by either scorer. Candidates come in by how much they wrote, as long as 15 families (or what the first
     two have in common, if that is less) are in common.
 
     Raises:
         UsageError: fewer than two candidates, or fewer than 5 families in common.
     """
-    values: dict[str, dict[tuple[str, int], tuple[float, float | None]]] = {name: {} for name in candidates}
-    for made in generations:
-        score = scores.get(made.trial)
-        if made.candidate not in values or (score is None and not made.failed):
-            continue
-        worth = (FLOOR, FLOOR) if made.failed or score is None else (score.value, score.comparison_only.get(HEURISTIC))
-        values[made.candidate][made.brief, made.replicate] = worth
+    written = {name: generations[name] for name in candidates}
+    numbers = dict(zip(written, trial_numbers(*written.values()), strict=True))
+    texts = {name: _texts(made, numbers[name]) for name, made in written.items()}
     family = {brief.id: brief.family for brief in briefs}
-    kept = _together(values, family)
-    keys = [key for key in values[kept[0]] if key[0] in family and all(key in values[name] for name in kept)]
+    kept = _together(texts, family)
+    first = texts[kept[0]]
+    common = first.known(family)
+    for name in kept[1:]:
+        common &= np.isin(first.number, texts[name].number)
     order = tuple(name for name in candidates if name in kept)
-    heuristic = [[values[name][key][1] for name in order] for key in keys]
+    chosen = [texts[name].of(first.number[common]) for name in order]
+    heuristic = np.column_stack([found.heuristic for found in chosen])
     return Drawable(
         candidates=order,
-        families=tuple(family[key[0]] for key in keys),
-        scores=np.array([[values[name][key][0] for name in order] for key in keys], dtype=np.float64),
-        heuristic=None if any(None in row for row in heuristic) else np.array(heuristic, dtype=np.float64),
+        families=tuple(family[brief] for brief in first.brief_ids(common)),
+        scores=np.column_stack([found.score for found in chosen]),
+        heuristic=None if np.isnan(heuristic).any() else heuristic,
         left_out=tuple(name for name in candidates if name not in kept),
     )
 
 
-def _together(
-    values: Mapping[str, Mapping[tuple[str, int], object]], family: Mapping[str, Hashable]
-) -> tuple[str, ...]:
+class _Texts(NamedTuple):
+    """One candidate's texts; all of shape (n,). `number` tells brief and replicate, `brief` the brief alone."""
+
+    names: Sequence[str]
+    number: NDArray[np.int64]
+    brief: NDArray[np.intp]
+    score: NDArray[np.float64]
+    heuristic: NDArray[np.float64]
+
+    def known(self, family: Mapping[str, Hashable]) -> NDArray[np.bool_]:
+        """Return where a text's brief has a family."""
+        return np.array([name in family for name in self.names], dtype=np.bool_)[self.brief]
+
+    def of(self, numbers: NDArray[np.int64]) -> _Texts:
+        """Return the texts of these numbers, in their order; all are there."""
+        order = np.argsort(self.number)
+        places = order[np.searchsorted(self.number, numbers, sorter=order)]
+        return _Texts(self.names, numbers, self.brief[places], self.score[places], self.heuristic[places])
+
+    def brief_ids(self, chosen: NDArray[np.bool_]) -> list[str]:
+        """Return the brief of each chosen text."""
+        return [self.names[number] for number in self.brief[chosen]]
+
+
+def _texts(made: Generations, numbers: NDArray[np.int64]) -> _Texts:
+    never_came = failed(made)
+    rows = np.flatnonzero((never_came | scored(made)) & where(made, lambda way: way.attempts > 0))
+    return _Texts(
+        names=list(made.briefs),
+        number=numbers[rows],
+        brief=np.asarray(made.brief)[rows].astype(np.intp),
+        score=np.where(never_came, FLOOR, np.asarray(made.score))[rows],
+        heuristic=np.where(never_came, FLOOR, np.asarray(made.heuristic))[rows],
+    )
+
+
+def _together(texts: Mapping[str, _Texts], family: Mapping[str, Hashable]) -> tuple[str, ...]:
     """Return the candidates that are compared, most texts first."""
-    ordered = sorted(values, key=lambda name: -len(values[name]))
+    ordered = sorted(texts, key=lambda name: -texts[name].number.size)
     if len(ordered) < 2:
         raise UsageError("there is one candidate: nothing was compared", "name a run of two or more")
     kept = ordered[:2]
 
     def families(names: Sequence[str]) -> int:
-        common = set(values[names[0]]).intersection(*(values[name] for name in names[1:]))
-        return len({family[brief] for brief, _ in common if brief in family})
+        first = texts[names[0]]
+        common = first.known(family)
+        for name in names[1:]:
+            common = common & np.isin(first.number, texts[name].number)
+        return len({family[first.names[brief]] for brief in np.unique(first.brief[common])})
 
     needed = min(ENOUGH_FAMILIES, families(kept))
     if needed < FEWEST_FAMILIES:

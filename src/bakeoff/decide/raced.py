@@ -7,16 +7,16 @@ its score, which is therefore too good on those briefs: its quality is quoted fr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import exp
 
-from bakeoff.core.outlines import GenerationOutline, ScoreOutline
+from bakeoff.core.generations import Generations
 from bakeoff.core.records import Comparison
 from bakeoff.core.spec import Record
-from bakeoff.decide.analysis import Analysis, CandidateResult, Section, result_of
+from bakeoff.decide.analysis import Analysis, CandidateResult, Section, result_of, total
 from bakeoff.decide.confirmation import confirm
-from bakeoff.decide.contest import Cell, Contest
-from bakeoff.decide.table import FLOOR, BriefUnit, tabulate
+from bakeoff.decide.contest import Contest
+from bakeoff.decide.table import BriefUnit, tabulate
 from bakeoff.decide.wording import plural
 from bakeoff.stats.race import Race
 from bakeoff.stats.verdicts import PairEvidence
@@ -93,29 +93,10 @@ def _fact(contest: Contest, content_type: str | None) -> RaceFact:
     )
 
 
-def cells_of(
-    generations: Sequence[GenerationOutline], scores: Mapping[str, ScoreOutline], replicates: int
-) -> dict[tuple[str, str], Cell]:
-    """Return the whole cells of what is stored: all replicates there, and scored where there is a text."""
-    values: dict[tuple[str, str], list[tuple[float, bool]]] = {}
-    for generation in generations:
-        key = (generation.candidate, generation.brief)
-        if generation.failed:
-            values.setdefault(key, []).append((FLOOR, True))
-        elif generation.trial in scores:
-            values.setdefault(key, []).append((scores[generation.trial].value, False))
-    return {
-        key: Cell(sum(value for value, _ in found) / len(found), any(failed for _, failed in found))
-        for key, found in values.items()
-        if len(found) == replicates
-    }
-
-
 def analyse_raced(
     contest: Contest,
     held_back: Sequence[BriefUnit],
-    generations: Sequence[GenerationOutline],
-    scores: Sequence[ScoreOutline],
+    generations: Mapping[str, Generations],
     *,
     level: float = 0.95,
 ) -> Analysis:
@@ -124,18 +105,13 @@ def analyse_raced(
     Args:
         contest: all of its races have a verdict.
         held_back: the briefs that raced for nobody.
-        generations: all that are stored, and those counted as failed.
-        scores: by trial.
+        generations: all that are stored, with their scores, and those counted as failed; by candidate.
         level: as the contest's.
 
     Raises:
         BakeoffError: a generation without a score, or anything given twice.
     """
-    made: dict[str, list[GenerationOutline]] = {candidate: [] for candidate in contest.candidates}
-    for generation in generations:
-        if generation.candidate in made:
-            made[generation.candidate].append(generation)
-    source = _Source(contest, made, scores)
+    source = _Source(contest, generations)
     types = contest.types
     shared = 1.0 - (1.0 - level) / len(types)
     chosen = Analysis(
@@ -143,48 +119,28 @@ def analyse_raced(
         by_content_type={name: _section(source, name, shared) for name in types},
         notes=_notes(contest, held_back),
     )
-    return confirm(chosen, contest.to_confirm(), held_back, generations, scores)
+    return confirm(chosen, contest.to_confirm(), held_back, generations)
 
 
 class _Source:
     """What sections are made of."""
 
-    def __init__(
-        self,
-        contest: Contest,
-        made: Mapping[str, Sequence[GenerationOutline]],
-        scores: Sequence[ScoreOutline],
-    ) -> None:
+    def __init__(self, contest: Contest, generations: Mapping[str, Generations]) -> None:
         self.contest = contest
-        self._made = made
-        self._scores = {score.trial: score for score in scores}
+        self._generations = generations
         raced = [brief for family in contest.families for brief in family]
-        self._types = {brief.id: brief.content_type for brief in raced}
+        self._written = tabulate(contest.candidates, raced, generations, incomplete=True)
 
     def result(
         self, candidate: str, briefs: Sequence[BriefUnit], level: float, content_type: str | None
     ) -> CandidateResult:
         """Return the result of a candidate over these briefs; its counts are those of all of the type that it wrote in the race."""
-        names = {brief.id for brief in briefs}
-        own = [made for made in self._made[candidate] if made.brief in names]
-        table = tabulate([candidate], briefs, own, self._of(own))
+        table = tabulate([candidate], briefs, self._generations)
         found = result_of(table, candidate, range(len(briefs)), content_type=content_type, level=level)
-        every = [
-            made
-            for made in self._made[candidate]
-            if made.brief in self._types and content_type in (None, self._types[made.brief])
-        ]
-        scored = self._of(every)
+        counts = total(self._written, candidate, content_type)
         return found.model_copy(
-            update={
-                "generations": len(every),
-                "failures": sum(made.failed for made in every),
-                "gated": sum(not score.publishable for score in scored),
-            }
+            update={"generations": counts.generations, "failures": counts.failures, "gated": counts.gated}
         )
-
-    def _of(self, generations: Collection[GenerationOutline]) -> list[ScoreOutline]:
-        return [self._scores[made.trial] for made in generations if not made.failed and made.trial in self._scores]
 
 
 def _section(source: _Source, content_type: str | None, level: float) -> Section:

@@ -12,15 +12,17 @@ from itertools import combinations
 from math import exp, log
 from statistics import fmean
 
-from bakeoff.core.outlines import GenerationOutline
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.core.generations import Generations, Way
 from bakeoff.core.records import Comparison
 from bakeoff.core.spec import Candidate, Record
 from bakeoff.decide.analysis import Section
 from bakeoff.measure.memory import LoadSummary
-from bakeoff.measure.timing import throughput_by_window, time_per_output_token_s
+from bakeoff.measure.selecting import Rows, failed, groups, trial_numbers, where
+from bakeoff.measure.timing import Seconds, throughput_by_window, tpot_s
 from bakeoff.measure.windows import ratio_limits
-
-Generations = Sequence[GenerationOutline]
 
 
 class Ratio(Record):
@@ -77,7 +79,10 @@ def _compare(
     loads: Mapping[str, LoadSummary],
     concurrency_of: Callable[[str], int],
 ) -> SameWeights:
-    pairs = _pairs(generations[a], generations[b])
+    of_a, of_b = generations[a], generations[b]
+    rows_a, rows_b = _pairs(of_a, of_b)
+    alone_a, alone_b = _written_alone(of_a, rows_a, of_b, rows_b)
+    window = np.asarray(of_a.window)[alone_a]
     comparison = _find(overall.comparisons, a, b)
     sign = 1 if comparison is not None and comparison.a == b else -1
     known = None if comparison is None or comparison.difference is None else comparison
@@ -85,43 +90,47 @@ def _compare(
     return SameWeights(
         a=a,
         b=b,
-        texts=len(pairs),
-        identical=sum(one.text_digest == other.text_digest for one, other in pairs),
+        texts=rows_a.size,
+        identical=int((np.asarray(of_a.text_digest)[rows_a] == np.asarray(of_b.text_digest)[rows_b]).sum()),
         difference=None if known is None or known.difference is None else sign * known.difference,
         low=limits[0] if len(limits) == 2 else None,
         high=limits[1] if len(limits) == 2 else None,
-        ttft=_time_ratio(pairs, lambda generation: generation.timings.ttft_s),
-        tpot=_time_ratio(pairs, time_per_output_token_s),
-        tokens_per_s=_rate_ratio(generations[a], generations[b], concurrency_of(a), concurrency_of(b)),
+        ttft=_time_ratio(np.asarray(of_a.ttft_s)[alone_a], np.asarray(of_b.ttft_s)[alone_b], window),
+        tpot=_time_ratio(tpot_s(of_a)[alone_a], tpot_s(of_b)[alone_b], window),
+        tokens_per_s=_rate_ratio(of_a, of_b, concurrency_of(a), concurrency_of(b)),
         memory=_quotient(loads[b].peak_memory_bytes, loads[a].peak_memory_bytes),
         weights=_quotient(loads[b].weight_bytes, loads[a].weight_bytes),
     )
 
 
-def _pairs(of_a: Generations, of_b: Generations) -> list[tuple[GenerationOutline, GenerationOutline]]:
-    """Return the texts of both for the same brief and replicate."""
-    found = {(generation.brief, generation.replicate): generation for generation in of_a if not generation.failed}
-    return [
-        (found[key], generation)
-        for generation in of_b
-        if not generation.failed and (key := (generation.brief, generation.replicate)) in found
-    ]
+def _pairs(of_a: Generations, of_b: Generations) -> tuple[Rows, Rows]:
+    """Return the rows of both where they have a text for the same brief and replicate, in b's order."""
+    number_a, number_b = trial_numbers(of_a, of_b)
+    rows_a, rows_b = np.flatnonzero(~failed(of_a)), np.flatnonzero(~failed(of_b))
+    _, at_a, at_b = np.intersect1d(number_a[rows_a], number_b[rows_b], assume_unique=True, return_indices=True)
+    order = np.argsort(at_b)
+    return rows_a[at_a[order]], rows_b[at_b[order]]
+
+
+def _written_alone(of_a: Generations, rows_a: Rows, of_b: Generations, rows_b: Rows) -> tuple[Rows, Rows]:
+    """Return those of the pairs that both wrote alone."""
+    alone = where(of_a, _is_alone, rows_a) & where(of_b, _is_alone, rows_b)
+    return rows_a[alone], rows_b[alone]
+
+
+def _is_alone(way: Way) -> bool:
+    return way.concurrency == 1
 
 
 def _find(comparisons: Sequence[Comparison], a: str, b: str) -> Comparison | None:
     return next((comparison for comparison in comparisons if {comparison.a, comparison.b} == {a, b}), None)
 
 
-def _time_ratio(
-    pairs: Sequence[tuple[GenerationOutline, GenerationOutline]], seconds: Callable[[GenerationOutline], float | None]
-) -> Ratio:
-    """Return the geometric mean of b's seconds over a's, of briefs that both wrote alone."""
-    logs: dict[int | None, list[float]] = {}
-    for one, other in pairs:
-        first, second = seconds(one), seconds(other)
-        if one.concurrency == other.concurrency == 1 and first and second:
-            logs.setdefault(one.window, []).append(log(second / first))
-    return _mean_ratio([fmean(window) for window in logs.values()])
+def _time_ratio(first: Seconds, second: Seconds, window: NDArray[np.int32]) -> Ratio:
+    """Return the geometric mean of the second's seconds over the first's, of pairs in these windows; shapes (n,)."""
+    known = np.flatnonzero((np.nan_to_num(first) != 0) & (np.nan_to_num(second) != 0))
+    windows = groups(window[known], known)
+    return _mean_ratio([fmean(map(log, (second[rows] / first[rows]).tolist())) for rows in windows])
 
 
 def _rate_ratio(of_a: Generations, of_b: Generations, concurrency_a: int, concurrency_b: int) -> Ratio:

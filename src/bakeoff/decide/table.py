@@ -7,14 +7,15 @@ it was written.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.core.errors import BakeoffError
-from bakeoff.core.outlines import GenerationOutline, ScoreOutline
+from bakeoff.core.generations import Generations, Places
+from bakeoff.measure.selecting import Mask, Rows, failed, publishable, scored, trial_numbers
 
 FLOOR = 0.0
 
@@ -69,8 +70,7 @@ class ScoreTable:
 def tabulate(
     candidates: Sequence[str],
     briefs: Sequence[BriefUnit],
-    generations: Iterable[GenerationOutline],
-    scores: Iterable[ScoreOutline],
+    generations: Mapping[str, Generations],
     *,
     incomplete: bool = False,
 ) -> ScoreTable:
@@ -81,8 +81,7 @@ def tabulate(
     Args:
         candidates: ids, as in `Generation.candidate`.
         briefs: those that were planned.
-        generations: at most one per trial.
-        scores: by trial; a failed generation needs none.
+        generations: by candidate, with their scores; a failed generation needs none.
         incomplete: whether the run was interrupted; then a brief that lacks a generation or score for any candidate
             is left out for all.
 
@@ -92,28 +91,20 @@ def tabulate(
     """
     _refuse_twice("candidate", candidates)
     _refuse_twice("brief", [brief.id for brief in briefs])
-    by_trial = _by_trial(scores)
-    cells = _cells(candidates, briefs, generations)
-    kept: list[BriefUnit] = []
-    left_out: list[str] = []
-    rows: dict[str, list[tuple[float, float, float]]] = {candidate: [] for candidate in candidates}
-    for brief in briefs:
-        problem = _problem(brief, candidates, cells, by_trial)
-        if problem is not None:
-            if not incomplete:
-                raise problem
-            left_out.append(brief.id)
-            continue
-        kept.append(brief)
-        for candidate in candidates:
-            rows[candidate].append(_brief_means(cells[candidate, brief.id], by_trial))
-    arrays = {candidate: np.array(values, dtype=np.float64).reshape(-1, 3) for candidate, values in rows.items()}
+    columns = {name: _Cells(name, briefs, generations.get(name)) for name in candidates}
+    whole = np.ones(len(briefs), dtype=np.bool_)
+    for cells in columns.values():
+        whole &= cells.whole
+    left_out = np.flatnonzero(~whole)
+    if left_out.size and not incomplete:
+        first = int(left_out[0])
+        raise next(columns[name].problem(first) for name in candidates if not columns[name].whole[first])
     return ScoreTable(
         candidates=tuple(candidates),
-        briefs=tuple(kept),
-        columns={candidate: CandidateColumn(*values.T) for candidate, values in arrays.items()},
-        counts=_counts(candidates, briefs, cells, by_trial),
-        left_out=tuple(left_out),
+        briefs=tuple(brief for brief, kept in zip(briefs, whole, strict=True) if kept),
+        columns={name: cells.means(whole) for name, cells in columns.items()},
+        counts=_counts(briefs, columns),
+        left_out=tuple(briefs[place].id for place in left_out.tolist()),
     )
 
 
@@ -125,91 +116,81 @@ def _refuse_twice(kind: str, names: Sequence[str]) -> None:
         seen.add(name)
 
 
-def _by_trial(scores: Iterable[ScoreOutline]) -> dict[str, ScoreOutline]:
-    found: dict[str, ScoreOutline] = {}
-    for score in scores:
-        if score.trial in found:
-            raise BakeoffError(f"two scores for one trial: {score.trial}", hint="score the run again")
-        found[score.trial] = score
-    return found
+class _Cells:
+    """What one candidate wrote for the briefs of a table; `place` is where each of its `rows` belongs."""
 
+    def __init__(self, candidate: str, briefs: Sequence[BriefUnit], made: Generations | None) -> None:
+        self._candidate, self._briefs = candidate, briefs
+        self._made = Generations(Places()) if made is None else made
+        table = np.full(len(self._made.briefs), -1, dtype=np.intp)
+        for place, brief in enumerate(briefs):
+            number = self._made.briefs.get(brief.id)
+            if number is not None:
+                table[number] = place
+        places = table[np.asarray(self._made.brief)]
+        self._rows: Rows = np.flatnonzero(places >= 0)
+        self._place = places[self._rows]
+        self._refuse_twice()
+        self._failed: Mask = failed(self._made)[self._rows]
+        self._unscored: Mask = ~self._failed & ~scored(self._made)[self._rows]
+        self._publishable: Mask = ~self._failed & publishable(self._made)[self._rows]
+        self.written = self._count(np.ones(self._rows.size, dtype=np.bool_))
+        self.whole: Mask = (self.written > 0) & (self._count(self._unscored) == 0)
 
-def _cells(
-    candidates: Sequence[str], briefs: Sequence[BriefUnit], generations: Iterable[GenerationOutline]
-) -> dict[tuple[str, str], list[GenerationOutline]]:
-    cells: dict[tuple[str, str], list[GenerationOutline]] = {
-        (candidate, brief.id): [] for candidate in candidates for brief in briefs
-    }
-    for generation in generations:
-        cell = cells.get((generation.candidate, generation.brief))
-        if cell is not None:
-            cell.append(generation)
-    for (candidate, brief_id), cell in cells.items():  # a cell at a time: one set of all is as large as the run
-        seen: set[int] = set()
-        for generation in cell:
-            if generation.replicate in seen:
-                raise BakeoffError(
-                    f"two generations of {candidate} for brief {brief_id}, replicate {generation.replicate}: "
-                    f"{generation.trial}"
-                )
-            seen.add(generation.replicate)
-    return cells
+    def _refuse_twice(self) -> None:
+        (numbers,) = trial_numbers(self._made)
+        own = numbers[self._rows]
+        _, first = np.unique(own, return_index=True)
+        if first.size < own.size:
+            row = int(self._rows[np.setdiff1d(np.arange(own.size), first)[0]])
+            raise BakeoffError(
+                f"two generations of {self._candidate} for brief {self._brief_of(row)}, replicate "
+                f"{self._made.replicate[row]}: {self._made.trial(row)}"
+            )
 
+    def _brief_of(self, row: int) -> str:
+        return list(self._made.briefs)[self._made.brief[row]]
 
-def _problem(
-    brief: BriefUnit,
-    candidates: Sequence[str],
-    cells: dict[tuple[str, str], list[GenerationOutline]],
-    by_trial: dict[str, ScoreOutline],
-) -> BakeoffError | None:
-    """Return why this brief cannot be compared, or None."""
-    for candidate in candidates:
-        cell = cells[candidate, brief.id]
-        if not cell:
+    def problem(self, place: int) -> BakeoffError:
+        """Return why a brief that is not whole cannot be compared."""
+        brief = self._briefs[place].id
+        lacking = self._rows[(self._place == place) & self._unscored]
+        if not lacking.size:
             return BakeoffError(
-                f"brief {brief.id} has no generation by {candidate}",
+                f"brief {brief} has no generation by {self._candidate}",
                 hint="resume the run, or analyse it as incomplete",
             )
-        for generation in cell:
-            if not generation.failed and generation.trial not in by_trial:
-                return BakeoffError(
-                    f"trial {generation.trial} has no score ({candidate}, brief {brief.id}, replicate "
-                    f"{generation.replicate})",
-                    hint="score the run again, or analyse it as incomplete",
-                )
-    return None
+        row = int(lacking[0])
+        return BakeoffError(
+            f"trial {self._made.trial(row)} has no score ({self._candidate}, brief {brief}, replicate "
+            f"{self._made.replicate[row]})",
+            hint="score the run again, or analyse it as incomplete",
+        )
+
+    def means(self, kept: Mask) -> CandidateColumn:
+        """Return mean score, share publishable and share not failed over the replicates of each brief that is kept."""
+        scores = np.where(self._failed, FLOOR, np.asarray(self._made.score)[self._rows])
+        sums = (
+            np.bincount(self._place, scores, len(self._briefs)),
+            self._count(self._publishable),
+            self._count(~self._failed),
+        )
+        return CandidateColumn(*(found[kept] / self.written[kept] for found in sums))
+
+    def counts(self, chosen: Mask) -> Counts:
+        """Return what happened to the texts of some briefs."""
+        here = chosen[self._place]
+        gated = ~self._failed & ~self._unscored & ~self._publishable
+        return Counts(int(here.sum()), int((here & self._failed).sum()), int((here & gated).sum()))
+
+    def _count(self, which: Mask) -> NDArray[np.intp]:
+        """Return for each brief how many rows are so."""
+        return np.bincount(self._place[which], minlength=len(self._briefs))
 
 
-def _brief_means(cell: list[GenerationOutline], by_trial: dict[str, ScoreOutline]) -> tuple[float, float, float]:
-    """Return mean score, share publishable and share not failed over the replicates of one brief."""
-    quality = publishable = success = 0.0
-    for generation in cell:
-        if generation.failed:
-            quality += FLOOR
-            continue
-        score = by_trial[generation.trial]
-        quality += score.value
-        publishable += score.publishable
-        success += 1
-    return quality / len(cell), publishable / len(cell), success / len(cell)
-
-
-def _counts(
-    candidates: Sequence[str],
-    briefs: Sequence[BriefUnit],
-    cells: dict[tuple[str, str], list[GenerationOutline]],
-    by_trial: dict[str, ScoreOutline],
-) -> dict[str, dict[str, Counts]]:
-    counts: dict[str, dict[str, Counts]] = {}
-    for content_type in dict.fromkeys(brief.content_type for brief in briefs):
-        counts[content_type] = {}
-        for candidate in candidates:
-            made = [g for brief in briefs if brief.content_type == content_type for g in cells[candidate, brief.id]]
-            failures = sum(generation.failed for generation in made)
-            gated = sum(
-                not by_trial[generation.trial].publishable
-                for generation in made
-                if not generation.failed and generation.trial in by_trial
-            )
-            counts[content_type][candidate] = Counts(len(made), failures, gated)
-    return counts
+def _counts(briefs: Sequence[BriefUnit], columns: Mapping[str, _Cells]) -> dict[str, dict[str, Counts]]:
+    types = np.array([brief.content_type for brief in briefs], dtype=object)
+    return {
+        content_type: {name: cells.counts(types == content_type) for name, cells in columns.items()}
+        for content_type in dict.fromkeys(brief.content_type for brief in briefs)
+    }

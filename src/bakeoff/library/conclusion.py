@@ -37,7 +37,7 @@ def finish(plan: Plan, store: Store, *, page: bool = False, workspace: Path | No
         (folder / "report.txt").write_text(as_text(document), encoding="utf-8")
         (folder / "result.json").write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
         if page:
-            write_page(plan, store, document, conclusion.generations, conclusion.scores, folder / "report.html")
+            write_page(plan, store, document, conclusion.generations, folder / "report.html")
     except OSError as error:
         raise StoreError(
             f"the result is stored, and cannot be written to {folder}: {error.strerror}",
@@ -62,7 +62,8 @@ def document_of(
     steps = next_steps(plan, conclusion.decision.choice or conclusion.decision.leader)
     if not page:
         steps = (*steps, f"bakeoff report {plan.run_id} --open    makes a page of it, with every text")
-    if any(generation.error_kind == EndpointGone.kind for generation in conclusion.generations):
+    ways = [way for own in conclusion.generations.values() for way in own.ways]
+    if any(way.error_kind == EndpointGone.kind for way in ways):
         again = f"bakeoff run --resume {plan.run_id}    asks for the missing texts, once their endpoint answers again"
         steps = (again, *steps)
     conclusion = conclusion.model_copy(

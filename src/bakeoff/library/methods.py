@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from bakeoff.core.outlines import GenerationOutline, ScoreOutline
+    from bakeoff.core.generations import Generations
     from bakeoff.decide.methodology import Methodology
     from bakeoff.study.plan import Plan
 
@@ -17,8 +17,7 @@ DRAWS = 10_000
 def methods_of(
     plan: Plan,
     result: Mapping[str, Any],
-    generations: Iterable[GenerationOutline],
-    scores: Mapping[str, ScoreOutline],
+    generations: Mapping[str, Generations],
     *,
     draws: int = DRAWS,
     seed: int = 0,
@@ -32,8 +31,7 @@ def methods_of(
     from bakeoff.decide.methodology import compare_methods, rigorous_of
     from bakeoff.study.units import units_of
 
-    stored = [generation for generation in generations if generation.attempts]
-    texts = drawable_run([one.id for one in plan.candidates], units_of(plan.suite.briefs), stored, scores)
+    texts = drawable_run([one.id for one in plan.candidates], units_of(plan.suite.briefs), generations)
     moved = {each["id"]: tuple(each["fallbacks"]) for each in result["candidates"] if each.get("fallbacks")}
     found = compare_methods(texts, rigorous_of(result), eps=plan.suite.eps, draws=draws, seed=seed)
     return found.model_copy(update={"fallbacks": moved})

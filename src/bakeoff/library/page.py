@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from bakeoff.core.outlines import GenerationOutline, ScoreOutline
+    from bakeoff.core.generations import Generations
     from bakeoff.decide.methodology import Methodology
     from bakeoff.report.page.facts import BriefText, CostBasis, Origin, PageFacts, RunCost
     from bakeoff.store.db import Store
@@ -24,8 +24,7 @@ def write_page(
     plan: Plan,
     store: Store,
     document: Mapping[str, Any],
-    generations: Sequence[GenerationOutline],
-    scores: Iterable[ScoreOutline],
+    generations: Mapping[str, Generations],
     target: Path,
 ) -> Path:
     """Write the page of a run to `target`, replacing what is there.
@@ -37,7 +36,7 @@ def write_page(
     from bakeoff.report.page.assembly import render_report
 
     named, target = target, target.resolve()  # of a link what it points to, never the link itself
-    page = render_report(page_facts(plan, store, document, generations, scores))
+    page = render_report(page_facts(plan, store, document, generations))
     # Under another name first: who looks at the file meanwhile sees the old page, never half of one.
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     written = Path(name)
@@ -58,8 +57,7 @@ def page_facts(
     plan: Plan,
     store: Store,
     document: Mapping[str, Any],
-    generations: Sequence[GenerationOutline],
-    scores: Iterable[ScoreOutline],
+    generations: Mapping[str, Generations],
 ) -> PageFacts:
     """Return what the page is made from.
 
@@ -69,30 +67,27 @@ def page_facts(
     from bakeoff.library.judged import judges_before
     from bakeoff.report.page.facts import PageFacts
     from bakeoff.study.costing import work_of
+    from bakeoff.study.scoring import Scored
 
-    by_trial = {score.trial: score for score in scores}
-
-    cost, no_cost = _cost(plan, document["decision"]["choice"], work_of(plan, store, generations, by_trial.values()))
+    cost, no_cost = _cost(plan, document["decision"]["choice"], work_of(plan, store, generations))
     return PageFacts(
         document=document,
         origin=_origin(plan, store),
         briefs=_briefs(plan),
         generations=generations,
-        scores=by_trial,
-        read_texts=partial(store.generations_of, plan.run_id),
+        read_texts=Scored(plan, store, keep=False).read,
         text_bytes=partial(store.text_bytes, plan.run_id),
         cost=cost,
         no_cost=no_cost,
         judges=judges_before(plan, store),
-        methods=_methods(plan, document, generations, by_trial),
+        methods=_methods(plan, document, generations),
     )
 
 
 def _methods(
     plan: Plan,
     document: Mapping[str, Any],
-    generations: Sequence[GenerationOutline],
-    scores: Mapping[str, ScoreOutline],
+    generations: Mapping[str, Generations],
 ) -> Methodology | None:
     """Return what small samples would have concluded; None of a run that is not complete, or too small to draw from."""
     from bakeoff.core.errors import UsageError
@@ -101,7 +96,7 @@ def _methods(
     if not document["complete"] or not document["measured"]:
         return None
     try:
-        return methods_of(plan, document, generations, scores)
+        return methods_of(plan, document, generations)
     except UsageError:
         return None
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bakeoff.core.errors import UsageError
-from bakeoff.core.outlines import GenerationOutline, ScoreOutline
+from bakeoff.core.generations import Generations
 from bakeoff.library.labelled import labelled
 from bakeoff.library.page import page_facts, write_page
 from bakeoff.library.workspace import workspace_folder
@@ -36,7 +36,7 @@ def write_report(store: Store, run_id: str, target: Path | None = None, workspac
     told = _told(store, run_id, workspace, keep=True)
     place = target or run_folder(workspace_folder(workspace), told.plan.run_id) / "report.html"
     try:
-        return write_page(told.plan, store, told.document, told.generations, told.scores, place)
+        return write_page(told.plan, store, told.document, told.generations, place)
     except OSError as error:
         raise UsageError(
             f"the report cannot be written to {place}: {error.strerror}", "name another file with -o FILE"
@@ -53,7 +53,7 @@ def served_page(store: Store, run_id: str) -> Page:
     from bakeoff.report.page.assembly import render_report
 
     told = _told(store, run_id, None, keep=False)
-    return render_report(page_facts(told.plan, store, told.document, told.generations, told.scores), served=True)
+    return render_report(page_facts(told.plan, store, told.document, told.generations), served=True)
 
 
 class _Told(NamedTuple):
@@ -61,8 +61,7 @@ class _Told(NamedTuple):
 
     plan: Plan
     document: dict[str, Any]
-    generations: Sequence[GenerationOutline]
-    scores: Sequence[ScoreOutline]
+    generations: Mapping[str, Generations]
 
 
 def _told(store: Store, run_id: str, workspace: Path | None, *, keep: bool) -> _Told:
@@ -70,8 +69,7 @@ def _told(store: Store, run_id: str, workspace: Path | None, *, keep: bool) -> _
     row = store.run(plan.run_id)
     if row is not None and row.result is not None:
         document = row.result | labelled(plan, store, row.result)
-        scored = Scored.of(plan, store, keep=keep)
-        return _Told(plan, document, scored.generations, tuple(scored.scores.values()))
+        return _Told(plan, document, Scored.of(plan, store, keep=keep).generations)
     if not store.finished_trials(plan.run_id):
         raise lacks("text", store, plan.run_id, workspace_folder(workspace))
     # Analysing loads the statistics: not for a run that has its result.
@@ -80,4 +78,4 @@ def _told(store: Store, run_id: str, workspace: Path | None, *, keep: bool) -> _
 
     conclusion = conclude_scored(plan, store, Scored.of(plan, store, keep=keep), complete=False)
     document = document_of(plan, store, conclusion, workspace=workspace)
-    return _Told(plan, document, conclusion.generations, conclusion.scores)
+    return _Told(plan, document, conclusion.generations)

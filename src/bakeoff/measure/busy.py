@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import numpy as np
 
-from bakeoff.core.outlines import GenerationOutline
+from bakeoff.core.generations import Generations
+from bakeoff.measure.selecting import ALL, Rows, failed
 
 
-def busy_seconds(generations: Iterable[GenerationOutline]) -> float | None:
+def busy_seconds(made: Generations, rows: Rows | slice = ALL) -> float | None:
     """Return the length of the union of [finished - latency, finished]; None where a time is unknown, or nothing is.
 
     Failed generations took time too, and count where it is known.
     """
-    spans: list[tuple[float, float]] = []
-    for generation in generations:
-        finished, latency = generation.finished_unix_s, generation.timings.latency_s
-        if finished is None or latency is None:
-            if generation.failed:
-                continue
-            return None
-        spans.append((finished - latency, finished))
-    total = 0.0
-    reached = float("-inf")
-    for begun, finished in sorted(spans):
-        total += max(0.0, finished - max(begun, reached))
-        reached = max(reached, finished)
+    finished, latency = np.asarray(made.finished_unix_s)[rows], np.asarray(made.latency_s)[rows]
+    known = ~(np.isnan(finished) | np.isnan(latency))
+    if not (known | failed(made, rows)).all():
+        return None
+    begun, ended = (finished - latency)[known], finished[known]
+    order = np.lexsort((ended, begun))
+    begun, ended = begun[order], ended[order]
+    reached = np.concatenate([[-np.inf], np.maximum.accumulate(ended)])[:-1]
+    new = np.maximum(0.0, ended - np.maximum(begun, reached))
+    total = float(np.add.accumulate(new)[-1]) if new.size else 0.0
     return total if total > 0 else None
 
 
-def most_at_once(generations: Iterable[GenerationOutline]) -> int:
+def most_at_once(made: Generations, rows: Rows | slice = ALL) -> int:
     """Return how many generations were in flight at the same moment, at the most; those of unknown times are not counted."""
-    changes: list[tuple[float, int]] = []
-    for generation in generations:
-        finished, latency = generation.finished_unix_s, generation.timings.latency_s
-        if finished is not None and latency is not None:
-            changes += [(finished - latency, 1), (finished, -1)]
-    most = now = 0
-    for _, change in sorted(changes):  # of one moment, ends come before beginnings
-        now += change
-        most = max(most, now)
-    return most
+    finished, latency = np.asarray(made.finished_unix_s)[rows], np.asarray(made.latency_s)[rows]
+    known = ~(np.isnan(finished) | np.isnan(latency))
+    times = np.concatenate([(finished - latency)[known], finished[known]])
+    changes = np.repeat([1, -1], int(known.sum()))
+    order = np.lexsort((changes, times))  # of one moment, ends come before beginnings
+    return int(np.cumsum(changes[order]).max(initial=0))

@@ -7,13 +7,19 @@ Failed generations have no latency of a text: they count in the success rate, no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
-from bakeoff.core.outlines import GenerationOutline
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bakeoff.core.generations import Generations, Way
 from bakeoff.core.records import Provenance
 from bakeoff.core.spec import Record
 from bakeoff.measure.busy import busy_seconds, most_at_once
+from bakeoff.measure.selecting import Rows, by_window, failed, ran_alone, where
 from bakeoff.measure.windows import Percentiles, percentiles, ratio_limits
+
+Seconds = NDArray[np.float64]
 
 
 class Throughput(Record):
@@ -44,89 +50,99 @@ class TimingSummary(Record):
     provenance: Provenance | None = None
 
 
-def summarise_timings(generations: Iterable[GenerationOutline], concurrency: int) -> TimingSummary:
+def summarise_timings(made: Generations, concurrency: int) -> TimingSummary:
     """Summarise one candidate's generations.
 
     Percentiles come from texts made at concurrency 1; of recorded texts nobody knows it, and their times count as
     `reported`. Throughput comes from the texts made at `concurrency`, the run's own, and from those made alone where
     there are none.
     """
-    all_of_them = list(generations)
-    made = [generation for generation in all_of_them if not generation.failed]
-    alone = _windows([generation for generation in made if _ran_alone(generation)])
-    latency_s = percentiles(_values(alone, lambda g: g.timings.latency_s))
-    beside = [generation for generation in all_of_them if generation.concurrency == concurrency]
-    throughput = measure_throughput(beside)
-    if throughput.tokens_per_s is None and not any(not generation.failed for generation in beside):
-        throughput = measure_throughput([generation for generation in all_of_them if generation.concurrency == 1])
+    alone = np.flatnonzero(ran_alone(made))
+    windows = by_window(made, alone)
+    latency_s = percentiles(_known(made.latency_s, windows))
+    beside = _at(made, concurrency)
+    throughput = measure_throughput(made, beside)
+    if throughput.tokens_per_s is None and failed(made, beside).all():
+        throughput = measure_throughput(made, _at(made, 1))
     known = latency_s.count > 0 or throughput.tokens_per_s is not None
-    recorded = any(generation.recorded for generation in made)
+    recorded = any(way.recorded and not way.failed for way in made.ways)
     return TimingSummary(
         latency_s=latency_s,
-        ttft_s=percentiles(_values(alone, lambda g: g.timings.ttft_s)),
-        itl_s=percentiles([[gap for g in window for gap in g.timings.itl_s or ()] for window in alone]),
-        itl_at=" + ".join(sorted({g.timings.itl_at for window in alone for g in window if g.timings.itl_at})) or None,
-        tpot_s=percentiles(_values(alone, time_per_output_token_s)),
+        ttft_s=percentiles(_known(made.ttft_s, windows)),
+        itl_s=percentiles(_gaps(made, windows)),
+        itl_at=" + ".join(sorted({way.itl_at for way in _ways(made, alone) if way.itl_at})) or None,
+        tpot_s=percentiles(_known(tpot_s(made), windows)),
         throughput=throughput,
         provenance=None if not known else "reported" if recorded else "measured",
     )
 
 
-def measure_throughput(generations: Sequence[GenerationOutline]) -> Throughput:
+def measure_throughput(made: Generations, rows: Rows) -> Throughput:
     """Return tokens a second of generations made at one concurrency, failed ones included: they took time too.
 
     All None where a text's tokens or a time is unknown, or there is no text.
     """
-    tokens_per_s = _tokens_per_s(generations)
+    tokens_per_s = _tokens_per_s(made, rows)
     if tokens_per_s is None:
         return Throughput()
-    rates = [rate for rate in map(_tokens_per_s, _windows(generations)) if rate is not None]
+    rates = [rate for window in by_window(made, rows) if (rate := _tokens_per_s(made, window)) is not None]
     low, high = ratio_limits(tokens_per_s, rates)
     # A window of few texts never fills the flight that was allowed: what is told is what was in it.
-    allowed = max(generation.concurrency or 1 for generation in generations)
-    concurrency = max(1, min(allowed, most_at_once(generations)))
+    allowed = max(way.concurrency or 1 for way in _ways(made, rows))
+    concurrency = max(1, min(allowed, most_at_once(made, rows)))
     return Throughput(tokens_per_s=tokens_per_s, concurrency=concurrency, low=low, high=high, windows=len(rates))
 
 
-def throughput_by_window(generations: Sequence[GenerationOutline], concurrency: int) -> dict[int | None, float]:
+def throughput_by_window(made: Generations, concurrency: int) -> dict[int, float]:
     """Return tokens a second of each window in which texts were made at `concurrency`, where it is known."""
-    beside = [generation for generation in generations if generation.concurrency == concurrency]
-    rates = {window[0].window: _tokens_per_s(window) for window in _windows(beside)}
+    rates = {made.window[rows[0]]: _tokens_per_s(made, rows) for rows in by_window(made, _at(made, concurrency))}
     return {number: rate for number, rate in rates.items() if rate}
 
 
-def time_per_output_token_s(generation: GenerationOutline) -> float | None:
-    """Return (latency - TTFT) / (output tokens - 1) in seconds, None where a part is unknown or tokens are under 2."""
-    timings = generation.timings
-    if timings.latency_s is None or timings.ttft_s is None or timings.completion_tokens is None:
+def tpot_s(made: Generations) -> Seconds:
+    """Return each generation's time per output token in seconds, shape (n,), NaN where it is not known."""
+    return time_per_output_token_s(made.latency_s, made.ttft_s, made.completion_tokens)
+
+
+def time_per_output_token_s(latency_s: ArrayLike, ttft_s: ArrayLike, completion_tokens: ArrayLike) -> Seconds:
+    """Return (latency - TTFT) / (output tokens - 1) in seconds, NaN where a part is unknown (NaN) or tokens are under 2."""
+    tokens = np.asarray(completion_tokens)
+    further = np.where(tokens >= 2, tokens - 1, np.nan)
+    seconds: Seconds = (np.asarray(latency_s) - np.asarray(ttft_s)) / further
+    return seconds
+
+
+def _tokens_per_s(made: Generations, rows: Rows) -> float | None:
+    busy_s = busy_seconds(made, rows)
+    tokens = np.asarray(made.completion_tokens)[rows][~failed(made, rows)]
+    if busy_s is None or not tokens.size or np.isnan(tokens).any():
         return None
-    if timings.completion_tokens < 2:
-        return None
-    return (timings.latency_s - timings.ttft_s) / (timings.completion_tokens - 1)
+    return float(tokens.sum()) / busy_s
 
 
-def _tokens_per_s(generations: Sequence[GenerationOutline]) -> float | None:
-    busy_s = busy_seconds(generations)
-    counts = [generation.timings.completion_tokens for generation in generations if not generation.failed]
-    tokens = [count for count in counts if count is not None]
-    if busy_s is None or not counts or len(tokens) < len(counts):
-        return None
-    return sum(tokens) / busy_s
+def _at(made: Generations, concurrency: int) -> Rows:
+    return np.flatnonzero(where(made, lambda way: way.concurrency == concurrency))
 
 
-def _windows(generations: Sequence[GenerationOutline]) -> list[list[GenerationOutline]]:
-    """Return the generations by window; those of no known window are one."""
-    found: dict[int | None, list[GenerationOutline]] = {}
-    for generation in generations:
-        found.setdefault(generation.window, []).append(generation)
-    return list(found.values())
+def _ways(made: Generations, rows: Rows) -> list[Way]:
+    """Return the ways in which these came about."""
+    every = list(made.ways)
+    return [every[number] for number in np.unique(np.asarray(made.way)[rows])]
 
 
-def _values(
-    windows: Sequence[Sequence[GenerationOutline]], value_of: Callable[[GenerationOutline], float | None]
-) -> list[list[float]]:
-    return [[value for value in map(value_of, window) if value is not None] for window in windows]
+def _known(column: ArrayLike, windows: Sequence[Rows]) -> list[Seconds]:
+    """Return the known values of each window."""
+    values = np.asarray(column)
+    return [found[~np.isnan(found)] for found in (values[rows] for rows in windows)]
 
 
-def _ran_alone(generation: GenerationOutline) -> bool:
-    return generation.concurrency == 1 or (generation.recorded and generation.concurrency is None)
+def _gaps(made: Generations, windows: Sequence[Rows]) -> list[Seconds]:
+    """Return the times between tokens of each window."""
+    if not len(made.gap_s):
+        return []
+    number = np.full(len(made), -1, dtype=np.intp)
+    for place, rows in enumerate(windows):
+        number[rows] = place
+    of_gap = number[np.asarray(made.gap_row)]
+    ordered = np.argsort(of_gap, kind="stable")  # those of no window come first
+    return np.split(np.asarray(made.gap_s)[ordered], np.cumsum(np.bincount(of_gap + 1))[:-1])[1:]

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import exp, log
-from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bakeoff.core.spec import Record
 
@@ -31,14 +33,14 @@ class Percentiles(Record):
     windows: int = 0
 
 
-def percentiles(windows: Sequence[Sequence[float]]) -> Percentiles:
+def percentiles(windows: Sequence[NDArray[np.float64]]) -> Percentiles:
     """Return the percentiles of all values together, in their unit, with the interval that the windows give."""
-    filled = [window for window in windows if window]
-    ordered = sorted(value for window in filled for value in window)
-    if not ordered:
+    filled = [window for window in windows if window.size]
+    if not filled:
         return Percentiles()
+    ordered = np.sort(np.concatenate(filled))
     p50 = quantile(ordered, 0.50)
-    low, high = ratio_limits(p50, [median(window) for window in filled])
+    low, high = ratio_limits(p50, [float(np.median(window)) for window in filled])
     return Percentiles(
         p50=p50,
         p95=quantile(ordered, 0.95),
@@ -58,17 +60,15 @@ def ratio_limits(estimate: float, repeated: Sequence[float], level: float = 0.95
     """
     if len(repeated) < MIN_WINDOWS or estimate <= 0 or min(repeated) <= 0:
         return None, None
-    import numpy as np
-
     from bakeoff.stats.intervals import t_half_width  # loads scipy: not for who only shows single times
 
     margin = t_half_width(np.array([log(value) for value in repeated]), level)
     return estimate * exp(-margin), estimate * exp(margin)
 
 
-def quantile(ordered: Sequence[float], share: float) -> float:
+def quantile(ordered: NDArray[np.float64], share: float) -> float:
     """Return the value below which `share` (0 to 1) of the ascending values lie, linear between neighbours."""
     position = share * (len(ordered) - 1)
     below = int(position)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
+    low, high = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
+    return low + (high - low) * (position - below)

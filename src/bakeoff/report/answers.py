@@ -6,46 +6,61 @@ The kinds and the rule for each are in docs/faults.md. Counted from the stored r
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bakeoff.core.outlines import GenerationOutline, ScoreOutline
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.core.generations import Generations, Way
 from bakeoff.decide.wording import plural
+from bakeoff.measure.selecting import failed, scored
 
 TEXT, TRUNCATED, EMPTY, GONE = "text", "truncated", "empty", "gone"
 ANSWERED = frozenset({TEXT, TRUNCATED, EMPTY, "null", "refused"})
 """Kinds that a model is answerable for: something was measured. All others are the endpoint's, or the worker's."""
 
 
-def answer_kind(generation: GenerationOutline) -> str:
+def answer_kind(way: Way) -> str:
     """Return what a trial ended with: `text`, `truncated` (a text cut off at its limit), or why there is none."""
-    if generation.text is None:
-        return generation.error_kind or "failed"
-    if not generation.text.strip():
+    if way.failed:
+        return way.error_kind or "failed"
+    if way.blank:
         return EMPTY
-    return TRUNCATED if generation.finish_reason == "length" else TEXT
+    return TRUNCATED if way.finish_reason == "length" else TEXT
 
 
-def count_answers(own: Sequence[GenerationOutline], scores: Mapping[str, ScoreOutline]) -> dict[str, Any]:
+def count_answers(own: Generations) -> dict[str, Any]:
     """Return the fields of one candidate's document. `answers_by_kind` adds up to its generations, `failures_by_kind` to
     its failures; `mean_score_of_texts` leaves failures out, and is no estimate: it may be of an easy part of the briefs.
     """
-    retries = Counter(kind for generation in own for kind in generation.retried)
-    written = [scores[g.trial].value for g in own if g.text is not None and g.trial in scores]
+    answers, failures, retries = Counter[str](), Counter[str](), Counter[str]()
+    for way, count in own.count_ways():
+        answers[answer_kind(way)] += count
+        if way.failed:
+            failures[answer_kind(way)] += count
+        for kind in way.retried:
+            retries[kind] += count
+    written = np.asarray(own.score)[~failed(own) & scored(own)]
     return {
-        "answers_by_kind": _sorted(Counter(map(answer_kind, own))),
-        "failures_by_kind": _sorted(Counter(answer_kind(generation) for generation in own if generation.failed)),
-        "retries": sum(max(0, generation.attempts - 1) for generation in own),
+        "answers_by_kind": _sorted(answers),
+        "failures_by_kind": _sorted(failures),
+        "retries": sum(count * max(0, way.attempts - 1) for way, count in own.count_ways()),
         "retries_by_kind": _sorted(retries),
-        "retried_texts": sum(generation.attempts > 1 for generation in own),
-        "texts": len(written),
-        "mean_score_of_texts": round(sum(written) / len(written), 3) if written else None,
+        "retried_texts": sum(count for way, count in own.count_ways() if way.attempts > 1),
+        "texts": written.size,
+        "mean_score_of_texts": rounded_mean(written),
     }
 
 
-def anything_measured(generations: Sequence[GenerationOutline]) -> bool:
+def rounded_mean(values: NDArray[np.float64]) -> float | None:
+    """Return the plain mean to three decimals, added up in order; None of no values."""
+    return round(float(np.add.accumulate(values)[-1]) / values.size, 3) if values.size else None
+
+
+def anything_measured(generations: Iterable[Generations]) -> bool:
     """Whether any model answered at all."""
-    return any(answer_kind(generation) in ANSWERED for generation in generations)
+    return any(answer_kind(way) in ANSWERED for own in generations for way in own.ways)
 
 
 def was_given_up(candidate: Mapping[str, Any]) -> bool:

@@ -5,18 +5,22 @@ Unknown numbers are null. What was not measured has its provenance beside it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
 from pydantic import BaseModel, Field
 
-from bakeoff.core.outlines import GenerationOutline, ScoreOutline
+from bakeoff.core.generations import Generations
 from bakeoff.core.records import Route
 from bakeoff.core.spec import Candidate, Record
 from bakeoff.decide.analysis import Analysis, CandidateResult
 from bakeoff.decide.conclusion import Conclusion
 from bakeoff.measure.energy import EnergySummary
-from bakeoff.report.answers import anything_measured, count_answers
+from bakeoff.measure.selecting import failed
+from bakeoff.report.answers import anything_measured, count_answers, rounded_mean
 from bakeoff.report.energy import energy_and_cost
 from bakeoff.report.ranking import rank_candidates
 from bakeoff.report.worth import worth_fields
@@ -69,7 +73,7 @@ def build_document(facts: RunFacts, candidates: Sequence[Candidate], conclusion:
         "placement": facts.placement,
         "elapsed_s": round(facts.elapsed_s, 3),
         "complete": conclusion.complete,
-        "measured": anything_measured(conclusion.generations),
+        "measured": anything_measured(conclusion.generations.values()),
         "report": facts.report,
         "bakeoff_version": facts.version,
         "candidates": [_candidate(candidate, conclusion, facts.machine) for candidate in candidates],
@@ -94,10 +98,10 @@ def build_document(facts: RunFacts, candidates: Sequence[Candidate], conclusion:
 
 
 def _candidate(candidate: Candidate, conclusion: Conclusion, machine: Mapping[str, Any]) -> dict[str, Any]:
-    analysis, scores = conclusion.analysis, conclusion.scores
+    analysis = conclusion.analysis
     timing, load = conclusion.timings[candidate.id], conclusion.loads[candidate.id]
     overall = analysis.overall.result(candidate.id)
-    own = [generation for generation in conclusion.generations if generation.candidate == candidate.id]
+    own = conclusion.generations[candidate.id]
     return {
         "id": candidate.id,
         "model": candidate.model.name,
@@ -105,8 +109,8 @@ def _candidate(candidate: Candidate, conclusion: Conclusion, machine: Mapping[st
         "parameters": candidate.model.parameters,
         "licence": candidate.model.licence,
         "engine": candidate.engine,
-        "device": _only(own, "device") or load.device,
-        "dtype": _only(own, "dtype") or load.dtype,
+        "device": _only(way.device for way in own.ways) or load.device,
+        "dtype": _only(way.dtype for way in own.ways) or load.dtype,
         "kernels": load.kernels,
         "kernels_reason": load.kernels_reason,
         "fallbacks": list(load.fallbacks),
@@ -119,14 +123,14 @@ def _candidate(candidate: Candidate, conclusion: Conclusion, machine: Mapping[st
             content_type: _json(section.result(candidate.id).quality)
             for content_type, section in analysis.by_content_type.items()
         },
-        "dimensions": _dimension_means(own, scores),
-        "keyword_heuristic": _comparison_mean(own, scores, "keyword_heuristic"),
+        "dimensions": _dimension_means(own),
+        "keyword_heuristic": _known_mean(own.heuristic),
         "publishable_rate": _json(overall.publishable_rate),
         "success_rate": _json(overall.success_rate),
         **_counts(overall),
-        "gates": _gate_counts(own, scores),
+        "gates": _gate_counts(own),
         "errors": _error_counts(own),
-        **count_answers(own, {score.trial: score for score in scores}),
+        **count_answers(own),
         "latency_s": _json(timing.latency_s),
         "ttft_s": _json(timing.ttft_s),
         "itl_s": _json(timing.itl_s),
@@ -152,7 +156,7 @@ def _candidate(candidate: Candidate, conclusion: Conclusion, machine: Mapping[st
         **energy_and_cost(
             own,
             candidate,
-            _only(own, "device") or load.device,
+            _only(way.device for way in own.ways) or load.device,
             str(machine.get("system")),
             conclusion.energy.get(candidate.id, EnergySummary()),
         ),
@@ -169,47 +173,38 @@ def _counts(overall: CandidateResult) -> dict[str, int]:
     return {"generations": overall.generations, "failures": overall.failures, "gated": overall.gated}
 
 
-def _dimension_means(own: Sequence[GenerationOutline], scores: Sequence[ScoreOutline]) -> dict[str, float | None]:
+def _dimension_means(own: Generations) -> dict[str, float | None]:
     """Return exploratory plain means over texts, None for a dimension that never applied."""
-    trials = {generation.trial for generation in own if not generation.failed}
-    values: dict[str, list[float]] = {}
-    for score in scores:
-        if score.trial in trials:
-            for name, value in score.dimensions.items():
-                values.setdefault(name, []).extend([] if value is None else [value])
-    return {name: round(sum(found) / len(found), 3) if found else None for name, found in values.items()}
+    means = {name: total.mean for name, total in own.dimensions.items()}
+    return {name: None if mean is None else round(mean, 3) for name, mean in means.items()}
 
 
-def _comparison_mean(own: Sequence[GenerationOutline], scores: Sequence[ScoreOutline], name: str) -> float | None:
-    trials = {generation.trial for generation in own}
-    values = [
-        score.comparison_only[name] for score in scores if score.trial in trials and name in score.comparison_only
-    ]
-    return round(sum(values) / len(values), 3) if values else None
+def _known_mean(column: ArrayLike) -> float | None:
+    values = np.asarray(column)
+    return rounded_mean(values[~np.isnan(values)])
 
 
-def _gate_counts(own: Sequence[GenerationOutline], scores: Sequence[ScoreOutline]) -> dict[str, int]:
-    trials = {generation.trial for generation in own if not generation.failed}
-    counts: dict[str, int] = {}
-    for score in scores:
-        if score.trial in trials:
-            for gate in {hit.gate for hit in score.gates}:
-                counts[gate] = counts.get(gate, 0) + 1
-    return dict(sorted(counts.items(), key=lambda item: -item[1]))
+def _gate_counts(own: Generations) -> dict[str, int]:
+    """Return how many texts each gate stopped, most first."""
+    texts = Counter(np.asarray(own.verdict)[~failed(own)].tolist())
+    counts = Counter[str]()
+    for verdict, number in own.verdicts.items():
+        for gate in verdict.gates:
+            counts[gate] += texts[number]
+    return {gate: count for gate, count in counts.most_common() if count}
 
 
-def _error_counts(own: Sequence[GenerationOutline]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for generation in own:
-        if generation.error_kind is not None:
-            counts[generation.error_kind] = counts.get(generation.error_kind, 0) + 1
-    return counts
+def _error_counts(own: Generations) -> dict[str, int]:
+    counts = Counter[str]()
+    for way, count in own.count_ways():
+        if way.error_kind is not None:
+            counts[way.error_kind] += count
+    return dict(counts)
 
 
-def _only(own: Sequence[GenerationOutline], field: str) -> str | None:
+def _only(values: Iterable[str | None]) -> str | None:
     """Return the value that all texts share; several are shown joined, so that a mixture is never hidden."""
-    values = sorted({value for value in (getattr(generation, field) for generation in own) if value is not None})
-    return " + ".join(values) or None
+    return " + ".join(sorted({value for value in values if value is not None})) or None
 
 
 def _maybe(record: BaseModel | None) -> dict[str, Any] | None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from bakeoff.core.outlines import GenerationOutline
+from bakeoff.core.generations import Generations
 from bakeoff.core.spec import Candidate
 from bakeoff.cost.arithmetic import electricity_cost
 from bakeoff.cost.tariffs import ASSUMED_TARIFF
@@ -25,7 +24,7 @@ _UNKNOWN = {
 
 
 def energy_and_cost(
-    own: Sequence[GenerationOutline], candidate: Candidate, device: str | None, system: str, measured: EnergySummary
+    own: Generations, candidate: Candidate, device: str | None, system: str, measured: EnergySummary
 ) -> dict[str, Any]:
     """Return the document's two fields; null for texts that this machine did not write, or whose time is unknown."""
     if measured.j_per_text is not None:

@@ -452,6 +452,17 @@ class Store:
         """Return a run's scores by one version of the scorer, ordered by trial key."""
         return [score for batch in self.score_batches(run_id, scorer) for score in batch]
 
+    def scores_of(self, run_id: str, scorer: str, trials: Sequence[str]) -> list[Score]:
+        """Return the scores of some trials of a run by one version of the scorer, as far as they are stored, by trial key."""
+        found: list[Score] = []
+        ordered = sorted(trials)
+        for low in range(0, len(ordered), _MOST_KEYS):
+            some = ordered[low : low + _MOST_KEYS]
+            ours = (_scores.c.run_id == run_id, _scores.c.scorer == scorer, _scores.c.trial.in_(some))
+            records = self._texts(select(_scores.c.record).where(*ours).order_by(_scores.c.trial))
+            found += [Score.model_validate_json(record) for record in records]
+        return found
+
     def score_batches(self, run_id: str, scorer: str, size: int = 500) -> Iterator[list[Score]]:
         """Yield a run's scores by one version of the scorer, ordered by trial key, at most `size` at a time."""
         columns = select(_scores.c.trial, _scores.c.record).where(

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from bakeoff.core.errors import UsageError
 from bakeoff.core.records import Comparison
-from bakeoff.decide.contest import Cell
+from bakeoff.decide.cells import cells_of
+from bakeoff.decide.contest import Cell, Cells
 from bakeoff.decide.duel import duel
 from bakeoff.decide.margin import BriefPair
-from bakeoff.decide.raced import cells_of
 from bakeoff.decide.table import BriefUnit
 from bakeoff.decide.versus import Versus
 from bakeoff.measure.memory import moved_work
@@ -130,7 +130,7 @@ class _Side(NamedTuple):
     """What is stored of one run."""
 
     scored: Scored
-    cells: dict[tuple[str, str], Cell]
+    cells: Cells
     given_up: set[str]
     state: str
     run_id: str
@@ -141,7 +141,7 @@ class _Side(NamedTuple):
         plan, store = run.plan, run.store
         scored = Scored.of(plan, store)
         gone = {event.candidate for event in store.events(plan.run_id) if event.kind == GONE and event.candidate}
-        cells = cells_of(scored.generations, scored.scores, plan.suite.replicates)
+        cells = cells_of(scored.generations, plan.suite.replicates)
         moved = moved_work(store.loads(plan.run_id))
         return cls(scored, cells, gone, state_of(store, plan.run_id, run.workspace), plan.run_id, moved)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from bakeoff.core.errors import BakeoffError
-from bakeoff.core.outlines import GenerationOutline
-from bakeoff.core.records import Decision, Route
+from bakeoff.core.records import Decision, Generation, Route
 from bakeoff.decide.analysis import Analysis, analyse
 from bakeoff.decide.conclusion import Conclusion
 from bakeoff.decide.confirmation import confirm, to_confirm
@@ -24,7 +22,7 @@ from bakeoff.store.db import Store
 from bakeoff.study.energy_watch import read_energy
 from bakeoff.study.plan import Plan
 from bakeoff.study.pulse import GONE
-from bakeoff.study.racing import contest_of, gone_outlines, race_cells
+from bakeoff.study.racing import contest_of, gone_trials, race_cells
 from bakeoff.study.scoring import Scored
 from bakeoff.study.units import units_of
 
@@ -51,11 +49,10 @@ def conclude_scored(plan: Plan, store: Store, scored: Scored, *, complete: bool)
     contest = _raced(plan, scored, given_up, complete=complete) if plan.mode == "race" else None
     lost = dict.fromkeys(given_up, plan.brief_ids) if contest is None else contest.lost
     # Counted as failures and stored nowhere: a resumed run asks again, and then they are what came.
-    gone = gone_outlines(plan, scored.finished, lost)
-    generations = [*scored.generations, *gone]
+    gone = gone_trials(plan, scored, lost)
     names = [candidate.id for candidate in plan.candidates]
-    own = {name: [g for g in generations if g.candidate == name] for name in names}
-    timings = {name: summarise_timings(own[name], plan.concurrency_of(name)) for name in names}
+    generations = {name: scored.generations[name].with_failures(gone.get(name, ())) for name in names}
+    timings = {name: summarise_timings(generations[name], plan.concurrency_of(name)) for name in names}
     all_loads = store.loads(plan.run_id)
     loads = {name: summarise_loads([load for load in all_loads if load.candidate == name]) for name in names}
     footprints = {
@@ -63,15 +60,14 @@ def conclude_scored(plan: Plan, store: Store, scored: Scored, *, complete: bool)
         for name in names
     }
     requirements = Requirements(threshold=plan.suite.threshold, excluded=_exclusions(gone))
-    scores = list(scored.scores.values())
     if contest is None:
-        chosen = analyse(names, units_of(plan.briefs()), generations, scores, incomplete=not complete)
+        chosen = analyse(names, units_of(plan.briefs()), generations, incomplete=not complete)
         asked = to_confirm(chosen, eps=plan.suite.eps, requirements=requirements) if plan.held_back else {}
-        analysis = confirm(chosen, asked, units_of(plan.held_back_briefs()), generations, scores)
+        analysis = confirm(chosen, asked, units_of(plan.held_back_briefs()), generations)
         decision, routes = _decide(plan, analysis, requirements, footprints)
     else:
         asked = contest.to_confirm()
-        analysis = analyse_raced(contest, units_of(plan.held_back_briefs()), generations, scores)
+        analysis = analyse_raced(contest, units_of(plan.held_back_briefs()), generations)
         decision = decide_raced(contest, analysis.overall, requirements=requirements, footprints=footprints)
         routes = route_raced(contest, analysis, decision, requirements=requirements, footprints=footprints)
     return Conclusion(
@@ -81,10 +77,9 @@ def conclude_scored(plan: Plan, store: Store, scored: Scored, *, complete: bool)
         timings=timings,
         loads=loads,
         energy=read_energy(plan, store),
-        same_weights=compare_same_weights(plan.candidates, own, analysis.overall, loads, plan.concurrency_of),
+        same_weights=compare_same_weights(plan.candidates, generations, analysis.overall, loads, plan.concurrency_of),
         events=events,
-        generations=tuple(generations),
-        scores=tuple(scores),
+        generations=generations,
         complete=complete,
         to_confirm=asked,
         race=None if contest is None else race_facts(contest),
@@ -110,7 +105,10 @@ def _raced(plan: Plan, scored: Scored, given_up: Collection[str], *, complete: b
     return contest
 
 
-def _exclusions(gone: Sequence[GenerationOutline]) -> dict[str, str]:
+def _exclusions(gone: Mapping[str, Collection[Generation]]) -> dict[str, str]:
     """Return why each candidate that was given up cannot be chosen."""
-    counts = Counter(generation.candidate for generation in gone)
-    return {name: f"it stopped answering, and {count} of its texts are missing" for name, count in counts.items()}
+    return {
+        name: f"it stopped answering, and {len(missing)} of its texts are missing"
+        for name, missing in gone.items()
+        if missing
+    }

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
-from bakeoff.core.outlines import GenerationOutline
+from bakeoff.core.generations import Generations
 from bakeoff.study.gathering import RaceProgress
-from bakeoff.study.laps import lap_blocks, next_lap
+from bakeoff.study.laps import lap_blocks, next_lap, trials_of
 from bakeoff.study.plan import Plan, trials_for
 from bakeoff.study.runner import Runner
 
@@ -16,7 +16,7 @@ async def write_held_back(
     runner: Runner,
     progress: RaceProgress,
     asked: Mapping[str, Collection[str]],
-    generations: Sequence[GenerationOutline],
+    generations: Mapping[str, Generations],
     *,
     together: bool,
 ) -> None:
@@ -27,14 +27,14 @@ async def write_held_back(
         runner: given up candidates are not asked.
         progress: told what comes.
         asked: content types by candidate.
-        generations: what is stored.
+        generations: what is stored, by candidate.
         together: whether all workers are in memory at once.
 
     Raises:
         StoreError: the store refuses; nothing stored before is lost.
     """
-    finished = {generation.trial for generation in generations}
     fresh = plan.held_back_briefs()
+    finished = trials_of(generations, {name: [brief.id for brief in fresh] for name in asked})
     wanted, left = {}, {}
     for name, types in asked.items():
         if name not in runner.given_up:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from bakeoff.core.outlines import GenerationOutline, ScoreOutline
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.core.generations import Generations, Places
 from bakeoff.cost.uncertainty import Sample
 from bakeoff.measure.busy import busy_seconds
 from bakeoff.measure.energy import EnergySummary
 from bakeoff.measure.memory import moved_work
+from bakeoff.measure.selecting import Mask, Rows, publishable, where
 from bakeoff.store.db import Store
 from bakeoff.study.energy_watch import read_energy
 from bakeoff.study.plan import Plan
@@ -33,15 +36,6 @@ class Work(NamedTuple):
     fallbacks: tuple[str, ...] = ()
 
 
-class _Text(NamedTuple):
-    family: str
-    content_type: str
-    latency_s: float
-    prompt_tokens: int
-    completion_tokens: int
-    accepted: float
-
-
 def read_work(plan: Plan, store: Store) -> list[Work]:
     """Read what every candidate of a run wrote; a text that was gated, or never came, was not accepted.
 
@@ -49,92 +43,84 @@ def read_work(plan: Plan, store: Store) -> list[Work]:
         StoreError: the store refuses.
         BakeoffError: a scorer that cannot be loaded.
     """
-    scored = Scored.of(plan, store)
-    return work_of(plan, store, scored.generations, scored.scores.values())
+    return work_of(plan, store, Scored.of(plan, store).generations)
 
 
-def work_of(
-    plan: Plan, store: Store, generations: Iterable[GenerationOutline], scores: Iterable[ScoreOutline]
-) -> list[Work]:
+def work_of(plan: Plan, store: Store, generations: Mapping[str, Generations]) -> list[Work]:
     """Return what every candidate wrote, for who has read the run already. What was never asked for counts nowhere.
 
     Raises:
         StoreError: the store refuses.
     """
-    made: dict[str, list[GenerationOutline]] = defaultdict(list)
-    for generation in generations:
-        if generation.attempts:
-            made[generation.candidate].append(generation)
-    accepted = {score.trial for score in scores if score.publishable}
     briefs = {brief.id: (brief.cluster or brief.id, brief.content_type) for brief in plan.suite.briefs}
     drawn = read_energy(plan, store)
     moved = moved_work(store.loads(plan.run_id))
     found = []
     for candidate in plan.candidates:
-        texts = made[candidate.id]
-        known = [_read(text, briefs[text.brief], accepted) for text in texts]
-        complete = [text for text in known if text is not None]
-        busy_s = busy_seconds(texts)
-        missing = _missing(texts, complete, busy_s)
-        device = next((text.device for text in reversed(texts) if text.device), None)
+        made = generations[candidate.id]
+        asked = np.flatnonzero(where(made, lambda way: way.attempts > 0))
+        complete = asked[_complete(made)[asked]]
+        busy_s = busy_seconds(made, asked)
+        missing = _missing(made, asked, complete, busy_s)
+        device = _last_device(made, asked)
         remote = candidate.model.source == "endpoint"
         if missing or busy_s is None:
             found.append(Work(candidate.id, None, {}, missing, device, remote))
             continue
         # Texts that were written side by side shared the machine: their times add up to more than it worked.
-        share = busy_s / sum(text.latency_s for text in complete)
-        kinds = sorted({text.content_type for text in complete})
-        by_type = {kind: _sample([text for text in complete if text.content_type == kind], share) for kind in kinds}
-        found.append(
-            Work(
-                candidate.id,
-                _sample(complete, share),
-                by_type,
-                "",
-                device,
-                remote,
-                drawn[candidate.id],
-                moved.get(candidate.id, ()),
-            )
-        )
+        share = busy_s / _sum(np.asarray(made.latency_s)[complete])
+        about = np.array([briefs[name] for name in made.briefs], dtype=object)[np.asarray(made.brief)[complete]]
+        families, kinds = about.T
+        by_type = {
+            kind: _sample(made, complete[kinds == kind], families[kinds == kind], share) for kind in sorted(set(kinds))
+        }
+        whole = _sample(made, complete, families, share)
+        fallbacks = moved.get(candidate.id, ())
+        found.append(Work(candidate.id, whole, by_type, "", device, remote, drawn[candidate.id], fallbacks))
     return found
 
 
-def _read(text: GenerationOutline, brief: tuple[str, str], accepted: Iterable[str]) -> _Text | None:
-    """Return what a text tells; None where its time or tokens are not known."""
-    timings = text.timings
-    if timings.latency_s is None or timings.prompt_tokens is None or timings.completion_tokens is None:
-        return None
-    return _Text(
-        *brief, timings.latency_s, timings.prompt_tokens, timings.completion_tokens, float(text.trial in accepted)
-    )
+def _complete(made: Generations) -> Mask:
+    """Return where time and tokens are known."""
+    known = (made.latency_s, made.prompt_tokens, made.completion_tokens)
+    complete: Mask = ~np.logical_or.reduce([np.isnan(np.asarray(column)) for column in known])
+    return complete
 
 
-def _missing(texts: Sequence[GenerationOutline], complete: Sequence[_Text], busy_s: float | None) -> str:
-    if not texts:
+def _last_device(made: Generations, rows: Rows) -> str | None:
+    """Return where the last text was written of which it is known."""
+    known = rows[where(made, lambda way: bool(way.device), rows)]
+    return list(made.ways)[made.way[known[-1]]].device if known.size else None
+
+
+def _missing(made: Generations, asked: Rows, complete: Rows, busy_s: float | None) -> str:
+    if not asked.size:
         return "it wrote nothing"
-    if all(text.recorded for text in texts):
+    if where(made, lambda way: way.recorded, asked).all():
         return "its texts existed before: nobody saw what they took"
-    if not complete:
+    if not complete.size:
         return "how many tokens it read and wrote was not told"
     return "" if busy_s is not None else "how long it worked is not known"
 
 
-def _sample(texts: Sequence[_Text], share: float) -> Sample:
+def _sample(made: Generations, rows: Rows, families: NDArray[np.object_], share: float) -> Sample:
     """Return the means of each family; `share` is the part of a text's latency that the machine worked for it."""
-    families: dict[str, list[_Text]] = defaultdict(list)
-    for text in texts:
-        families[text.family].append(text)
-    groups = list(families.values())
+    numbers = Places()
+    group = np.array([numbers[family] for family in families], dtype=np.intp)
+    texts = np.bincount(group)
+
+    def means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.bincount(group, values) / texts
+
     return Sample(
-        busy_s=tuple(share * _mean(text.latency_s for text in group) for group in groups),
-        prompt_tokens=tuple(_mean(text.prompt_tokens for text in group) for group in groups),
-        completion_tokens=tuple(_mean(text.completion_tokens for text in group) for group in groups),
-        accepted=tuple(_mean(text.accepted for text in group) for group in groups),
-        texts=tuple(len(group) for group in groups),
+        busy_s=tuple((share * means(np.asarray(made.latency_s)[rows])).tolist()),
+        prompt_tokens=tuple(means(np.asarray(made.prompt_tokens)[rows]).tolist()),
+        completion_tokens=tuple(means(np.asarray(made.completion_tokens)[rows]).tolist()),
+        accepted=tuple(means(publishable(made)[rows].astype(np.float64)).tolist()),
+        texts=tuple(texts.tolist()),
     )
 
 
-def _mean(values: Iterable[float]) -> float:
-    listed = list(values)
-    return sum(listed) / len(listed)
+def _sum(values: NDArray[np.float64]) -> float:
+    """Return the sum, added up in order."""
+    return float(np.add.accumulate(values)[-1])

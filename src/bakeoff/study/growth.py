@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from math import isfinite, log, sqrt
 from typing import NamedTuple
 
+from bakeoff.decide.cells import cells_of
 from bakeoff.decide.contest import OVERALL, Cell
-from bakeoff.decide.raced import cells_of
 from bakeoff.stats.evalues import t_mixture_interval
 from bakeoff.store.db import Store
 from bakeoff.study.plan import Plan
@@ -47,7 +47,7 @@ def growth_of(plan: Plan, store: Store, *, most: int = 300) -> dict[str, list[St
         gone = {event.candidate for event in store.events(plan.run_id) if event.kind == GONE and event.candidate}
         steps = _replay(plan, race_cells(plan, scored), gone)
     else:
-        steps = _in_order(plan, cells_of(scored.generations, scored.scores, plan.suite.replicates))
+        steps = _in_order(plan, cells_of(scored.generations, plan.suite.replicates))
     return {name: _thin(own, most) for name, own in steps.items()}
 
 

@@ -117,7 +117,7 @@ def label_report(
     Raises:
         StoreError: the store refuses.
     """
-    scored = Scored.of(plan, store).scores
+    scored = {score.trial: score for score in Scored.of(plan, store).stored([text.trial for text in texts])}
     by_brief: dict[str, list[Written]] = {}
     for text in texts:
         by_brief.setdefault(text.brief, []).append(text)

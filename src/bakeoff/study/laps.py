@@ -7,10 +7,10 @@ and counts nowhere.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import ceil
 
-from bakeoff.core.outlines import GenerationOutline
+from bakeoff.core.generations import Generations
 from bakeoff.study.plan import Block, Plan, Trial, Window, arrange, plan_windows, trials_for
 from bakeoff.study.suite import Brief
 
@@ -87,9 +87,15 @@ def lap_size(load_s: float, family_s: float, *, together: bool) -> int:
     return max(LAP, ceil(load_s * (1.0 - _RELOADING_SHARE) / _RELOADING_SHARE / family_s))
 
 
-def next_lap(generations: Iterable[GenerationOutline]) -> int:
+def next_lap(generations: Mapping[str, Generations]) -> int:
     """Return the number of the lap after those that wrote these."""
-    return 1 + max((made.window or 0 for made in generations), default=-_WINDOWS_OF_A_LAP) // _WINDOWS_OF_A_LAP
+    last = [max(made.window) for made in generations.values() if made.window]
+    return 1 + max(0, *last) // _WINDOWS_OF_A_LAP if last else 0
+
+
+def trials_of(generations: Mapping[str, Generations], wanted: Mapping[str, Collection[str]]) -> set[str]:
+    """Return the keys of the trials that are stored, of the briefs that each candidate is to write."""
+    return {key for name, brief_ids in wanted.items() for key in generations[name].trials_of(brief_ids)}
 
 
 def lap_blocks(

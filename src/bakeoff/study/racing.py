@@ -6,15 +6,15 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from bakeoff.core.errors import BakeoffError
-from bakeoff.core.outlines import GenerationOutline, outline_generation
-from bakeoff.decide.contest import Cell, Contest, News
+from bakeoff.core.records import Generation
+from bakeoff.decide.cells import cells_of
+from bakeoff.decide.contest import Cells, Contest, News
 from bakeoff.decide.race_decision import news_in_words, out_in_words, standing_in_words
-from bakeoff.decide.raced import cells_of
 from bakeoff.decide.table import BriefUnit
 from bakeoff.store.db import Store
 from bakeoff.study.confirming import write_held_back
 from bakeoff.study.gathering import Gathering, Reloading
-from bakeoff.study.laps import lap_blocks, lap_size, next_lap
+from bakeoff.study.laps import lap_blocks, lap_size, next_lap, trials_of
 from bakeoff.study.plan import Plan, trials_for
 from bakeoff.study.runner import Runner, gone_generation
 from bakeoff.study.scoring import Scored
@@ -27,9 +27,9 @@ def contest_of(plan: Plan) -> Contest:
     return Contest(names, units_of(plan.briefs()), eps=plan.suite.eps, mode=plan.evidence)
 
 
-def race_cells(plan: Plan, scored: Scored) -> dict[tuple[str, str], Cell]:
+def race_cells(plan: Plan, scored: Scored) -> Cells:
     """Return the whole cells of what is stored."""
-    return cells_of(scored.generations, scored.scores, plan.suite.replicates)
+    return cells_of(scored.generations, plan.suite.replicates)
 
 
 def counted_briefs(plan: Plan, scored: Scored, given_up: Collection[str]) -> dict[str, list[BriefUnit]]:
@@ -45,17 +45,16 @@ def counted_briefs(plan: Plan, scored: Scored, given_up: Collection[str]) -> dic
     return contest.counted_in(None)
 
 
-def gone_outlines(
-    plan: Plan, finished: Collection[str], lost: Mapping[str, Collection[str]]
-) -> list[GenerationOutline]:
+def gone_trials(plan: Plan, scored: Scored, lost: Mapping[str, Collection[str]]) -> dict[str, list[Generation]]:
     """Return a failure for each trial of the briefs `lost` by a candidate that was given up, as far as it is not stored."""
-    return [
-        outline_generation(gone_generation(trial))
-        for candidate in plan.candidates
-        if candidate.id in lost
-        for trial in trials_for(plan, candidate, [b for b in plan.briefs() if b.id in lost[candidate.id]])
-        if trial.key not in finished
-    ]
+    found = {}
+    for candidate in plan.candidates:
+        brief_ids = set(lost.get(candidate.id, ()))
+        if brief_ids:
+            finished = scored.generations[candidate.id].trials_of(brief_ids)
+            trials = trials_for(plan, candidate, [brief for brief in plan.briefs() if brief.id in brief_ids])
+            found[candidate.id] = [gone_generation(trial) for trial in trials if trial.key not in finished]
+    return found
 
 
 async def run_race(
@@ -84,7 +83,7 @@ async def run_race(
 
 def _unwritten(plan: Plan, name: str, brief_ids: Sequence[str], scored: Scored) -> int:
     """Return how many texts of these briefs a candidate still has to write."""
-    wanted, finished = set(brief_ids), scored.finished
+    wanted, finished = set(brief_ids), scored.generations[name].trials_of(brief_ids)
     briefs = [brief for brief in plan.suite.briefs if brief.id in wanted]
     return sum(trial.key not in finished for trial in trials_for(plan, plan.candidate(name), briefs))
 
@@ -99,11 +98,12 @@ async def _write(
     *,
     together: bool,
 ) -> None:
-    before = len(scored.generations)
-    blocks = list(lap_blocks(plan, number, wanted, scored.finished, together=together, loaded=runner.loaded))
+    before = len(scored)
+    finished = trials_of(scored.generations, wanted)
+    blocks = list(lap_blocks(plan, number, wanted, finished, together=together, loaded=runner.loaded))
     await runner.write(blocks, together=together)
     scored.add(gathering.take())
-    if blocks and len(scored.generations) == before and not set(wanted) & set(runner.given_up):
+    if blocks and len(scored) == before and not set(wanted) & set(runner.given_up):
         raise BakeoffError("a lap of the race wrote nothing, and nobody was given up")
 
 

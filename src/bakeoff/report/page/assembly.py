@@ -110,7 +110,7 @@ def render_report(facts: PageFacts, *, served: bool = False) -> Page:
             tradeoffs=speed.tradeoffs(facts, order, names),
             samples=samples,
             shown_types=_types(facts, samples),
-            shown_gates=_gates(facts, samples),
+            shown_gates=_gates(samples),
             examples=gate_examples(facts, samples),
             gates=_gate_table(order),
             faults=[line for one in order for line in fault_lines(one, names[one["id"]])],
@@ -246,11 +246,9 @@ def _types(facts: PageFacts, samples: Samples) -> list[str]:
     return list(dict.fromkeys(facts.briefs[brief].content_type for brief in samples.numbers))
 
 
-def _gates(facts: PageFacts, samples: Samples) -> list[str]:
+def _gates(samples: Samples) -> list[str]:
     """Return the gates that stopped a text of these briefs."""
-    made = (one for brief in samples.numbers for one in samples.rows[brief] if not one.failed)
-    scores = (facts.scores.get(one.trial) for one in made)
-    return sorted({hit.gate for score in scores if score is not None for hit in score.gates})
+    return sorted({gate for brief in samples.numbers for one in samples.rows[brief] for gate in one.gates})
 
 
 def _gate_table(order: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[tuple[int, int]]]]:
@@ -287,7 +285,12 @@ def _methods(facts: PageFacts, names: Mapping[str, str]) -> dict[str, Any] | Non
 
 
 def _errors(facts: PageFacts) -> dict[str, int]:
-    return dict(Counter(made.error_kind or "failed" for made in facts.generations if made.failed).most_common())
+    counts = Counter[str]()
+    for made in facts.generations.values():
+        for way, count in made.count_ways():
+            if way.failed:
+                counts[way.error_kind or "failed"] += count
+    return dict(counts.most_common())
 
 
 def _judges(facts: PageFacts) -> Mapping[str, Any] | None:

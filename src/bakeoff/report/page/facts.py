@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import Field
 
-from bakeoff.core.outlines import GenerationOutline, ScoreOutline
-from bakeoff.core.records import Generation, Provenance
+from bakeoff.core.generations import Generations
+from bakeoff.core.records import Generation, Provenance, Score
 from bakeoff.core.spec import Record
 from bakeoff.cost.answer import Costed
 from bakeoff.decide.methodology import Methodology
@@ -72,7 +72,7 @@ class Origin(Record):
 
 @dataclass(frozen=True, slots=True)
 class PageFacts:
-    """Everything on the page. `scores` go by trial; `read_texts` reads some generations, by their trials.
+    """Everything on the page. `generations` go by candidate; `read_texts` reads some whole, with their scores, by their trials.
 
     `text_bytes` is about how many bytes all generations take as they are stored.
     """
@@ -80,9 +80,8 @@ class PageFacts:
     document: Mapping[str, Any]
     origin: Origin
     briefs: Mapping[str, BriefText]
-    generations: Sequence[GenerationOutline]
-    scores: Mapping[str, ScoreOutline]
-    read_texts: Callable[[Sequence[str]], Iterable[Generation]]
+    generations: Mapping[str, Generations]
+    read_texts: Callable[[Sequence[str]], Iterable[tuple[Generation, Score]]]
     text_bytes: Callable[[], int]
     cost: RunCost | None = None
     no_cost: str = ""

@@ -15,7 +15,7 @@ from typing import Any
 
 from bakeoff.core.plain import whole_characters
 from bakeoff.report.page.facts import PageFacts
-from bakeoff.report.page.samples import Cell, Sample, Samples, score_of, state_of
+from bakeoff.report.page.samples import Cell, Sample, Samples
 from bakeoff.report.page.story import type_name
 
 BRIEFS_A_CHUNK = 40
@@ -40,17 +40,12 @@ def index_of(facts: PageFacts, samples: Samples, names: Mapping[str, str], *, re
     briefs = []
     for name in samples.packed:
         brief, hit, cells = facts.briefs[name], set[int](), []
-        for made in samples.ordered(made for made in samples.rows[name] if made.attempts):
-            score = facts.scores.get(made.trial)
-            state = state_of(made, score)
-            if state != "failed" and score is not None:
-                hit |= {gates.setdefault(found.gate, len(gates)) for found in score.gates}
-            value = score_of(facts.scores, made)
+        for made in samples.ordered(made for made in samples.rows[name] if made.asked):
+            hit |= {gates.setdefault(gate, len(gates)) for gate in made.gates}
             where = place.setdefault(made.candidate, len(place))
             candidates.setdefault(made.candidate, made.candidate)
-            cells.append(
-                [where, made.replicate, None if value is None else round(value, 3), _STATES.index(state)],
-            )
+            value = None if made.score is None else round(made.score, 3)
+            cells.append([where, made.replicate, value, _STATES.index(made.state)])
         kind = types.setdefault(brief.content_type, len(types))
         briefs.append([name, kind, int(brief.held_back), sorted(hit), cells])
     return {

@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
+from bakeoff.core.generations import Generations
 from bakeoff.decide.wording import p_in_words, plural
+from bakeoff.measure.selecting import failed, groups, scored
 from bakeoff.report.page.facts import PageFacts
 from bakeoff.report.page.forest import Row, Tone, forest
 from bakeoff.report.page.scale import Scale, fit_scale
@@ -39,20 +42,26 @@ def family_means(facts: PageFacts) -> dict[str, dict[bool, list[float]]]:
 
     A failed text counts 0, as everywhere; replicates are averaged first, then the briefs of a family.
     """
-    by_brief: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for made in facts.generations:
-        score = facts.scores.get(made.trial)
-        if made.failed or score is not None:
-            by_brief[made.candidate, made.brief].append(0.0 if score is None else score.value)
-    families: dict[tuple[str, bool, str], list[float]] = defaultdict(list)
-    for (candidate, brief), values in by_brief.items():
-        known = facts.briefs.get(brief)
-        if known is not None:
-            families[candidate, known.held_back, known.family].append(fmean(values))
-    found: dict[str, dict[bool, list[float]]] = defaultdict(lambda: {False: [], True: []})
-    for (candidate, held_back, _), values in families.items():
-        found[candidate][held_back].append(fmean(values))
+    found: dict[str, dict[bool, list[float]]] = {}
+    for candidate, made in facts.generations.items():
+        families: dict[tuple[bool, str], list[float]] = defaultdict(list)
+        for brief, values in _by_brief(made).items():
+            known = facts.briefs.get(brief)
+            if known is not None:
+                families[known.held_back, known.family].append(fmean(values))
+        if families:
+            found[candidate] = {False: [], True: []}
+        for (held_back, _), values in families.items():
+            found[candidate][held_back].append(fmean(values))
     return found
+
+
+def _by_brief(made: Generations) -> dict[str, list[float]]:
+    never_came = failed(made)
+    rows = np.flatnonzero(never_came | scored(made))
+    values = np.where(never_came, 0.0, np.asarray(made.score))
+    names = list(made.briefs)
+    return {names[made.brief[own[0]]]: values[own].tolist() for own in groups(np.asarray(made.brief)[rows], rows)}
 
 
 def quality_chart(facts: PageFacts, ranked: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Markup:

@@ -10,12 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import Literal, NamedTuple, TypeVar
+from math import isnan, nan
+from typing import Literal, NamedTuple
 
 from markupsafe import Markup
 
-from bakeoff.core.outlines import GateOutline, GenerationOutline, ScoreOutline, outline_generation
-from bakeoff.core.records import GateHit, Generation
+from bakeoff.core.generations import Generations, Verdict, Way
+from bakeoff.core.records import Generation, Score, Timings
 from bakeoff.core.units import seconds_text
 from bakeoff.measure.timing import time_per_output_token_s
 from bakeoff.report.page.facts import BriefText, PageFacts
@@ -34,7 +35,20 @@ _AROUND_TEXT, _AROUND_BRIEF = 1250, 1000
 _MOST_EVIDENCE = 160
 
 
-Made = TypeVar("Made", GenerationOutline, Generation)
+Written = tuple[Generation, Score]
+
+
+class Row(NamedTuple):
+    """What is known of one text without reading it. `asked` is False of one that was never asked for."""
+
+    trial: str
+    candidate: str
+    brief: str
+    replicate: int
+    asked: bool
+    score: float | None
+    state: State
+    gates: tuple[str, ...]
 
 
 class Cell(NamedTuple):
@@ -92,7 +106,7 @@ class Samples:
     shown: list[Sample]
     briefs: int
     texts: int
-    rows: Mapping[str, Sequence[GenerationOutline]]
+    rows: Mapping[str, Sequence[Row]]
     place: Mapping[str, int]
     packed: list[str] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
@@ -101,13 +115,17 @@ class Samples:
         """Give the briefs that can be looked at their numbers."""
         self.numbers = {brief: number for number, brief in enumerate(briefs, 1)}
 
-    def ordered(self, made: Iterable[Made]) -> list[Made]:
-        """Return a brief's texts in the order in which they are shown."""
-        return sorted(made, key=lambda one: (self.place.get(one.candidate, len(self.place)), one.replicate))
+    def ordered(self, made: Iterable[Row]) -> list[Row]:
+        """Return a brief's rows in the order in which they are shown."""
+        return sorted(made, key=self._place)
 
-    def sample(self, facts: PageFacts, brief: str, written: Iterable[Generation]) -> Sample:
+    def sample(self, facts: PageFacts, brief: str, written: Iterable[Written]) -> Sample:
         """Return a brief with its texts."""
-        return _sample(self.numbers[brief], facts, facts.briefs[brief], self.ordered(written), list(self.place))
+        ordered = sorted(written, key=lambda one: self._place(one[0]))
+        return _sample(self.numbers[brief], facts.briefs[brief], ordered, list(self.place))
+
+    def _place(self, made: Row | Generation) -> tuple[int, int]:
+        return self.place.get(made.candidate, len(self.place)), made.replicate
 
     def read(self, facts: PageFacts, briefs: Sequence[str]) -> list[Sample]:
         """Return some briefs with their texts, read from the store."""
@@ -120,10 +138,11 @@ def read_samples(facts: PageFacts, order: Sequence[str], *, everything: bool = F
 
     With `everything`, no brief is left out of what is loaded as it is shown: whoever serves the page has them all.
     """
-    rows: dict[str, list[GenerationOutline]] = defaultdict(list)
-    for made in facts.generations:
-        if made.brief in facts.briefs:
-            rows[made.brief].append(made)
+    rows: dict[str, list[Row]] = defaultdict(list)
+    for candidate, made in facts.generations.items():
+        for row in _rows(candidate, made):
+            if row.brief in facts.briefs:
+                rows[row.brief].append(row)
     asked = [brief for brief in facts.briefs if brief in rows]
     texts = sum(len(found) for found in rows.values())
     place = {name: number for number, name in enumerate(order)}
@@ -136,7 +155,7 @@ def read_samples(facts: PageFacts, order: Sequence[str], *, everything: bool = F
             found.shown = [found.sample(facts, brief, written[brief]) for brief in kept]
             return found
     share = 1.0 if everything else min(1.0, MOST_PACKED_BYTES / max(1, facts.text_bytes()))
-    asked = [brief for brief in asked if any(made.attempts for made in rows[brief])]
+    asked = [brief for brief in asked if any(row.asked for row in rows[brief])]
     found.packed = asked if share == 1.0 else _most_telling(facts, rows, int(share * texts))
     found.number(found.packed)
     chosen = _most_telling(facts, {brief: rows[brief] for brief in found.packed}, MOST_TEXTS_UNPACKED)
@@ -146,20 +165,44 @@ def read_samples(facts: PageFacts, order: Sequence[str], *, everything: bool = F
     return found
 
 
-def _read(
-    facts: PageFacts, rows: Mapping[str, Sequence[GenerationOutline]], briefs: Sequence[str]
-) -> dict[str, list[Generation]]:
+def _rows(candidate: str, made: Generations) -> Iterator[Row]:
+    names, ways, verdicts = list(made.briefs), list(made.ways), list(made.verdicts)
+    columns = zip(made.brief, made.replicate, made.way, made.verdict, made.score, strict=True)
+    for number, (brief, replicate, way, verdict, score) in enumerate(columns):
+        state = _state_of(ways[way], verdicts[verdict])
+        yield Row(
+            trial=made.trial(number),
+            candidate=candidate,
+            brief=names[brief],
+            replicate=replicate,
+            asked=ways[way].attempts > 0,
+            score=0.0 if state == "failed" else None if state == "unscored" else score,
+            state=state,
+            gates=() if state == "failed" else verdicts[verdict].gates,
+        )
+
+
+def _state_of(way: Way, verdict: Verdict) -> State:
+    """Return what became of a text."""
+    if way.failed:
+        return "failed"
+    if not verdict.scored:
+        return "unscored"
+    return "publishable" if verdict.publishable else "gated"
+
+
+def _read(facts: PageFacts, rows: Mapping[str, Sequence[Row]], briefs: Sequence[str]) -> dict[str, list[Written]]:
     """Return the stored texts of some briefs, as they are wanted."""
-    written: dict[str, list[Generation]] = {brief: [] for brief in briefs}
-    for generation in facts.read_texts([made.trial for brief in briefs for made in rows[brief] if made.attempts]):
-        written[generation.brief].append(generation)
+    written: dict[str, list[Written]] = {brief: [] for brief in briefs}
+    for generation, score in facts.read_texts([row.trial for brief in briefs for row in rows[brief] if row.asked]):
+        written[generation.brief].append((generation, score))
     return written
 
 
-def _most_telling(facts: PageFacts, rows: Mapping[str, Sequence[GenerationOutline]], most: int) -> list[str]:
+def _most_telling(facts: PageFacts, rows: Mapping[str, Sequence[Row]], most: int) -> list[str]:
     """Return briefs with at most `most` texts: content types in turn, the widest disagreement first in each."""
     by_type: dict[str, list[str]] = defaultdict(list)
-    for brief in sorted(rows, key=lambda found: -_spread([score_of(facts.scores, made) for made in rows[found]])):
+    for brief in sorted(rows, key=lambda found: -_spread([row.score for row in rows[found]])):
         by_type[facts.briefs[brief].content_type].append(brief)
     chosen, texts = set(), 0
     for turn in zip_longest(*by_type.values()):
@@ -170,10 +213,10 @@ def _most_telling(facts: PageFacts, rows: Mapping[str, Sequence[GenerationOutlin
     return [brief for brief in facts.briefs if brief in chosen]
 
 
-def _that_fit(facts: PageFacts, written: Mapping[str, Sequence[Generation]], chosen: Sequence[str]) -> list[str]:
+def _that_fit(facts: PageFacts, written: Mapping[str, Sequence[Written]], chosen: Sequence[str]) -> list[str]:
     """Return the chosen briefs, in their order, as long as they fit; those of widest disagreement first."""
     kept, left = set(), MOST_BYTES_UNPACKED
-    telling = sorted(chosen, key=lambda brief: -_spread([score_of(facts.scores, made) for made in written[brief]]))
+    telling = sorted(chosen, key=lambda brief: -_spread([_score_of(*one) for one in written[brief]]))
     for brief in telling:
         size = _size(facts.briefs[brief], written[brief])
         if written[brief] and size <= left:
@@ -182,9 +225,9 @@ def _that_fit(facts: PageFacts, written: Mapping[str, Sequence[Generation]], cho
     return [brief for brief in chosen if brief in kept]
 
 
-def _size(brief: BriefText, written: Sequence[Generation]) -> int:
+def _size(brief: BriefText, written: Sequence[Written]) -> int:
     """Return about how many bytes a brief takes on the page, its texts with it."""
-    texts = (brief.prompt, brief.source or "", *(made.text or "" for made in written))
+    texts = (brief.prompt, brief.source or "", *(made.text or "" for made, _ in written))
     return (
         _AROUND_BRIEF
         + _AROUND_TEXT * len(written)
@@ -192,12 +235,9 @@ def _size(brief: BriefText, written: Sequence[Generation]) -> int:
     )
 
 
-def score_of(scores: Mapping[str, ScoreOutline], made: GenerationOutline | Generation) -> float | None:
-    """Return a text's score: 0 for one that never came, None where nobody scored it."""
-    if made.failed:
-        return 0.0
-    found = scores.get(made.trial)
-    return None if found is None else found.value
+def _score_of(made: Generation, score: Score) -> float:
+    """Return a text's score: 0 for one that never came."""
+    return 0.0 if made.failed else score.value
 
 
 def _spread(values: Sequence[float | None]) -> float:
@@ -205,13 +245,11 @@ def _spread(values: Sequence[float | None]) -> float:
     return max(known) - min(known) if len(known) > 1 else 0.0
 
 
-def _sample(
-    number: int, facts: PageFacts, brief: BriefText, ordered: Sequence[Generation], names: Sequence[str]
-) -> Sample:
-    cells = [_cell(made, facts.scores.get(made.trial)) for made in ordered]
+def _sample(number: int, brief: BriefText, ordered: Sequence[Written], names: Sequence[str]) -> Sample:
+    cells = [_cell(made, score) for made, score in ordered]
     values = [cell.score for cell in cells if cell.score is not None]
     gates = sorted({gate for cell in cells for gate, _, _ in cell.gates})
-    failed = any(made.failed for made in ordered)
+    failed = any(made.failed for made, _ in ordered)
     return Sample(
         number=number,
         brief=brief,
@@ -229,27 +267,18 @@ def _sample(
     )
 
 
-def state_of(made: GenerationOutline | Generation, score: ScoreOutline | None) -> State:
-    """Return what became of a text."""
-    if made.failed:
-        return "failed"
-    if score is None:
-        return "unscored"
-    return "publishable" if score.publishable else "gated"
-
-
-def _cell(made: Generation, score: ScoreOutline | None) -> Cell:
-    hits = () if score is None or made.failed else score.gates
+def _cell(made: Generation, score: Score) -> Cell:
+    hits = () if made.failed else score.gates
     marks = {hit.evidence: f"{hit.gate}: {hit.rule}" for hit in hits}
     return Cell(
         candidate=made.candidate,
         replicate=made.replicate,
         text=None if made.text is None else pieces_of(made.text, marks),
-        score=0.0 if made.failed else None if score is None else score.value,
-        state=state_of(made, score),
+        score=_score_of(made, score),
+        state="failed" if made.failed else "publishable" if score.publishable else "gated",
         gates=[(hit.gate, hit.rule, pieces_of(_short(hit.evidence))) for hit in hits],
         dimensions=[]
-        if score is None or made.failed
+        if made.failed
         else [(name, value) for name, value in score.dimensions.items() if value is not None],
         made=list(_provenance(made)),
         error=None if made.error is None else pieces_of(f"{made.error_kind or 'failed'}: {made.error}"),
@@ -269,8 +298,7 @@ def _provenance(made: Generation) -> Iterator[tuple[str, str]]:
         )
     if timings.latency_s is not None:
         first = "" if timings.ttft_s is None else f", first token {seconds_text(timings.ttft_s)}"
-        each = time_per_output_token_s(outline_generation(made))
-        rate = "" if each is None else f", {seconds_text(each)} a token"
+        rate = _rate(timings)
         yield "time", f"{seconds_text(timings.latency_s)}{first}{rate}" + (" (reported)" if made.recorded else "")
     worker = [
         f"{name} {seconds_text(value)}"
@@ -295,21 +323,33 @@ def _provenance(made: Generation) -> Iterator[tuple[str, str]]:
     yield "trial", made.trial
 
 
+def _rate(timings: Timings) -> str:
+    parts = timings.latency_s, timings.ttft_s, timings.completion_tokens
+    each = time_per_output_token_s(*(nan if part is None else part for part in parts))
+    return "" if isnan(each) else f", {seconds_text(float(each))} a token"
+
+
 def gate_examples(facts: PageFacts, samples: Samples, most: int = 2) -> dict[str, list[Example]]:
     """Return up to `most` examples for each gate, of different candidates where there are."""
     numbers = samples.numbers
-    found: dict[str, list[Example]] = defaultdict(list)
-    for made in sorted(facts.generations, key=lambda one: one.brief not in numbers):
-        score = None if made.failed else facts.scores.get(made.trial)
-        for hit in () if score is None else score.gates:
-            known = found[hit.gate]
-            if len(known) < most and all(example.candidate != made.candidate for example in known):
-                known.append(_example(hit, made, numbers.get(made.brief)))
-    return dict(sorted(found.items()))
+    stopped = (row for rows in samples.rows.values() for row in rows if row.gates)
+    chosen: dict[str, list[Row]] = defaultdict(list)
+    for row in sorted(stopped, key=lambda one: (one.brief not in numbers, one.trial)):
+        for gate in row.gates:
+            known = chosen[gate]
+            if len(known) < most and all(example.candidate != row.candidate for example in known):
+                known.append(row)
+    trials = {row.trial for rows in chosen.values() for row in rows}
+    scores = {made.trial: score for made, score in facts.read_texts(sorted(trials))}
+    return {
+        gate: [_example(gate, scores[row.trial], row, numbers.get(row.brief)) for row in rows if row.trial in scores]
+        for gate, rows in sorted(chosen.items())
+    }
 
 
-def _example(hit: GateHit | GateOutline, made: GenerationOutline, number: int | None) -> Example:
-    return Example(hit.gate, made.candidate, made.brief, number, hit.rule, visible(_short(hit.evidence)))
+def _example(gate: str, score: Score, row: Row, number: int | None) -> Example:
+    hit = next(hit for hit in score.gates if hit.gate == gate)
+    return Example(gate, row.candidate, row.brief, number, hit.rule, visible(_short(hit.evidence)))
 
 
 def _short(evidence: str) -> str:

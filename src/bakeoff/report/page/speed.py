@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 from markupsafe import Markup
+from numpy.typing import ArrayLike
 
-from bakeoff.core.outlines import GenerationOutline
+from bakeoff.core.generations import Generations
 from bakeoff.core.units import money, seconds_text
-from bakeoff.measure.timing import time_per_output_token_s
+from bakeoff.measure.selecting import Mask, where
+from bakeoff.measure.timing import tpot_s
 from bakeoff.report.page.distributions import Strip, distributions
 from bakeoff.report.page.facts import PageFacts
 from bakeoff.report.page.forest import Tone
@@ -43,36 +46,32 @@ class Tradeoff(NamedTuple):
 
 
 class _Kind(NamedTuple):
-    """A time: its field in the document, how it is called, and how it is read off a generation."""
+    """A time: its field in the document, how it is called, and the column of it."""
 
     field: str
     name: str
     explained: str
-    read: Callable[[GenerationOutline], float | None]
+    read: Callable[[Generations], ArrayLike]
 
 
 _TIMES = (
-    _Kind("latency_s", "Latency", "from the request to the last character", lambda made: made.timings.latency_s),
-    _Kind("ttft_s", "Time to first token", "from the request to the first character", lambda made: made.timings.ttft_s),
-    _Kind("tpot_s", "Time per output token", "after the first one", time_per_output_token_s),
+    _Kind("latency_s", "Latency", "from the request to the last character", lambda made: made.latency_s),
+    _Kind("ttft_s", "Time to first token", "from the request to the first character", lambda made: made.ttft_s),
+    _Kind("tpot_s", "Time per output token", "after the first one", tpot_s),
 )
 
 
 def time_charts(facts: PageFacts, ranked: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[Times]:
     """Return the three distributions, of texts that were written alone (recorded ones as they were reported)."""
-    made: dict[str, list[GenerationOutline]] = {one["id"]: [] for one in ranked}
-    for generation in facts.generations:
-        if not generation.failed and (generation.concurrency == 1 or generation.recorded):
-            made.setdefault(generation.candidate, []).append(generation)
     tones = {one["id"]: tone_of(one["id"], facts.document) for one in ranked}
-    return [_times(kind, ranked, names, made, tones) for kind in _TIMES]
+    return [_times(kind, ranked, names, facts.generations, tones) for kind in _TIMES]
 
 
 def _times(
     kind: _Kind,
     ranked: Sequence[Mapping[str, Any]],
     names: Mapping[str, str],
-    made: Mapping[str, Sequence[GenerationOutline]],
+    generations: Mapping[str, Generations],
     tones: Mapping[str, Tone],
 ) -> Times:
     strips, without = [], []
@@ -81,12 +80,13 @@ def _times(
         if found.get("p50") is None:
             without.append(names[one["id"]])
             continue
-        values = [value for value in map(kind.read, made[one["id"]]) if value is not None and value > 0]
+        made = generations[one["id"]]
+        values = np.asarray(kind.read(made))[_told(made)]
         reported = " (reported)" if one["timing_provenance"] == "reported" else ""
         strips.append(
             Strip(
                 name=names[one["id"]],
-                values=values,
+                values=values[np.nan_to_num(values) > 0].tolist(),
                 p50=found["p50"],
                 p50_low=found.get("p50_low"),
                 p50_high=found.get("p50_high"),
@@ -109,6 +109,11 @@ def _times(
     caption = Caption(f"times-{kind.field}", title, description)
     drawn = distributions(caption, strips, fit_scale(ends), seconds_tick)
     return Times(kind.name, kind.explained, drawn, without)
+
+
+def _told(made: Generations) -> Mask:
+    """Return where there is a text whose time is its own."""
+    return where(made, lambda way: not way.failed and (way.concurrency == 1 or way.recorded))
 
 
 def tradeoffs(facts: PageFacts, ranked: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[Tradeoff]:

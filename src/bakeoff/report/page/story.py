@@ -155,7 +155,8 @@ def warnings(facts: PageFacts) -> list[str]:
     moved = moved_lines(moved_of(document["candidates"]))
     if moved:
         found.append(f"{MEANING}. {'; '.join(moved)}.")
-    if facts.generations and all(generation.recorded for generation in facts.generations if not generation.failed):
+    ways = [way for made in facts.generations.values() for way in made.ways]
+    if ways and all(way.recorded for way in ways if not way.failed):
         found.append(
             "The texts were recorded earlier: their times, where there are any, are reported and not measured here."
         )
