@@ -9,7 +9,7 @@ from itertools import combinations, permutations
 from typing import NamedTuple
 
 from bakeoff.core.clock import Clock
-from bakeoff.core.errors import BakeoffError, EndpointError, WorkerError
+from bakeoff.core.errors import BakeoffError, EndpointDenied, EndpointError, WorkerError
 from bakeoff.core.spec import Candidate, Record, content_hash
 from bakeoff.decide.labelling import Written
 from bakeoff.score.brief import BriefChecks
@@ -160,7 +160,8 @@ async def ask_judge(
         told: called with the number of answers so far.
 
     Raises:
-        EndpointError, WorkerError: the first twenty questions in a row came to nothing, or it cannot be started.
+        EndpointDenied: it refuses the key; what came before is kept.
+        EndpointError, WorkerError: twenty questions in a row came to nothing, or it cannot be started.
         StoreError: the store refuses.
     """
     waiting = list(reversed(questions))
@@ -172,6 +173,8 @@ async def ask_judge(
         while waiting and in_vain < _IN_VAIN:
             question = waiting.pop()
             judgement, last_error = await _ask(judge, question, clock, patience)
+            if isinstance(last_error, EndpointDenied):
+                raise last_error
             in_vain = in_vain + 1 if last_error is not None else 0
             last = last_error or last
             store.add_judgements({question.key: judgement.model_dump_json()})
