@@ -381,7 +381,7 @@ def test_a_key_is_asked_for_where_one_is_set(tmp_path):
     async def work():
         keys = Keys(clients=KeyRing([key_of_environment("right-key")]))
         async with running(PLAN, tmp_path, commands=fakes(a=["--tokens", "2"]), keys=keys) as gateway:
-            answers = {}
+            answers, challenges = {}, {}
             for name, header in {
                 "none": {},
                 "wrong": {"Authorization": "Bearer wrong"},
@@ -393,12 +393,15 @@ def test_a_key_is_asked_for_where_one_is_set(tmp_path):
             }.items():
                 async with gateway.client.get(f"{gateway.url}/v1/models", headers=header) as response:
                     answers[name] = response.status, await response.json()
+                    challenges[name] = response.headers.getall("www-authenticate", [])
             for path in ("/health", "/ready", "/metrics", "/"):
                 async with gateway.client.get(gateway.url + path) as response:
                     answers[path] = response.status, None
-            return answers
+            return answers, challenges
 
-    answers = asyncio.run(work())
+    answers, challenges = asyncio.run(work())
+    assert challenges["none"] == challenges["wrong"] == ["Bearer", 'Basic realm="bakeoff", charset="UTF-8"']
+    assert challenges["right"] == []
     statuses = {name: status for name, (status, _) in answers.items()}
     refused = ("none", "wrong", "empty", "basic", "odd", "/metrics", "/")
     assert {statuses[name] for name in refused} == {401}

@@ -16,6 +16,9 @@ QUEUE_FULL = "queue_full"
 RETRY_AFTER_S = 5
 """Said where nobody knows better."""
 
+CHALLENGES = ("Bearer", 'Basic realm="bakeoff", charset="UTF-8"')
+"""How a key may be shown: as API clients do, and as the password that a browser asks for."""
+
 _REFUSALS: Mapping[type[Refused], tuple[int, str, str]] = {
     QueueFull: (429, QUEUE_FULL, "as many requests wait for {model} as may"),
     LoadTooLong: (503, "model_loading", "{model} was not ready in time"),
@@ -79,7 +82,9 @@ def in_our_shape(body: bytes, key: str | None) -> bytes:
 def error_response(error: ApiError, headers: Mapping[str, str] | None = None) -> Response:
     """Return the response that says it."""
     own = error.headers if isinstance(error, GatewayError) else {}
-    if error.status == 401:
-        own = {**own, "www-authenticate": "Bearer"}
     body = json.dumps(error.body).encode()
-    return Response(body, error.status, {**(headers or {}), **own}, media_type="application/json")
+    response = Response(body, error.status, {**(headers or {}), **own}, media_type="application/json")
+    if error.status == 401:
+        for challenge in CHALLENGES:  # a header each: Chromium takes a list in one for a single challenge
+            response.headers.append("www-authenticate", challenge)
+    return response

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bakeoff.core.version import __version__
+from bakeoff.serve.api_errors import CHALLENGES
 
 JSON = "application/json"
 SSE = "text/event-stream"
@@ -93,7 +94,7 @@ def _error(status: str, said: str) -> dict[str, Any]:
     if status in {"429", "502", "503"}:
         found["headers"] = {"retry-after": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}}
     if status == "401":
-        found["headers"] = {"www-authenticate": {"required": True, "schema": {"const": "Bearer"}}}
+        found["headers"] = {"www-authenticate": {"required": True, "schema": {"enum": list(CHALLENGES)}}}
     return found
 
 
