@@ -414,6 +414,17 @@ def test_models_too_large_for_the_budget_are_left_out(workspace):
     assert "it may need" in done.stderr
 
 
+def test_the_settings_say_what_a_model_needs_also_at_the_start(tmp_path):
+    workspace = Workspace(tmp_path)
+    asked = ("serve", "--models", "bundled:social", "--print-plan", "--budget", "host=300000")
+    refused = workspace.call(*asked)
+    assert refused.returncode == 2
+    assert "keeping.models.NAME.need_bytes" in refused.stderr
+    (tmp_path / "serve.toml").write_text('[keeping.models."bundled:social"]\nneed_bytes = 250_000\n')
+    plan = json.loads(workspace.call(*asked, "--config", str(tmp_path / "serve.toml")).stdout)
+    assert [model["candidate"]["id"] for model in plan["plan"]["models"]] == ["bundled:social"]
+
+
 def test_what_its_models_took_is_learnt_from(workspace):
     with Served(workspace, "--models", "mine") as served, served.client() as client:
         used = client.chat.completions.create(model="mine", messages=HELLO, max_tokens=24).usage

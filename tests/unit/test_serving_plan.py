@@ -13,6 +13,8 @@ from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Candidate, ModelSpec, Sampling
 from bakeoff.machine.budget import Budget
 from bakeoff.serve.cost_terms import CostTerms, Figure
+from bakeoff.serve.keeping import Keeping, ModelKeeping
+from bakeoff.serve.need import admitted_on
 from bakeoff.serve.page import status_page
 from bakeoff.serve.settings import ServeSettings
 from bakeoff.study.admission import Budgets
@@ -82,7 +84,7 @@ def route(candidate, *fallbacks, outcome="winner"):
     }
 
 
-def served(candidates, means, decided, routes=None, own=None, budgets=WIDE, **document):
+def served(candidates, means, decided, routes=None, own=None, budgets=WIDE, admission=admitted_on, **document):
     row = SimpleNamespace(
         run_id="r1",
         suite="small",
@@ -95,7 +97,7 @@ def served(candidates, means, decided, routes=None, own=None, budgets=WIDE, **do
         },
     )
     plan = SimpleNamespace(candidates=tuple(candidates), concurrency=4)
-    return plan_of_run(row, plan, budgets, (), own or {})
+    return plan_of_run(row, plan, budgets, (), own or {}, admission)
 
 
 def test_a_winner_serves_with_its_measurements():
@@ -157,8 +159,47 @@ def test_a_model_larger_than_the_budget_is_left_out():
     found = served([ours("social"), other("b")], [8, 7], decision("winner", "social", "social"), budgets=tight)
     assert found.plan.general.candidate == "b"
     assert "may need" in found.notes[0]
-    with pytest.raises(UsageError, match="no model of run r1 can be served"):
+    with pytest.raises(UsageError, match="no model of run r1 can be served") as told_so:
         served([ours("social")], [8], decision("winner", "social", "social"), budgets=tight)
+    assert "--budget" in told_so.value.hint
+    assert "need_bytes" in told_so.value.hint
+
+
+def test_the_start_leaves_out_what_would_never_be_admitted_and_nothing_else():
+    """A run measured 1,000 bytes: far below the prediction, and what the model is admitted on, with a margin of 15 %."""
+    won = decision("winner", "social", "social")
+
+    def budget(size):
+        return Budgets(Budget(value=size, source="test"))
+
+    plan = served([ours("social")], [8], won, budgets=budget(1150)).plan
+    assert plan.models[0].need_high_bytes > 1150
+    assert Keeping(budget_bytes=1150).model_rules(plan.models[0]).need == {"host": 1150}
+    with pytest.raises(UsageError, match="it may need"):
+        served([ours("social")], [8], won, budgets=budget(1149))
+    said = Keeping(models={"social": ModelKeeping(need_bytes=700)})
+    assert served([ours("social")], [8], won, budgets=budget(700), admission=said.need).plan.models
+    with pytest.raises(UsageError, match="it may need 700 B, and the budget is 699 B"):
+        served([ours("social")], [8], won, budgets=budget(699), admission=said.need)
+    assert plan_of_models([ours("social")], budget(700), (), {}, said.need).plan.models
+    with pytest.raises(UsageError, match="it may need") as told_so:
+        plan_of_models([ours("social")], budget(700), (), {})
+    assert "need_bytes" in told_so.value.hint
+
+
+def test_a_model_on_a_card_must_fit_into_both_memories():
+    torch = ours("social").model_copy(update={"engine": "transformers"})
+
+    def start(host, card, said):
+        wide = Budget(value=None, source="test")
+        cards = Budgets(Budget(value=host, source="test"), wide, {"cuda:0": Budget(value=card, source="test")})
+        return plan_of_models([torch], cards, (), {}, Keeping(models={"social": ModelKeeping(need_bytes=said)}).need)
+
+    assert start(30, 50, {"host": 30, "cuda:0": 50}).plan.models
+    with pytest.raises(UsageError, match="it may need 31 B of host, and the budget is 30 B\n"):
+        start(30, 50, {"host": 31, "cuda:0": 50})
+    with pytest.raises(UsageError, match="it may need 51 B of cuda:0, and the budget is 50 B\n"):
+        start(30, 50, {"host": 30, "cuda:0": 51})
 
 
 def test_an_engine_that_is_not_there_leaves_its_model_out():

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bakeoff.cli.serving_reload import Asked, Signature
     from bakeoff.serve.app import Keys
     from bakeoff.serve.cost_terms import CostSettings, CostTerms
+    from bakeoff.serve.keeping import Keeping
     from bakeoff.serve.settings import ServeSettings
     from bakeoff.store.db import RunRow, Store
     from bakeoff.study.plan import Plan
@@ -146,7 +147,7 @@ def _configured_plan(wanted: Wanted, file: Path) -> tuple[Served, CostTerms]:
 
     settings = read_settings(file)
     try:
-        served, terms = _make_plan(wanted, settings.keeping.budget_bytes, settings.routes, settings.cost)
+        served, terms = _make_plan(wanted, settings.keeping, settings.routes, settings.cost)
         names = [model.id for model in served.plan.models]
         unknown = tuple((("keeping", "models", name), name) for name in settings.keeping.models if name not in names)
         error = UnservedModels(unknown, names)
@@ -172,30 +173,33 @@ def _configured_plan(wanted: Wanted, file: Path) -> tuple[Served, CostTerms]:
 
 def _make_plan(
     wanted: Wanted,
-    budget_bytes: int | Mapping[str, int | None] | None,
+    keeping: Keeping | None,
     routes: Mapping[str, Sequence[str]],
     cost: CostSettings,
 ) -> tuple[Served, CostTerms]:
+    """Return the plan; `keeping` is None where no settings say anything."""
     from bakeoff.cli.fit import machine_budgets, past_loads
     from bakeoff.cli.serving_plan import find_run, make_served_candidates, plan_of_models, plan_of_run
     from bakeoff.cli.serving_watch import cost_terms
     from bakeoff.library.workspace import open_store
+    from bakeoff.serve.need import admitted_on
 
     if wanted.against is not None:
         cost = cost.model_copy(update={"against": wanted.against})
-    if wanted.budget is None and budget_bytes is not None:
-        budgets = machine_budgets(budget_bytes, "keeping.budget_bytes of the settings")
+    needed = admitted_on if keeping is None else keeping.need
+    if wanted.budget is None and keeping is not None and keeping.budget_bytes is not None:
+        budgets = machine_budgets(keeping.budget_bytes, "keeping.budget_bytes of the settings")
     else:
         budgets = machine_budgets(wanted.budget)
     seen = past_loads()
     if wanted.models is not None:
         named = [part.strip() for part in wanted.models.split(",") if part.strip()]
-        served = plan_of_models(make_served_candidates(_known(named)), budgets, seen, routes)
+        served = plan_of_models(make_served_candidates(_known(named)), budgets, seen, routes, needed)
         return served, cost_terms(served.plan, cost, {}, budgets)
     store = open_store()
     try:
         row, notes = find_run(store, wanted.run_id)
-        served = plan_of_run(row, _read_plan(store, row), budgets, seen, routes)
+        served = plan_of_run(row, _read_plan(store, row), budgets, seen, routes, needed)
     finally:
         store.close()
     served = served._replace(notes=(*notes, *served.notes))

@@ -6,7 +6,7 @@ note, and the next one of the route serves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,8 +16,9 @@ from bakeoff.core.records import Estimate, Outcome
 from bakeoff.core.spec import Candidate, Sampling
 from bakeoff.core.units import bytes_text
 from bakeoff.machine.budget import HOST
+from bakeoff.serve.need import admitted_on
 from bakeoff.serve.plan import ServedModel, ServedRoute, ServingPlan
-from bakeoff.serve.pools import pool_text
+from bakeoff.serve.pools import PerPool, pool_text, short
 from bakeoff.serve.router import GENERAL
 
 if TYPE_CHECKING:
@@ -31,7 +32,11 @@ if TYPE_CHECKING:
 _DEFAULT_ROWS = 8
 """Texts at a time that a model without a run is expected to write."""
 
+_MORE_MEMORY = "give models more memory with --budget, or say what one needs: keeping.models.NAME.need_bytes in the settings (--config)"
+
 Routes = Mapping[str, Sequence[str]]
+Admission = Callable[[ServedModel], PerPool]
+"""What a model is admitted on, in bytes by memory."""
 
 
 class Served(NamedTuple):
@@ -102,15 +107,29 @@ def _passed_over(newer: Sequence[RunSummary], taken: str, *, decided: bool) -> t
     return (f"{why}. Taken is run {taken}, the newest that {'decided something' if decided else 'has one'}.",)
 
 
-def plan_of_run(row: RunRow, plan: Plan, budgets: Budgets, seen: Sequence[Observation], routes: Routes) -> Served:
+def plan_of_run(
+    row: RunRow,
+    plan: Plan,
+    budgets: Budgets,
+    seen: Sequence[Observation],
+    routes: Routes,
+    admitted_on: Admission = admitted_on,
+) -> Served:
     """Return what a finished run earned, with the `routes` of the user's own above it.
 
     Raises:
         UsageError: nothing was measured, or no model of it can be served.
     """
+    told = _told(row)
     usable, notes = _usable(plan.candidates, budgets, plan.concurrency, seen)
-    served, told = _earned(row, usable, notes)
-    served = _placed(served, usable, told, budgets)
+    measured = [
+        _placed(_measured(candidate, need, told[candidate.id]), need, told[candidate.id], budgets)
+        for candidate, need in usable
+        if candidate.id in told
+    ]
+    models, too_large = _fitting(measured, budgets, admitted_on)
+    notes += too_large
+    served = _earned(row, models, told, notes, f"run again, name --models, or {_MORE_MEMORY}" if too_large else "")
     return Served(_overridden(served, routes, told), _budgets_of(served, budgets), tuple(notes))
 
 
@@ -122,7 +141,8 @@ def plan_elsewhere(row: RunRow, plan: Plan) -> tuple[ServingPlan, tuple[str, ...
     Raises:
         UsageError: nothing was measured, or no model of it can be served.
     """
-    usable: list[tuple[Candidate, Need | None]] = []
+    told = _told(row)
+    models: list[ServedModel] = []
     notes = []
     for candidate in plan.candidates:
         try:
@@ -132,8 +152,9 @@ def plan_elsewhere(row: RunRow, plan: Plan) -> tuple[ServingPlan, tuple[str, ...
         except BakeoffError as error:
             notes.append(f"{candidate.id} is left out: {error.message.partition(chr(10))[0]}")
         else:
-            usable.append((candidate, None))
-    served, _ = _earned(row, usable, notes)
+            if candidate.id in told:
+                models.append(_measured(candidate, None, told[candidate.id]))
+    served = _earned(row, models, told, notes)
     return served.model_copy(update={"suite_file": _name_of_suite(plan)}), tuple(notes)
 
 
@@ -145,28 +166,47 @@ def _name_of_suite(plan: Plan) -> str:
     return built_in.stem if built_in.is_file() and load_suite(built_in) == plan.suite else plan.suite_file
 
 
-def _earned(
-    row: RunRow, usable: Sequence[tuple[Candidate, Need | None]], notes: Sequence[str]
-) -> tuple[ServingPlan, Mapping[str, Any]]:
-    """Return the plan over those that can be served, and what the run says of each candidate."""
-    document = row.result
-    if document.get("measured") is False:
+def _told(row: RunRow) -> Mapping[str, Mapping[str, Any]]:
+    """Return what a run says of each candidate.
+
+    Raises:
+        UsageError: nothing was measured.
+    """
+    if row.result.get("measured") is False:
         raise UsageError(f"run {row.run_id} measured nothing: no model answered", "serve another run, or name --models")
-    told = {found["id"]: found for found in document["candidates"]}
-    models = tuple(_measured(candidate, need, told[candidate.id]) for candidate, need in usable if candidate.id in told)
+    return {found["id"]: found for found in row.result["candidates"]}
+
+
+def _earned(
+    row: RunRow,
+    models: Sequence[ServedModel],
+    told: Mapping[str, Mapping[str, Any]],
+    notes: Sequence[str],
+    hint: str = "",
+) -> ServingPlan:
+    """Return the plan over those that can be served.
+
+    Raises:
+        UsageError: there is none; with the notes that say why, and the hint.
+    """
+    document = row.result
     if not models:
         raise UsageError(
-            f"no model of run {row.run_id} can be served:\n" + "\n".join(notes), "run again, or name --models"
+            f"no model of run {row.run_id} can be served:\n" + "\n".join(notes),
+            hint or "run again, or name --models",
         )
     names = [model.id for model in models]
     general = _general(document, told, names)
     made = {name: _route(name, found, document, told, names, general) for name, found in document["routes"].items()}
-    served = ServingPlan(run_id=row.run_id, suite=row.suite, models=models, routes=_kept(made), general=general)
-    return served, told
+    return ServingPlan(run_id=row.run_id, suite=row.suite, models=tuple(models), routes=_kept(made), general=general)
 
 
 def plan_of_models(
-    candidates: Sequence[Candidate], budgets: Budgets, seen: Sequence[Observation], routes: Routes
+    candidates: Sequence[Candidate],
+    budgets: Budgets,
+    seen: Sequence[Observation],
+    routes: Routes,
+    admitted_on: Admission = admitted_on,
 ) -> Served:
     """Return a plan over models that no run stands behind: the first serves, the others stand in.
 
@@ -174,22 +214,16 @@ def plan_of_models(
         UsageError: one of them cannot be served.
     """
     usable, notes = _usable(candidates, budgets, _DEFAULT_ROWS, seen)
-    if notes:
-        raise UsageError("\n".join(notes), "name other models, or give them more memory with --budget")
-    models = tuple(
-        ServedModel(
-            candidate=candidate,
-            need_bytes=None if need is None else need.estimate,
-            need_high_bytes=None if need is None else need.high,
-        )
-        for candidate, need in usable
-    )
+    predicted = [_placed(_predicted(candidate, need), need, {}, budgets) for candidate, need in usable]
+    models, too_large = _fitting(predicted, budgets, admitted_on)
+    if notes or too_large:
+        hint = f"name other models, or {_MORE_MEMORY}" if too_large else "name other models"
+        raise UsageError("\n".join((*notes, *too_large)), hint)
     names = [model.id for model in models]
     general = ServedRoute(
         candidate=names[0], fallbacks=tuple(names[1:]), sure=NAMED_FIRST, reasons=("it was named first",)
     )
-    served = ServingPlan(run_id=None, models=models, general=general)
-    served = _placed(served, usable, {}, budgets)
+    served = ServingPlan(run_id=None, models=tuple(models), general=general)
     return Served(_overridden(served, routes, {}), _budgets_of(served, budgets), ())
 
 
@@ -207,7 +241,7 @@ def make_served_candidates(references: Sequence[str]) -> tuple[Candidate, ...]:
 def _usable(
     candidates: Sequence[Candidate], budgets: Budgets, rows: int, seen: Sequence[Observation]
 ) -> tuple[list[tuple[Candidate, Need | None]], list[str]]:
-    """Return those that can be served with what each needs, and a note for each other one."""
+    """Return those that are there to be served with what each is predicted to need, and a note for each other one."""
     from bakeoff.machine.budget import Budget
     from bakeoff.study.admission import Budgets, check_fit
 
@@ -222,28 +256,28 @@ def _usable(
         except BakeoffError as error:
             notes.append(f"{candidate.id} is not served: {error.message.partition(chr(10))[0]}")
             continue
-        if need is not None and (too_much := _too_much(candidate, need, budgets)):
-            notes.append(f"{candidate.id} is not served: it may need {too_much}")
-            continue
         found.append((candidate, need))
     return found, notes
 
 
-def _too_much(candidate: Candidate, need: Need, budgets: Budgets) -> str:
-    """Say of which memories a candidate needs more than there is; nothing where it fits."""
-    from bakeoff.study.admission import expected_memory, expected_place
+def _fitting(
+    models: Sequence[ServedModel], budgets: Budgets, admitted_on: Admission
+) -> tuple[list[ServedModel], list[str]]:
+    """Return those that would be admitted to an empty machine, and a note for each other one."""
+    notes = {model.id: too_much for model in models if (too_much := _too_much(model, budgets, admitted_on(model)))}
+    fitting = [model for model in models if model.id not in notes]
+    return fitting, [f"{name} is not served: it may need {too_much}" for name, too_much in notes.items()]
 
-    memory = expected_memory(candidate, budgets)
-    if not budgets.cards:
-        needs = {HOST: (need.high, budgets.of(expected_place(candidate, budgets)))}
-    elif memory == HOST:
-        needs = {HOST: (need.high, budgets.host)}
-    else:
-        needs = {HOST: (need.host_bytes, budgets.host), memory: (need.high, budgets.cards[memory])}
+
+def _too_much(model: ServedModel, budgets: Budgets, need: PerPool) -> str:
+    """Say of which memories a model needs more than there is; nothing where it fits."""
+    from bakeoff.study.admission import expected_place
+
+    host = budgets.host if budgets.cards else budgets.of(expected_place(model.candidate, budgets))
+    sizes = {name: budget.value for name, budget in ({HOST: host} | dict(budgets.cards)).items()}
+    bounds = {name: size for name, size in sizes.items() if size is not None}
     return "; ".join(
-        f"{pool_text({pool: size}, pool, (HOST, *budgets.cards))}, and the budget is {bytes_text(budget.value)}"
-        for pool, (size, budget) in needs.items()
-        if budget.value is not None and size > budget.value
+        f"{pool_text(need, pool, sizes)}, and the budget is {bytes_text(bounds[pool])}" for pool in short(need, bounds)
     )
 
 
@@ -273,6 +307,14 @@ def _check_unchanged(candidate: Candidate) -> None:
         raise UsageError("its files have changed since they were measured")
 
 
+def _predicted(candidate: Candidate, need: Need | None) -> ServedModel:
+    return ServedModel(
+        candidate=candidate,
+        need_bytes=None if need is None else need.estimate,
+        need_high_bytes=None if need is None else need.high,
+    )
+
+
 def _measured(candidate: Candidate, need: Need | None, told: Mapping[str, Any]) -> ServedModel:
     return ServedModel(
         candidate=candidate,
@@ -292,33 +334,22 @@ def _measured(candidate: Candidate, need: Need | None, told: Mapping[str, Any]) 
     )
 
 
-def _placed(
-    plan: ServingPlan,
-    usable: Sequence[tuple[Candidate, Need | None]],
-    told: Mapping[str, Mapping[str, Any]],
-    budgets: Budgets,
-) -> ServingPlan:
-    """Return the plan with what each model takes of which memory, where some lie in a card's own."""
+def _placed(model: ServedModel, need: Need | None, seen: Mapping[str, Any], budgets: Budgets) -> ServedModel:
+    """Return a model with what it takes of which memory, where its weights lie in a card's own; `seen` is what a run says of it."""
     from bakeoff.study.admission import expected_memory
 
-    needs = {candidate.id: need for candidate, need in usable}
-
-    def placed(model: ServedModel) -> ServedModel:
-        memory = expected_memory(model.candidate, budgets)
-        if memory == HOST or not model.is_resident:
-            return model
-        need, seen = needs.get(model.id), told.get(model.id, {})
-        on_card = seen.get("device_peak_bytes") is not None
-        return model.model_copy(
-            update={
-                "memory": memory,
-                "device_peak_bytes": seen.get("device_peak_bytes"),
-                "host_high_bytes": None if need is None else need.host_bytes,
-                "host_peak_bytes": seen.get("process_peak_bytes") if on_card else None,
-            }
-        )
-
-    return plan.model_copy(update={"models": tuple(placed(model) for model in plan.models)})
+    memory = expected_memory(model.candidate, budgets)
+    if memory == HOST or not model.is_resident:
+        return model
+    on_card = seen.get("device_peak_bytes") is not None
+    return model.model_copy(
+        update={
+            "memory": memory,
+            "device_peak_bytes": seen.get("device_peak_bytes"),
+            "host_high_bytes": None if need is None else need.host_bytes,
+            "host_peak_bytes": seen.get("process_peak_bytes") if on_card else None,
+        }
+    )
 
 
 def _general(document: Mapping[str, Any], told: Mapping[str, Any], names: Sequence[str]) -> ServedRoute:

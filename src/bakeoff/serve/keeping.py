@@ -1,7 +1,6 @@
 """How models are kept in memory: the settings that people write, and the rules that follow from them and the plan.
 
-A model is admitted on the peak that a run measured, with a margin, or else on the upper bound of what it is predicted to
-need. A load has failed after its start's own time (a server that compiles has a longer one) plus five times what it should
+A load has failed after its start's own time (a server that compiles has a longer one) plus five times what it should
 take: as long as the run's loads, or its bytes by an assumed rate; the machine replaces that by what it sees.
 """
 
@@ -22,8 +21,9 @@ from bakeoff.serve.breaker import BreakerRules
 from bakeoff.serve.eviction import Eviction
 from bakeoff.serve.held import ModelRules, Rules
 from bakeoff.serve.lease import Upstream
+from bakeoff.serve.need import MARGIN, admitted_on
 from bakeoff.serve.plan import ServedModel, ServingPlan
-from bakeoff.serve.pools import PerPool, pool_text, short, total, with_margin
+from bakeoff.serve.pools import PerPool, pool_text, short, total
 
 START_S = 30.0
 """What a worker of ours may take before it reads a byte: Python, imports, on a busy machine. Assumed."""
@@ -76,7 +76,7 @@ class Keeping(Record):
     queue: int = Field(default=64, ge=0, le=65536)
     patience_s: float = Field(default=10.0, ge=0)
     abandoned_load: Literal["finish", "stop"] = "finish"
-    margin: float = Field(default=0.15, ge=0, le=2)
+    margin: float = Field(default=MARGIN, ge=0, le=2)
     stop_grace_s: float = Field(default=2.0, ge=0)
     breaker_failures: int = Field(default=3, ge=1)
     first_open_s: float = Field(default=2.0, gt=0)
@@ -101,12 +101,17 @@ class Keeping(Record):
             breaker=BreakerRules(self.breaker_failures, self.first_open_s, self.longest_open_s),
         )
 
+    def need(self, served: ServedModel) -> PerPool:
+        """Return the bytes of each memory that a model is admitted on."""
+        own = self.models.get(served.id)
+        return admitted_on(served, None if own is None else own.need_bytes, self.margin)
+
     def model_rules(self, served: ServedModel) -> ModelRules:
         """Return how one model is kept."""
         own = self.models.get(served.id, ModelKeeping())
         return ModelRules(
             name=served.id,
-            need=self._need(served, own.need_bytes) if served.is_resident else None,
+            need=self.need(served) if served.is_resident else None,
             slots=own.slots or self.slots,
             queue=self.queue if own.queue is None else own.queue,
             pinned=own.pinned,
@@ -144,19 +149,6 @@ class Keeping(Record):
                 f"{bytes_text(self.budgets[pool])}",
                 "pin fewer models, or give them more memory",
             )
-
-    def _need(self, served: ServedModel, told: int | Mapping[str, int | None] | None) -> PerPool:
-        """Return what a model is admitted on: what people say, else what a run measured, with a margin, else the prediction."""
-        measured = {HOST: served.peak_memory_bytes}
-        predicted = {
-            served.memory: served.need_high_bytes or served.need_bytes or served.candidate.model.weight_bytes or 0
-        }
-        if served.memory != HOST:
-            measured = {served.memory: served.device_peak_bytes, HOST: served.host_peak_bytes}
-            predicted[HOST] = served.host_high_bytes or 0
-        known = with_margin({pool: size for pool, size in measured.items() if size is not None}, self.margin)
-        said = {served.memory: told} if isinstance(told, int) else told or {}
-        return {**predicted, **known, **{pool: size for pool, size in said.items() if size is not None}}
 
 
 def load_deadline_s(served: ServedModel) -> float:
