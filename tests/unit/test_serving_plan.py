@@ -84,7 +84,7 @@ def route(candidate, *fallbacks, outcome="winner"):
     }
 
 
-def served(candidates, means, decided, routes=None, own=None, budgets=WIDE, admission=admitted_on, **document):
+def served(candidates, means, /, decided, routes=None, own=None, budgets=WIDE, admission=admitted_on, **document):
     row = SimpleNamespace(
         run_id="r1",
         suite="small",
@@ -130,6 +130,25 @@ def test_where_none_qualified_the_best_serves_and_the_outcome_says_so():
     tweet = found.plan.routes["tweet"]
     assert (tweet.candidate, tweet.outcome) == ("b", "none_qualified")
     assert "no candidate qualified" in tweet.reasons[-1]
+
+
+def test_where_none_qualified_for_a_content_type_the_best_mean_there_serves():
+    """The leader over everything writes worse here than another one, and one that has no score here comes last."""
+    candidates = [other("leader"), other("better"), other("unscored")]
+    stored = [told(each.id, mean) for each, mean in zip(candidates, (6.0, 4.0, 5.0), strict=True)]
+    for each, mean in zip(stored, (3.2, 4.5, None), strict=True):
+        each["by_content_type"] = {} if mean is None else {"technical_doc": quality(mean)}
+    none = {"technical_doc": {**route(None, outcome="none_qualified"), "evidence": quality(3.2)}}
+    decided = decision("no_clear_winner", None, "leader")
+    found = served(candidates, (6.0, 4.0, 5.0), decided, none, candidates=stored).plan
+    technical = found.routes["technical_doc"]
+    assert technical.order == ("better", "leader", "unscored")
+    assert (technical.outcome, technical.sure, technical.evidence.estimate) == ("none_qualified", "none qualified", 4.5)
+    assert (
+        technical.reasons[-1]
+        == "better serves: it has the best mean here; no candidate qualified for this content type"
+    )
+    assert found.general.candidate == "leader"
 
 
 def test_recorded_texts_answer_nothing_and_the_next_one_serves():

@@ -356,8 +356,7 @@ def _general(document: Mapping[str, Any], told: Mapping[str, Any], names: Sequen
     """Return who serves what no route is for: the choice, or the leader, or the best mean of those that can be served."""
     decision = document["decision"]
     first = [decision["choice"] or decision.get("leader"), *decision["equivalent"]]
-    publishable = [name for name in names if told[name]["publishable_rate"]["estimate"] != 0]
-    ranked = sorted(publishable or names, key=lambda name: -(_mean(told[name]["quality"])))
+    ranked = _by_mean(names, told, {name: told[name]["quality"] for name in names})
     order = [name for name in dict.fromkeys([*first, *ranked]) if name in names]
     missing = [f"{first[0]} cannot be served" for _ in (0,) if first[0] is not None and first[0] not in names]
     return ServedRoute(
@@ -370,8 +369,15 @@ def _general(document: Mapping[str, Any], told: Mapping[str, Any], names: Sequen
     )
 
 
-def _mean(quality: Mapping[str, Any]) -> float:
-    return -1.0 if quality["estimate"] is None else float(quality["estimate"])
+def _by_mean(names: Sequence[str], told: Mapping[str, Any], qualities: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return those who write something that can be published, or all where nobody does: the best mean first, those without one last."""
+    publishable = [name for name in names if told[name]["publishable_rate"]["estimate"] != 0]
+
+    def mean(name: str) -> float:
+        estimate = qualities.get(name, {}).get("estimate")
+        return -1.0 if estimate is None else float(estimate)
+
+    return sorted(publishable or names, key=mean, reverse=True)
 
 
 def _route(
@@ -382,12 +388,20 @@ def _route(
     names: Sequence[str],
     general: ServedRoute,
 ) -> ServedRoute:
-    """Return a route with those who can be served; where none of its own can, the general ones stand in."""
+    """Return a route with those who can be served.
+
+    Where the run names nobody, the best mean in the type serves; where those that it names cannot, the general ones stand in.
+    """
     earned = [name for name in (found["candidate"], *found["fallbacks"]) if name is not None]
     order = [name for name in earned if name in names] or list(general.order)
     reasons = list(found["reasons"])
     if found["candidate"] is None:
-        reasons.append(f"{order[0]} serves: no candidate qualified for this content type")
+        why = "no candidate qualified for this content type"
+        if not earned:
+            scores = {name: score for name in names if (score := _of_type(told, name, content_type)) is not None}
+            order = _by_mean(general.order, told, scores)
+            why = f"it has the best mean here; {why}"
+        reasons.append(f"{order[0]} serves: {why}")
     elif order[0] != found["candidate"]:
         reasons.append(f"{order[0]} serves: {found['candidate']} cannot be served")
     return ServedRoute(

@@ -253,7 +253,9 @@ def _ending(document: dict[str, Any]) -> Iterable[RenderableType]:
         for name, route in open_routes.items()
         if route["outcome"] == "none_qualified"
     ]
-    yield from bullets("Nobody qualifies, so that no model serves", nobody)
+    yield from bullets(
+        "Nobody qualifies: the run names no model (a gateway would serve the best mean, and say so)", nobody
+    )
     yield from bullets(
         "Not decided yet, and what is expected to decide it, at 80 % power (till then the model in the table serves, if one stands there)",
         undecided,
