@@ -42,6 +42,12 @@ def test_a_content_type_without_a_route_is_served_by_the_general_one():
     assert route({"model": "auto"}, Guess("technical_doc", 0.9)).how == "unrouted"
 
 
+@pytest.mark.parametrize("model", ["bakeoff/linkedin_post", "bakeoff/LinkedIn", "bakeoff/E-Mail", "bakeoff/docs"])
+def test_the_name_of_a_built_in_content_type_without_a_route_is_served_by_the_general_one(model):
+    chosen = route({"model": model})
+    assert (chosen.route, chosen.order, chosen.how) == ("general", ("a", "b"), "unrouted")
+
+
 @pytest.mark.parametrize("metadata", [None, 7, [], {"content_type": 7}, {"content_type": " "}, {"other": "tweet"}])
 def test_other_metadata_leave_it_to_the_classifier(metadata):
     chosen = route({"model": "auto", "metadata": metadata}, Guess("tweet", 0.93))

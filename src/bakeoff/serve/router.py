@@ -6,7 +6,8 @@
 | `bakeoff/<content type>` | that content type's, under any of its names                                                 |
 | `auto`, `bakeoff/auto`   | that of `metadata.content_type`, or of what the classifier takes the last user message for  |
 
-Where there is no route for a content type, or the classifier is not sure, the general route serves. Pure.
+Where there is no route for a content type, or the classifier is not sure, the general route serves. The name of a type that is neither
+built in nor has a route is no model. Pure.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from bakeoff.core.plain import printable
-from bakeoff.score.norms import canonical_content_type
+from bakeoff.score.norms import NORMS, canonical_content_type
 from bakeoff.serve.plan import AUTO, PREFIX, ServingPlan
 
 GENERAL = "general"
@@ -90,9 +91,9 @@ class Router:
         if asked == GENERAL:
             return Chosen(GENERAL, self._plan.general.order, "route")
         content_type = canonical_content_type(asked)
-        if content_type not in self._plan.routes:
+        if content_type not in self._plan.routes and content_type not in NORMS:
             raise self._unknown(name)
-        return Chosen(content_type, self._plan.routes[content_type].order, "route")
+        return self._of_type(content_type, "route", None)
 
     def _of_type(self, content_type: str, how: How, confidence: float | None) -> Chosen:
         route = self._plan.routes.get(content_type)
