@@ -39,8 +39,10 @@ class Workspace:
         self.environment = {**os.environ, "BAKEOFF_HOME": str(self.home), "COLUMNS": "100"}
         self.environment.pop("BAKEOFF_STORE", None)
 
-    def start(self, *arguments: str, err: int | IO[str] = subprocess.PIPE) -> subprocess.Popen[str]:
-        """Start the command; its output is piped."""
+    def start(
+        self, *arguments: str, err: int | IO[str] = subprocess.PIPE, own_group: bool = False
+    ) -> subprocess.Popen[str]:
+        """Start the command; its output is piped. With `own_group` it leads a process group, as a shell has it."""
         return subprocess.Popen(
             [sys.executable, "-m", "bakeoff", *arguments],
             cwd=self.folder,
@@ -49,6 +51,7 @@ class Workspace:
             stdout=subprocess.PIPE,
             stderr=err,
             text=True,
+            process_group=0 if own_group else None,
         )
 
     def call(self, *arguments: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import signal
@@ -252,6 +253,23 @@ def test_sigterm_lets_an_answer_finish_and_leaves_nobody(workspace):
         assert served.process.wait(30) == 0
     assert not [worker for worker in workers if worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE]
     assert served.err == ""
+
+
+def test_a_signal_to_all_of_its_group_ends_the_grading_without_a_word(workspace):
+    """What Ctrl-C does, and `timeout`: the gateway and what it has started beside itself hear it alike."""
+    process = workspace.start("serve", "--port", "0", "--json", own_group=True)
+    assert process.stdout.readline()
+
+    def grading():
+        children = psutil.Process(process.pid).children()
+        return [child for child in children if "--print-references" in child.cmdline()]
+
+    wait_until(grading, "the run's texts are being graded")
+    graders = grading()
+    os.killpg(process.pid, signal.SIGTERM)
+    _, err = process.communicate(timeout=40)
+    assert (process.returncode, err) == (0, "")
+    assert not [grader for grader in graders if grader.is_running() and grader.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_a_key_from_the_environment(workspace):

@@ -7,10 +7,12 @@ the run, graded once more.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
 import platform
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -187,20 +189,33 @@ async def _graded_beside(*arguments: str) -> dict[str, Any]:
     """Return what `bakeoff serve --print-references` says in a process of its own.
 
     Raises:
-        UsageError: it ended without; with the first line of what it complained of.
+        UsageError: it ended without; with the first line of what it complained of, or how it ended where it said nothing.
     """
     command = (sys.executable, "-m", "bakeoff", "serve", "--print-references", *arguments)
     grading = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=_MOST_BYTES
+        *command,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        limit=_MOST_BYTES,
+        start_new_session=True,  # a signal to the gateway's group is the gateway's affair, which ends this one with itself
     )
     try:
-        os.setpriority(os.PRIO_PROCESS, grading.pid, 10)  # clients come first
+        with contextlib.suppress(ProcessLookupError):  # it has ended by now
+            os.setpriority(os.PRIO_PROCESS, grading.pid, 10)  # clients come first
         said, complained = await grading.communicate()
         if grading.returncode != 0:
-            raise UsageError(complained.decode(errors="replace").strip().partition("\n")[0])
+            said_why = complained.decode(errors="replace").strip().partition("\n")[0]
+            raise UsageError(said_why or _how_it_ended(grading.returncode or 0))
         document: dict[str, Any] = json.loads(said)
         return document
     finally:
         if grading.returncode is None:
             grading.kill()
             await grading.wait()
+
+
+def _how_it_ended(returncode: int) -> str:
+    """Return it in words; a process that a signal ended has its number below 0."""
+    if returncode >= 0:
+        return f"the process that grades ended with code {returncode} and said nothing"
+    return f"the process that grades was ended by signal {-returncode} ({signal.strsignal(-returncode) or 'unknown'})"
