@@ -45,16 +45,18 @@ STATUS = {
 
 
 class Gateway:
-    """Says the same status each time, or 401 while it is `locked`."""
+    """Says the same status each time, with the code that it `answers`; counts the looks that it `refused` for want of a key."""
 
     def __init__(self) -> None:
-        self.locked = False
+        self.answers = 200
+        self.refused = 0
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 body = json.dumps(STATUS).encode()
-                self.send_response(401 if owner.locked else 200)
+                owner.refused += owner.answers == 401
+                self.send_response(owner.answers)
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -108,20 +110,38 @@ class Terminal:
         os.close(self._ours)
 
 
-def test_a_gateway_that_locks_the_door_is_shown_as_lost_until_it_opens_and_ctrl_c_is_no_failure() -> None:
+def test_a_gateway_in_trouble_is_shown_as_lost_until_it_is_back_and_ctrl_c_is_no_failure() -> None:
     gateway = Gateway()
     terminal = Terminal("top", "--url", gateway.url, "--every", "0.2")
     try:
         terminal.read_until("no alert fires")
-        gateway.locked = True
-        terminal.read_until("wants a key")
-        terminal.read_until("wants a key")  # the first may have come with the end of an older view
+        gateway.answers = 503
+        terminal.read_until("HTTP 503")
+        terminal.read_until("HTTP 503")  # the first may have come with the end of an older view
         lost = terminal.read_until("last seen")
         assert "no alert fires" not in lost
         assert "ready" not in lost
-        gateway.locked = False
+        gateway.answers = 200
         terminal.read_until("no alert fires")
         assert terminal.end() == 0
+    finally:
+        terminal.close()
+        gateway.close()
+
+
+@pytest.mark.parametrize("opens_first", [True, False])
+def test_a_gateway_that_wants_a_key_is_not_asked_again_without_one(opens_first: bool) -> None:
+    gateway = Gateway()
+    gateway.answers = 200 if opens_first else 401
+    terminal = Terminal("top", "--url", gateway.url, "--every", "0.2")
+    try:
+        if opens_first:
+            terminal.read_until("no alert fires")
+            gateway.answers = 401
+        terminal.read_until("wants a key")
+        terminal.read_until("BAKEOFF_API_KEY")
+        assert terminal.process.wait(20) == 2
+        assert gateway.refused == 1
     finally:
         terminal.close()
         gateway.close()

@@ -35,7 +35,7 @@ def ask_gateway(base: str, path: str, *, post: bool = False) -> dict[str, Any]:
 
     Raises:
         BakeoffError: nobody answers there, or it is no gateway of ours.
-        UsageError: `base` is no address.
+        UsageError: `base` is no address, or the gateway wants a key that it was not shown.
     """
     import http.client
     import urllib.error
@@ -56,7 +56,7 @@ def ask_gateway(base: str, path: str, *, post: bool = False) -> dict[str, Any]:
         with opener.open(request, timeout=_WITHIN_S) as answer:
             document = json.loads(answer.read(_MOST_BYTES))
     except urllib.error.HTTPError as error:
-        raise _refused(base, path, error.code) from None
+        raise _refused(base, path, error.code, shown=bool(key)) from None
     except (OSError, http.client.HTTPException) as error:
         inner = getattr(error, "reason", None) or error
         why = getattr(inner, "strerror", None) or inner
@@ -68,11 +68,13 @@ def ask_gateway(base: str, path: str, *, post: bool = False) -> dict[str, Any]:
     return document
 
 
-def _refused(base: str, path: str, status: int) -> BakeoffError:
-    from bakeoff.core.errors import BakeoffError
+def _refused(base: str, path: str, status: int, *, shown: bool) -> BakeoffError:
+    from bakeoff.core.errors import UsageError
 
+    if status == 401 and shown:
+        return UsageError(f"the gateway at {base} refuses the key in BAKEOFF_API_KEY", "set it to one that opens it")
     if status == 401:
-        return BakeoffError(f"the gateway at {base} wants a key", "set BAKEOFF_API_KEY to it")
+        return UsageError(f"the gateway at {base} wants a key", "set BAKEOFF_API_KEY to it")
     return no_gateway(f"what answers at {base} has no {path} (HTTP {status})")
 
 

@@ -24,7 +24,7 @@ SCHEMA = "bakeoff.status/1"
 def top(url: str, every: float, *, once: bool, as_json: bool) -> None:
     """Watch a running gateway: models, memory, requests, quality, alerts, cost.
 
-    Rates are of the time between two looks. Where the gateway wants a key, it is read from BAKEOFF_API_KEY. Ctrl-C ends it.
+    Rates are of the time between two looks. Where the gateway wants a key, it is read from BAKEOFF_API_KEY; without the right one nothing is watched. Ctrl-C ends it.
     """
     from rich.console import Console
 
@@ -48,7 +48,7 @@ def _watch(base: str, status: dict[str, Any], every: float, console: Any) -> Non
     from rich.live import Live
 
     from bakeoff.cli.top_view import render, render_lost
-    from bakeoff.core.errors import BakeoffError
+    from bakeoff.core.errors import BakeoffError, UsageError
 
     looked_s = time.perf_counter()
     with Live(render(status, None, 0.0, base), console=console, screen=True, auto_refresh=False) as live:
@@ -56,6 +56,8 @@ def _watch(base: str, status: dict[str, Any], every: float, console: Any) -> Non
             time.sleep(every)
             try:
                 now, now_s = read_status(base), time.perf_counter()
+            except UsageError:  # it wants a key now: no later look would be let in, and each is counted as refused
+                raise
             except BakeoffError as error:
                 view = render_lost(status, time.perf_counter() - looked_s, base, error.message)
             else:
@@ -69,7 +71,7 @@ def read_status(base: str) -> dict[str, Any]:
 
     Raises:
         BakeoffError: nobody answers there, or it is no gateway of ours.
-        UsageError: `base` is no address.
+        UsageError: `base` is no address, or the gateway wants a key that it was not shown.
     """
     from bakeoff.cli.running_gateway import ask_gateway, no_gateway
 
