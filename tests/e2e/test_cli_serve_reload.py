@@ -116,6 +116,11 @@ def test_routes_and_limits_change_and_a_running_stream_is_not_cut(served):
         ("[server]\nport = \n", "serve.toml:2:", "is not TOML"),
         ("[routes]\nhaiku = ['nobody']\n", "serve.toml:2: routes.haiku", "'nobody' is not served"),
         ("[keeping]\nbudget_bytes = 1000\n", "not served", "budget"),
+        (
+            "[keeping]\nbudget_bytes = {gpu = 5}\n",
+            "serve.toml:2: keeping.budget_bytes.gpu",
+            "no memory of this machine",
+        ),
         ("[alerts]\nwebhook = 'SECRET'\n", "serve.toml:2: alerts.webhook", "expected"),
     ],
 )

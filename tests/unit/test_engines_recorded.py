@@ -87,3 +87,10 @@ def test_nesting_without_end_is_no_crash(tmp_path):
     ((line, _, wrong, _),) = problems(write(tmp_path, "[" * 200_000))
     assert line == 1
     assert wrong.startswith("not JSON")
+
+
+def test_what_json_spells_and_no_table_takes_is_told_with_its_line(tmp_path):
+    half = r'{"brief_id": "a", "text": "x", "\ud800": 1}'
+    found = problems(write(tmp_path, half, {"brief_id": "b", "text": "x", "completion_tokens": 10**23}))
+    assert [(line, field) for line, field, *_ in found] == [(1, ""), (2, "completion_tokens")]
+    assert "half a character" in found[0][2]

@@ -317,3 +317,12 @@ def test_what_each_column_counts_is_said() -> None:
     text = " ".join(as_text(document(mode="race"), 100).split())
     assert "means over families of the briefs that counted in the race" in text
     assert "gated, failed: of all texts that were written for them or beside them" in text
+
+
+def test_who_does_not_qualify_is_level_with_nobody() -> None:
+    made = with_outcome("no_clear_winner")
+    made["comparisons"] = [pair | {"difference": 0.0} for pair in made["comparisons"]]
+    made["decision"]["reasons"] = ["bob does not qualify: it stopped answering"]
+    text = as_text(made, 80)
+    assert "are level" not in text
+    assert "No clear winner. ann leads" in text

@@ -47,7 +47,9 @@ def test_a_model_on_a_card_is_admitted_on_what_it_takes_of_each_memory(facts, ow
     assert keeping.model_rules(on_card).need == {pool: size * MIB for pool, size in need.items()}
 
 
-@pytest.mark.parametrize("wrong", ["much", 0, -1, True, 1.5, [1], {"host": "x"}, {"host": -1}, {"host": True}])
+@pytest.mark.parametrize(
+    "wrong", ["much", -1, True, 1.5, [1], {"host": "x"}, {"host": -1}, {"host": True}, {"host": 10**26}]
+)
 def test_what_is_no_size_is_told_once(wrong):
     with pytest.raises(ValidationError) as caught:
         Keeping(budget_bytes=wrong)
@@ -56,6 +58,20 @@ def test_what_is_no_size_is_told_once(wrong):
         ("budget_bytes",),
         "a whole number of bytes, or a table of them by memory",
     )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"budget_bytes": 0},
+        {"budget_bytes": {"host": 5, "cuda:0": 0}},
+        {"models": {"a": {"need_bytes": 0}}},
+        {"models": {"a": {"need_bytes": {"host": 0}}}},
+    ],
+)
+def test_nothing_is_no_size(wrong):
+    with pytest.raises(ValidationError, match="more than 0 bytes"):
+        Keeping.model_validate(wrong)
 
 
 def test_a_model_must_not_need_a_memory_that_is_not_here():

@@ -20,7 +20,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,7 +31,7 @@ from bakeoff.cli.serving_watch import watch_quality
 from bakeoff.core.clock import SystemClock
 from bakeoff.core.errors import BakeoffError, InvalidFile, Problem, UsageError
 from bakeoff.serve.settings import ServeSettings
-from bakeoff.serve.settings_file import read_settings
+from bakeoff.serve.settings_file import problem_at, read_settings
 
 if TYPE_CHECKING:
     from bakeoff.serve.api_keys import KeyRing
@@ -201,6 +201,7 @@ class Reloading:
         wanted, before = self._asked.wanted, self._planned.budgets
         stated = _stated_budgets(wanted.budget, settings.keeping.budget_bytes)
         if not isinstance(stated, int):
+            self._check_memories(stated, before)
             kept = {name: budget for name, budget in before.items() if name not in stated}
             sizes = {**{name: budget.value for name, budget in kept.items()}, **stated}
             told = ",".join(f"{name}={size}" for name, size in sizes.items() if size is not None)
@@ -224,6 +225,19 @@ class Reloading:
             raise UsageError(complained.decode(errors="replace").strip().removeprefix("error: ") or "no plan was made")
         planned = Planned.read(said)
         return planned._replace(budgets={name: kept.get(name, found) for name, found in planned.budgets.items()})
+
+    def _check_memories(self, stated: Mapping[str, int | None], known: Collection[str]) -> None:
+        """Make sure that the settings speak of memories of this machine.
+
+        Raises:
+            InvalidFile: they do not, with their lines.
+        """
+        config = self._asked.wanted.config
+        hint = f"one of {', '.join(known)}"
+        unknown = [("keeping", "budget_bytes", name) for name in stated if name not in known]
+        if unknown and config is not None:
+            wrong = "is no memory of this machine"
+            raise InvalidFile(tuple(problem_at(config, path, wrong, hint) for path in unknown))
 
     def _note(self, written: ServeSettings) -> None:
         late = [

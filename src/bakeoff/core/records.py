@@ -17,6 +17,9 @@ FinishReason = Literal["stop", "length", "error"]
 Outcome = Literal["winner", "best_within_eps", "no_clear_winner", "insufficient_data", "none_qualified"]
 Provenance = Literal["measured", "reported", "derived", "assumed"]
 
+MOST_TOKENS = 2**53
+"""A larger count of tokens is a fault of whoever told it, and fits into no table."""
+
 
 class Timings(Record):
     """Seconds and tokens of one generation. `client` values are seen from outside, `worker` values from inside.

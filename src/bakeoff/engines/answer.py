@@ -18,7 +18,7 @@ from bakeoff.core.errors import (
     EndpointFailed,
     EndpointGarbage,
 )
-from bakeoff.core.records import FinishReason
+from bakeoff.core.records import MOST_TOKENS, FinishReason
 from bakeoff.engines.sse import ErrorEvent
 
 # What servers call an ending, beside OpenAI's own "stop" and "length".
@@ -147,9 +147,11 @@ class Answer:
         self.done = True
 
     def count(self, name: str) -> int | None:
-        """Return a token count as the server reported it, None where it did not."""
+        """Return a token count as the server reported it, None where it did not, or where it cannot be one."""
         value = self.usage.get(name)
-        return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+        if not isinstance(value, int) or isinstance(value, bool):
+            return None
+        return value if 0 <= value <= MOST_TOKENS else None
 
     def seconds(self, name: str) -> float | None:
         """Return one of a worker's own timings, None where the server gives none."""

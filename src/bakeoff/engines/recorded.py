@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from pydantic import Field, ValidationError
 
 from bakeoff.core.errors import InvalidFile, Problem
+from bakeoff.core.records import MOST_TOKENS
 from bakeoff.core.spec import Record
 
 
@@ -28,8 +29,8 @@ class RecordedText(Record):
     replicate: int = Field(default=0, ge=0, strict=True)
     model: str | None = None
     latency_s: float | None = Field(default=None, ge=0)
-    prompt_tokens: int | None = Field(default=None, ge=0, strict=True)
-    completion_tokens: int | None = Field(default=None, ge=0, strict=True)
+    prompt_tokens: int | None = Field(default=None, ge=0, le=MOST_TOKENS, strict=True)
+    completion_tokens: int | None = Field(default=None, ge=0, le=MOST_TOKENS, strict=True)
 
 
 EXPECTED = {
@@ -38,8 +39,8 @@ EXPECTED = {
     "replicate": "an integer, at least 0",
     "model": "a model's name, a string",
     "latency_s": "seconds, a number of at least 0",
-    "prompt_tokens": "an integer, at least 0",
-    "completion_tokens": "an integer, at least 0",
+    "prompt_tokens": "an integer, at least 0 and below 2^53",
+    "completion_tokens": "an integer, at least 0 and below 2^53",
 }
 
 _MOST_TOLD = 20
@@ -173,6 +174,8 @@ def _read_line(path: str, number: int, line: bytes, problems: list[Problem]) -> 
 
 
 def _as_problem(path: str, number: int, value: Mapping[str, Any], detail: Mapping[str, Any]) -> Problem:
+    if not detail["loc"]:  # JSON can spell a name that is no text
+        return Problem(path, number, "", "a name of a field is half a character", ", ".join(EXPECTED))
     name = str(detail["loc"][0])
     if detail["type"] == "missing":
         return Problem(path, number, name, "is missing", EXPECTED[name])

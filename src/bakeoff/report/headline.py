@@ -19,7 +19,9 @@ def headline(document: Mapping[str, Any]) -> str:
     """Return the sentence for a `bakeoff.run/1` document."""
     decision = document["decision"]
     alone = decision["outcome"] == "winner" and len(document["candidates"]) == 1
-    level = level_with(decision.get("leader"), document["comparisons"])
+    level = [
+        name for name in level_with(decision.get("leader"), document["comparisons"]) if not _is_out(name, decision)
+    ]
     return (
         "Nothing was measured: no model answered."
         if document.get("measured") is False
@@ -38,6 +40,10 @@ def headline(document: Mapping[str, Any]) -> str:
 def alone_qualifies(decision: Mapping[str, Any]) -> bool:
     """Whether a decision or a route fell on the one candidate that qualified."""
     return decision["outcome"] == "winner" and any(" alone qualifies; " in reason for reason in decision["reasons"])
+
+
+def _is_out(name: str, decision: Mapping[str, Any]) -> bool:
+    return any(reason.startswith(f"{name} does not qualify: ") for reason in decision["reasons"])
 
 
 def level_with(leader: str | None, comparisons: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -25,6 +25,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from bakeoff.core.clock import Clock
+from bakeoff.core.plain import printable
 from bakeoff.engines.deadlines import Deadlines
 from bakeoff.engines.openai_protocol import as_event
 from bakeoff.serve.api_errors import QUEUE_FULL, RETRY_AFTER_S, GatewayError, as_refusal
@@ -218,7 +219,7 @@ class CompletionEndpoint:
                 await self._try(call, model)
             except GatewayError as error:
                 call.failures.append(error)
-                log.warning("%s on route %s: %s", model, call.chosen.route, error)
+                log.warning("%s on route %s: %s", model, call.chosen.route, printable(str(error)))
                 if error.code == QUEUE_FULL:  # another model would only be loaded to be overrun, too
                     break
             else:
@@ -330,7 +331,7 @@ class CompletionEndpoint:
             await outlet.end_stream()
         except UpstreamFailed as failed:
             call.happened.fail("upstream_failed", "broken")
-            log.warning("on route %s, in the middle of an answer: %s", call.chosen.route, failed.message)
+            log.warning("on route %s, in the middle of an answer: %s", call.chosen.route, printable(failed.message))
             await outlet.error(as_error(failed))
             return failed.ending
         if outlet.kept is not None:

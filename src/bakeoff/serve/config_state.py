@@ -26,7 +26,7 @@ class ConfigState(Collector):
     @property
     def refusal(self) -> str | None:
         """Why what was read last is not in force; None where it is."""
-        return "; ".join(self._refusals.values()) or None
+        return "; ".join(dict.fromkeys(self._refusals.values())) or None  # keys are read with settings, and alone
 
     def settings_taken(self, now: datetime, needs_restart: Sequence[str] = ()) -> None:
         """Settings and keys that were read are in force, but for settings that need a restart."""

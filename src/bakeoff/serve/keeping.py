@@ -32,21 +32,29 @@ READ_BYTES_PER_S = 100e6
 SLOTS = 16
 """What a worker of ours runs at a time."""
 _PATIENCE_FACTOR = 5
+_MOST_BYTES = 2**60
 
 
 def _sizes(value: object) -> object:
     """Return what was given where it is bytes, or bytes by memory: one message says it all, a union's would be two."""
-    told = list(value.values()) if isinstance(value, Mapping) else [value]
-    least = 0 if isinstance(value, Mapping) else 1
-    if not all(
-        each is None or (isinstance(each, int) and not isinstance(each, bool) and each >= least) for each in told
-    ):
+    told = [each for each in (value.values() if isinstance(value, Mapping) else [value]) if each is not None]
+    if not all(isinstance(each, int) and not isinstance(each, bool) and 0 <= each <= _MOST_BYTES for each in told):
         raise PydanticCustomError("sizes", "a whole number of bytes, or a table of them by memory")
+    if told and not any(told):
+        raise PydanticCustomError("sizes", "more than 0 bytes")
     return value
 
 
-Sizes = Annotated[int | Mapping[str, int | None] | None, PlainValidator(_sizes)]
-"""Bytes of the memory that is meant, or of each by its name."""
+def _budgets(value: object) -> object:
+    if isinstance(value, Mapping) and 0 in value.values():
+        raise PydanticCustomError("sizes", "more than 0 bytes of each memory")
+    return _sizes(value)
+
+
+_Bytes = int | Mapping[str, int | None] | None
+Sizes = Annotated[_Bytes, PlainValidator(_sizes)]
+"""Bytes of the memory that is meant, or of each by its name; a model may need nothing of one."""
+BudgetSizes = Annotated[_Bytes, PlainValidator(_budgets)]
 
 
 class ModelKeeping(Record):
@@ -69,7 +77,7 @@ class Keeping(Record):
     model before those in its way take no more requests, `first_open_s` and `longest_open_s` bound a breaker's back-off.
     """
 
-    budget_bytes: Sizes = None
+    budget_bytes: BudgetSizes = None
     eviction: Eviction = "lru"
     idle_unload_s: float | None = Field(default=None, gt=0)
     slots: int = Field(default=SLOTS, ge=1, le=4096)
