@@ -22,11 +22,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 IMAGES = Path(__file__).parent / "images"
 BAKEOFF = (sys.executable, "-m", "bakeoff")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync")
-REPORTS = (
-    ("report-desktop", 1280, 1500, "light"),
-    ("report-dark", 1280, 1500, "dark"),
-    ("report-phone", 390, 844, "light"),
-)
+REPORTS = (("report-desktop", 1280, 1500, "light"), ("report-dark", 1280, 1500, "dark"), ("report-phone", 390, 844, "light"))
 
 
 def shoot_report(browser: Browser, run: str) -> None:
@@ -45,12 +41,8 @@ def shoot_live(browser: Browser) -> None:
     """Write the page of a run of the bundled models while it goes on, as soon as it has intervals, and stop that run."""
     with tempfile.TemporaryDirectory() as home:
         command = (*BAKEOFF, "run", "--watch")
-        with subprocess.Popen(
-            command, env=os.environ | {"BAKEOFF_HOME": home}, stderr=subprocess.PIPE, text=True
-        ) as run:
-            url = next(
-                found[0] for line in run.stderr or () if (found := re.search(r"http://127\.0\.0\.1:\d+/\S+", line))
-            )
+        with subprocess.Popen(command, env=os.environ | {"BAKEOFF_HOME": home}, stderr=subprocess.PIPE, text=True) as run:
+            url = next(found[0] for line in run.stderr or () if (found := re.search(r"http://127\.0\.0\.1:\d+/\S+", line)))
             page = browser.new_page(viewport={"width": 1280, "height": 1300}, color_scheme="light")
             page.goto(url)
             page.locator("#intervals .estimate:nth-child(4) .track i").wait_for(timeout=120_000)
@@ -83,13 +75,9 @@ def choose(page: Page, chosen: str, add: tuple[str, ...] = (), drop: tuple[str, 
 
 def shoot_mlflow(browser: Browser) -> None:
     """Write MLflow's comparison of all runs that this workspace exported."""
-    with subprocess.Popen(
-        [*BAKEOFF, "dashboard", "--port", "5055", "--no-open"], stdout=subprocess.PIPE, text=True
-    ) as served:
+    with subprocess.Popen([*BAKEOFF, "dashboard", "--port", "5055", "--no-open"], stdout=subprocess.PIPE, text=True) as served:
         try:
-            url = next(
-                found[0] for line in served.stdout or () if (found := re.search(r"http://127\.0\.0\.1:\d+", line))
-            )
+            url = next(found[0] for line in served.stdout or () if (found := re.search(r"http://127\.0\.0\.1:\d+", line)))
             page = browser.new_page(viewport={"width": 1400, "height": 800})
             answer = page.request.post(f"{url}/api/2.0/mlflow/experiments/search", data={"max_results": 100})
             experiments = [each["experiment_id"] for each in answer.json()["experiments"] if each["name"] != "Default"]
@@ -103,12 +91,7 @@ def shoot_mlflow(browser: Browser) -> None:
             if assistant.count():
                 assistant.click()
             choose(page, "model, parameters", drop=("parameters",))
-            choose(
-                page,
-                "quality/mean",
-                add=("latency/p50_ms", "memory/peak_gib", "quality/in_contest"),
-                drop=("quality/mean",),
-            )
+            choose(page, "quality/mean", add=("latency/p50_ms", "memory/peak_gib", "quality/in_contest"), drop=("quality/mean",))
             page.locator(".js-plotly-plot text", has_text="quality/in_contest").first.wait_for()
             page.screenshot(path=IMAGES / "mlflow-compare.png")
             page.close()

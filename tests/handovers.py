@@ -37,6 +37,8 @@ def model(name: str, score: float = 6.0, **facts: object) -> ServedModel:
         candidate=Candidate(id=name, model=ModelSpec(**{**spec, **own}), engine=engine, sampling=sampling),
         quality=estimate(score),
         by_content_type={"tweet": estimate(score + 0.5, 7)},
+        in_contest=estimate(score),
+        by_content_type_in_contest={"tweet": estimate(score + 0.5, 7)},
         **{**measured, **facts},
     )
 

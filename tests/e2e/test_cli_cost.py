@@ -38,6 +38,15 @@ def test_a_few_numbers(workspace: InsideWorkspace) -> None:
     shown = workspace.call(
         "cost", *NUMBERS, "--hardware-price", "2000", "--years", "4", "--requests-per-day", "1000"
     ).stdout
+    assert "Here: electricity, and the machine." in shown
+    alone = " ".join(workspace.call("cost", *NUMBERS).stdout.split())
+    assert "Here: electricity alone, without the machine" in alone
+    assert "1,000 pieces here" in alone
+    assert "$0.00232" in alone  # of a thousand: 2.3158e-6 dollars each
+    assert "the first" not in alone
+    unspread = " ".join(workspace.call("cost", *NUMBERS, "--hardware-price", "2000").stdout.split())
+    assert "which no figure here holds until a volume is stated" in unspread
+    assert "9,276 a day" in unspread
     assert "costs $446.10 more than the cloud" in shown
     assert "9 x dearer" in shown
     # Plain words and numbers that people write; options and the document keep their names.
@@ -95,6 +104,8 @@ def test_a_run(workspace: InsideWorkspace) -> None:
     assert "since none was named" in shown
     assert "tokens in the cloud: the cloud's tokens for a text over the model's own" in " ".join(shown.split())
     assert "token_ratio" not in shown
+    assert re.search(r"bundled:social +\d+% of 6 ", shown)
+    assert "usable of 6 texts" in shown
     workspace.environment["COLUMNS"] = "80"
     assert max(len(line) for line in workspace.call("cost", "latest").stdout.splitlines()) <= 80
 

@@ -34,6 +34,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with one finished run: a folder of the user's own, a bundled model, and recorded texts."""
     folder = tmp_path_factory.mktemp("served")
     write_suite(folder / "mine.yaml", 8)
+    (folder / "suites").mkdir()
+    (folder / "mine.yaml").rename(folder / "suites" / "mine.yaml")
     shutil.copytree(bundled("social"), folder / "own model")
     texts = [
         {"brief_id": f"{kind}-{i}", "text": f"Our shop opens on 14 March, number {i}."}
@@ -44,7 +46,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         capture: pytest.CaptureFixture[str] = _NoCapture()  # type: ignore[assignment]
         space = InsideWorkspace(folder, patch, capture)
         ran = space.call(
-            "run", "mine.yaml", "--models", "own model,bundled:generalist,recorded:old.jsonl", "--fixed-n", "8"
+            "run", "suites/mine.yaml", "--models", "own model,bundled:generalist,recorded:old.jsonl", "--fixed-n", "8"
         )
     assert ran.returncode == 0
     return folder
@@ -91,7 +93,7 @@ def test_a_real_run_becomes_a_file_with_its_evidence(
     if server != "ollama":
         assert yaml.safe_load(done.stdout)
     if server in {"vllm-compose", "ray-serve", "kuberay"}:
-        assert "bakeoff run mine.yaml --models 'vllm+own model,onnx+own model'" in done.stdout
+        assert "bakeoff run suites/mine.yaml --models 'vllm+own model,onnx+own model'" in done.stdout
     again = space.call("export", "latest", "--to", server, *more, "-o", f"out-{server}")
     assert again.returncode == 0
     refused = space.call("export", "latest", "--to", server, *more, "-o", f"out-{server}")
@@ -176,7 +178,7 @@ def test_traffic_becomes_replicas(space: InsideWorkspace) -> None:
         (["latest", "--to", "litellm", "--endpoint", "own model=h"], "the URL of own model is none"),
         (["latest", "--to", "litellm", "-o", "no/such/folder/x"], "cannot be written"),
         (["latest", "--to", "litellm", "--traffic", "1/s"], "No such option"),
-        (["latest", "--to", "ollama", "-o", "mine.yaml", "--replace"], "cannot be made"),
+        (["latest", "--to", "ollama", "-o", "suites/mine.yaml", "--replace"], "cannot be made"),
         (["latest", "--to", "kuberay"], "--image"),
         (["latest", "--to", "ray-serve", "--traffic", "1/s"], "--target-p95"),
         (["latest", "--to", "ray-serve", "--target-p95", "1"], "goes with --traffic"),
@@ -232,6 +234,7 @@ def test_a_newer_run_without_a_result_is_named_and_the_one_before_it_is_handed_o
     assert f"Taken is run {finished}" in done.stderr
     served = space.call("serve", "--print-plan", "--run", "latest")
     assert "run 29990101-000000-aaaa is newer" in json.loads(served.stdout)["notes"][0]
+    assert max(len(line) for line in served.stdout.splitlines()) < 500  # people read it
 
 
 @pytest.mark.parametrize(

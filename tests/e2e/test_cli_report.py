@@ -174,6 +174,11 @@ def test_numbers_of_one_name_say_how_they_differ(html: str) -> None:
         assert f">{axis}</th>" in head
 
 
+def test_a_digest_says_what_it_is_of(html: str) -> None:
+    """Exports name the digest of the weights: the page's is another one."""
+    assert len(re.findall(r"digest of the candidate \(weights, engine and sampling[^<]*<code>[0-9a-f:]{8}", html)) >= 2
+
+
 def test_all_that_was_asked_of_it_is_on_it(html: str) -> None:
     text = Page(html).all("main")[0]["text"]
     for said in (

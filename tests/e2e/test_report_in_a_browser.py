@@ -243,6 +243,25 @@ def test_money_is_worked_out_as_python_does(browser: Browser, written: Path, ter
     assert page.bad == []
 
 
+def test_what_money_is_said_to_rest_on_follows_the_fields(browser: Browser, written: Path) -> None:
+    tab = open_page(browser, written).tab
+    basis = tab.locator("#cost-basis")
+    source = tab.locator("p:has(#term-hardware_price) small")
+    first = basis.inner_text()
+    assert (first.startswith("Nobody has stated a volume"), "not stated" in source.inner_text()) == (True, True)
+    tab.locator("#term-hardware_price").fill("2000")
+    assert "until it is said how many texts" in basis.inner_text()
+    assert source.inner_text() == "your figure"
+    tab.locator("#term-pieces_per_day").fill("50")
+    assert "the machine's own cost, spread over 50 usable texts a day" in basis.inner_text()
+    tab.locator("#term-hardware_price").fill("0")
+    assert "At 50 usable texts a day" in basis.inner_text()
+    assert "electricity alone" in basis.inner_text()
+    assert "not stated" in source.inner_text()
+    tab.locator("#reset-cost").click()
+    assert basis.inner_text() == first
+
+
 def test_a_figure_that_is_not_possible_is_told(browser: Browser, written: Path) -> None:
     page = open_page(browser, written)
     tab = page.tab

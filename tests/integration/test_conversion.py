@@ -9,6 +9,7 @@ import pytest
 from bakeoff.catalog.gguf import read_gguf
 from bakeoff.catalog.references import bundled_folder, resolve
 from bakeoff.core.errors import UsageError
+from bakeoff.core.installing import install_command
 from bakeoff.engines.conversion import FORMATS, convert
 from bakeoff.engines.gguf_convert import write_model
 from bakeoff.engines.local import find_engine, inspect_engine
@@ -149,5 +150,5 @@ def test_without_llama_cpp_its_types_name_the_command_that_adds_it(folder, tmp_p
     said = json.loads(done.stdout)
     assert (done.returncode, said["error"]) == (2, "MissingDependency")
     assert "q4_k_m is made by llama.cpp" in said["message"]
-    assert said["hint"] == "pip install 'bakeoff[llamacpp]'"
+    assert said["hint"] == install_command("llamacpp")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny"]

@@ -17,6 +17,7 @@ import openai
 import pytest
 
 from bakeoff.core.errors import EndpointRefused, InvalidFile, MissingDependency, UnsupportedModel, UsageError
+from bakeoff.core.installing import install_command
 from bakeoff.core.spec import Sampling
 from bakeoff.engines import worker as worker_program
 from bakeoff.engines.client import EndpointClient
@@ -331,7 +332,7 @@ def test_a_missing_engine_names_the_command_that_adds_it(tmp_path):
         pytest.skip("torch is installed here")
     error = start_and_fail(make_tiny_model(tmp_path / "model"), tmp_path, engine="transformers")
     assert isinstance(error, MissingDependency)
-    assert error.hint == "pip install 'bakeoff[transformers]'"
+    assert error.hint == install_command("transformers")
 
 
 def test_an_engine_of_another_package_is_found_by_its_entry_point(tmp_path, monkeypatch):

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import create_engine, text
 
+from bakeoff.core.installing import install_command
 from bakeoff_command import Workspace
 from inside import InsideWorkspace
 from postgres_server import free_port, postgres_server
@@ -289,11 +290,11 @@ def test_without_mlflow_there_is_a_command_and_the_run_is_as_good(
     done = recorded.call("run", "tracked.yaml", *MODELS)
     assert done.returncode == 0, done.stderr
     (warning,) = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
-    assert "MLflow is not installed - pip install 'bakeoff[mlflow]'" in warning
+    assert f"MLflow is not installed - {install_command('mlflow')}" in warning
     monkeypatch.setitem(sys.modules, "mlflow", None)
     done = recorded.call("export", "latest", "--to", "mlflow")
     assert done.returncode == 2
-    assert done.stderr == "error: MLflow is not installed\nhint: pip install 'bakeoff[mlflow]'\n"
+    assert done.stderr == f"error: MLflow is not installed\nhint: {install_command('mlflow')}\n"
     assert not (recorded.home / "mlflow.db").exists()
 
 

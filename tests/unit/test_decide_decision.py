@@ -31,7 +31,7 @@ def test_a_winner_beats_every_other_and_says_by_how_much():
     assert decision.next == ()
     assert decision.reasons[0].startswith("a scores ")
     ahead = pairs_of(found, "a")[0]
-    assert f"beats b by {ahead.difference:.1f} points [{ahead.low:.1f}, {ahead.high:.1f}]" in decision.reasons[1]
+    assert f"beats b by {ahead.difference:.2f} points [{ahead.low:.2f}, {ahead.high:.2f}]" in decision.reasons[1]
     assert "on 60 briefs, p < 0.0001 after Holm" in decision.reasons[1]
     assert len(decision.reasons) == 3
 
@@ -126,7 +126,9 @@ def test_a_pilot_claims_no_difference_however_large():
     decision = decide(section(field(9.5, 1, count=14)))
     assert (decision.outcome, decision.choice, decision.leader) == ("no_clear_winner", None, "a")
     assert any(reason.startswith("pilot: 14 briefs") for reason in decision.reasons)
-    assert any(reason.startswith("ahead of b by 8") and "without a test" in reason for reason in decision.reasons)
+    assert any(
+        reason.startswith("ahead of b by 7.96 points") and "without a test" in reason for reason in decision.reasons
+    )
     assert any("about 1 further brief" in reason for reason in decision.reasons)
 
 

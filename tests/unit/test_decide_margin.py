@@ -80,12 +80,22 @@ def test_what_would_settle_it_does_in_four_of_five():
 def test_what_is_said_is_what_was_measured_and_fits_a_test_runners_line():
     found = not_worse("bundled:a-rather-long-name", "b", pairs(drawn(-0.1, 1.5, 40), per_family=2), 0.3)
     said = str(found)
-    for part in ("-0.1 points", "40 briefs (20 families)", "further brief", '"not worse"', "90%"):
+    for part in ("-0.10 points", "40 briefs (20 families)", "further brief", '"not worse"', "90%"):
         assert part in said, said
     assert len(repr(found)) <= 240  # pytest cuts longer ones
     assert "undecided by 0.3" in repr(found)
     assert str(not_worse("a", "b", pairs(drawn(-1, 1, 40)), 0.3)).startswith("a is worse than b")
     assert str(not_worse("a", "b", pairs(drawn(1, 1, 40)), 0.3)).startswith("a is not worse than b by 0.3 points")
+
+
+def test_two_answers_never_stand_beside_the_same_numbers():
+    """The lower end lies just above the margin, and just under it."""
+    differences = np.asarray(drawn(0.3, 1.5, 40))
+    low = not_worse("a", "b", pairs(differences), 0.3).low
+    shown, hidden = (not_worse("a", "b", pairs(differences - low - 0.3 + by), 0.3) for by in (0.0004, -0.0004))
+    assert (shown.verdict, hidden.verdict) == ("not_worse", "undecided")
+    assert "[-0.2996, " in repr(shown)
+    assert "[-0.3004, " in repr(hidden)
 
 
 @pytest.mark.parametrize(
@@ -164,5 +174,5 @@ def test_an_assertion_that_fails_tells_what_was_measured(tmp_path):
         check=False,
     )
     assert shown.returncode == 1
-    assert "undecided by 0.3: a - b is -0.1 points" in shown.stdout
+    assert "undecided by 0.3: a - b is -0.10 points" in shown.stdout
     assert "families settle it" in shown.stdout

@@ -8,10 +8,37 @@ from bakeoff.decide import wording
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1.234, "1.2"), (-0.3, "-0.3"), (0.0041, "0.004"), (-0.04, "-0.04"), (0.0, "0.0"), (-1e-17, "0.0"), (10, "10.0")],
+    [
+        (1.234, "1.23"),
+        (-0.3, "-0.30"),
+        (0.0041, "0.004"),
+        (-0.04, "-0.04"),
+        (0.0, "0.00"),
+        (-1e-17, "0.00"),
+        (10, "10.00"),
+    ],
 )
 def test_points_never_round_a_difference_to_nothing(value, text):
     assert wording.points(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(-0.2749, "-0.27"), (-0.2996, "-0.2996"), (-0.3004, "-0.3004"), (-0.3, "-0.30"), (-0.3 - 1e-12, "-0.30")],
+)
+def test_a_bound_never_reads_as_the_margin_that_it_misses(value, text):
+    assert wording.points(value, -0.3) == text
+    assert wording.points_between(value, 0.94, -0.3) == f"[{text}, 0.94]"
+
+
+def test_signs_stand_where_they_are_asked_for_and_never_before_nothing():
+    assert [wording.signed_points(value) for value in (0.314, -0.314, 0.0, -1e-9)] == [
+        "+0.31",
+        "-0.31",
+        "+0.00",
+        "+0.00",
+    ]
+    assert wording.signed_points(-0.02, 1) == "-0.02"
 
 
 def test_estimates_read_as_a_number_with_its_interval():

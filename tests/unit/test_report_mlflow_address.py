@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bakeoff.core.errors import MissingDependency, StoreError, UsageError
+from bakeoff.core.installing import install_command
 from bakeoff.report.mlflow import _DEFAULTS, prepare_environment
 from bakeoff.report.mlflow_address import check_reachable, find_address, require_mlflow
 from bakeoff.report.mlflow_exports import newest_experiment
@@ -67,7 +68,7 @@ def test_without_mlflow_there_is_a_command(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(MissingDependency) as refused:
         require_mlflow(find_address(None, tmp_path))
-    assert refused.value.hint == "pip install 'bakeoff[mlflow]'"
+    assert refused.value.hint == install_command("mlflow")
     assert refused.value.exit_code == 2
 
 

@@ -21,8 +21,9 @@ from bakeoff.serve.handover.ray_serve import kuberay_service, ray_serve_config
 from bakeoff.serve.handover.replicas import rates_by_model, replicas
 from bakeoff.serve.handover.semantic_router import semantic_router_config
 from bakeoff.serve.handover.vllm import vllm_compose
+from bakeoff.serve.handover.weights import measure_command
 from bakeoff.serve.plan import ServedRoute
-from handovers import RUN, endpoint, gguf, hand, model
+from handovers import RUN, endpoint, estimate, gguf, hand, model
 
 URL = {"urls": {"a": "http://127.0.0.1:8000/v1"}}
 
@@ -354,3 +355,26 @@ def test_a_route_is_served_as_sure_as_the_run_is_and_not_as_if_it_had_been_earne
     (text,) = modelfiles(plan).values()
     assert "It serves: bakeoff/tweet (as overall), bakeoff/general (best within eps)" in text
     assert "description: 'as overall; a: 6.0" in semantic_router_config(plan)
+
+
+def test_the_routers_scores_are_of_the_same_briefs_or_left_out() -> None:
+    """The chosen one's score is confirmed on 24 briefs held back; what may be compared is that of the 72 that chose it."""
+    contest = {"by_content_type_in_contest": {}}
+    chosen = model("a").model_copy(update={"quality": estimate(5.19, 24), "in_contest": estimate(5.02, 72), **contest})
+    other = model("b").model_copy(update={"quality": estimate(4.31, 72), "in_contest": estimate(4.31, 72), **contest})
+    urls = {"a": "http://h/v1", "b": "http://h/v2"}
+    found = yaml.safe_load(semantic_router_config(hand(chosen, other, urls=urls)))["evaluation"]
+    scores = [(each["model"], each["metrics"]["score"], each["metadata"]["briefs"]) for each in found["records"]]
+    assert scores == [("a", 5.02, 72), ("b", 4.31, 72)]
+    assert [each["id"] for each in found["benchmarks"][0]["profiles"]] == ["all"]
+    fewer = other.model_copy(update={"in_contest": estimate(4.31, 30)})
+    assert "evaluation" not in yaml.safe_load(semantic_router_config(hand(chosen, fewer, urls=urls)))
+
+
+def test_a_suite_whose_file_is_not_found_is_named_as_one_to_fill_in() -> None:
+    made = hand(model("a"))
+    lost = made.model_copy(update={"plan": made.plan.model_copy(update={"suite_file": None})})
+    assert (
+        measure_command(lost, "x", "y")
+        == "bakeoff run SUITE.yaml --models x,y    # SUITE.yaml: the file of suite business"
+    )

@@ -1,6 +1,6 @@
 """The Hugging Face hub: models by downloads, what their cards say, and their sizes, without downloading a weight.
 
-Needs huggingface_hub (`pip install 'bakeoff[hub]'`). The endpoint is HF_ENDPOINT's, or another for tests. What is sent is the
+Needs huggingface_hub (the extra `hub`). The endpoint is HF_ENDPOINT's, or another for tests. What is sent is the
 question alone: a task, a range of sizes.
 """
 
@@ -15,6 +15,7 @@ from bakeoff.catalog.discovery import Criteria
 from bakeoff.catalog.found import Found, Told
 from bakeoff.catalog.model_card import Card, known_licences, read_card
 from bakeoff.core.errors import MissingDependency
+from bakeoff.core.installing import install_command
 
 _EXPAND = [
     "downloads",
@@ -136,7 +137,7 @@ def _api(endpoint: str | None) -> Any:
     try:
         from huggingface_hub import HfApi
     except ImportError:
-        raise MissingDependency("the hub needs the package huggingface_hub", "pip install 'bakeoff[hub]'") from None
+        raise MissingDependency("the hub needs the package huggingface_hub", install_command("hub")) from None
     return HfApi(endpoint=endpoint)
 
 

@@ -28,8 +28,8 @@ def convert(reference: str, to: str, kind: str | None, bits: int | None, out: Pa
     """Make a GGUF file, or a folder for MLX, of a model folder.
 
     MODEL is bundled:NAME or a folder; the engine llamacpp runs a GGUF file, mlx a folder whose weights MLX has quantised.
-    GGUF types from f32 to q8_0 need nothing installed; the others are made by llama.cpp (pip install 'bakeoff[llamacpp]'),
-    and folders for MLX by mlx-lm (pip install 'bakeoff[mlx]').
+    GGUF types from f32 to q8_0 need nothing installed; the others are made by llama.cpp (the extra llamacpp),
+    and folders for MLX by mlx-lm (the extra mlx).
     """
     if bits is not None and kind is not None:
         raise click.UsageError("Say --bits or --quantise, not both.")

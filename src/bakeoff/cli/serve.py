@@ -131,7 +131,7 @@ def _print_plan(wanted: Wanted) -> None:
         "notes": list(served.notes),
         "cost": terms.model_dump(mode="json"),
     }
-    click.echo(json.dumps(document, ensure_ascii=False))
+    click.echo(json.dumps(document, ensure_ascii=False, indent=1))
 
 
 def _configured_plan(wanted: Wanted, file: Path) -> tuple[Served, CostTerms]:

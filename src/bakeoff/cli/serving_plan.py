@@ -158,12 +158,14 @@ def plan_elsewhere(row: RunRow, plan: Plan) -> tuple[ServingPlan, tuple[str, ...
     return served.model_copy(update={"suite_file": _name_of_suite(plan)}), tuple(notes)
 
 
-def _name_of_suite(plan: Plan) -> str:
-    """Return how `bakeoff run` names the suite: a built-in one by its name, another one by its file."""
+def _name_of_suite(plan: Plan) -> str | None:
+    """Return how `bakeoff run` names the suite from here: a built-in one by its name, another by its file; None if it is not found."""
     from bakeoff.study.suite import find_suite, load_suite
 
     built_in = find_suite(None).parent / plan.suite_file
-    return built_in.stem if built_in.is_file() and load_suite(built_in) == plan.suite else plan.suite_file
+    if built_in.is_file() and load_suite(built_in) == plan.suite:
+        return built_in.stem
+    return next((path for path in (plan.suite_path, plan.suite_file) if path and Path(path).is_file()), None)
 
 
 def _told(row: RunRow) -> Mapping[str, Mapping[str, Any]]:
@@ -329,9 +331,19 @@ def _measured(candidate: Candidate, need: Need | None, told: Mapping[str, Any]) 
         tokens_per_s_concurrency=told["tokens_per_s_concurrency"],
         quality=_estimate(told["quality"]),
         by_content_type={name: Estimate.model_validate(found) for name, found in told["by_content_type"].items()},
+        in_contest=_estimate(told.get("quality_in_selection") or told["quality"]),
+        by_content_type_in_contest=_types_in_contest(told),
         device=told.get("device"),
         dtype=told.get("dtype"),
     )
+
+
+def _types_in_contest(told: Mapping[str, Any]) -> dict[str, Estimate]:
+    """Return the scores on the briefs that all competed on; none where a run of an earlier version does not tell them apart."""
+    chosen_by = told.get("by_content_type_in_selection", {} if not told.get("confirmed") else None)
+    if chosen_by is None:
+        return {}
+    return {name: Estimate.model_validate(found) for name, found in {**told["by_content_type"], **chosen_by}.items()}
 
 
 def _placed(model: ServedModel, need: Need | None, seen: Mapping[str, Any], budgets: Budgets) -> ServedModel:

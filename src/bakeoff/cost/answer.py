@@ -49,11 +49,13 @@ class Answer(Record):
 class CostedCandidate(Record):
     """`answer` is None where `missing` says why; `candidate` is None where numbers were given instead of a run.
 
-    `fallbacks` is what it computed elsewhere than on its device.
+    `fallbacks` is what it computed elsewhere than on its device. `texts` is of how many texts the usable share was counted,
+    None where the share was stated.
     """
 
     candidate: str | None
     answer: Answer | None
+    texts: int | None = None
     missing: str = ""
     by_content_type: dict[str, Answer | None] = Field(default_factory=dict)
     fallbacks: tuple[str, ...] = ()

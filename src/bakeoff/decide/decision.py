@@ -173,7 +173,7 @@ def _equivalence_in_words(
     section: Section, choice: CheapestChoice, within: tuple[str, ...], *, most: float, eps: float
 ) -> tuple[str, ...]:
     name = choice.candidate
-    by = f" by more than {points(most)} points" if most > 0 else ""
+    by = f" by more than {points(most, eps)} points" if most > 0 else ""
     bound = f"no other is better than {name}{by} (bound over all rivals; up to {eps:g} is taken as equal)"
     reasons = (
         f"{name} scores {score_in_words(section, name)}",

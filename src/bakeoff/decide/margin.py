@@ -103,8 +103,10 @@ class MarginVerdict(Record):
     def _measured(self) -> str:
         if self.difference is None:
             return "nothing was measured of both"
-        between = "" if self.low is None or self.high is None else f" {points_between(self.low, self.high)}"
-        shown = f"a - b is {points(self.difference)} points{between}"
+        between = (
+            "" if self.low is None or self.high is None else f" {points_between(self.low, self.high, -self.margin)}"
+        )
+        shown = f"a - b is {points(self.difference, -self.margin)} points{between}"
         return f"{shown} ({self.level:.0%}, {self.method}) on {sample_in_words(self.briefs, self.families)}"
 
 

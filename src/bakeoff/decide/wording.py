@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
-from math import floor, log10
-
 from bakeoff.core.records import Estimate
 
-
-def points(value: float) -> str:
-    """Return score points with one digit after the point, or the first that counts: `1.2`, `-0.3`, `0.004`."""
-    if abs(value) >= 0.095 or abs(value) < 1e-6:
-        text = f"{value:.1f}"
-        return "0.0" if text == "-0.0" else text
-    return f"{value:.{-floor(log10(abs(value)))}f}"
+_MOST_DIGITS = 6
 
 
-def points_between(low: float, high: float) -> str:
-    """Return `[0.8, 1.6]`."""
-    return f"[{points(low)}, {points(high)}]"
+def points(value: float, *limits: float, digits: int = 2) -> str:
+    """Return score points with `digits` after the point, or more where it would print as 0 or as one of `limits` and is not.
+
+    A verdict is read off how a bound lies to 0 and to a margin, so that rounding must not lay them on one another.
+
+    >>> points(1.234), points(-0.2996, -0.3), points(0.0041), points(-1e-17)
+    ('1.23', '-0.2996', '0.004', '0.00')
+    """
+    alike = next((limit for limit in (0.0, *limits) if abs(value - limit) < 10.0**-_MOST_DIGITS), None)
+    if alike is not None:
+        return f"{alike:.{digits}f}"
+    while digits < _MOST_DIGITS and any(
+        float(f"{value:.{digits}f}") == float(f"{limit:.{digits}f}") for limit in (0.0, *limits)
+    ):
+        digits += 1
+    return f"{value:.{digits}f}"
+
+
+def signed_points(value: float, digits: int = 2) -> str:
+    """Return what `points` says, with its sign: `+0.31`, `-0.004`."""
+    said = points(value, digits=digits)
+    return said if said.startswith("-") else f"+{said}"
+
+
+def points_between(low: float, high: float, *limits: float) -> str:
+    """Return `[0.80, 1.60]`, each end as `points` prints it."""
+    return f"[{points(low, *limits)}, {points(high, *limits)}]"
 
 
 def quality_in_words(quality: Estimate) -> str:
     """Return `7.1 [6.5, 7.6]`, or `no score`."""
     if quality.estimate is None or quality.low is None or quality.high is None:
         return "no score"
-    return f"{points(quality.estimate)} {points_between(quality.low, quality.high)}"
+    score, low, high = (points(value, digits=1) for value in (quality.estimate, quality.low, quality.high))
+    return f"{score} [{low}, {high}]"
 
 
 def rate_in_words(rate: Estimate) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from bakeoff.core.errors import MissingDependency, UnsupportedModel, UsageError
+from bakeoff.core.installing import install_command
 from bakeoff.core.plugins import list_plugins
 from bakeoff.core.spec import ModelSpec, Source
 
@@ -84,7 +85,7 @@ BUILT_IN = {
             load="bakeoff.engines.transformers_model:load",
             needs=("torch", "transformers", "safetensors"),
             version_of="transformers",
-            install="pip install 'bakeoff[transformers]'",
+            install=install_command("transformers"),
             reads=("folder",),
         ),
         Engine(
@@ -92,7 +93,7 @@ BUILT_IN = {
             load="bakeoff.engines.llamacpp_model:load",
             needs=("llama_cpp",),
             version_of="llama-cpp-python",
-            install="pip install 'bakeoff[llamacpp]'",
+            install=install_command("llamacpp"),
             reads=("gguf",),
         ),
         Engine(
@@ -100,7 +101,7 @@ BUILT_IN = {
             load="bakeoff.engines.mlx_model:load",
             needs=("mlx", "mlx_lm"),
             version_of="mlx-lm",
-            install="pip install 'bakeoff[mlx]'",
+            install=install_command("mlx"),
             reads=("folder",),
         ),
         Engine(

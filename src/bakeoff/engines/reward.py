@@ -23,6 +23,7 @@ from bakeoff.core.errors import (
     UnsupportedModel,
     WorkerDied,
 )
+from bakeoff.core.installing import install_command
 
 _READY_S = 300.0
 _ANSWER_S = 120.0
@@ -84,7 +85,7 @@ class LocalReward:
             await self.close()
             raise UnsupportedModel(
                 f"reward:{self._folder}: {said.get('message', 'it cannot be loaded')}",
-                "a folder of a model for sequence classification with one label, and: pip install 'bakeoff[transformers]'",
+                f"a folder of a model for sequence classification with one label, and: {install_command('transformers')}",
             )
 
     async def reward(self, messages: Sequence[Mapping[str, str]]) -> Reward:

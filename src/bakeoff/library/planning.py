@@ -112,6 +112,7 @@ def make_plan(
         run_id=f"{stamp}-{secrets.token_hex(2)}",
         suite=suite,
         suite_file=what.file.name,
+        suite_path=str(what.file),
         candidates=candidates,
         brief_ids=brief_ids,
         mode="race" if racing else "fixed",

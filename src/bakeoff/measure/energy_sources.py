@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from bakeoff.core.errors import UsageError
+from bakeoff.core.installing import install_command
 from bakeoff.core.spec import Record
 from bakeoff.machine.accelerators import Accelerator
 from bakeoff.measure.energy_counters import (
@@ -22,7 +23,6 @@ from bakeoff.measure.energy_counters import (
     macmon_is_here,
 )
 
-_EXTRA = "pip install 'bakeoff[energy]'"
 _CANNOT_OPEN = (OSError, ValueError, ImportError, RuntimeError, AttributeError)
 """What opening somebody's counters can raise; zeus's own errors are RuntimeErrors."""
 
@@ -86,7 +86,9 @@ def _wall(file: str) -> EnergySource:
 
 def _apple() -> EnergySource:
     if find_spec("zeus_apple_silicon") is None:
-        return EnergySource(source="apple", available=False, reason=f"zeus-apple-silicon is not installed: {_EXTRA}")
+        return EnergySource(
+            source="apple", available=False, reason=f"zeus-apple-silicon is not installed: {install_command('energy')}"
+        )
     return EnergySource(source="apple", available=True, reason="the chip, by Apple's own model of it; no sensor")
 
 
@@ -113,7 +115,9 @@ def _nvml(accelerators: Sequence[Accelerator]) -> EnergySource:
     if not any(found.kind == "cuda" for found in accelerators):
         return EnergySource(source="nvml", available=False, reason="no NVIDIA GPU")
     if find_spec("pynvml") is None:
-        return EnergySource(source="nvml", available=False, reason=f"nvidia-ml-py is not installed: {_EXTRA}")
+        return EnergySource(
+            source="nvml", available=False, reason=f"nvidia-ml-py is not installed: {install_command('energy')}"
+        )
     if all(found.power_w is None for found in accelerators):
         return EnergySource(source="nvml", available=False, reason="the driver does not tell this GPU's power")
     try:

@@ -13,7 +13,7 @@ from bakeoff.core.plain import printable
 from bakeoff.decide.analysis import Section
 from bakeoff.decide.replay import Replay
 from bakeoff.decide.score_analysis import ScoreAnalysis
-from bakeoff.decide.wording import plural, sample_in_words
+from bakeoff.decide.wording import plural, points, sample_in_words, signed_points
 from bakeoff.report.layout import bullets, cells, table, title
 from bakeoff.report.moved import MEANING, Moved, marked, moved_lines
 
@@ -151,12 +151,12 @@ def _differences(document: Mapping[str, Any], moved: Moved) -> list[Any]:
             low, high = sorted((sign * pair["low"], sign * pair["high"]))
             p = "-" if pair["p_adjusted"] is None else f"{pair['p_adjusted']:.3g}"
             rival = pair["b"] if sign == 1 else pair["a"]
-            pairs.append((sign * pair["difference"], rival, f"[{low:+.2f}, {high:+.2f}]", p))
+            pairs.append((sign * pair["difference"], rival, f"[{signed_points(low)}, {signed_points(high)}]", p))
     if not pairs:
         return []
     made = table("model", "behind by", "interval", "p after Holm")
     for difference, rival, between, p in sorted(pairs)[:_MOST_PAIRS]:
-        made.add_row(*cells(marked(rival, moved, printable(rival)), f"{difference:.2f}", between, p))
+        made.add_row(*cells(marked(rival, moved, printable(rival)), points(difference), between, p))
     more = f" (the nearest {_MOST_PAIRS} of {len(pairs)})" if len(pairs) > _MOST_PAIRS else ""
     return [title(f"Behind {marked(leader, moved, printable(leader))}, on the same briefs{more}"), made]
 

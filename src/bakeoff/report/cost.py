@@ -12,6 +12,7 @@ from bakeoff.core.records import Estimate
 from bakeoff.core.units import digits, money, percent_text
 from bakeoff.cost.answer import MOST_BUSY, Answer, Costed, CostedCandidate
 from bakeoff.cost.assumptions import Assumption
+from bakeoff.decide.wording import plural
 from bakeoff.report.layout import bullets, cells, table, title
 from bakeoff.report.moved import MEANING, marked, moved_lines
 from bakeoff.report.worth import USABLE, worth_sentence
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 SCHEMA = "bakeoff.cost/1"
+_SMALLEST = 1e-4
+"""A hundredth of a cent, in dollars."""
 _NAMES = {"busy_s": "latency", "cloud_text": "cloud_per_request", "pieces_per_day": "requests_per_day"}
 """What options and the document call a value, where the formulas have another name for it."""
 _WORDS = {
@@ -151,12 +154,18 @@ def cost_lines(costed: Costed, width: int) -> Iterator[RenderableType]:
         yield Text(printable(f"Against {where}: {rates} ({price.catalogue}{looked})."))
     else:
         yield Text(f"Against a flat price of {money(costed.flat)} a text.")
-    made = table("candidate", "usable", "a piece here", "in the cloud", "so it is", "even from")
+    yield Text(_headline(costed), style="bold")
+    pieces = _pieces(costed)
+    made = table("candidate", "usable", f"{_unit(pieces)} here", "in the cloud", "so it is", "even from")
     for each in costed.candidates:
-        made.add_row(*cells(_name(each), *(["-"] * 5 if each.answer is None else _row(each.answer))))
+        made.add_row(
+            *cells(_name(each), *(["-"] * 5 if each.answer is None else _row(each.answer, each.texts, pieces)))
+        )
     yield made
     yield from bullets(MEANING, moved_lines({each.candidate or "": each.fallbacks for each in costed.candidates}))
-    yield from bullets("Intervals, 90 %, a piece", [line for each in costed.candidates if (line := _intervals(each))])
+    yield from bullets(
+        f"Intervals, 90 %, {_unit(pieces)}", [line for each in costed.candidates if (line := _intervals(each, pieces))]
+    )
     yield from bullets(
         "No cost", [printable(f"{each.candidate}: {each.missing}") for each in costed.candidates if each.missing]
     )
@@ -164,7 +173,7 @@ def cost_lines(costed: Costed, width: int) -> Iterator[RenderableType]:
     of_gates = () if costed.run_id is None else (USABLE,)
     if first.answer is not None:
         yield title(f"What that rests on{f' ({_name(first)})' if first.candidate else ''}")
-        yield _tornado(first.answer)
+        yield _tornado(first.answer, first.texts)
         yield from bullets("Note", [printable(note) for note in (*_notes(first.answer), *costed.notes, *of_gates)])
     del width
 
@@ -175,14 +184,45 @@ def _name(each: CostedCandidate) -> str:
     return marked(each.candidate, {each.candidate: each.fallbacks}, printable(each.candidate))
 
 
-def _row(found: Answer) -> tuple[str, ...]:
+def _headline(costed: Costed) -> str:
+    """Return what is in the figures of this machine, which stands before any of them."""
+    found = next(each.answer for each in costed.candidates if each.answer is not None)
+    if _is_priced(found):
+        spread = "" if found.local.hardware is not None else ", which no figure here holds until a volume is stated"
+        return f"Here: electricity, and the machine{spread}."
+    return "Here: electricity alone, without the machine, whose price nobody stated (--hardware-price)."
+
+
+def _is_priced(found: Answer) -> bool:
+    """Whether the machine has a price: without one, from which volume it is paid for is no question."""
+    return found.local.hardware is not None or any(each.name == "hardware_price" for each in found.assumptions)
+
+
+def _pieces(costed: Costed) -> int:
+    """Return for how many pieces money is shown: 1,000 where one is under a hundredth of a cent."""
+    totals = [
+        total
+        for each in costed.candidates
+        if each.answer is not None
+        for total in (each.answer.local.total, each.answer.cloud.estimate)
+        if total
+    ]
+    return 1000 if any(abs(total) < _SMALLEST for total in totals) else 1
+
+
+def _unit(pieces: int) -> str:
+    return "a piece" if pieces == 1 else f"{pieces:,} pieces"
+
+
+def _row(found: Answer, texts: int | None, pieces: int) -> tuple[str, ...]:
     even = found.break_even_per_day
+    paid = even if isinstance(even, str) else f"{even:,.0f} a day" if even else "the first"
     return (
-        f"{found.accepted:.0%}",
-        money(found.local.total),
-        "-" if found.cloud.estimate is None else money(found.cloud.estimate),
+        f"{found.accepted:.0%}" if texts is None else f"{found.accepted:.0%} of {texts}",
+        money(pieces * found.local.total),
+        "-" if found.cloud.estimate is None else money(pieces * found.cloud.estimate),
         _compared(found),
-        even if isinstance(even, str) else f"{even:,.0f} a day" if even else "the first",
+        paid if _is_priced(found) or even == "never" else "-",
     )
 
 
@@ -196,20 +236,21 @@ def _compared(found: Answer) -> str:
     return f"{-found.saving_percent:.0f} % dearer" if times < 2 else f"{times:,.0f} x dearer"
 
 
-def _intervals(each: CostedCandidate) -> str:
+def _intervals(each: CostedCandidate, pieces: int) -> str:
     """Return one candidate's intervals, "" where nothing was measured or doubted."""
     if each.answer is None or each.answer.saving.low is None:
         return ""
     found = each.answer
-    return f"{_name(each)}: here {_span(found.local_interval)}, cloud {_span(found.cloud)}, saves {_span(found.saving)}"
+    here, cloud, saves = (_span(part, pieces) for part in (found.local_interval, found.cloud, found.saving))
+    return f"{_name(each)}: here {here}, cloud {cloud}, saves {saves}"
 
 
-def _span(estimate: Estimate) -> str:
+def _span(estimate: Estimate, pieces: int = 1) -> str:
     if estimate.estimate is None:
         return "-"
     if estimate.low is None or estimate.high is None:
-        return money(estimate.estimate)
-    return f"{money(estimate.estimate)} [{money(estimate.low)}, {money(estimate.high)}]"
+        return money(pieces * estimate.estimate)
+    return f"{money(pieces * estimate.estimate)} [{money(pieces * estimate.low)}, {money(pieces * estimate.high)}]"
 
 
 def _negated(estimate: Estimate) -> Estimate:
@@ -217,7 +258,7 @@ def _negated(estimate: Estimate) -> Estimate:
     return estimate.model_copy(update={"estimate": centre, "low": low, "high": high})
 
 
-def _tornado(found: Answer) -> RenderableType:
+def _tornado(found: Answer, texts: int | None) -> RenderableType:
     made = table("assumption", "value", "range", "from", "costs the same at")
     by_name = {each.name: each for each in found.assumptions}
     for swing in found.swings:
@@ -226,8 +267,10 @@ def _tornado(found: Answer) -> RenderableType:
         source = {"reported": "stated", "assumed": "ASSUMED"}.get(each.provenance, each.provenance)
         if each.note and each.note != "stated" and each.provenance == "reported":
             source = "reported"
+        counted = each.name == "accepted" and texts is not None
+        name = f"usable of {plural(texts or 0, 'text')}" if counted else _WORDS[each.name]
         turns = "never" if swing.flips_sign_at is None else _amount(swing.flips_sign_at, each.unit)
-        made.add_row(*cells(_WORDS[each.name], _amount(each.value, each.unit), span, source, turns))
+        made.add_row(*cells(name, _amount(each.value, each.unit), span, source, turns))
     return made
 
 

@@ -123,6 +123,11 @@ def _candidate(candidate: Candidate, conclusion: Conclusion, machine: Mapping[st
             content_type: _json(section.result(candidate.id).quality)
             for content_type, section in analysis.by_content_type.items()
         },
+        "by_content_type_in_selection": {
+            content_type: _json(chosen_by)
+            for content_type, section in analysis.by_content_type.items()
+            if (chosen_by := section.result(candidate.id).in_selection) is not None
+        },
         "dimensions": _dimension_means(own),
         "keyword_heuristic": _known_mean(own.heuristic),
         "publishable_rate": _json(overall.publishable_rate),

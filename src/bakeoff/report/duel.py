@@ -10,7 +10,7 @@ from bakeoff.core.plain import printable
 from bakeoff.core.records import Comparison
 from bakeoff.decide.duel import Difference, Duel
 from bakeoff.decide.versus import Versus
-from bakeoff.decide.wording import p_in_words, points, points_between, sample_in_words
+from bakeoff.decide.wording import p_in_words, points, points_between, sample_in_words, signed_points
 from bakeoff.report.layout import Prose, bullets, cells, table, title
 from bakeoff.report.moved import MEANING, marked, moved_lines
 from bakeoff.report.worth import WORTH, worth_by_type, worth_fields, worth_sentence
@@ -89,7 +89,7 @@ def _intervals(found: Duel, width: int) -> RenderableType:
         "content type", "families", "difference", f"{f'-{reach:.1f}':<{wide // 2}}{f'+{reach:.1f}':>{wide - wide // 2}}"
     )
     for row in rows:
-        said = "-" if row.difference is None else f"{row.difference:+.2f}"
+        said = "-" if row.difference is None else signed_points(row.difference)
         made.add_row(*cells(row.content_type or "all", str(row.families), said, _line(row, reach, wide)))
     return made
 

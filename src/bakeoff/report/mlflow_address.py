@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from bakeoff.core.errors import MissingDependency, StoreError, UsageError
+from bakeoff.core.installing import install_command
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
 ENVIRONMENT = "MLFLOW_TRACKING_URI"
-INSTALL = "pip install 'bakeoff[mlflow]'"
 CONNECT_S = 10
 _DATABASES = {"sqlite", "postgresql", "mysql", "mssql"}
 _SERVERS = {"http", "https", "databricks"}
@@ -82,10 +82,11 @@ def require_mlflow(address: Address) -> None:
         MissingDependency: with the command that adds it.
     """
     if find_spec("mlflow") is None:
-        raise MissingDependency("MLflow is not installed", INSTALL)
+        raise MissingDependency("MLflow is not installed", install_command("mlflow"))
     if not address.is_server and find_spec("alembic") is None:
         raise MissingDependency(
-            "mlflow-skinny is installed, which speaks to servers only; a database needs all of MLflow", INSTALL
+            "mlflow-skinny is installed, which speaks to servers only; a database needs all of MLflow",
+            install_command("mlflow"),
         )
 
 

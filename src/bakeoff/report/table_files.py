@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from bakeoff.core.errors import MissingDependency, StoreError, UsageError
+from bakeoff.core.installing import install_command
 from bakeoff.core.plain import whole_characters
 from bakeoff.report.run_columns import COLUMNS, Column
 from bakeoff.report.run_tables import Row, RunTables, Value
@@ -154,7 +155,7 @@ def _parquet_writer() -> _Writer:
         from pyarrow.parquet import ParquetWriter  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError:
         raise MissingDependency(
-            "writing Parquet needs pyarrow", "pip install 'bakeoff[parquet]'   (or --to csv)"
+            "writing Parquet needs pyarrow", f"{install_command('parquet')}   (or --to csv)"
         ) from None
     kinds: dict[str, Any] = {
         "text": pa.string(),

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from bakeoff.core.plain import printable_values
 from bakeoff.core.units import percent_text, seconds_text
-from bakeoff.decide.wording import plural
+from bakeoff.decide.wording import plural, signed_points
 from bakeoff.report.answers import fault_lines, was_given_up
 from bakeoff.report.headline import alone_qualifies, headline
 from bakeoff.report.layout import Prose, bullets, cells, ranked, table, title
@@ -158,7 +158,7 @@ def _lead(candidate: str | None, comparisons: Sequence[dict[str, Any]], gone: Co
     if not differences:
         return "-"
     difference, between = min(differences)
-    lead = "level" if abs(difference) < _NOTHING else f"{difference:+.1f}"
+    lead = "level" if abs(difference) < _NOTHING else signed_points(difference, 1)
     return f"{lead}{between}"
 
 
@@ -167,7 +167,7 @@ def _between(pair: dict[str, Any], sign: int, digits: int) -> str:
     if pair["low"] is None or pair["high"] is None:
         return ""
     low, high = sorted((sign * pair["low"], sign * pair["high"]))
-    return f" [{low:+.{digits}f}, {high:+.{digits}f}]"
+    return f" [{signed_points(low, digits)}, {signed_points(high, digits)}]"
 
 
 def _quality(document: dict[str, Any], labels: dict[str, str]) -> Table:
@@ -286,7 +286,7 @@ def _against_baseline(document: dict[str, Any], labels: dict[str, str]) -> list[
             continue
         sign, other = (1, pair["a"]) if pair["b"] == baseline else (-1, pair["b"])
         difference = sign * pair["difference"]
-        found.append((difference, f"{labels[other]} {difference:+.2f}{_between(pair, sign, 2)}"))
+        found.append((difference, f"{labels[other]} {signed_points(difference)}{_between(pair, sign, 2)}"))
     told = ", ".join(text for _, text in sorted(found, reverse=True))
     return [f"{labels[baseline]}: {told}"] if told else []
 
@@ -301,8 +301,7 @@ def _same_weights(document: dict[str, Any], labels: dict[str, str]) -> list[str]
         told.add(pair["b"])
         parts = [f"the same text for {pair['identical']} of {pair['texts']}"]
         if pair["low"] is not None:
-            difference = 0.0 if abs(pair["difference"]) < _NOTHING else pair["difference"]
-            parts.append(f"score {difference:+.2f} [{pair['low']:+.2f}, {pair['high']:+.2f}]")
+            parts.append(f"score {signed_points(pair['difference'])}{_between(pair, 1, 2)}")
         named = {"time per token": pair["tpot"], "first token": pair["ttft"], "tokens/s": pair["tokens_per_s"]}
         parts += [_times(name, **ratio) for name, ratio in named.items() if ratio["estimate"] is not None]
         parts += [f"{name} x {pair[name]:.2f}" for name in ("memory", "weights") if pair[name] is not None]

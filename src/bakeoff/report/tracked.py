@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from bakeoff.core.plain import printable
 from bakeoff.core.spec import Candidate, Record, content_hash
-from bakeoff.decide.wording import plural, points
+from bakeoff.decide.wording import plural
 from bakeoff.report.metric_values import GIB, Found
 from bakeoff.report.moved import MEANING, marked, moved_lines, moved_of
 
@@ -180,7 +180,7 @@ def verdict_of(document: Mapping[str, Any], candidate: str) -> str:
     if candidate == decision["choice"]:
         return "chosen"
     if candidate in decision["equivalent"]:
-        return f"within {points(document['eps'])} of the best"
+        return f"within {document['eps']:g} of the best"
     if out is not None:
         return f"out after {plural(out['after'], 'family', 'families')}"
     if decision["choice"] is None and candidate == decision.get("leader"):

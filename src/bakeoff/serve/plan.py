@@ -43,6 +43,8 @@ class ServedModel(Record):
     tokens_per_s_concurrency: int | None = None
     quality: Estimate | None = None
     by_content_type: Mapping[str, Estimate] = Field(default_factory=dict)
+    in_contest: Estimate | None = None
+    by_content_type_in_contest: Mapping[str, Estimate] = Field(default_factory=dict)
     device: str | None = None
     dtype: str | None = None
 
@@ -84,7 +86,7 @@ class ServedRoute(Record):
 class ServingPlan(Record):
     """Models and routes. `general` serves what no route is known for; `run_id` is None where no run stands behind it.
 
-    `suite_file` is how the run's suite is named to run it again.
+    `suite_file` is how the run's suite is named to run it again, None where its file is not known.
     """
 
     run_id: str | None

@@ -99,12 +99,13 @@ class Plan(Record):
     to be less. Candidates take turns, so that those of one URL are never in flight together. A race may need fewer than
     `brief_ids`, family by family in their order; `held_back` are briefs of other families, which confirm the score of
     those that may be chosen, and which nobody else writes. With a `placement` workers run on a cluster, and `machine` is
-    only where the run was started.
+    only where the run was started. `suite_path` is the suite's file as it was named, None in runs of earlier versions.
     """
 
     run_id: str
     suite: Suite
     suite_file: str
+    suite_path: str | None = None
     candidates: tuple[Candidate, ...]
     brief_ids: tuple[str, ...]
     seed: int

@@ -161,7 +161,13 @@ def _candidate(plan: Plan, work: Work, terms: Terms, cloud: Cloud, *, tornado: b
         missing = f"none of its {sum(work.sample.texts)} texts was usable: {_SUPPOSE}"
         return CostedCandidate(candidate=work.candidate, answer=None, missing=missing)
     by_type = {kind: ask(sample) for kind, sample in work.by_content_type.items()}
-    return CostedCandidate(candidate=work.candidate, answer=found, by_content_type=by_type, fallbacks=work.fallbacks)
+    return CostedCandidate(
+        candidate=work.candidate,
+        answer=found,
+        texts=sum(work.sample.texts) if terms.accepted is None else None,
+        by_content_type=by_type,
+        fallbacks=work.fallbacks,
+    )
 
 
 _SUPPOSE = "what a usable one costs is not known (suppose a share:  --accepted 0.5)"

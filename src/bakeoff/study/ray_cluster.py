@@ -17,6 +17,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from bakeoff.core.errors import MissingDependency, UsageError, WorkerDied, WorkerError, WorkerLost, WorkerNotStarted
+from bakeoff.core.installing import install_command
 from bakeoff.core.spec import Candidate
 from bakeoff.core.told import told_error
 from bakeoff.core.version import __version__
@@ -27,7 +28,6 @@ from bakeoff.study.cluster_room import Node, Request
 from bakeoff.study.placement import Started
 from bakeoff.study.ray_node import NodeWorker, node_name
 
-INSTALL = "pip install 'bakeoff[ray]'"
 _CONNECT_S = 5.0
 _STOP_WITHIN_S = 10.0
 _HOW = "ray://HOST:PORT, the port of the cluster's head (6379), or of its Ray Client server (10001)"
@@ -64,7 +64,7 @@ class RayCluster:
         try:
             import ray
         except ImportError:
-            raise MissingDependency("--on ray: Ray is not installed", INSTALL) from None
+            raise MissingDependency("--on ray: Ray is not installed", install_command("ray")) from None
         self.address = address
         known = _known_as(address) if address is not None else None
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}

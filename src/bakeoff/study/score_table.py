@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bakeoff.core.errors import InvalidFile, MissingDependency, Problem, UsageError
+from bakeoff.core.installing import install_command
 
 REQUIRED = ("model", "brief", "score")
 OPTIONAL = ("replicate", "content_type", "cluster", "fallbacks")
@@ -138,7 +139,7 @@ def _parquet_records(path: Path, names: Mapping[str, str]) -> Iterator[tuple[int
         from pyarrow.parquet import ParquetFile  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError:
         raise MissingDependency(
-            f"{path.name}: reading Parquet needs pyarrow", "pip install 'bakeoff[parquet]'   (or export it as CSV)"
+            f"{path.name}: reading Parquet needs pyarrow", f"{install_command('parquet')}   (or export it as CSV)"
         ) from None
     try:
         with ParquetFile(path) as table:

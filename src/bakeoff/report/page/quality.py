@@ -11,7 +11,7 @@ import numpy as np
 from markupsafe import Markup
 
 from bakeoff.core.generations import Generations
-from bakeoff.decide.wording import p_in_words, plural
+from bakeoff.decide.wording import p_in_words, plural, signed_points
 from bakeoff.measure.selecting import failed, groups, scored
 from bakeoff.report.page.facts import PageFacts
 from bakeoff.report.page.forest import Row, Tone, forest
@@ -169,9 +169,9 @@ def difference_chart(document: Mapping[str, Any], names: Mapping[str, str]) -> M
 def lead_words(lead: Lead) -> str:
     """Return a lead with its interval."""
     if lead.low is None or lead.high is None:
-        return signed(lead.difference, 2)
-    low, high = (f"{end:+.2f}".replace("-", "−") for end in (lead.low, lead.high))
-    return f"{signed(lead.difference, 2)} [{low}, {high}]"
+        return signed(lead.difference)
+    low, high = (signed_points(end).replace("-", "−") for end in (lead.low, lead.high))
+    return f"{signed(lead.difference)} [{low}, {high}]"
 
 
 def evidence_words(pair: Mapping[str, Any]) -> str:

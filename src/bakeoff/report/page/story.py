@@ -113,9 +113,7 @@ def key_figures(document: Mapping[str, Any]) -> list[KeyFigure]:
             if nearest.low is None or nearest.high is None
             else f"95 %: {points_between(nearest.low, nearest.high)}"
         )
-        figures.append(
-            KeyFigure("Lead over the next", f"{signed(nearest.difference)}", f"{between}, over {nearest.behind}")
-        )
+        figures.append(KeyFigure("Lead over the next", signed(nearest.difference), f"{between}, over {nearest.behind}"))
     rate = one["publishable_rate"]
     if rate["estimate"] is not None:
         detail = "" if rate["low"] is None else f"95 %: {100 * rate['low']:.0f} to {100 * rate['high']:.0f} %"
@@ -163,16 +161,16 @@ def warnings(facts: PageFacts) -> list[str]:
     return found
 
 
-def signed(value: float, digits: int = 1) -> str:
+def signed(value: float) -> str:
     """Return a difference with its sign; `level` where there is none.
 
-    >>> signed(0.31), signed(-1.25, 2), signed(0.0)
-    ('+0.3', '−1.25', 'level')
+    >>> signed(0.31), signed(-1.25), signed(0.0)
+    ('+0.31', '−1.25', 'level')
     """
     if abs(value) < 1e-6:
         return "level"
     sign = "+" if value > 0 else "−"
-    return sign + (points(abs(value)) if digits == 1 else f"{abs(value):.{digits}f}")
+    return sign + points(abs(value))
 
 
 def agreement_sentence(line: Mapping[str, Any]) -> str:

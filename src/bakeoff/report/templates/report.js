@@ -58,6 +58,19 @@ const all = (selector, within = document) => [...within.querySelectorAll(selecto
       if (here <= there) return `${(100 * (1 - here / there)).toFixed(1)} % cheaper`;
       return here < 2 * there ? `${(100 * (here / there - 1)).toFixed(0)} % dearer` : `${grouped(here / there, 1)} times dearer`;
     };
+    // What is in the figures, as `work` has it: the machine counts only where there is a volume to spread it over.
+    const rests = (terms) => {
+      const machine = terms.attribution * (terms.hardware_price - terms.residual) / terms.years + terms.maintenance_per_year;
+      const idle = terms.idle_watts * terms.attribution > 0, volume = terms.pieces_per_day;
+      if (!(volume > 0)) return machine !== 0 || idle
+        ? "What stands below of the machine is in no figure here until it is said how many texts it is spread over: what stands here is electricity alone."
+        : asGiven;
+      const parts = [machine !== 0 && "the machine's own cost", idle && "what it draws while it idles"].filter(Boolean);
+      const spread = `${volume.toLocaleString("en-US", { maximumFractionDigits: 2 })} usable texts a day`;
+      return parts.length ? `What stands here is electricity while it writes, and ${parts.join(" and ")}, spread over ${spread}.`
+        : `At ${spread}, and with no price for the machine, what stands here is electricity alone.`;
+    };
+    const basisText = one("#cost-basis"), asGiven = basisText.textContent;
     const terms = one("#terms"), rows = all("[data-row]"), note = one("#cost-note"), reset = one("#reset-cost"), edited = one("#edited");
     const inputs = all("input", terms), own = rows.flatMap((row) => all("input", row));
     // An untouched field stands for the exact figure, which the field shows rounded.
@@ -69,8 +82,14 @@ const all = (selector, within = document) => [...within.querySelectorAll(selecto
       const changed = [...inputs, ...own].some((input) => input.value !== input.defaultValue);
       edited.hidden = reset.hidden = !changed;
       all("#costs .interval").forEach((cell) => { cell.hidden = changed; });
+      for (const input of inputs) {
+        const said = one("small", input.closest("p"));
+        said.dataset.source ??= said.textContent;
+        said.textContent = input.value === input.defaultValue ? said.dataset.source : "your figure";
+      }
       if (bad.length) return;
       const stated = Object.fromEntries(inputs.map((input) => [input.dataset.term, read(input)]));
+      basisText.textContent = rests(stated);
       let busiest = 0;
       for (const row of rows) {
         const basis = given.bases[Number(row.dataset.row)];

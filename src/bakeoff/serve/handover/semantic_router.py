@@ -8,6 +8,7 @@ the run says that nobody won. The scores stand under `evaluation` for those who 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from bakeoff.core.errors import UsageError
@@ -61,6 +62,8 @@ def semantic_router_config(hand: Handover) -> str:
             ],
         },
     }
+    if not document["evaluation"]:
+        del document["evaluation"]
     if not types:
         del document["routing"]["signals"]
     return yaml_file(head("semantic-router", hand, _NOTES), document)
@@ -70,7 +73,7 @@ _NOTES = (
     "Check it:  vllm-sr config validate --config FILE    then:  vllm-sr serve --config FILE",
     'A request with metadata {"content_type": TYPE} goes to the model of that type, any other to the general one.',
     "modelRefs stand in the route's order. Decisions are static: `multi_factor` over the indices below would take the higher mean",
-    "also where the run says that the difference is none.",
+    "also where the run says that the difference is none. Scores stand only where all models wrote the same briefs.",
 )
 
 
@@ -118,19 +121,20 @@ def _decision(plain: str, route: ServedRoute, content_type: str | None) -> dict[
 
 
 def _evaluation(hand: Handover, types: dict[str, str]) -> dict[str, Any]:
-    """Return the suite as a benchmark with a profile for each content type, an index for each, and every measured score."""
+    """Return the suite as a benchmark: a profile and an index for each content type where scores can be compared."""
     plan = hand.plan
     benchmark = f"bakeoff/{slug(plan.suite or 'suite')}-{slug(plan.run_id or 'run')}@{_VERSION}"
+    names = {plain: name for name, plain in types.items()}
     profiles = {_ALL: "every brief", **{plain: printable(name) for name, plain in types.items()}}
-    records = []
-    for model in plan.models:
-        measured: dict[str, Estimate | None] = {_ALL: model.quality}
-        measured |= {plain: model.by_content_type.get(name) for name, plain in types.items()}
-        records += [
-            _record(model.id, benchmark, profile, found, plan.run_id)
-            for profile, found in measured.items()
-            if found is not None and found.estimate is not None
-        ]
+    measured = {profile: _comparable(plan.models, None if profile == _ALL else names[profile]) for profile in profiles}
+    profiles = {profile: said for profile, said in profiles.items() if measured[profile]}
+    records = [
+        _record(name, benchmark, profile, found, plan.run_id)
+        for profile in profiles
+        for name, found in measured[profile].items()
+    ]
+    if not records:
+        return {}
     return {
         "benchmarks": [
             {
@@ -138,7 +142,7 @@ def _evaluation(hand: Handover, types: dict[str, str]) -> dict[str, Any]:
                 "display_name": f"bakeoff: {printable(plan.suite or 'suite')}",
                 "domain": "writing",
                 "source": f"bakeoff://run/{plan.run_id}",
-                "default_profile": _ALL,
+                "default_profile": next(iter(profiles)),
                 "profiles": [
                     {"id": plain, "display_name": said, "description": f"Briefs of the run: {said}."}
                     for plain, said in profiles.items()
@@ -149,6 +153,20 @@ def _evaluation(hand: Handover, types: dict[str, str]) -> dict[str, Any]:
         "indices": [_index(benchmark, plain, said) for plain, said in profiles.items()],
         "records": records,
     }
+
+
+def _comparable(models: Sequence[ServedModel], content_type: str | None) -> dict[str, Estimate]:
+    """Return the score of each measured model on the briefs that all competed on; nothing where they are not the same briefs.
+
+    The score of who was chosen comes from briefs held back, and who left a race early wrote fewer: the router would compare them.
+    """
+    found = {
+        model.id: model.in_contest if content_type is None else model.by_content_type_in_contest.get(content_type)
+        for model in models
+        if model.quality is not None
+    }
+    known = {name: score for name, score in found.items() if score is not None and score.estimate is not None}
+    return known if len(known) == len(found) and len({score.briefs for score in known.values()}) == 1 else {}
 
 
 def _index(benchmark: str, profile: str, said: str) -> dict[str, Any]:

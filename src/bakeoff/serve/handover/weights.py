@@ -11,6 +11,7 @@ import shlex
 from typing import NamedTuple
 
 from bakeoff.core.errors import UsageError
+from bakeoff.core.plain import printable
 from bakeoff.serve.handover.evidence import UNMEASURED
 from bakeoff.serve.handover.handover import Handover
 from bakeoff.serve.plan import ServedModel
@@ -119,8 +120,9 @@ def weights_for_ollama(model: ServedModel, made: str, hand: Handover) -> Weights
 
 def measure_command(hand: Handover, unmeasured: str, measured: str) -> str:
     """Return the command that measures what a server would run beside what was measured."""
-    suite = hand.plan.suite_file or "SUITE"
-    return shlex.join(["bakeoff", "run", suite, "--models", f"{unmeasured},{measured}"])
+    suite = hand.plan.suite_file
+    command = shlex.join(["bakeoff", "run", suite or "SUITE.yaml", "--models", f"{unmeasured},{measured}"])
+    return command if suite else f"{command}    # SUITE.yaml: the file of suite {printable(hand.plan.suite or '?')}"
 
 
 def _which(model: ServedModel, hand: Handover) -> str:

@@ -15,6 +15,7 @@ from struct import unpack
 from typing import Any, BinaryIO
 
 from bakeoff.core.errors import InvalidFile, MissingDependency, Problem
+from bakeoff.core.installing import install_command
 from bakeoff.study.importers.results import Answer, Results, digest_of
 
 _ZSTANDARD = 93
@@ -73,7 +74,7 @@ def _unpack(archive: zipfile.ZipFile, file: BinaryIO, member: zipfile.ZipInfo, n
     except ImportError:
         raise MissingDependency(
             f"{name}: it is packed with Zstandard, which takes pyarrow to read",
-            "pip install 'bakeoff[parquet]'   (or: inspect log convert LOG --to json)",
+            f"{install_command('parquet')}   (or: inspect log convert LOG --to json)",
         ) from None
     file.seek(member.header_offset)
     local = file.read(_LOCAL_HEADER)
