@@ -8,7 +8,9 @@ import pytest
 
 from bakeoff.catalog.references import bundled_folder, folder_spec
 from bakeoff.cli.planned import Planned, ready_document, ready_lines
-from bakeoff.cli.serving_plan import UnservedModels, find_run, plan_of_models, plan_of_run
+from bakeoff.cli.served_run import find_run
+from bakeoff.cli.serving_plan import plan_of_models, plan_of_run
+from bakeoff.cli.serving_routes import UnservedModels
 from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Candidate, ModelSpec, Sampling
 from bakeoff.machine.budget import Budget

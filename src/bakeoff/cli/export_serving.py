@@ -198,7 +198,8 @@ def _handover(
 
 
 def _plan(run_id: str) -> ServingPlan:
-    from bakeoff.cli.serving_plan import find_run, plan_elsewhere
+    from bakeoff.cli.served_run import find_run
+    from bakeoff.cli.serving_plan import plan_elsewhere
     from bakeoff.library.workspace import open_store
     from bakeoff.study.stored_plan import load_plan
 

@@ -141,7 +141,7 @@ def _configured_plan(wanted: Wanted, file: Path) -> tuple[Served, CostTerms]:
         InvalidFile: they name models that are not served, or a judge that may not judge.
     """
     from bakeoff.cli.fit import UnknownMemory
-    from bakeoff.cli.serving_plan import UnservedModels
+    from bakeoff.cli.serving_routes import UnservedModels
     from bakeoff.core.errors import InvalidFile
     from bakeoff.serve.settings_file import problem_at, read_settings
 
@@ -179,7 +179,8 @@ def _make_plan(
 ) -> tuple[Served, CostTerms]:
     """Return the plan; `keeping` is None where no settings say anything."""
     from bakeoff.cli.fit import machine_budgets, past_loads
-    from bakeoff.cli.serving_plan import find_run, make_served_candidates, plan_of_models, plan_of_run
+    from bakeoff.cli.served_run import find_run
+    from bakeoff.cli.serving_plan import make_served_candidates, plan_of_models, plan_of_run
     from bakeoff.cli.serving_watch import cost_terms
     from bakeoff.library.workspace import open_store
     from bakeoff.serve.need import admitted_on

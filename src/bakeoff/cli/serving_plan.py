@@ -10,22 +10,22 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bakeoff.cli.serving_words import NAMED_FIRST, SET, how_sure
+from bakeoff.cli.serving_routes import Routes, estimate_of, overridden, routes_of
+from bakeoff.cli.serving_words import NAMED_FIRST
 from bakeoff.core.errors import BakeoffError, UsageError
-from bakeoff.core.records import Estimate, Outcome
+from bakeoff.core.records import Estimate
 from bakeoff.core.spec import Candidate, Sampling
 from bakeoff.core.units import bytes_text
 from bakeoff.machine.budget import HOST
 from bakeoff.serve.need import admitted_on
 from bakeoff.serve.plan import ServedModel, ServedRoute, ServingPlan
 from bakeoff.serve.pools import PerPool, pool_text, short
-from bakeoff.serve.router import GENERAL
 
 if TYPE_CHECKING:
     from bakeoff.catalog.calibration import Observation
     from bakeoff.catalog.fit import Need
     from bakeoff.machine.budget import Budget
-    from bakeoff.store.db import RunRow, RunSummary, Store
+    from bakeoff.store.db import RunRow
     from bakeoff.study.admission import Budgets
     from bakeoff.study.plan import Plan
 
@@ -34,7 +34,6 @@ _DEFAULT_ROWS = 8
 
 _MORE_MEMORY = "give models more memory with --budget, or say what one needs: keeping.models.NAME.need_bytes in the settings (--config)"
 
-Routes = Mapping[str, Sequence[str]]
 Admission = Callable[[ServedModel], PerPool]
 """What a model is admitted on, in bytes by memory."""
 
@@ -45,66 +44,6 @@ class Served(NamedTuple):
     plan: ServingPlan
     budgets: Mapping[str, Budget]
     notes: tuple[str, ...]
-
-
-class UnservedModels(UsageError):
-    """Settings for models that are not served: where each is named, and its name."""
-
-    def __init__(self, named: Sequence[tuple[tuple[str, ...], str]], served: Sequence[str]) -> None:
-        said = "\n".join(f"{'.'.join(path)}: {name!r} is not served" for path, name in named)
-        super().__init__(said, f"served: {', '.join(served)}")
-        self.named = tuple(named)
-
-
-class Found(NamedTuple):
-    """The run that is served or handed over, and what is to be said of newer ones that are not."""
-
-    row: RunRow
-    notes: tuple[str, ...] = ()
-
-
-def find_run(store: Store, wanted: str | None) -> Found:
-    """Return a run with a result: the one that is named, the newest for `latest`, the newest that decided something for None.
-
-    That a newer run was passed over is said in the notes.
-
-    Raises:
-        UsageError: there is none.
-    """
-    if wanted not in {None, "latest"}:
-        from bakeoff.library.workspace import workspace_folder
-        from bakeoff.study.run_state import find_finished
-
-        return Found(find_finished(store, str(wanted), workspace_folder()))
-    runs = store.runs()
-    finished = [found for found in runs if found.state == "done" and found.outcome is not None]
-    decided = [found for found in finished if found.outcome != "insufficient_data"]
-    by_decision = wanted is None and bool(decided)
-    for found in (decided if by_decision else finished)[:1]:
-        row = store.run(found.run_id)
-        if row is not None:
-            return Found(row, _passed_over(runs[: runs.index(found)], found.run_id, decided=by_decision))
-    without = "make one with: bakeoff run; or name models: bakeoff serve --models bundled:generalist"
-    if runs:
-        raise UsageError(
-            f"no run of this workspace is finished; the newest is {runs[0].run_id} ({runs[0].state})",
-            f"go on with: bakeoff run --resume {runs[0].run_id}; or name models with --models",
-        )
-    raise UsageError("there is no run in this workspace", without)
-
-
-def _passed_over(newer: Sequence[RunSummary], taken: str, *, decided: bool) -> tuple[str, ...]:
-    """Return what is to be said of newer runs than the one that was taken: the newest of them, and why it was not."""
-    if not newer:
-        return ()
-    newest = newer[0]
-    if newest.state == "done" and newest.outcome is not None:
-        why = (
-            f"run {newest.run_id} is newer, but has too few briefs to decide anything: --run {newest.run_id} serves it"
-        )
-    else:
-        why = f"run {newest.run_id} is newer, but has no result ({newest.state}); go on with it: bakeoff run --resume {newest.run_id}"
-    return (f"{why}. Taken is run {taken}, the newest that {'decided something' if decided else 'has one'}.",)
 
 
 def plan_of_run(
@@ -130,7 +69,7 @@ def plan_of_run(
     models, too_large = _fitting(measured, budgets, admitted_on)
     notes += too_large
     served = _earned(row, models, told, notes, f"run again, name --models, or {_MORE_MEMORY}" if too_large else "")
-    return Served(_overridden(served, routes, told), _budgets_of(served, budgets), tuple(notes))
+    return Served(overridden(served, routes, told), _budgets_of(served, budgets), tuple(notes))
 
 
 def plan_elsewhere(row: RunRow, plan: Plan) -> tuple[ServingPlan, tuple[str, ...]]:
@@ -191,16 +130,14 @@ def _earned(
     Raises:
         UsageError: there is none; with the notes that say why, and the hint.
     """
-    document = row.result
     if not models:
         raise UsageError(
             f"no model of run {row.run_id} can be served:\n" + "\n".join(notes),
             hint or "run again, or name --models",
         )
     names = [model.id for model in models]
-    general = _general(document, told, names)
-    made = {name: _route(name, found, document, told, names, general) for name, found in document["routes"].items()}
-    return ServingPlan(run_id=row.run_id, suite=row.suite, models=tuple(models), routes=_kept(made), general=general)
+    routes, general = routes_of(row.result, told, names)
+    return ServingPlan(run_id=row.run_id, suite=row.suite, models=tuple(models), routes=routes, general=general)
 
 
 def plan_of_models(
@@ -226,7 +163,7 @@ def plan_of_models(
         candidate=names[0], fallbacks=tuple(names[1:]), sure=NAMED_FIRST, reasons=("it was named first",)
     )
     served = ServingPlan(run_id=None, models=tuple(models), general=general)
-    return Served(_overridden(served, routes, {}), _budgets_of(served, budgets), ())
+    return Served(overridden(served, routes, {}), _budgets_of(served, budgets), ())
 
 
 def make_served_candidates(references: Sequence[str]) -> tuple[Candidate, ...]:
@@ -329,9 +266,9 @@ def _measured(candidate: Candidate, need: Need | None, told: Mapping[str, Any]) 
         tokens_per_s_low=told["tokens_per_s_low"],
         tokens_per_s_high=told["tokens_per_s_high"],
         tokens_per_s_concurrency=told["tokens_per_s_concurrency"],
-        quality=_estimate(told["quality"]),
+        quality=estimate_of(told["quality"]),
         by_content_type={name: Estimate.model_validate(found) for name, found in told["by_content_type"].items()},
-        in_contest=_estimate(told.get("quality_in_selection") or told["quality"]),
+        in_contest=estimate_of(told.get("quality_in_selection") or told["quality"]),
         by_content_type_in_contest=_types_in_contest(told),
         device=told.get("device"),
         dtype=told.get("dtype"),
@@ -362,114 +299,6 @@ def _placed(model: ServedModel, need: Need | None, seen: Mapping[str, Any], budg
             "host_peak_bytes": seen.get("process_peak_bytes") if on_card else None,
         }
     )
-
-
-def _general(document: Mapping[str, Any], told: Mapping[str, Any], names: Sequence[str]) -> ServedRoute:
-    """Return who serves what no route is for: the choice, or the leader, or the best mean of those that can be served."""
-    decision = document["decision"]
-    first = [decision["choice"] or decision.get("leader"), *decision["equivalent"]]
-    ranked = _by_mean(names, told, {name: told[name]["quality"] for name in names})
-    order = [name for name in dict.fromkeys([*first, *ranked]) if name in names]
-    missing = [f"{first[0]} cannot be served" for _ in (0,) if first[0] is not None and first[0] not in names]
-    return ServedRoute(
-        candidate=order[0],
-        fallbacks=tuple(order[1:]),
-        outcome=decision["outcome"],
-        evidence=_estimate(told[order[0]]["quality"]),
-        sure=how_sure(order[0], decision, document),
-        reasons=(*missing, *decision["reasons"]),
-    )
-
-
-def _by_mean(names: Sequence[str], told: Mapping[str, Any], qualities: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Return those who write something that can be published, or all where nobody does: the best mean first, those without one last."""
-    publishable = [name for name in names if told[name]["publishable_rate"]["estimate"] != 0]
-
-    def mean(name: str) -> float:
-        estimate = qualities.get(name, {}).get("estimate")
-        return -1.0 if estimate is None else float(estimate)
-
-    return sorted(publishable or names, key=mean, reverse=True)
-
-
-def _route(
-    content_type: str,
-    found: Mapping[str, Any],
-    document: Mapping[str, Any],
-    told: Mapping[str, Any],
-    names: Sequence[str],
-    general: ServedRoute,
-) -> ServedRoute:
-    """Return a route with those who can be served.
-
-    Where the run names nobody, the best mean in the type serves; where those that it names cannot, the general ones stand in.
-    """
-    earned = [name for name in (found["candidate"], *found["fallbacks"]) if name is not None]
-    order = [name for name in earned if name in names] or list(general.order)
-    reasons = list(found["reasons"])
-    if found["candidate"] is None:
-        why = "no candidate qualified for this content type"
-        if not earned:
-            scores = {name: score for name in names if (score := _of_type(told, name, content_type)) is not None}
-            order = _by_mean(general.order, told, scores)
-            why = f"it has the best mean here; {why}"
-        reasons.append(f"{order[0]} serves: {why}")
-    elif order[0] != found["candidate"]:
-        reasons.append(f"{order[0]} serves: {found['candidate']} cannot be served")
-    return ServedRoute(
-        candidate=order[0],
-        fallbacks=tuple(order[1:]),
-        outcome=found["outcome"],
-        evidence=_estimate(
-            found["evidence"] if order[0] == found["candidate"] else _of_type(told, order[0], content_type)
-        ),
-        sure=how_sure(order[0], found, document),
-        reasons=tuple(reasons),
-    )
-
-
-def _of_type(told: Mapping[str, Any], name: str, content_type: str) -> Mapping[str, Any] | None:
-    by_type = told.get(name, {}).get("by_content_type", {})
-    found: Mapping[str, Any] | None = by_type.get(content_type)
-    return found
-
-
-def _kept(routes: Mapping[str, ServedRoute]) -> dict[str, ServedRoute]:
-    """Return the routes but for one that a suite's own content type would give the general one's name."""
-    return {name: route for name, route in routes.items() if name != GENERAL}
-
-
-def _overridden(plan: ServingPlan, routes: Routes, told: Mapping[str, Any]) -> ServingPlan:
-    """Return the plan with routes of the user's own, which no run decided.
-
-    Raises:
-        UnservedModels: a route names a model that is not served.
-    """
-    names = [model.id for model in plan.models]
-    unknown = tuple((("routes", route), name) for route, order in routes.items() for name in order if name not in names)
-    if unknown:
-        raise UnservedModels(unknown, names)
-    own = {name: _own(name, order, told) for name, order in routes.items()}
-    general = own.pop(GENERAL, plan.general)
-    return plan.model_copy(update={"routes": {**plan.routes, **own}, "general": general})
-
-
-def _own(name: str, order: Sequence[str], told: Mapping[str, Any]) -> ServedRoute:
-    first, *rest = dict.fromkeys(order)
-    known = told.get(first, {}).get("quality") if name == GENERAL else _of_type(told, first, name)
-    outcome: Outcome | None = None
-    return ServedRoute(
-        candidate=first,
-        fallbacks=tuple(rest),
-        outcome=outcome,
-        evidence=_estimate(known),
-        sure=SET,
-        reasons=("set in the settings, whatever a run says",),
-    )
-
-
-def _estimate(value: Mapping[str, Any] | None) -> Estimate | None:
-    return None if value is None else Estimate.model_validate(value)
 
 
 def _budgets_of(plan: ServingPlan, budgets: Budgets) -> Mapping[str, Budget]:
