@@ -26,6 +26,12 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     return made
 
 
+def be_patient(workspace: Workspace, kind: str) -> None:
+    """Give good answers time, as the machine may be busy with other tests; silence is waited for no longer than it takes to be sure."""
+    seconds = "3" if kind == "timeout" else "15"
+    workspace.environment |= {"BAKEOFF_FIRST_TOKEN_S": seconds, "BAKEOFF_STALL_S": seconds}
+
+
 def first_time(fault: str, every: int, offset: int = 7) -> Schedule:
     """`fault` for one in `every` briefs, the first time that it is asked for."""
 
@@ -89,6 +95,7 @@ PASSING = [
 
 @pytest.mark.parametrize(("fault", "every", "kind"), PASSING, ids=[fault for fault, *_ in PASSING])
 def test_a_fault_that_passes_costs_a_retry_and_no_text(workspace: Workspace, fault: str, every: int, kind: str) -> None:
+    be_patient(workspace, kind)
     with Misbehaving(first_time(fault, every)) as server:
         run = run_against(workspace, server)
     hit = BRIEFS // every
@@ -122,6 +129,7 @@ STAYING = [
 def test_a_fault_that_stays_fails_its_texts_and_no_other(
     workspace: Workspace, fault: str, kind: str, tries: int
 ) -> None:
+    be_patient(workspace, kind)
     with Misbehaving(always(fault, 30)) as server:
         run = run_against(workspace, server)
     retries = {kind: 10 * (tries - 1)} if tries > 1 else {}
@@ -152,6 +160,7 @@ def test_another_way_of_being_right_is_no_fault(workspace: Workspace, fault: str
 
 
 def test_texts_that_are_cut_off_are_scored_counted_and_not_publishable(workspace: Workspace) -> None:
+    be_patient(workspace, "truncated")
     with Misbehaving(always("truncated", 10)) as server:
         run = run_against(workspace, server)
     check(run, failures={}, retries={}, texts=BRIEFS)
@@ -304,6 +313,7 @@ def test_an_endpoint_that_refuses_everything_from_some_text_on_is_given_up_at_on
 ) -> None:
     """A key that was taken back, a model that was unloaded: what came before is kept, and the other candidate goes on."""
     workspace.environment |= {"BAKEOFF_GIVE_UP_S": "600"}
+    be_patient(workspace, "rejected")
     with (
         Misbehaving(lambda ask: "good" if ask.number <= 150 else fault) as server,
         Misbehaving("good") as healthy,
@@ -313,7 +323,11 @@ def test_an_endpoint_that_refuses_everything_from_some_text_on_is_given_up_at_on
     check_run_document(run.document)
     assert 1 <= server.sent[fault] <= most  # those that were in flight when the first was refused, and none again
     broken, other = run.document["candidates"]
-    assert broken["failures_by_kind"] == {"gone": BRIEFS - broken["texts"]}
+    kinds = broken["failures_by_kind"]
+    assert sum(kinds.values()) == BRIEFS - broken["texts"]
+    # Refusals between answers that were still under way are taken for those of single texts; a refused key never is.
+    assert set(kinds) <= ({"gone"} if status == 401 else {"gone", "rejected"})
+    assert kinds.get("rejected", 0) <= most
     assert 149 - 36 <= broken["texts"] <= 149  # the preflight's is not stored; texts were asked for again to be sure
     assert broken["retries"] == 0
     assert (other["failures"], other["texts"]) == (0, BRIEFS)

@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from bakeoff.core.errors import EndpointBusy, EndpointFailed, EndpointGarbage, EndpointRefused
+from bakeoff.core.errors import EndpointBusy, EndpointDenied, EndpointFailed, EndpointGarbage, EndpointRefused
 from bakeoff.engines.answer import Answer
 from bakeoff.engines.http_errors import refusal, retry_after_s, without
 
@@ -46,7 +46,7 @@ def test_a_server_error_may_say_how_long_it_takes():
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(400, EndpointRefused), (401, EndpointRefused), (429, EndpointBusy), (500, EndpointFailed), (503, EndpointBusy)],
+    [(400, EndpointRefused), (401, EndpointDenied), (429, EndpointBusy), (500, EndpointFailed), (503, EndpointBusy)],
 )
 def test_a_status_is_one_reaction(status, kind):
     error = refusal("m at here", status, {}, b'{"error": {"message": "why"}}')
