@@ -8,9 +8,10 @@ BIN := $(VENV)/bin
 demo: $(VENV)/installed-base
 	$(BIN)/bakeoff run
 
-# Three at a time: most tests wait for processes, deadlines and browsers. The tests of a file stay together, as their fixtures do.
+# Three at a time: most tests wait for processes, deadlines and browsers. The tests of a file stay together, as their fixtures do;
+# long files come first, or one of them would be left over at the end.
 test: $(VENV)/installed-tests
-	$(BIN)/pytest -n 3 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder tests/fault tests/integration tests/e2e tests/property tests/unit
 
 # Clients that people use (LiteLLM's SDK, LangChain, llm, OpenAI's for Node), each in an environment of its own, against the gateway.
 CLIENTS := build/clients
