@@ -230,3 +230,35 @@ def test_what_failed_while_it_was_going_is_not_kept_and_a_late_text_is() -> None
     assert patient.pulse.settle(made(2)) == ()
     assert [g.trial for g in patient.pulse.settle(made(3, failed=False))] == ["t3"]
     assert patient.pulse.release() == []
+
+
+def test_an_answer_that_was_under_way_before_shows_nothing_of_what_came_after() -> None:
+    """A model that is unloaded while it writes ends what it began: that is no sign that the texts refused since were at fault."""
+    patient, good, refused = Patient(), made(9, failed=False), EndpointRefused("no such model", status=404)
+    patient.says = refused
+
+    async def unload() -> None:
+        async with patient.pulse.request():
+            patient.clock.advance(1.0)
+            for number in range(2):
+                with pytest.raises(EndpointRefused):
+                    await patient.ask(refused)
+                assert patient.pulse.settle(made(number)) == ()
+        assert list(patient.pulse.settle(good)) == [good]  # stored at once, and none of the refused with it
+        with pytest.raises(EndpointRefused):
+            await patient.ask(refused)
+        assert patient.pulse.in_doubt
+        with pytest.raises(EndpointGone):
+            await patient.ask()
+
+    asyncio.run(unload())
+    assert patient.kinds == [GONE]
+    assert list(patient.pulse.release()) == []
+
+
+def test_an_answer_to_what_was_sent_since_shows_that_texts_were_at_fault() -> None:
+    patient, bad, good = Patient(), made(0), made(1, failed=False)
+    patient.fail(EndpointRefused("too long"), times=2, takes_s=1.0)
+    assert patient.pulse.settle(bad) == ()
+    asyncio.run(patient.ask())
+    assert list(patient.pulse.settle(good)) == [bad, good]

@@ -14,7 +14,8 @@
 | one that is denied (401), or was    | given up at once: every other would be as well                                  |
 | computed on another device          |                                                                                 |
 
-Any answer ends the doubt, one without text too. So a server that restarts costs no text, one that is gone costs a
+Any answer to a request that was sent since the first of them ends the doubt, one without text too; one that was under way before
+shows nothing of what came after. So a server that restarts costs no text, one that is gone costs a
 minute, and texts that are its undoing, each for itself, are no reason to give it up: it still writes another. Errors of
 one text alone (`missing_text`, a worker's death, which `study.runner` counts) are no sign of either.
 
@@ -101,7 +102,7 @@ class Pulse:
         try:
             yield
         except AnswerWithoutText:
-            self._answered()
+            self._answered(sent_s)
             raise
         except TextMissing:
             raise
@@ -111,14 +112,16 @@ class Pulse:
         except EndpointError as error:
             self._unanswered(error, sent_s)
             raise
-        self._answered()
+        self._answered(sent_s)
 
     def settle(self, generation: Generation) -> Sequence[Generation]:
         """Take a finished text or failure; return what is now sure to have happened, in order."""
+        if not generation.failed:
+            return (generation,) if self._failed else (*self.release(), generation)
         if self.gone:
-            return () if generation.failed else (generation,)
+            return ()
         self._held.append(generation)
-        return () if self._failed and generation.failed else self.release()
+        return () if self._failed else self.release()
 
     def release(self) -> Sequence[Generation]:
         """Return what was held back."""
@@ -135,7 +138,7 @@ class Pulse:
                 try:
                     await self._ask_again()
                 except AnswerWithoutText:
-                    self._answered()
+                    self._answered(sent_s)
                 except (EndpointRefused, DeviceChanged) as error:
                     self._give_up(f"its first text, which it wrote before, is refused: {error.message}", error.hint)
                 except EndpointError as error:
@@ -144,9 +147,11 @@ class Pulse:
                 except WorkerError:  # not a silence, and counted elsewhere once a text meets it
                     self._failed = 0
                 else:
-                    self._answered()
+                    self._answered(sent_s)
 
-    def _answered(self) -> None:
+    def _answered(self, sent_s: float) -> None:
+        if self._failed and sent_s < self._since_s:
+            return
         if self._told and not self.gone:
             self._tell(BACK, f"answers again, after {self._failed} requests without an answer")
         self._failed = self._asked_again = 0
