@@ -112,6 +112,9 @@ def test_rules_and_dashboard_are_exported_without_a_run(tmp_path):
     said = CliRunner().invoke(export, ["--to", "prometheus-rules"])
     assert said.exit_code == 0
     assert yaml.safe_load(said.stdout)["groups"][0]["rules"][0]["alert"] == "BakeoffGatewayDown"
+    named = CliRunner().invoke(export, ["latest", "--to", "prometheus-rules"])
+    assert (named.exit_code, named.stdout) == (0, said.stdout)
+    assert "the same for every run" in named.stderr
     file = tmp_path / "grafana.json"
     assert CliRunner().invoke(export, ["--to", "grafana", "-o", str(file)]).exit_code == 0
     assert json.loads(file.read_text()) == dashboard()

@@ -1,4 +1,7 @@
-"""`bakeoff export --to prometheus-rules` and `--to grafana`: what watches a gateway from outside. Neither needs a run."""
+"""`bakeoff export --to prometheus-rules` and `--to grafana`: what watches a gateway from outside.
+
+Neither is made of a run, and whoever names one, as with the other targets, is told so.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ def _to_file(function: _F) -> _F:
         click.option(
             "-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="Where to (default: stdout)."
         ),
+        click.argument("run", required=False),
     ):
         function = option(function)
     return function
@@ -25,7 +29,7 @@ def _to_file(function: _F) -> _F:
 
 @click.command("prometheus-rules")
 @_to_file
-def export_rules(out: Path | None, *, replace: bool) -> None:
+def export_rules(run: str | None, out: Path | None, *, replace: bool) -> None:
     """Write the alert rules for Prometheus, the same that a gateway evaluates itself.
 
     Name the file under rule_files in prometheus.yml; the gateway's job must be called bakeoff. docs/serving-monitoring.md.
@@ -35,25 +39,26 @@ def export_rules(out: Path | None, *, replace: bool) -> None:
     from bakeoff.serve.alert_rules import prometheus_rules
 
     head = "# Alert rules for `bakeoff serve`; made by `bakeoff export --to prometheus-rules`.\n"
-    _write(
-        head + yaml.safe_dump(prometheus_rules(), sort_keys=False, allow_unicode=True, width=120), out, replace=replace
-    )
+    rules = yaml.safe_dump(prometheus_rules(), sort_keys=False, allow_unicode=True, width=120)
+    _write(head + rules, run, out, replace=replace)
 
 
 @click.command("grafana")
 @_to_file
-def export_grafana(out: Path | None, *, replace: bool) -> None:
+def export_grafana(run: str | None, out: Path | None, *, replace: bool) -> None:
     """Write a Grafana dashboard over the gateway's metrics: Dashboards, New, Import."""
     import json
 
     from bakeoff.serve.grafana import dashboard
 
-    _write(json.dumps(dashboard(), indent=2, ensure_ascii=False) + "\n", out, replace=replace)
+    _write(json.dumps(dashboard(), indent=2, ensure_ascii=False) + "\n", run, out, replace=replace)
 
 
-def _write(text: str, out: Path | None, *, replace: bool) -> None:
+def _write(text: str, run: str | None, out: Path | None, *, replace: bool) -> None:
     from bakeoff.core.errors import UsageError
 
+    if run is not None:
+        click.echo("the same for every run, and for a gateway that serves none", err=True)
     if out is None:
         click.echo(text, nl=False)
         return

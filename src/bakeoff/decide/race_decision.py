@@ -114,7 +114,7 @@ def _chosen(
     if verdict.outcome == "winner":
         reasons += [_win_in_words(section, race, choice.candidate, rival) for rival in _others(race, choice.candidate)]
     else:
-        reasons.append(f"of no other it is left open whether it is better by {race.eps:g} points or more")
+        reasons.append(f"every other is shown not to be better by {race.eps:g} points or more")
         rivals = [name for name in verdict.survivors if name != choice.candidate]
         reasons += [f"ahead of {name} by {_lead_in_words(section, choice.candidate, name)}" for name in rivals]
         reasons += [_out_in_words(section, out) for out in race.eliminations]
