@@ -13,7 +13,7 @@ from bakeoff.core.spec import Candidate, ModelSpec, Sampling
 from bakeoff.engines.process import start_worker
 from bakeoff.study.placement import Started
 from bakeoff.study.plan import Trial
-from bakeoff.study.writers import WorkerWriter
+from bakeoff.study.worker_writer import WorkerWriter
 from worker_processes import READY_S, fake_command
 
 ASKED = [{"role": "user", "content": "Hello"}]

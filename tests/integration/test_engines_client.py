@@ -315,11 +315,12 @@ def test_cancelling_closes_the_connection():
             async with asyncio.timeout(5):
                 while not server.bodies:  # noqa: ASYNC110 - the server sets no event when it has read
                     await asyncio.sleep(0.01)
+            assert not server.closed.is_set()
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
+            with pytest.raises(asyncio.CancelledError):
                 await task
             async with asyncio.timeout(5):
-                await server.closed.wait()
+                assert await server.closed.wait()
 
     asyncio.run(cancel())
 

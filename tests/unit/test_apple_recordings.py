@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,8 +21,8 @@ from bakeoff.engines.torch_devices import DeviceWitness, explain_missing_operato
 from bakeoff.machine.accelerators import assumed_working_set
 from bakeoff.machine.detect import detect_machine, read_vm_stat
 from bakeoff.measure.energy import EnergyWindow, energy_between, summarise_energy
-from bakeoff.measure.energy_counters import AppleMeter, PowerPipe
-from waiting import wait_until
+from bakeoff.measure.energy_counters import AppleMeter
+from power_program import power_program
 
 FILE = Path(__file__).parents[1] / "data" / "apple" / "recordings.json"
 SAID: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
@@ -72,24 +71,16 @@ def test_a_mac_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     assert detect_machine().performance_cores is None
 
 
-def pipe_of(lines: list[str]) -> PowerPipe:
-    program = f"import time\nwhile True:\n    for line in {lines!r}:\n        print(line, flush=True)\n        time.sleep(0.02)"
-    return PowerPipe((sys.executable, "-c", program))
-
-
 @pytest.mark.parametrize("glitch", [None, *SAID["power_glitch"]["watts"]])
-def test_the_whole_macs_power_is_read_and_what_no_mac_draws_is_left_out(glitch: float | None) -> None:
+def test_the_whole_macs_power_is_read_and_what_no_mac_draws_is_left_out(tmp_path: Path, glitch: float | None) -> None:
     line = SAID["macmon"]["output"]
     watts = json.loads(line)["sys_power"]
     wrong = [] if glitch is None else [json.dumps(json.loads(line) | {"sys_power": glitch})]
-    meter = pipe_of([line, *wrong, line])
-    try:
-        wait_until(lambda: meter._last is not None, "the first sample")
-        before = meter.read()
-        wait_until(lambda: meter.read().at_s - before.at_s > 0.4, "samples of 0.4 s")
-        sample = energy_between(before, meter.read())
-    finally:
-        meter.close()
+    with power_program(tmp_path) as program:
+        program.tell(line)
+        before = program.meter.read()
+        program.tell(*wrong, line)
+        sample = energy_between(before, program.meter.read())
     assert sample.gross_j / sample.seconds == pytest.approx(watts, rel=1e-6)
     assert (sample.quality, sample.scope) == ("estimated", "system")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +15,10 @@ from bakeoff.core.clock import HandClock
 from bakeoff.core.errors import InvalidFile, UsageError
 from bakeoff.machine.accelerators import Accelerator
 from bakeoff.measure.energy import EnergyWindow, Reading, energy_between, summarise_energy
-from bakeoff.measure.energy_counters import AppleMeter, CsvMeter, NvmlMeter, PowerPipe, RaplMeter
+from bakeoff.measure.energy_counters import AppleMeter, CsvMeter, NvmlMeter, RaplMeter
 from bakeoff.measure.energy_sources import find_energy_sources, open_meter
 from bakeoff.study.energy_watch import EnergyWatch
-from waiting import wait_until
+from power_program import power_program
 
 GPU = Accelerator(kind="cuda", name="x", memory_bytes=1, free_bytes=1, power_w=80.0, source="test")
 
@@ -258,32 +258,19 @@ def test_an_apple_chip_whose_counter_is_stuck() -> None:
     assert sample.quality == "invalid"
 
 
-def test_a_program_that_prints_watts() -> None:
-    program = (
-        "import json, time\n"
-        "print('not json', flush=True)\n"
-        "while True:\n"
-        "    print(json.dumps({'sys_power': 20.0}), flush=True)\n"
-        "    time.sleep(0.02)\n"
-    )
-    meter = PowerPipe((sys.executable, "-c", program))
-    try:
-
-        def told() -> bool:
-            try:
-                return meter.read().joules["system"] > 0
-            except OSError:
-                return False
-
-        wait_until(told, "the program tells watts")
-        before = meter.read()
-        wait_until(lambda: meter.read().at_s - before.at_s > 0.3, "samples of 0.3 s")
-        sample = energy_between(before, meter.read())
-        assert sample.gross_j / sample.seconds == pytest.approx(20.0, rel=1e-6)
-    finally:
-        meter.close()
+def test_a_program_that_prints_watts(tmp_path: Path) -> None:
+    sample = json.dumps({"sys_power": 20.0})
+    with power_program(tmp_path) as program:
+        with pytest.raises(OSError, match="tells nothing"):
+            program.meter.read()
+        program.tell("not json", sample)
+        before = program.meter.read()
+        program.tell("[]", sample)
+        program.tell(sample)
+        drawn = energy_between(before, program.meter.read())
+        assert drawn.gross_j / drawn.seconds == pytest.approx(20.0, rel=1e-6)
     with pytest.raises(OSError, match="has ended"):
-        meter.read()
+        program.meter.read()
 
 
 def test_the_log_of_a_wall_meter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,8 @@ import pytest
 from bakeoff.core.clock import HandClock
 from bakeoff.core.errors import (
     AnswerEmpty,
+    AnswerNull,
+    AnswerRefused,
     DeviceChanged,
     EndpointBusy,
     EndpointDenied,
@@ -17,6 +19,7 @@ from bakeoff.core.errors import (
     EndpointFailed,
     EndpointGone,
     EndpointRefused,
+    EndpointTimeout,
     EndpointUnreachable,
     TextMissing,
     WorkerDied,
@@ -64,9 +67,11 @@ class Patient:
                 asyncio.run(self.ask(error, takes_s))
 
 
-def made(number: int, *, failed: bool = True) -> Generation:
+def made(number: int, *, failed: bool = True, kind: str = "failed") -> Generation:
     trial = Trial(key=f"t{number}", candidate="ann", brief="b", replicate=number, seed=0)
-    return trial.generation(text=None if failed else "text", finish_reason="error" if failed else "stop")
+    if not failed:
+        return trial.generation(text="text", finish_reason="stop")
+    return trial.generation(text=None, finish_reason="error", error_kind=kind)
 
 
 def test_its_first_text_is_asked_for_more_and_more_rarely_till_it_is_given_up() -> None:
@@ -126,6 +131,23 @@ def test_a_worker_that_died_is_not_silent() -> None:
     patient.fail(EndpointFailed("500"), 3)
     asyncio.run(patient.ask())
     assert (len(patient.again), patient.kinds) == (1, [])
+
+
+def test_what_was_asked_before_a_worker_died_gives_nobody_up_after_it() -> None:
+    patient = Patient()
+    patient.says = EndpointTimeout("hangs")
+    patient.fail(EndpointTimeout("hangs"), 3)
+
+    async def dies_at_last() -> None:
+        slow = asyncio.create_task(patient.ask(EndpointTimeout("slow"), takes_s=100))
+        await patient.third.wait()
+        patient.says = WorkerDied("killed")
+        with pytest.raises(EndpointTimeout):
+            await slow
+
+    asyncio.run(dies_at_last())
+    assert not patient.pulse.gone
+    assert not patient.pulse.in_doubt
 
 
 @pytest.mark.parametrize("sign", [None, AnswerEmpty("nothing")])
@@ -262,3 +284,37 @@ def test_an_answer_to_what_was_sent_since_shows_that_texts_were_at_fault() -> No
     assert patient.pulse.settle(bad) == ()
     asyncio.run(patient.ask())
     assert list(patient.pulse.settle(good)) == [bad, good]
+
+
+def test_a_server_that_still_finishes_what_it_began_is_not_silent() -> None:
+    """A minute counts from its last word, whatever that was an answer to."""
+    patient = Patient()
+    patient.says = unreachable = EndpointUnreachable("takes nothing more")
+
+    async def drain() -> None:
+        async with patient.pulse.request():
+            patient.clock.advance(1.0)
+            for _ in range(3):
+                with pytest.raises(EndpointUnreachable):
+                    await patient.ask(unreachable)
+            waiting = asyncio.create_task(patient.ask())
+            await patient.third.wait()
+            heard_s = patient.clock.monotonic_s()
+        assert patient.pulse.in_doubt
+        with pytest.raises(EndpointGone):
+            await waiting
+        assert patient.again[-2] - heard_s < 60 <= patient.again[-1] - heard_s
+        assert patient.again[-2] - 1.0 >= 60  # over a minute since the first of them was sent
+
+    asyncio.run(drain())
+    assert patient.kinds == [IN_DOUBT, GONE]
+
+
+@pytest.mark.parametrize("kind", [AnswerEmpty.kind, AnswerNull.kind, AnswerRefused.kind])
+def test_a_models_own_answer_without_text_is_kept_whatever_becomes_of_the_candidate(kind: str) -> None:
+    """It would be asked again otherwise, till it answers something else."""
+    patient, empty = Patient(), made(1, kind=kind)
+    patient.fail(EndpointFailed("500"))
+    assert list(patient.pulse.settle(empty)) == [empty]
+    patient.fail(EndpointDenied("no", "", 401))
+    assert list(patient.pulse.settle(empty)) == [empty]

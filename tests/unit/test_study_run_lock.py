@@ -40,7 +40,8 @@ def test_another_process_is_named_and_a_killed_one_is_gone(tmp_path: Path) -> No
 def test_a_run_can_be_held_again_and_again(tmp_path: Path) -> None:
     for _ in range(2):
         with hold_run(tmp_path, "r1"):
-            pass
+            assert not is_abandoned(tmp_path)
+        assert is_abandoned(tmp_path)
 
 
 def test_a_glance_at_the_lock_turns_nobody_away(tmp_path: Path) -> None:

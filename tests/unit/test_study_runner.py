@@ -228,6 +228,45 @@ def test_a_candidate_that_never_answers_is_given_up_and_can_be_asked_again(store
     assert {generation.trial for generation in store.generations(plan.run_id)} == planned(plan)
 
 
+def test_texts_that_fail_together_at_the_end_are_only_stored_once_it_is_seen_whether_they_were_at_fault(
+    store: Store,
+) -> None:
+    plan = make_plan(12, ("ann",))
+    last = [trial.key for trial in plan_trials(plan)["ann"]][-3:]
+    refused = EndpointRefused("no such model", status=404)
+    unloaded = False
+
+    def unload(trial: Trial, _attempt: int) -> BaseException | None:
+        nonlocal unloaded
+        unloaded = unloaded or trial.key in last
+        return refused if unloaded else None
+
+    runner, _, heard = begin(store, plan, ann=unload)
+    asyncio.run(runner.run(together=True))
+    assert [event.kind for event in heard.events] == [GONE]
+    assert not any(generation.failed for generation in stored(store, plan, "ann"))
+    again, _, heard = begin(store, plan, ann=lambda trial, _attempt: refused if trial.key in last else None)
+    asyncio.run(again.run(together=True))
+    assert {generation.trial for generation in stored(store, plan, "ann") if generation.failed} == set(last)
+    assert heard.events == []
+
+
+def test_a_worker_that_dies_when_it_is_asked_whether_it_lives_has_died(store: Store) -> None:
+    plan = make_plan(12, ("ann",))
+    trials = plan_trials(plan)["ann"]
+    first, sick = trials[0].key, trials[4].key
+
+    def script(trial: Trial, attempt: int) -> BaseException | None:
+        if trial.key == sick and attempt <= 3:
+            return EndpointFailed("500")
+        return WorkerDied("killed") if trial.key == first and attempt == 2 else None
+
+    runner, _, heard = begin(store, plan, ann=script)
+    asyncio.run(runner.run(together=True))
+    check_complete(store, plan, heard)
+    assert [event.kind for event in heard.events] == ["worker_died"]
+
+
 @pytest.mark.parametrize("error", [AnswerEmpty("nothing"), AnswerRefused("I cannot"), TextMissing("no line")])
 def test_a_candidate_that_answers_without_text_is_not_given_up(store: Store, error: EndpointError) -> None:
     plan = make_plan(40)

@@ -16,10 +16,12 @@ from pydantic import BaseModel, Field
 from bakeoff.core.generations import Generations
 from bakeoff.core.records import Route
 from bakeoff.core.spec import Candidate, Record
-from bakeoff.decide.analysis import Analysis, CandidateResult
+from bakeoff.decide.analysis import Analysis
 from bakeoff.decide.conclusion import Conclusion
 from bakeoff.measure.energy import EnergySummary
+from bakeoff.measure.memory import LoadSummary
 from bakeoff.measure.selecting import failed
+from bakeoff.measure.timing import TimingSummary
 from bakeoff.report.answers import anything_measured, count_answers, rounded_mean
 from bakeoff.report.energy import energy_and_cost
 from bakeoff.report.ranking import rank_candidates
@@ -98,10 +100,20 @@ def build_document(facts: RunFacts, candidates: Sequence[Candidate], conclusion:
 
 
 def _candidate(candidate: Candidate, conclusion: Conclusion, machine: Mapping[str, Any]) -> dict[str, Any]:
-    analysis = conclusion.analysis
-    timing, load = conclusion.timings[candidate.id], conclusion.loads[candidate.id]
-    overall = analysis.overall.result(candidate.id)
-    own = conclusion.generations[candidate.id]
+    own, load = conclusion.generations[candidate.id], conclusion.loads[candidate.id]
+    ran = _ran(candidate, own, load)
+    drawn = conclusion.energy.get(candidate.id, EnergySummary())
+    return {
+        **ran,
+        **_scores(conclusion.analysis, candidate.id, own),
+        **_times(conclusion.timings[candidate.id]),
+        **_needs(load),
+        **energy_and_cost(own, candidate, ran["device"], str(machine.get("system")), drawn),
+    }
+
+
+def _ran(candidate: Candidate, own: Generations, load: LoadSummary) -> dict[str, Any]:
+    """Return what ran, and on what."""
     return {
         "id": candidate.id,
         "model": candidate.model.name,
@@ -115,27 +127,40 @@ def _candidate(candidate: Candidate, conclusion: Conclusion, machine: Mapping[st
         "kernels_reason": load.kernels_reason,
         "fallbacks": list(load.fallbacks),
         "unknown": list(load.unknown),
+    }
+
+
+def _scores(analysis: Analysis, candidate: str, own: Generations) -> dict[str, Any]:
+    """Return how good its texts are, and what became of those that are none."""
+    overall = analysis.overall.result(candidate)
+    sections = {content_type: section.result(candidate) for content_type, section in analysis.by_content_type.items()}
+    return {
         "quality": _json(overall.quality),
         "quality_t": _json(overall.t_interval),
         "confirmed": overall.in_selection is not None,
         "quality_in_selection": _maybe(overall.in_selection),
-        "by_content_type": {
-            content_type: _json(section.result(candidate.id).quality)
-            for content_type, section in analysis.by_content_type.items()
-        },
+        "by_content_type": {content_type: _json(result.quality) for content_type, result in sections.items()},
         "by_content_type_in_selection": {
-            content_type: _json(chosen_by)
-            for content_type, section in analysis.by_content_type.items()
-            if (chosen_by := section.result(candidate.id).in_selection) is not None
+            content_type: _json(result.in_selection)
+            for content_type, result in sections.items()
+            if result.in_selection is not None
         },
         "dimensions": _dimension_means(own),
         "keyword_heuristic": _known_mean(own.heuristic),
         "publishable_rate": _json(overall.publishable_rate),
         "success_rate": _json(overall.success_rate),
-        **_counts(overall),
+        "generations": overall.generations,
+        "failures": overall.failures,
+        "gated": overall.gated,
         "gates": _gate_counts(own),
         "errors": _error_counts(own),
         **count_answers(own),
+    }
+
+
+def _times(timing: TimingSummary) -> dict[str, Any]:
+    """Return how long a text took."""
+    return {
         "latency_s": _json(timing.latency_s),
         "ttft_s": _json(timing.ttft_s),
         "itl_s": _json(timing.itl_s),
@@ -147,6 +172,12 @@ def _candidate(candidate: Candidate, conclusion: Conclusion, machine: Mapping[st
         "tokens_per_s_high": timing.throughput.high,
         "tokens_per_s_windows": timing.throughput.windows,
         "tokens_per_s_concurrency": timing.throughput.concurrency,
+    }
+
+
+def _needs(load: LoadSummary) -> dict[str, Any]:
+    """Return what it takes to have it loaded."""
+    return {
         "load_s": load.load_s,
         "import_s": load.import_s,
         "calibration_s": load.calibration_s,
@@ -158,13 +189,6 @@ def _candidate(candidate: Candidate, conclusion: Conclusion, machine: Mapping[st
         "process_peak_bytes": load.process_peak_bytes,
         "device_peak_bytes": load.device_peak_bytes,
         "weight_bytes": load.weight_bytes,
-        **energy_and_cost(
-            own,
-            candidate,
-            _only(way.device for way in own.ways) or load.device,
-            str(machine.get("system")),
-            conclusion.energy.get(candidate.id, EnergySummary()),
-        ),
     }
 
 
@@ -172,10 +196,6 @@ def _confirmed(analysis: Analysis, content_type: str, route: Route) -> bool:
     """Whether the score of a route comes from briefs that had no part in choosing it."""
     shown = route.candidate is not None and content_type in analysis.by_content_type
     return shown and analysis.by_content_type[content_type].result(str(route.candidate)).in_selection is not None
-
-
-def _counts(overall: CandidateResult) -> dict[str, int]:
-    return {"generations": overall.generations, "failures": overall.failures, "gated": overall.gated}
 
 
 def _dimension_means(own: Generations) -> dict[str, float | None]:

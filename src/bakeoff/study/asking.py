@@ -19,7 +19,8 @@ from bakeoff.score.judge import (
     read_preference,
     sampled_grade,
 )
-from bakeoff.study.writers import Judging, make_judge
+from bakeoff.study.writer_choice import make_judge
+from bakeoff.study.writers import Judging
 
 if TYPE_CHECKING:
     from bakeoff.engines.reading import Completion

@@ -25,7 +25,8 @@ from bakeoff.study.retries import Patience
 from bakeoff.study.run_folder import run_folder
 from bakeoff.study.runner import Runner
 from bakeoff.study.scorers import scorers_for
-from bakeoff.study.writers import Writer, make_writer
+from bakeoff.study.writer_choice import make_writer
+from bakeoff.study.writers import Writer
 
 if TYPE_CHECKING:
     from bakeoff.study.ray_cluster import RayCluster

@@ -15,7 +15,9 @@ from bakeoff.study.cluster_room import Placement, Request, check_room, request_o
 from bakeoff.study.placement import Start, Started
 from bakeoff.study.plan import Plan
 from bakeoff.study.pool import PoolWriter
-from bakeoff.study.writers import WorkerWriter, Writer, make_writer
+from bakeoff.study.worker_writer import WorkerWriter
+from bakeoff.study.writer_choice import make_writer
+from bakeoff.study.writers import Writer
 
 if TYPE_CHECKING:
     from bakeoff.study.ray_cluster import RayCluster

@@ -28,7 +28,7 @@ LOST, JOINED, EMPTY = "worker_lost", "worker_joined", "worker_not_placed"
 
 
 class SeatWriter(Protocol):
-    """One worker of the pool; `study.writers.WorkerWriter` is one."""
+    """One worker of the pool; `study.worker_writer.WorkerWriter` is one."""
 
     @property
     def loads(self) -> Sequence[WorkerLoad]:

@@ -34,7 +34,8 @@ from bakeoff.study.candidates import hints_of
 from bakeoff.study.plan import Plan, Trial, count_alone, trials_of
 from bakeoff.study.retries import Patience, retry_policy
 from bakeoff.study.runner import messages_for
-from bakeoff.study.writers import EndpointWriter, Message, WorkerWriter, Writer
+from bakeoff.study.worker_writer import WorkerWriter
+from bakeoff.study.writers import EndpointWriter, Message, Writer
 
 _PROBE_REMOTE_S = 30.0
 _PROBE_LOCAL_S = 60.0

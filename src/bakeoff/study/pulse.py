@@ -14,13 +14,15 @@
 | one that is denied (401), or was    | given up at once: every other would be as well                                  |
 | computed on another device          |                                                                                 |
 
-Any answer to a request that was sent since the first of them ends the doubt, one without text too; one that was under way before
-shows nothing of what came after. So a server that restarts costs no text, one that is gone costs a
-minute, and texts that are its undoing, each for itself, are no reason to give it up: it still writes another. Errors of
-one text alone (`missing_text`, a worker's death, which `study.runner` counts) are no sign of either.
+Any answer to a request that was sent since the first of them ends the doubt, one without text too. One that was under way
+before shows only that there was no silence yet: a server that takes nothing more still finishes what it began. So a server
+that restarts costs no text, one that is gone costs a minute, and texts that are its undoing, each for itself, are no reason
+to give it up: it still writes another. Errors of one text alone (`missing_text`, a worker's death, which `study.runner`
+counts) are no sign of either.
 
 What failed since the last answer is held back: the next answer shows that these texts really failed, and being given up
-shows that they were never really asked. Only the former are failures to store; the latter can be asked again.
+shows that they were never really asked. Only the former are failures to store; the latter can be asked again. A model's
+own answer without text is no such failure: it is stored like a text, since to ask again would be to choose.
 """
 
 from __future__ import annotations
@@ -31,6 +33,9 @@ from contextlib import asynccontextmanager
 
 from bakeoff.core.clock import Clock
 from bakeoff.core.errors import (
+    AnswerEmpty,
+    AnswerNull,
+    AnswerRefused,
     AnswerWithoutText,
     DeviceChanged,
     EndpointBusy,
@@ -53,6 +58,8 @@ IN_DOUBT = "endpoint_in_doubt"
 BACK = "endpoint_back"
 GONE = "endpoint_gone"
 """Kinds of run events."""
+
+_ANSWERED = frozenset(answer.kind for answer in (AnswerEmpty, AnswerNull, AnswerRefused))
 
 
 class Pulse:
@@ -77,6 +84,7 @@ class Pulse:
         self._failed = 0
         self._asked_again = 0
         self._since_s = 0.0
+        self._heard_s = 0.0
         self._last: EndpointError | None = None
         self._held: list[Generation] = []
         self._told = False
@@ -95,7 +103,7 @@ class Pulse:
             EndpointGone: the candidate was given up, before or by this request.
         """
         if self.in_doubt:
-            await self._resolve_doubt()
+            await self.resolve_doubt()
         if self.gone:
             raise EndpointGone("the candidate was given up in this run")
         sent_s = self._clock.monotonic_s()
@@ -116,7 +124,7 @@ class Pulse:
 
     def settle(self, generation: Generation) -> Sequence[Generation]:
         """Take a finished text or failure; return what is now sure to have happened, in order."""
-        if not generation.failed:
+        if not generation.failed or generation.error_kind in _ANSWERED:
             return (generation,) if self._failed else (*self.release(), generation)
         if self.gone:
             return ()
@@ -128,7 +136,8 @@ class Pulse:
         held, self._held = self._held, []
         return held
 
-    async def _resolve_doubt(self) -> None:
+    async def resolve_doubt(self) -> None:
+        """Wait until the candidate answers or is given up; at once where it is not in doubt."""
         async with self._asking:
             while self.in_doubt and not self.gone:
                 await self._clock.sleep(self._pause_s())
@@ -144,26 +153,30 @@ class Pulse:
                 except EndpointError as error:
                     self._asked_again += 1
                     self._unanswered(error, sent_s)
-                except WorkerError:  # not a silence, and counted elsewhere once a text meets it
-                    self._failed = 0
+                except WorkerError:  # not a silence, and counted by who asked
+                    self._end_doubt()
                 else:
                     self._answered(sent_s)
 
     def _answered(self, sent_s: float) -> None:
         if self._failed and sent_s < self._since_s:
+            self._heard_s = self._clock.monotonic_s()
             return
         if self._told and not self.gone:
             self._tell(BACK, f"answers again, after {self._failed} requests without an answer")
+        self._end_doubt()
+
+    def _end_doubt(self) -> None:
         self._failed = self._asked_again = 0
         self._told = False
         self._last = None
 
     def _unanswered(self, error: EndpointError, sent_s: float) -> None:
         if self._failed == 0:
-            self._since_s = sent_s
+            self._since_s = self._heard_s = sent_s
         self._failed += 1
         self._last = error
-        silent_s = self._clock.monotonic_s() - self._since_s
+        silent_s = self._clock.monotonic_s() - self._heard_s
         limit_s = self._patience.give_up_s * (BUSY_FACTOR if isinstance(error, EndpointBusy) else 1.0)
         if self._asked_again >= GIVEN_UP_AFTER and silent_s >= limit_s:
             asked = f"{self._failed} requests in a row, over {seconds_text(silent_s)}, brought no answer"

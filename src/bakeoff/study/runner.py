@@ -184,6 +184,8 @@ class Runner:
                     continue
                 self._progress.turn(block.candidate)
                 await self._run_block(block)
+                # Its last texts may have failed together: whether they were at fault is seen before they are stored.
+                await self._pulses[block.candidate].resolve_doubt()
                 await self._keep_books(block.candidate)
             for candidate in self._writers:
                 self._keep(self._pulses[candidate].release())
@@ -286,8 +288,12 @@ class Runner:
     async def _ask_again(self, candidate: str) -> None:
         """Have the text written that the preflight had; it is stored nowhere."""
         trial = next(trials_of(self._plan, self._plan.candidate(candidate)))
-        await self._open(candidate)
-        await self._writers[candidate].write(trial, messages_for(self._plan, self._briefs[trial.brief]), 1)
+        deaths = await self._open(candidate)
+        try:
+            await self._writers[candidate].write(trial, messages_for(self._plan, self._briefs[trial.brief]), 1)
+        except WorkerDied as error:
+            self._mourn(candidate, error, deaths)
+            raise
 
     async def _open(self, candidate: str) -> int:
         """Make a writer ready, one start at a time; return how many deaths came before.

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from bakeoff.core.generations import Generations
 from bakeoff.core.units import money, seconds_text
-from bakeoff.measure.selecting import Mask, where
+from bakeoff.measure.selecting import ran_alone
 from bakeoff.measure.timing import tpot_s
 from bakeoff.report.page.distributions import Strip, distributions
 from bakeoff.report.page.facts import PageFacts
@@ -81,7 +81,7 @@ def _times(
             without.append(names[one["id"]])
             continue
         made = generations[one["id"]]
-        values = np.asarray(kind.read(made))[_told(made)]
+        values = np.asarray(kind.read(made))[ran_alone(made)]
         reported = " (reported)" if one["timing_provenance"] == "reported" else ""
         strips.append(
             Strip(
@@ -109,11 +109,6 @@ def _times(
     caption = Caption(f"times-{kind.field}", title, description)
     drawn = distributions(caption, strips, fit_scale(ends), seconds_tick)
     return Times(kind.name, kind.explained, drawn, without)
-
-
-def _told(made: Generations) -> Mask:
-    """Return where there is a text whose time is its own."""
-    return where(made, lambda way: not way.failed and (way.concurrency == 1 or way.recorded))
 
 
 def tradeoffs(facts: PageFacts, ranked: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[Tradeoff]:
