@@ -272,6 +272,32 @@ def test_a_signal_to_all_of_its_group_ends_the_grading_without_a_word(workspace)
     assert not [grader for grader in graders if grader.is_running() and grader.status() != psutil.STATUS_ZOMBIE]
 
 
+def test_a_signal_to_all_of_its_group_at_the_start_ends_the_planning_beside_it(workspace):
+    process = workspace.start("serve", "--port", "0", own_group=True)
+
+    def planning():
+        return [one for one in psutil.Process(process.pid).children() if "--print-plan" in one.cmdline()]
+
+    wait_until(planning, "the plan is being made")
+    planners = planning()
+    os.killpg(process.pid, signal.SIGTERM)
+    said, err = process.communicate(timeout=40)
+    assert (process.returncode, said, err.split()) == (130, "", ["interrupted"])
+    assert not [one for one in planners if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_planning_that_is_killed_at_the_start_is_told(workspace):
+    process = workspace.start("serve", "--port", "0")
+
+    def planning():
+        return [one for one in psutil.Process(process.pid).children() if "--print-plan" in one.cmdline()]
+
+    wait_until(planning, "the plan is being made")
+    planning()[0].kill()
+    _, err = process.communicate(timeout=40)
+    assert (process.returncode, err) == (1, "error: the process that plans was ended by signal 9 (Killed)\n")
+
+
 def test_a_key_from_the_environment(workspace):
     with Served(workspace, environment={"BAKEOFF_API_KEY": "sk-mine\n"}) as served:
         with served.client(api_key="sk-mine") as client:

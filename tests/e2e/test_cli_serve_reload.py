@@ -22,7 +22,7 @@ BODY = {"messages": [{"role": "user", "content": "Write a tweet: our shop opens 
 class Served:
     """A gateway of two small models without a run, over a settings file that tests may rewrite."""
 
-    def __init__(self, folder, *arguments, settings="", config=True, environment=None):
+    def __init__(self, folder, *arguments, settings="", config=True, environment=None, own_group=False):
         self.workspace = Workspace(folder)
         self.workspace.environment |= environment or {}
         self.config = self.workspace.folder / "serve.toml"
@@ -31,7 +31,8 @@ class Served:
         self.log = (folder / "log").open("w+")
         given = ["--config", str(self.config)] if config else []
         models = ("--models", "bundled:social,bundled:technical")
-        self.process = self.workspace.start("serve", "--port", "0", "--json", *models, *given, *arguments, err=self.log)
+        command = ("serve", "--port", "0", "--json", *models, *given, *arguments)
+        self.process = self.workspace.start(*command, err=self.log, own_group=own_group)
         line = self.process.stdout.readline()
         assert line, self.said()
         self.url = json.loads(line)["url"].removesuffix("/v1")
@@ -299,3 +300,47 @@ def test_sigterm_while_settings_are_read_ends_it_cleanly(tmp_path):
         served.process.send_signal(signal.SIGTERM)
         assert served.process.wait(30) == 0
         assert "Traceback" not in served.said()
+
+
+def test_a_signal_to_all_of_its_group_ends_the_planning_of_a_reload_without_a_word(tmp_path):
+    """What Ctrl-C does, and `timeout`."""
+    with Served(tmp_path, own_group=True) as served:
+
+        def planning():
+            children = psutil.Process(served.process.pid).children()
+            return [child for child in children if "--print-plan" in child.cmdline()]
+
+        served.process.send_signal(signal.SIGHUP)
+        wait_until(planning, "the plan is being made anew")
+        planners = planning()
+        os.killpg(served.process.pid, signal.SIGTERM)
+        assert served.process.wait(40) == 0
+        assert served.said() == ""
+        assert not [planner for planner in planners if lives(planner)]
+
+
+def test_a_gateway_that_was_told_to_outlive_its_terminal_does(tmp_path):
+    """What `nohup` does: SIGHUP is ignored when it starts. It then only has the settings read anew."""
+    workspace = Workspace(tmp_path)
+    command = [sys.executable, "-m", "bakeoff", "serve", "--models", "bundled:social", "--port", "0", "--json"]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        os.chdir(workspace.folder)
+        os.execve(sys.executable, command, workspace.environment)
+    said = b""
+    while b"\n" not in said:
+        said += os.read(terminal, 4096)
+    url = json.loads(said)["url"].removesuffix("/v1")
+    os.close(terminal)
+
+    def reloads():
+        with urllib.request.urlopen(f"{url}/status", timeout=30) as answer:
+            return json.loads(answer.read())["config"]["reloads"]
+
+    try:
+        wait_until(lambda: reloads() == {"taken": 1, "refused": 0}, "the settings are read anew", 60)
+        assert os.waitpid(pid, os.WNOHANG) == (0, 0)
+    finally:
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)

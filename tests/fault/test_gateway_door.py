@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bakeoff.serve.api_keys import KeyRing, key_of_environment
 from bakeoff.serve.app import Keys
-from bakeoff.serve.settings import EmbeddingsSettings, ServerSettings
+from bakeoff.serve.settings import EmbeddingsSettings, ServerSettings, WaitingSettings
 from gateways import fakes, make_plan, request, running
 
 PLAN = make_plan("a", routes={"tweet": ["a"]})
@@ -467,22 +467,30 @@ def test_the_page_runs_nothing_and_escapes_names(tmp_path):
 
 
 def test_a_client_that_does_not_read_holds_its_model_no_longer_than_a_write_may_take(tmp_path):
+    """Nothing else ends it: its worker has more to say, and may say it for as long as the test waits."""
+
     async def work():
         server = ServerSettings(port=0, drain_s=1, write_s=0.5)
+        waiting = WaitingSettings(stall_s=300, total_s=300)
         commands = fakes(a=["--tokens", "200000"])
-        async with running(PLAN, tmp_path, commands=commands, server=server) as gateway:
+        async with running(PLAN, tmp_path, commands=commands, server=server, waiting=waiting) as gateway:
             reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rpartition(":")[2]), limit=1024)
             body = json.dumps(request("a", stream=True, max_tokens=200000)).encode()
             writer.write(
                 b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
             )
             writer.write(body)
-            async with asyncio.timeout(30):
-                while not gateway.leases():  # noqa: ASYNC110 - another task sets no event of ours
-                    await asyncio.sleep(0.02)
-                while gateway.leases():  # noqa: ASYNC110 - as above
-                    await asyncio.sleep(0.02)
-            del reader
-            writer.close()
+            with contextlib.closing(writer):
+                async with asyncio.timeout(30):
+                    assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")  # and from here on it reads no more
+                    assert gateway.leases() == 1
+                    while gateway.leases():  # noqa: ASYNC110 - another task sets no event of ours
+                        await asyncio.sleep(0.02)
+            of_a = gateway.supervisor.snapshot()["models"]["a"]
+            assert {how: count for how, count in of_a["counts"].items() if how.startswith("ended_") and count} == {
+                "ended_cancelled": 1
+            }
+            assert of_a["state"] == "ready"
+            assert (await gateway.ask("a", max_tokens=2)).status == 200
 
     asyncio.run(work())

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import json
 import os
-import signal
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,6 +15,7 @@ import click
 from click.core import ParameterSource
 
 from bakeoff.cli.cluster import Cluster
+from bakeoff.cli.ended import end_on_signals
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -273,12 +273,7 @@ async def _execute(plan: Plan, store: Store, errors: Console, going: Going) -> P
     from bakeoff.library.workspace import workspace_folder
     from bakeoff.study.execute import execute
 
-    # A service manager's TERM and a lost terminal's HUP are treated like Ctrl-C: workers stopped, the run resumable.
-    main = asyncio.current_task()
-    if main is not None:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, main.cancel)
-
+    end_on_signals()  # workers stopped, the run resumable
     with _progress(plan, store, errors) as progress:
         return await execute(plan, store, workspace_folder(), progress, SystemClock(), going)
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from bakeoff.cli.beside import beside, how_it_ended
+from bakeoff.cli.ended import end_on_signals
 from bakeoff.cli.planned import Wanted
 from bakeoff.cli.running_gateway import acknowledge
 from bakeoff.cli.serving_keys import KEY_VARIABLE, environment_key, keys
@@ -99,7 +101,10 @@ def serve(
         _print_plan(wanted)
         return 0
     settings = None if config is None else _settings(config)  # what is wrong with it is said once, and first
-    return asyncio.run(_serve(wanted, settings, host, port, allow_anyone=allow_anyone, as_json=as_json))
+    try:
+        return asyncio.run(_serve(wanted, settings, host, port, allow_anyone=allow_anyone, as_json=as_json))
+    except asyncio.CancelledError:  # a signal ended it before it listened
+        raise KeyboardInterrupt from None
 
 
 def _print_references(run_id: str, judge: str | None, judged: tuple[str, ...]) -> None:
@@ -245,14 +250,13 @@ async def _serve(
     allow_anyone: bool,
     as_json: bool,
 ) -> int:
-    planning = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bakeoff", "serve", "--print-plan", *wanted.arguments(), stdout=asyncio.subprocess.PIPE
-    )
-    try:
+    end_on_signals()  # until it listens, and is told otherwise
+    async with beside("--print-plan", *wanted.arguments(), stderr=None) as planning:
         # Imported while the plan is made.
         from bakeoff.cli.planned import Planned
         from bakeoff.cli.serving_keys import nobody_comes_in, read_keys, refuse_strangers
         from bakeoff.cli.serving_reload import Asked, signature
+        from bakeoff.core.errors import BakeoffError
         from bakeoff.serve.server import listen
 
         asked = Asked(wanted, host, port, allow_anyone)
@@ -262,16 +266,14 @@ async def _serve(
         refuse_strangers(settings.server.host, secrets.clients, allow_anyone=allow_anyone)
         with listen(settings.server.host, settings.server.port) as listener:
             said, _ = await planning.communicate()
-            if planning.returncode != 0:
-                return planning.returncode or 1  # it has said why, on the same stderr
+            if planning.returncode:
+                if planning.returncode < 0:
+                    raise BakeoffError(how_it_ended("plans", planning.returncode))
+                return planning.returncode  # it has said why, on the same stderr
             document = Planned.read(said)
             closed = nobody_comes_in(settings, wanted.config, secrets.clients)
             document = document._replace(notes=(*document.notes, *closed))
             return await _run(document, settings, secrets, listener, (asked, seen), as_json=as_json)
-    finally:
-        if planning.returncode is None:
-            planning.kill()
-            await planning.wait()
 
 
 async def _run(

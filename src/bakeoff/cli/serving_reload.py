@@ -19,12 +19,13 @@ import dataclasses
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bakeoff.cli.arguments import read_budgets
+from bakeoff.cli.beside import beside, printed
+from bakeoff.cli.ended import ignored
 from bakeoff.cli.planned import Planned, Wanted
 from bakeoff.cli.serving_keys import client_keys, key_file_of, read_keys
 from bakeoff.cli.serving_watch import watch_quality
@@ -109,8 +110,10 @@ class Reloading:
         self._seen = seen
 
     def begin(self, end: Callable[[], None]) -> None:
-        """Watch the files and SIGHUP from now on. `end` is called where SIGHUP says that the terminal is gone."""
-        had_terminal = _has_terminal()
+        """Watch the files and SIGHUP from now on. `end` is called where SIGHUP says that the terminal is gone, unless the command
+        was started to outlive it (`nohup`).
+        """
+        had_terminal = _has_terminal() and not ignored(signal.SIGHUP)
 
         def hung_up() -> None:
             if had_terminal and not _has_terminal():
@@ -208,21 +211,13 @@ class Reloading:
             wanted = wanted._replace(budget=told or None)
         else:
             kept = {}
-        command = (sys.executable, "-m", "bakeoff", "serve", "--print-plan", *wanted.arguments())
-        planning = await asyncio.create_subprocess_exec(
-            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
-        try:
-            async with asyncio.timeout(PLAN_WITHIN_S):
-                said, complained = await planning.communicate()
-        except TimeoutError:
-            raise UsageError(f"no plan was made within {PLAN_WITHIN_S:.0f} s", "is the machine overloaded?") from None
-        finally:
-            if planning.returncode is None:
-                planning.kill()
-                await planning.wait()
-        if planning.returncode != 0:
-            raise UsageError(complained.decode(errors="replace").strip().removeprefix("error: ") or "no plan was made")
+        async with beside("--print-plan", *wanted.arguments()) as planning:
+            try:
+                async with asyncio.timeout(PLAN_WITHIN_S):
+                    said = await printed(planning, "plans")
+            except TimeoutError:
+                late = f"no plan was made within {PLAN_WITHIN_S:.0f} s"
+                raise UsageError(late, "is the machine overloaded?") from None
         planned = Planned.read(said)
         return planned._replace(budgets={name: kept.get(name, found) for name, found in planned.budgets.items()})
 
@@ -250,7 +245,8 @@ class Reloading:
         self._state.settings_taken(self._clock.now(), late)
 
     def _refuse(self, what: What, error: BakeoffError) -> None:
-        log.error("what was written anew is not in force, what was before stays: %s", error.message)
+        hint = f"\nhint: {error.hint}" if error.hint else ""
+        log.error("what was written anew is not in force, what was before stays: %s%s", error.message, hint)
         self._state.refused(self._clock.now(), what, _for_clients(error, self._files()))
 
     def _grade(self) -> None:
@@ -328,7 +324,7 @@ def _for_clients(error: BakeoffError, files: tuple[Path | None, ...]) -> str:
     if isinstance(error, InvalidFile):
         said, elsewhere = "; ".join(_without_texts(problem) for problem in error.problems), False
     else:
-        said, elsewhere = error.message.partition("\nhint: ")[0].replace("\n", "; "), True
+        said, elsewhere = error.message.replace("\n", "; "), True
     for file in files:
         if file is not None:
             said = said.replace(str(file), file.name)

@@ -12,11 +12,10 @@ import json
 import logging
 import os
 import platform
-import signal
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bakeoff.cli.beside import beside, printed
 from bakeoff.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REFERENCES_SCHEMA = "bakeoff.live_references/1"
-_MOST_BYTES = 16 * 2**20
 RETRY_S = 60.0
 """How long a judge that could not be asked about the run is left alone, in seconds; twice as long each time after."""
 _LONGEST_RETRY_S = 3600.0
@@ -189,33 +187,10 @@ async def _graded_beside(*arguments: str) -> dict[str, Any]:
     """Return what `bakeoff serve --print-references` says in a process of its own.
 
     Raises:
-        UsageError: it ended without; with the first line of what it complained of, or how it ended where it said nothing.
+        UsageError: it ended without.
     """
-    command = (sys.executable, "-m", "bakeoff", "serve", "--print-references", *arguments)
-    grading = await asyncio.create_subprocess_exec(
-        *command,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        limit=_MOST_BYTES,
-        start_new_session=True,  # a signal to the gateway's group is the gateway's affair, which ends this one with itself
-    )
-    try:
+    async with beside("--print-references", *arguments) as grading:
         with contextlib.suppress(ProcessLookupError):  # it has ended by now
             os.setpriority(os.PRIO_PROCESS, grading.pid, 10)  # clients come first
-        said, complained = await grading.communicate()
-        if grading.returncode != 0:
-            said_why = complained.decode(errors="replace").strip().partition("\n")[0]
-            raise UsageError(said_why or _how_it_ended(grading.returncode or 0))
-        document: dict[str, Any] = json.loads(said)
-        return document
-    finally:
-        if grading.returncode is None:
-            grading.kill()
-            await grading.wait()
-
-
-def _how_it_ended(returncode: int) -> str:
-    """Return it in words; a process that a signal ended has its number below 0."""
-    if returncode >= 0:
-        return f"the process that grades ended with code {returncode} and said nothing"
-    return f"the process that grades was ended by signal {-returncode} ({signal.strsignal(-returncode) or 'unknown'})"
+        document: dict[str, Any] = json.loads(await printed(grading, "grades"))
+    return document

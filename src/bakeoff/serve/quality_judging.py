@@ -114,7 +114,7 @@ class QualityJudging:
                     self._failed(error.kind if isinstance(error, EndpointError) else "not ready", error.message)
                     await asyncio.sleep(min(_LONGEST_PAUSE_S, 2.0 ** min(self._in_vain - 1, 10)))
                     continue
-                except Exception:  # one odd text must not end the watch
+                except Exception:  # no narrower: an odd text may break the rules that make the question, not the watch
                     log.exception("the judge could not be asked about an answer of %s", answer.model)
                     self._left_out["failed"] += 1
                     continue

@@ -143,7 +143,7 @@ class QualitySampling(Collector):
             sample = await self._waiting.get()
             try:
                 answer = await asyncio.to_thread(_grade, sample)
-            except Exception:  # one odd text must not end the watch
+            except Exception:  # no narrower: no text, from wherever, may end all grading
                 log.exception("an answer of %s could not be graded", sample.model)
                 self._left_out["failed"] += 1
                 continue
