@@ -14,10 +14,10 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from bakeoff.core.errors import BakeoffError, StoreError, UsageError
 from bakeoff.core.spec import content_hash
@@ -38,6 +38,9 @@ _DEFAULTS = {
 _MOST_AT_ONCE = 900
 _TABLE = "samples.json"
 _NO_RUNS_LIMIT = 1000
+_ROW_IS_THERE = ("IntegrityError", "UniqueViolation")
+"""What SQLAlchemy and PostgreSQL's driver call it, in the text that MLflow hands on, a server of its own included."""
+T = TypeVar("T")
 
 
 class Package(NamedTuple):
@@ -92,12 +95,28 @@ def export_packages(address: Address, experiment: str, packages: Sequence[Packag
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
-        client = mlflow.MlflowClient(
-            tracking_uri=_as_mlflow_takes_it(address), registry_uri=_as_mlflow_takes_it(address)
-        )
+        uri = _as_mlflow_takes_it(address)
+        client = though_others_write(lambda: mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri))
         writer = _Writer(client, _find_experiment(client, experiment, address), dataset)
-        client.set_experiment_tag(writer.experiment_id, mlflow_view.TAG, mlflow_view.view_state())
+        view = mlflow_view.view_state()
+        though_others_write(lambda: client.set_experiment_tag(writer.experiment_id, mlflow_view.TAG, view))
         return Exported(writer.experiment_id, {each.tracked.candidate: writer.write(each) for each in packages})
+
+
+def though_others_write(write: Callable[[], T]) -> T:
+    """Return what `write` returns, tried once more where somebody else made the same row first.
+
+    MLflow looks whether a row is there and then inserts it: of two exports that do so at once, one is refused, though it
+    would have been content with the other's row.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return write()
+    except MlflowException as error:
+        if not any(sign in str(error) for sign in _ROW_IS_THERE):
+            raise
+        return write()
 
 
 def _as_mlflow_takes_it(address: Address) -> str:
@@ -227,7 +246,8 @@ class _Writer:
             profile=json.dumps({"briefs": told.briefs}),
         )
         used_for = InputTag("mlflow.data.context", "evaluation")
-        self._client.log_inputs(run_id, datasets=[DatasetInput(dataset, [used_for])])
+        inputs = [DatasetInput(dataset, [used_for])]
+        though_others_write(lambda: self._client.log_inputs(run_id, datasets=inputs))
 
     def _delete(self, runs: Iterable[Any]) -> None:
         from mlflow.exceptions import MlflowException

@@ -70,11 +70,10 @@ class RayCluster:
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
         local = {} if known or os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
         try:
-            ray.init(known, **quiet, **local)
+            _join(ray, known, quiet | local)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - Ray raises many kinds, and SystemExit where it gives up
-            first = str(error).strip().partition("\n")[0]
             raise UsageError(
-                f"cannot join the Ray cluster{f' at {address}' if address else ''}: {first}",
+                f"cannot join the Ray cluster{f' at {address}' if address else ''}: {_in_one_line(error)}",
                 f"{_HOW}; Ray and Python must be of the cluster's versions",
             ) from None
         self._ray = ray
@@ -242,3 +241,24 @@ def _known_as(address: str) -> str:
     except Exception:  # noqa: BLE001 - whatever it says, it is no head
         return f"ray://{address}"
     return address
+
+
+def _join(ray: Any, known: str | None, options: dict[str, Any]) -> None:
+    """Connect; a Ray Client server is asked once more, since it starts a process for each client, which a busy head fails to do in time."""
+    try:
+        ray.init(known, **options)
+    except ConnectionError:
+        if known is None or not known.startswith("ray://"):
+            raise
+        ray.shutdown()
+        ray.init(known, **options)
+
+
+def _in_one_line(error: BaseException) -> str:
+    r"""Return what an error of Ray's says first, and where it hands on a traceback of the server's, how that ends.
+
+    >>> _in_one_line(ConnectionError("Failure from server:\\nTraceback ...\\n  File ...\\nRuntimeError: no room\\n"))
+    'Failure from server: RuntimeError: no room'
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return f"{lines[0]} {lines[-1].strip()}" if len(lines) > 1 and lines[0].endswith(":") else lines[0]
