@@ -257,7 +257,7 @@ def _join(ray: Any, known: str | None, options: dict[str, Any]) -> None:
 def _in_one_line(error: BaseException) -> str:
     r"""Return what an error of Ray's says first, and where it hands on a traceback of the server's, how that ends.
 
-    >>> _in_one_line(ConnectionError("Failure from server:\\nTraceback ...\\n  File ...\\nRuntimeError: no room\\n"))
+    >>> _in_one_line(ConnectionError("Failure from server:\nTraceback ...\n  File ...\nRuntimeError: no room\n"))
     'Failure from server: RuntimeError: no room'
     """
     lines = str(error).strip().splitlines() or [type(error).__name__]
