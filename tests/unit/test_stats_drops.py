@@ -1,11 +1,8 @@
 """The drop detector: its rate of false alarms is what it says, and it sees drops of every size, early or late."""
 
-import doctest
-
 import numpy as np
 import pytest
 
-from bakeoff.stats import drops
 from bakeoff.stats.drops import DropDetector
 
 
@@ -17,10 +14,6 @@ def grades_until_alarm(rng, mean, reference, expected, good_before=0, most=100_0
         if watch.add(float(rng.random() < mean)):
             return number
     return most
-
-
-def test_examples():
-    assert doctest.testmod(drops).failed == 0
 
 
 @pytest.mark.parametrize("reference", [0.3, 0.9])

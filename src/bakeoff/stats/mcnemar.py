@@ -47,7 +47,7 @@ def mcnemar_p(only_a: int, only_b: int) -> float:
         ValueError: a negative count.
 
     Examples:
-        >>> mcnemar_p(12, 3)
+        >>> round(mcnemar_p(12, 3), 8)
         0.03515625
     """
     if only_a < 0 or only_b < 0:
