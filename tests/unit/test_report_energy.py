@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from bakeoff.core.records import Timings
+from bakeoff.core.spec import Candidate, ModelSpec
+from bakeoff.measure.energy import EnergySummary
+from bakeoff.report.energy import energy_and_cost
 from bakeoff.report.speed import energy_lines
+from bakeoff.study.plan import trials_of
+from bakeoff.study.runner import gone_generation
+from made_generations import column_of
+from sample_runs import make_plan
 
 
 def document(*energies: dict[str, Any] | None) -> dict[str, Any]:
@@ -47,3 +57,26 @@ def test_measured_joules_name_their_source() -> None:
 def test_unknown_energy_is_not_told() -> None:
     nothing = {"value": None, "provenance": None, "reason": "no energy was measured"}
     assert energy_lines(document(nothing, None), LABELS) == []
+
+
+def test_texts_that_were_never_asked_for_do_not_make_the_others_cheaper() -> None:
+    plan = make_plan(12, ("ann",))
+    candidate: Candidate = plan.candidates[0]
+    ours = candidate.model_copy(
+        update={"model": ModelSpec(reference="ann", name="ann", source="folder", location="ann", digest="d1")}
+    )
+    trials = list(trials_of(plan, candidate))
+    written = [
+        trial.generation(
+            text="A text.", finish_reason="stop", timings=Timings(latency_s=2.0), finished_unix_s=100.0 + 2 * number
+        )
+        for number, trial in enumerate(trials[:4])
+    ]
+    alone = energy_and_cost(column_of(written), ours, "cpu", "Linux", EnergySummary())
+    given_up = [*written, *(gone_generation(trial) for trial in trials[4:])]
+    assert energy_and_cost(column_of(given_up), ours, "cpu", "Linux", EnergySummary()) == alone
+    assert alone["energy_j_per_generation"]["value"] == pytest.approx(2.0 * 65)
+    nothing = energy_and_cost(
+        column_of(gone_generation(trial) for trial in trials), ours, "cpu", "Linux", EnergySummary()
+    )
+    assert nothing["energy_j_per_generation"]["value"] is None

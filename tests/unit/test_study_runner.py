@@ -31,7 +31,9 @@ from bakeoff.core.errors import (
     WorkerNotStarted,
 )
 from bakeoff.core.records import Generation, RunEvent, WorkerLoad
+from bakeoff.measure.energy import EnergyWindow, Reading
 from bakeoff.store.db import Store
+from bakeoff.study.energy_watch import EnergyWatch
 from bakeoff.study.plan import Plan, Trial, plan_trials
 from bakeoff.study.pulse import GONE, IN_DOUBT
 from bakeoff.study.retries import Patience
@@ -325,6 +327,35 @@ def test_three_deaths_end_a_candidate_and_nobody_else(store: Store) -> None:
     assert {generation.error_kind for generation in stored(store, plan, "ann")} == {"worker_died"}
     assert sum(writers["ann"].tries.values()) == MAX_DEATHS
     assert not any(generation.failed for generation in stored(store, plan, "bob"))
+
+
+class Counted:
+    """A meter of 10 J a reading."""
+
+    source = "test"
+    scope = "wall"
+
+    def __init__(self) -> None:
+        self._read = 0.0
+
+    def read(self) -> Reading:
+        self._read += 10
+        return Reading(at_s=self._read, joules={"wall": self._read}, source=self.source, scope="wall")
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("error", [WorkerDied("killed"), EndpointDenied("no such key")])
+def test_what_is_not_asked_for_any_more_does_not_make_a_text_cheaper(store: Store, error: BakeoffError) -> None:
+    plan = make_plan(40, ("ann",), concurrency=2)
+    _, writers, heard = begin(store, plan, ann=lambda _trial, _attempt: error)
+    kept: list[EnergyWindow] = []
+    watch = EnergyWatch(Counted(), kept.append)
+    clock = HandClock(datetime(2026, 1, 1, tzinfo=UTC))
+    asyncio.run(Runner(plan, store, writers, heard, clock, PATIENCE, watch).run(together=True))
+    asked = len(writers["ann"].tries)
+    assert 0 < asked < 10
+    assert sum(window.texts for window in kept) == asked
 
 
 def test_a_worker_that_does_not_start_is_tried_three_times(store: Store) -> None:

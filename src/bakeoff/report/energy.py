@@ -32,11 +32,12 @@ def energy_and_cost(
             "energy_j_per_generation": _measured(measured),
             "cost_per_generation": _electricity(*[measured.j_per_text] * 3),
         }
-    busy_s = busy_seconds(own) if candidate.model.is_ours_to_run else None
+    asked = sum(count for way, count in own.count_ways() if way.attempts > 0)
+    busy_s = busy_seconds(own) if candidate.model.is_ours_to_run and asked else None
     if busy_s is None:
         return _UNKNOWN
     watts = assumed_watts(device, system)
-    per_text_s = busy_s / len(own)
+    per_text_s = busy_s / asked
     joules = [per_text_s * each for each in (watts.value, watts.low, watts.high)]
     why = f" ({measured.problem})" if measured.problem else ""
     energy = {

@@ -240,8 +240,10 @@ class Runner:
     async def _work(self, block: Block, waiting: deque[tuple[Trial, int]], written: list[Generation]) -> None:
         while waiting:
             trial, window = waiting.popleft()
+            # What is not asked for any more draws nothing, and would make each text seem cheaper.
+            tried = not self._pulses[trial.candidate].gone and self._deaths[trial.candidate] < MAX_DEATHS
             generation = await self._make(trial, block.concurrency, window)
-            if self._energy.watches:
+            if self._energy.watches and tried:
                 written.append(generation)
             self._keep(self._pulses[trial.candidate].settle(generation))
             if block.concurrency == 1:
