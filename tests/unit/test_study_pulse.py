@@ -125,6 +125,19 @@ def test_a_limit_of_rate_is_waited_for_longer_than_a_crash() -> None:
     assert patient.again == [40.0 * count for count in range(1, 9)]
 
 
+def test_a_wait_that_nobody_waits_for_gives_it_up_at_once() -> None:
+    patient = Patient()
+    tomorrow = EndpointBusy("HTTP 429: quota used up", retry_after_s=86400.0)
+    patient.fail(tomorrow, 2)  # of one text, or two
+    asyncio.run(patient.ask())
+    patient.fail(tomorrow, 3)
+    with pytest.raises(EndpointGone):
+        asyncio.run(patient.ask())
+    assert (patient.clock.monotonic_s(), patient.again, patient.kinds) == (0, [], [GONE])
+    assert "not to be asked again for 24 h" in patient.told[0][1]
+    assert "quota used up" in patient.told[0][1]
+
+
 def test_a_worker_that_died_is_not_silent() -> None:
     patient = Patient()
     patient.says = WorkerDied("killed")

@@ -11,6 +11,8 @@
 | where it says 429 or 503: a limit   |                                                                                 |
 | passes)                             |                                                                                 |
 | that is refused (a 4xx but 429)     | given up at once: no waiting changes it                                         |
+| in doubt, and it asks for a longer  | given up at once: a day's quota that is used up is neither waited for nor asked |
+| wait than anybody waits             | about before its time                                                           |
 | one that is denied (401), or was    | given up at once: every other would be as well                                  |
 | computed on another device          |                                                                                 |
 
@@ -176,6 +178,10 @@ class Pulse:
             self._since_s = self._heard_s = sent_s
         self._failed += 1
         self._last = error
+        if self.in_doubt and error.retry_after_s is not None and error.retry_after_s > self._patience.longest_wait_s:
+            later = seconds_text(error.retry_after_s)
+            self._give_up(f"it asks not to be asked again for {later}, which is not waited for: {error.message}")
+            return
         silent_s = self._clock.monotonic_s() - self._heard_s
         limit_s = self._patience.give_up_s * (BUSY_FACTOR if isinstance(error, EndpointBusy) else 1.0)
         if self._asked_again >= GIVEN_UP_AFTER and silent_s >= limit_s:
