@@ -325,6 +325,39 @@ def test_cancelling_closes_the_connection():
     asyncio.run(cancel())
 
 
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 100000\r\n\r\n"
+
+
+@pytest.mark.parametrize("sent", [b"", HEAD, HEAD + chunk("Hel").encode() + b"\n\n"], ids=["nothing", "head", "token"])
+def test_closing_the_client_ends_what_is_under_way(sent):
+    """aiohttp alone would leave it to its deadline: who shares a client with the one that closed it would wait minutes."""
+
+    async def close():
+        gone, reached = asyncio.Event(), asyncio.Event()
+
+        async def serve(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(sent)
+            reached.set()
+            await reader.read()
+            writer.close()
+            gone.set()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
+            address = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
+            async with EndpointClient(address, "m", deadlines=Deadlines()) as client:
+                calls = [asyncio.create_task(client.generate(MESSAGES, Sampling(), 0)) for _ in range(3)]
+                await reached.wait()
+                await asyncio.sleep(PACE_S)  # whether it has read what came makes no difference
+            async with asyncio.timeout(5):
+                ended = await asyncio.gather(*calls, return_exceptions=True)
+                await gone.wait()
+            assert [type(error) for error in ended] == [EndpointUnreachable] * 3
+            assert "closed on this side" in str(ended[0])
+
+    asyncio.run(close())
+
+
 def test_models_and_health_are_quick_to_say_no():
     async def look():
         async with serving(reply({"data": [{"id": "a"}, {"id": "b"}]}), reply({"status": "ok"}), None) as (client, _):

@@ -9,10 +9,11 @@ Cancelling a call closes its connection, which is how a server learns that nobod
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -22,7 +23,7 @@ from typing import Any, Self
 import aiohttp
 from yarl import URL
 
-from bakeoff.core.errors import EndpointError, EndpointGarbage, EndpointRefused, UsageError
+from bakeoff.core.errors import EndpointError, EndpointGarbage, EndpointRefused, EndpointUnreachable, UsageError
 from bakeoff.core.spec import Sampling
 from bakeoff.engines.answer import excerpt
 from bakeoff.engines.deadlines import Deadlines, Watch
@@ -79,6 +80,7 @@ class EndpointClient:
         self.where = f"{model} at {self._socket or self._base.with_user(None)}"
         self._dialect = _Dialect()
         self._session: aiohttp.ClientSession | None = None
+        self._under_way: set[asyncio.Timeout] = set()
 
     def __repr__(self) -> str:
         return f"EndpointClient({self.where!r})"
@@ -108,7 +110,9 @@ class EndpointClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close every connection."""
+        """Close every connection; a call under way ends as one that was not answered."""
+        for call in tuple(self._under_way):
+            call.reschedule(asyncio.get_running_loop().time())
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -197,7 +201,7 @@ class EndpointClient:
         )
         wait = watch.for_token if "stream" in body else watch.to_the_end
         with self._keeping_the_secret():
-            async with AsyncExitStack() as stack:
+            async with self._till_closed(), AsyncExitStack() as stack:
                 sent_at = perf_counter()
                 async with translated(self.where, started=False):
                     posting = self._pool().post(self._completions, json=body, allow_redirects=False)
@@ -217,7 +221,7 @@ class EndpointClient:
     async def _get(self, url: URL, timeout_s: float) -> dict[str, Any]:
         watch = Watch(self.where, self._deadlines)
         with self._keeping_the_secret():
-            async with AsyncExitStack() as stack, translated(self.where, started=False):
+            async with self._till_closed(), AsyncExitStack() as stack, translated(self.where, started=False):
                 getting = self._pool().get(url, allow_redirects=False)
                 response = await watch.within(timeout_s, lambda: stack.enter_async_context(getting))
                 body = await watch.within(timeout_s, lambda: read_all(response, MAX_EVENT_BYTES))
@@ -235,6 +239,21 @@ class EndpointClient:
         if self._session is None:
             raise RuntimeError("EndpointClient is used outside `async with`")
         return self._session
+
+    @asynccontextmanager
+    async def _till_closed(self) -> AsyncIterator[None]:
+        """Surround one call: aiohttp wakes nobody who reads from a connection that its own session closes."""
+        try:
+            async with asyncio.timeout(None) as call:
+                self._under_way.add(call)
+                try:
+                    yield
+                finally:
+                    self._under_way.discard(call)
+        except TimeoutError:
+            if not call.expired():
+                raise
+            raise EndpointUnreachable(f"{self.where}: its connections were closed on this side") from None
 
     @contextmanager
     def _keeping_the_secret(self) -> Iterator[None]:
