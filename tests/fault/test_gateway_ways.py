@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from aiohttp import web
 
+from bakeoff.engines.deadlines import Deadlines, Watch
 from bakeoff.serve import upstream
 from bakeoff.serve.settings import EndpointSettings
 from gateways import QUICK, fakes, make_model, make_plan, request, running
@@ -37,6 +38,40 @@ def test_a_server_elsewhere_is_understood_as_one_on_this_machine(fault, stream, 
     with Misbehaving(fault) as server:
         far = asyncio.run(ask(server))
     assert near == far
+
+
+@pytest.mark.parametrize("near", [True, False])
+def test_an_answer_under_way_outlives_the_way_that_it_came_by(near, monkeypatch):
+    """A model's address changes with the settings while one of its answers is read; its connection ends with the answer."""
+    if not near:
+        monkeypatch.setattr(upstream, "near_way", lambda _upstream, _connect_s: None)
+    go_on, gone = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n")
+        await go_on.wait()
+        writer.write(b"data: 2\n\n")
+        await reader.read()
+        writer.close()
+        gone.set()
+
+    async def work():
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
+            port = listener.sockets[0].getsockname()[1]
+            pools = upstream.Pools()
+            way = await pools.way(upstream.Upstream("m", f"http://127.0.0.1:{port}/v1", "m", 0))
+            answer = await way.post("chat/completions", b"{}", Watch("m", Deadlines()))
+            assert await answer.read() == b"data: 1\n\n"
+            assert await pools.way(upstream.Upstream("m", "http://127.0.0.1:1/v1", "m", 0)) is not way
+            go_on.set()
+            async with asyncio.timeout(5):
+                assert await answer.read() == b"data: 2\n\n"
+                answer.close()
+                await gone.wait()
+            await pools.close()
+
+    asyncio.run(work())
 
 
 @pytest.mark.parametrize("url", ["https://127.0.0.1:1/v1", "http://127.0.0.2:1/v1", "http://127.0.0.1.evil.example/v1"])

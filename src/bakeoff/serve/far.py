@@ -32,6 +32,9 @@ class Far:
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("User-Agent", "Accept"),
         )
+        self._under_way = 0
+        self._closing: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def post(self, path: str, body: bytes, watch: Watch) -> Incoming:
         """Send a request."""
@@ -40,21 +43,34 @@ class Far:
         async def posted() -> aiohttp.ClientResponse:
             return await posting
 
-        async with translated(self._model, started=False):
-            return _FarAnswer(self._model, await watch.for_token(posted), watch)
+        self._under_way += 1
+        try:
+            async with translated(self._model, started=False):
+                return _FarAnswer(self._model, await watch.for_token(posted), watch, self._answered)
+        except BaseException:
+            self._answered()
+            raise
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self._session.close()
+        """Close every connection, once no answer is under way: aiohttp would not wake who reads one."""
+        self._closed = True
+        if not self._under_way:
+            await self._session.close()
+
+    def _answered(self) -> None:
+        self._under_way -= 1
+        if self._closed and not self._under_way:
+            self._closing = asyncio.get_running_loop().create_task(self._session.close())
 
 
 class _FarAnswer:
     """aiohttp's response."""
 
-    def __init__(self, model: str, response: aiohttp.ClientResponse, watch: Watch) -> None:
+    def __init__(self, model: str, response: aiohttp.ClientResponse, watch: Watch, closed: Callable[[], None]) -> None:
         self._model = model
         self._response = response
         self._watch = watch
+        self._closed: Callable[[], None] | None = closed
         self.status = response.status
 
     def header(self, name: str) -> str:
@@ -80,3 +96,6 @@ class _FarAnswer:
 
     def close(self) -> None:
         self._response.close()
+        closed, self._closed = self._closed, None
+        if closed is not None:
+            closed()

@@ -53,5 +53,5 @@ class Way(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection that is idle, and the others when their answers are over."""
         ...
