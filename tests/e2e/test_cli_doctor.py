@@ -55,13 +55,12 @@ def test_an_engine_whose_import_kills_the_process_is_told(tmp_path: Path, monkey
 
 def test_a_server_of_its_own_is_found_by_its_command(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
-    workspace.environment["PATH"] = str(tmp_path)
+    # At 80 columns only a command may be longer, and it is whole.
+    workspace.environment |= {"PATH": str(tmp_path), "COLUMNS": "80"}
     said = workspace.call("doctor").stdout
     assert "vllm: not installed: the command vllm\n" in said
     assert "add it with:  pip install vllm\n" in said
-    # At 80 columns only a command may be longer, and it is whole.
-    workspace.environment["COLUMNS"] = "80"
-    lines = workspace.call("doctor").stdout.splitlines()
+    lines = said.splitlines()
     assert all(len(line) <= 80 or "add it with:" in line for line in lines)
     told = " ".join(" ".join(lines).split())
     for source in (

@@ -97,6 +97,7 @@ def test_a_killed_race_goes_on_and_ends_as_it_would_have(tmp_path, document):
 
 def test_an_endpoint_that_dies_is_withdrawn_and_not_beaten(tmp_path):
     space = Workspace(tmp_path)
+    space.environment |= {"BAKEOFF_GIVE_UP_S": "3", "BAKEOFF_BACKOFF_S": "0.1"}
     write_tweets(space.folder / "suite.yaml", 120)
     with (
         Misbehaving(lambda ask: "die" if ask.number > 9 else "good") as dying,
