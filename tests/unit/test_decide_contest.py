@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -163,6 +165,19 @@ def test_without_held_back_briefs_the_winners_curse_is_told(briefs):
     table = scores_of(briefs, {"good": MEANS["good"], "poor": MEANS["poor"]})
     _, analysis, _, _ = concluded(briefs, table)
     assert any("too good" in note for note in analysis.notes)
+
+
+def test_a_lead_that_is_not_shown_is_not_called_level_where_its_interval_lies_above_zero():
+    briefs = make_briefs(40)
+    found = []
+    for seed in range(12):
+        means = {name: {"tweet": 7.0 - 0.15 * place} for place, name in enumerate("abcdef")}
+        _, _, decision, _ = concluded(briefs, scores_of(briefs, means, seed=seed))
+        if decision.outcome == "no_clear_winner":
+            found += [reason for reason in decision.reasons if re.match("not (shown|told apart): ", reason)]
+    lows = {reason: float(re.search(r"\[(-?[\d.]+),", reason)[1]) for reason in found}
+    assert {reason.startswith("not shown") for reason, low in lows.items() if low > 0} == {True}
+    assert {reason.startswith("not told apart") for reason, low in lows.items() if low < 0} == {True}
 
 
 def test_equals_are_not_told_apart_and_more_briefs_are_asked_for(briefs):

@@ -233,7 +233,7 @@ def _undecided_in_words(race: Race, section: Section, verdict: Verdict, leader: 
     score = score_in_words(section, leader)
     reasons = [f"{leader} leads with {score}, which is not enough to choose it"]
     rivals = [name for name in verdict.survivors if name != leader]
-    reasons += [f"not told apart: ahead of {name} by {_lead_in_words(section, leader, name)}" for name in rivals]
+    reasons += [_not_shown_in_words(section, leader, name) for name in rivals]
     reasons += [_out_in_words(section, out) for out in race.eliminations]
     if race.mode == "strict":
         return (*reasons, *_more_for_bets(race, section, verdict, leader))
@@ -252,6 +252,15 @@ def _undecided_in_words(race: Race, section: Section, verdict: Verdict, leader: 
         briefs=section.briefs,
     )
     return (*reasons, more) if more is not None else tuple(reasons)
+
+
+def _not_shown_in_words(section: Section, leader: str, rival: str) -> str:
+    lead = _lead_in_words(section, leader, rival)
+    pair = _comparison(section, leader, rival)
+    if pair is not None and pair.low is not None and pair.high is not None and pair.low * pair.high > 0:
+        enough = "enough for one comparison made once, and not for all pairs looked at again and again"
+        return f"not shown: ahead of {rival} by {lead}, {enough}"
+    return f"not told apart: ahead of {rival} by {lead}"
 
 
 def _more_for_bets(race: Race, section: Section, verdict: Verdict, leader: str) -> tuple[str, ...]:
