@@ -12,6 +12,8 @@ _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _LOG_STEPS = (1, 2, 5)
 _WIDE = 6.0
 """From this ratio of largest to smallest on, an axis of positive values is logarithmic."""
+_ALIKE = 1e-4
+"""Values that differ by a smaller share of themselves are one value to an axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,9 @@ def fit_scale(values: Iterable[float], *, zero: bool = False, log: bool | None =
         return Scale(10 ** (log10(low) - room), 10 ** (log10(high) + room), log=True)
     if zero:
         low, high = min(0.0, low), max(0.0, high)
-    span = (high - low) or abs(high) or 1.0
+    span = high - low
+    if span <= _ALIKE * max(abs(low), abs(high)):  # places between them would have one name
+        span = abs(high) or 1.0
     return Scale(0.0 if zero and low == 0 else low - margin * span, 0.0 if zero and high == 0 else high + margin * span)
 
 
