@@ -102,9 +102,9 @@ def test_round_ticks() -> None:
 
 
 @given(st.floats(1e-6, 50), st.floats(1e-6, 50), st.booleans())
-@example(1.0000000000000002e-06, 1e-06, False)
-@example(1e-06, 1.0002e-06, False)
-@example(49.9999, 50.0, False)
+@example(a=1.0000000000000002e-06, b=1e-06, log=False)
+@example(a=1e-06, b=1.0002e-06, log=False)
+@example(a=49.9999, b=50.0, log=False)
 def test_no_two_places_on_an_axis_of_time_have_one_name(a: float, b: float, log: bool) -> None:
     ticks = fit_scale([a, b], log=log).ticks(5)
     assert len({seconds_tick(tick) for tick in ticks if 0 <= tick < 60}) == len([t for t in ticks if 0 <= t < 60])
