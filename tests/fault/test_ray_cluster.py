@@ -14,7 +14,7 @@ from waiting import wait_until
 from worker_processes import workers_of
 
 BRIEFS = 60
-LONG = 500
+LONG = 300
 RUN = ("run", "suite.yaml", "--models", "one", "--fixed-n", str(BRIEFS))
 
 
