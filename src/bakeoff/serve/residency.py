@@ -397,5 +397,4 @@ class Residency:
 
     def _add(self, model: ModelRules) -> None:
         state: State = "ready" if model.need is None else "absent"
-        breaker = Breaker(self.rules.breaker, self._chance)
-        self._models[model.name] = Held(model, breaker, model.need or {}, state)
+        self._models[model.name] = Held(model, Breaker(self.rules.breaker, self._chance), model.need or {}, state)
