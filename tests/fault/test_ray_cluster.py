@@ -14,7 +14,7 @@ from waiting import wait_until
 from worker_processes import workers_of
 
 BRIEFS = 60
-LONG = 300
+LONG = 500
 RUN = ("run", "suite.yaml", "--models", "one", "--fixed-n", str(BRIEFS))
 
 
