@@ -190,8 +190,7 @@ def test_a_worker_that_outgrows_its_estimate_is_counted_with_what_it_has(tmp_pat
             await ask(supervisor, "a")
             shown = supervisor.snapshot()
             assert shown["committed_bytes"] > 150 * MIB
-            # With a margin above what outgrew it; a worker that is looked at while it grows may have used that up since.
-            assert shown["models"]["a"]["need_bytes"] >= shown["models"]["a"]["peak_bytes"] > 150 * MIB
+            assert shown["models"]["a"]["need_bytes"] > 1.1 * shown["models"]["a"]["peak_bytes"]
             await ask(supervisor, "b")
             assert supervisor.snapshot()["committed_bytes"] <= 260 * MIB
 

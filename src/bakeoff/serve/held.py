@@ -162,12 +162,14 @@ class Held:
         self.credit = base + (self.expected_load_s or 1.0) / max(1, sum(self.need.values()))
 
     def learn_peak(self, peak: PerPool, margin: float) -> None:
-        """Correct the need by a peak of the present start, memory by memory: upwards at once."""
+        """Correct the need by a peak of the present start, memory by memory: upwards at once, with the margin where it outgrew
+        what it was admitted on, however far it has grown when it is looked at.
+        """
         self.peak = most((self.peak, peak))
         if self.state != "absent":
             self.held = most((self.held, peak))
-        outgrown = {pool: size for pool, size in peak.items() if size > self.need.get(pool, 0)}
-        self.need = {**self.need, **with_margin(outgrown, margin)}
+        outgrown = {pool: size for pool, size in self.peak.items() if size > self.admitted.get(pool, 0)}
+        self.need = most((self.need, with_margin(outgrown, margin)))
 
     def end_start(self, margin: float) -> None:
         """Its process is gone: where it had as many requests at a time as it may, its peak replaces what was predicted."""
