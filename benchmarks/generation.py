@@ -23,7 +23,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -190,7 +190,7 @@ async def measure(options: argparse.Namespace, folder: Path, scratch: Path) -> s
             ways.append(worker_way(worker, f"{engine}, worker", rows, some, options.tokens))
     if options.peer is not None:
         children["peer"] = await start_peer(options, folder, environment)
-        ways += peer_ways(children["peer"], folder, prompts, options.tokens)
+        ways += peer_ways(children["peer"], folder, prompts, options.tokens, options.peer_batches)
     report = ""
     facts = {name: child.facts for name, child in children.items()}
     async for roofs, loads in run_rounds(ways, children, options):
@@ -212,14 +212,14 @@ async def start_peer(options: argparse.Namespace, folder: Path, environment: dic
     return await Child.start([str(options.peer), program, str(folder), str(options.threads)], theirs)
 
 
-def peer_ways(child: Child, folder: Path, prompts: list[str], tokens: int) -> list[Way]:
+def peer_ways(child: Child, folder: Path, prompts: list[str], tokens: int, batches: Sequence[int]) -> list[Way]:
     """Return lm-evaluation-harness at each batch, and the loop that one would write first."""
     from bakeoff.engines.chat_template import ChatTemplate
 
     chat = ChatTemplate.load(folder, {}, {})
     rendered = [chat.render([{"role": "user", "content": text}]) for text in prompts]
     few = rendered[:FEW]
-    ways = [child_way(child, "lm-eval hf", n, rendered if n > 1 else few, tokens, "lm-eval") for n in BATCHES]
+    ways = [child_way(child, "lm-eval hf", n, rendered if n > 1 else few, tokens, "lm-eval") for n in batches]
     return [*ways, child_way(child, "generate loop", 1, few, tokens, "generate")]
 
 
@@ -325,6 +325,10 @@ def share_of_roof(way: Way, size: dict[str, Any], roofs: dict[str, float]) -> st
     return f"{rate * 2 * size['parameters'] / roofs['flop_s']:.0%} of arithmetic"
 
 
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
 def main() -> None:
     """Measure, print, and write the result."""
     parser = argparse.ArgumentParser()
@@ -332,9 +336,8 @@ def main() -> None:
     parser.add_argument(
         "--engines", default="transformers,onnx", help="llamacpp:TYPE converts the model to that type first"
     )
-    parser.add_argument(
-        "--rows", type=lambda text: [int(part) for part in text.split(",")], default=ROWS, help="rows of our engines"
-    )
+    parser.add_argument("--rows", type=_numbers, default=ROWS, help="rows of our engines")
+    parser.add_argument("--peer-batches", type=_numbers, default=BATCHES, help="batch sizes of lm-eval")
     parser.add_argument(
         "--model", type=Path, help="a float32 Llama folder that never ends a text (default: a random one)"
     )

@@ -27,7 +27,6 @@ import re
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -38,14 +37,13 @@ from bakeoff.core.spec import Candidate
 from bakeoff.core.told import told_error
 from bakeoff.engines.deadlines import Deadlines
 from bakeoff.engines.local import find_engine
+from bakeoff.engines.temporary import SOCKET, make_socket_folder
 
 if TYPE_CHECKING:
     from bakeoff.engines.client import EndpointClient
 
 KEY_VARIABLE = "BAKEOFF_WORKER_KEY"
 """Where a worker program finds its key: on a command line everybody on the machine could read it."""
-# sun_path holds 104 bytes on macOS, 108 on Linux, with the closing zero.
-MAX_SOCKET_PATH = 100
 LOG_LINES_SHOWN = 8
 READY_LINE_LIMIT = 2**20
 
@@ -223,12 +221,12 @@ class _Process:
     @classmethod
     async def spawn(cls, command: WorkerCommand, directory: Path) -> _Process:
         log = _prepare_log(directory, command.name)
-        sockets = _short_directory()
+        sockets = make_socket_folder()
         read_fd, write_fd = os.pipe()  # neither is inherited, but for what pass_fds names
         try:
             with log.open("ab") as stderr:
                 running = await asyncio.create_subprocess_exec(
-                    *command.arguments(sockets / "socket", read_fd),
+                    *command.arguments(sockets / SOCKET, read_fd),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=stderr,
@@ -243,7 +241,7 @@ class _Process:
             raise
         finally:
             os.close(read_fd)
-        return cls(running, write_fd, sockets / "socket", log)
+        return cls(running, write_fd, sockets / SOCKET, log)
 
     async def end(self, grace_s: float) -> None:
         """End the process and everything that belongs to it. Once begun, it is finished even when we are cancelled."""
@@ -325,36 +323,3 @@ def _describe_end(code: int | None) -> str:
 def _prepare_log(directory: Path, name: str) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     return directory / (re.sub(r"[^\w.-]+", "_", name) + ".log")
-
-
-def _short_directory() -> Path:
-    """Make a directory, ours alone, in which a socket's path is short enough."""
-    prefix = f"{_SOCKETS}{os.getpid()}-"
-    directory = Path(tempfile.mkdtemp(prefix=prefix))
-    if len(str(directory)) + len("/socket") > MAX_SOCKET_PATH:
-        directory.rmdir()
-        directory = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))
-    _sweep(directory.parent)
-    return directory
-
-
-_SOCKETS = "bakeoff-socket-"
-
-
-def _sweep(place: Path) -> None:
-    """Remove what processes that were killed have left: directories of ours that are named after them, and empty."""
-    for left in place.glob(f"{_SOCKETS}*-*"):
-        pid = left.name.removeprefix(_SOCKETS).partition("-")[0]
-        with contextlib.suppress(OSError):  # not empty (a worker is still ending), or not ours
-            if pid.isdecimal() and not _runs(int(pid)):
-                left.rmdir()
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
-import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypedDict
@@ -22,6 +21,7 @@ from bakeoff.core.told import tell_error
 from bakeoff.core.version import __version__
 from bakeoff.engines.local import find_engine, require_engine
 from bakeoff.engines.process import Worker, WorkerCommand, start_worker
+from bakeoff.engines.temporary import make_log_folder
 from bakeoff.measure.page_cache import cached_share, model_files
 
 
@@ -37,7 +37,7 @@ class NodeWorker:
 
     def __init__(self) -> None:
         self._worker: Worker | None = None
-        self._logs = Path(tempfile.mkdtemp(prefix="bakeoff-logs-"))
+        self._logs = make_log_folder()
 
     async def place(self) -> Place:
         """Tell where it is."""
