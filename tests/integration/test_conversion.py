@@ -83,6 +83,17 @@ def test_what_is_there_is_replaced_only_when_told_to(folder, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.gguf", "tiny"]
 
 
+def test_no_folder_goes_for_a_file_whatever_is_said(folder, tmp_path):
+    """--replace once removed whatever folder was named, the model's own parent among them."""
+    models, other = tmp_path, tmp_path / "others"
+    (other / "weights").mkdir(parents=True)
+    for out, words in ((models, "holds, the model"), (folder, "is, or holds"), (other, "does not replace")):
+        with pytest.raises(UsageError, match=words):
+            convert(resolve(str(folder)), GGUF, "q8_0", out, replace=True)
+    assert resolve(str(folder)).parameters
+    assert (other / "weights").is_dir()
+
+
 def test_a_gguf_file_is_not_converted_again(folder, tmp_path):
     write_model(folder, tmp_path / "m.gguf", "f32")
     with pytest.raises(UsageError, match="only a model folder can be converted"):

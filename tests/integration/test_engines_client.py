@@ -218,6 +218,28 @@ def test_what_a_server_refuses_of_the_protocol_is_left_out_and_remembered():
     assert all(body["max_completion_tokens"] == 9 and "max_tokens" not in body for body in bodies[1:])
 
 
+def test_a_refusal_that_quotes_the_brief_changes_nothing_for_the_others():
+    """The brief spoke of streaming, and the server of the brief: all later texts came in one piece, with no TTFT."""
+
+    async def refused_then_asked():
+        brief = "Write about our new streaming service, and its stream_options."
+        policy = refused(f"against our policy: {brief!r}")
+        whole = stream(chunk("Hello"), "", chunk(finish="stop"), "", "data: [DONE]", "")
+        async with serving(policy, policy, policy, whole) as (client, server):
+            with pytest.raises(EndpointRefused, match="against our policy"):
+                await client.generate([{"role": "user", "content": brief}], Sampling(), 0)
+            return await client.generate(MESSAGES, Sampling(), 0), server.bodies
+
+    answer, bodies = asyncio.run(refused_then_asked())
+    assert answer.timings.ttft_s is not None
+    assert [("stream" in body, "stream_options" in body) for body in bodies] == [
+        (True, True),
+        (True, False),
+        (False, False),
+        (True, True),
+    ]
+
+
 def test_requests_beside_each_other_learn_from_one_refusal():
     async def three():
         replies = [*[refused("unknown field: stream_options")] * 3, reply(PLAIN)]
@@ -494,3 +516,60 @@ def test_an_error_whose_words_never_come_is_told_by_its_status():
     head = b"HTTP/1.1 500 Oops\r\nContent-Type: application/json\r\nContent-Length: 50\r\nConnection: close\r\n\r\n"
     with pytest.raises(EndpointFailed, match="answered 500: no message"):
         ask(head)
+
+
+def thought(text):
+    return data(choices=[{"index": 0, "delta": {"reasoning_content": text}}])
+
+
+def test_the_pace_of_a_model_that_thinks_first_is_that_of_all_its_tokens():
+    """Thoughts are output tokens: with the time to the first text, they would seem to have taken none."""
+    pieces = [
+        (f"{line}\n\n").encode()
+        for line in (*[thought("hm")] * 4, *[chunk("word ")] * 2, chunk(finish="stop"), data(choices=[], usage=THOUGHT))
+    ]
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+    timings = ask([head, *pieces, b"data: [DONE]\n\n"])[0].timings
+    assert timings.pieces == 6
+    assert timings.first_piece_s < timings.ttft_s
+    assert timings.writing_s == timings.latency_s - timings.first_piece_s
+    # Six pieces, each a pace apart: five paces of writing at the least, where the text alone took one.
+    assert timings.writing_s >= 5 * PACE_S
+
+
+THOUGHT = USAGE | {"completion_tokens": 6, "completion_tokens_details": {"reasoning_tokens": 4}}
+
+
+@pytest.mark.parametrize(
+    ("lines", "pieces"),
+    [
+        ([chunk("Hello there", finish="stop"), data(choices=[], usage=USAGE)], 1),  # a text in one piece
+        ([chunk("Hello "), chunk("there"), chunk(finish="stop"), data(choices=[], usage=THOUGHT)], 2),  # unseen thoughts
+    ],
+)
+def test_a_pace_that_nobody_saw_is_unknown(lines, pieces):
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+    timings = ask([head, *((f"{line}\n\n").encode() for line in lines), b"data: [DONE]\n\n"])[0].timings
+    assert timings.ttft_s is not None
+    assert timings.pieces == pieces
+    assert timings.writing_s is None
+
+
+def test_making_a_connection_is_no_part_of_a_latency():
+    """A look-up of a name and a handshake are on the way to a far server; whoever keeps a connection has neither."""
+
+    async def twice():
+        async with serving(reply(PLAIN)) as (client, _):
+            connector = client._session.connector
+            make = connector._create_connection
+
+            async def late(*arguments):
+                await asyncio.sleep(1)
+                return await make(*arguments)
+
+            connector._create_connection = late
+            return [(await client.generate(MESSAGES, Sampling(), 0)).timings for _ in range(2)]
+
+    first, second = asyncio.run(twice())
+    assert first.latency_s < 1 <= first.connect_s
+    assert second.connect_s < 1

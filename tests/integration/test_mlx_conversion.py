@@ -95,6 +95,21 @@ def test_what_cannot_be_made_is_said_and_leaves_nothing(folder, tmp_path):
     assert "unheard_of" in refusal(folder, out, "4bit")
 
 
+@needs_mlx
+def test_a_folder_is_replaced_only_where_it_was_made_by_converting(folder, tmp_path):
+    out, own = tmp_path / "small", tmp_path / "own"
+    convert(resolve(str(folder)), MLX, "8bit", out, replace=False)
+    convert(resolve(str(folder)), MLX, "4bit", out, replace=True)
+    assert resolve(str(out)).quantisation == "MLX 4-bit"
+    make_tiny_model(own)
+    (out / "notes").mkdir()
+    for place in (own, out):
+        with pytest.raises(UsageError, match="does not replace"):
+            convert(resolve(str(folder)), MLX, "8bit", place, replace=True)
+    assert resolve(str(own)).quantisation is None
+    assert (out / "notes").is_dir()
+
+
 def test_bits_are_said_once_and_without_mlx_the_command_is_told(folder, tmp_path):
     workspace = Workspace(tmp_path)
     both = workspace.call("convert", str(folder), "--to", "mlx", "--bits", "4", "--quantise", "8bit", "--out", "x")

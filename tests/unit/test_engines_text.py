@@ -128,3 +128,15 @@ def test_files_that_are_not_what_they_should_be(write, name, content):
 def test_a_folder_without_a_tokenizer(tmp_path):
     with pytest.raises(InvalidFile, match="no such file"):
         TextCodec.load(tmp_path)
+
+
+def test_how_a_tokenizer_file_was_last_cut_or_filled_changes_no_prompt(write):
+    """Training code leaves it in the file: a prompt was cut to so many tokens, its marker of the assistant's turn with it."""
+    whole = TextCodec.load(write()).encode("The quick brown fox " * 40)
+    tokenizer = make_tokenizer()
+    tokenizer.enable_truncation(16)
+    tokenizer.enable_padding(length=512)
+    codec = TextCodec.load(write(tokenizer))
+    assert codec.encode("The quick brown fox " * 40) == whole
+    assert len(whole) > 40
+    assert len(codec.encode("Hi")) < 5

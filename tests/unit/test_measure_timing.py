@@ -18,7 +18,7 @@ NUMBERS = count()
 def made(latency_s=2.0, ttft_s=0.5, tokens=16, *, concurrency=1, failed=False, recorded=False, **further):
     number = next(NUMBERS)
     timings = {"latency_s": latency_s, "ttft_s": ttft_s, "completion_tokens": tokens}
-    timings |= {name: further.pop(name) for name in ("itl_s", "itl_at") if name in further}
+    timings |= {name: further.pop(name) for name in ("itl_s", "itl_at", "pieces", "first_piece_s") if name in further}
     return Generation(
         trial=f"t{number}",
         candidate="a",
@@ -125,6 +125,19 @@ def test_unknown_parts_stay_unknown():
     assert summary.ttft_s.count == 1
     assert (summary.tpot_s, summary.itl_s, summary.itl_at) == (Percentiles(), Percentiles(), None)
     assert summary.throughput.tokens_per_s is None
+
+
+def test_time_per_token_is_from_the_first_piece_of_anything():
+    (found,) = tpot_s(column_of([made(ttft_s=1.5, tokens=16, pieces=9, first_piece_s=0.5)]))
+    assert found == pytest.approx((2.0 - 0.5) / 15)
+
+
+@pytest.mark.parametrize("further", [{"pieces": 1, "first_piece_s": 2.0}, {"pieces": 9, "first_piece_s": None}])
+def test_a_pace_that_nobody_saw_is_unknown(further):
+    """All came at once, or thoughts were counted and not shown: never 0, and never the text's time over the thoughts' tokens."""
+    column = column_of([made(ttft_s=2.0, **further)])
+    assert np.isnan(tpot_s(column)).all()
+    assert summarise_timings(column, 1).tpot_s == Percentiles()
 
 
 @pytest.mark.parametrize("tokens", [None, 0, 1])

@@ -24,7 +24,10 @@ MOST_TOKENS = 2**53
 class Timings(Record):
     """Seconds and tokens of one generation. `client` values are seen from outside, `worker` values from inside.
 
-    `latency_s` is request sent to last byte; `ttft_s` is request sent to first non-empty text (stream only);
+    `connect_s` is until there was a connection, next to nothing where one was kept; from then on all others count:
+    `latency_s` is request sent to last byte; `ttft_s` is request sent to first non-empty text (stream only), `first_piece_s` to
+    the first piece of anything, a thought too, of `pieces` that came apart (each None where there was no stream, or nobody
+    looked; `first_piece_s` also where thoughts were counted that nobody saw);
     `queue_s`, `prefill_s`, `decode_s` are the worker's own (None for endpoints that do not say).
     `tokens_from` is None where nobody counted: the token counts are None then. `itl_s` are the times between tokens of a
     text that was written alone, taken inside a worker, or at the client where every token came in a piece of its own.
@@ -40,6 +43,21 @@ class Timings(Record):
     tokens_from: Provenance | None = "reported"
     itl_s: tuple[float, ...] | None = None
     itl_at: Literal["worker", "client"] | None = None
+    connect_s: float | None = None
+    first_piece_s: float | None = None
+    pieces: int | None = None
+
+    @property
+    def writing_s(self) -> float | None:
+        """Seconds from the first token to the end, None where they are not known.
+
+        All of a text that comes in one piece comes at its end: nothing is known of its pace. Where pieces were not counted
+        (other tools' records), the first text is the first token.
+        """
+        began_s = self.ttft_s if self.pieces is None else self.first_piece_s
+        if self.latency_s is None or began_s is None or (self.pieces is not None and self.pieces < 2):
+            return None
+        return self.latency_s - began_s
 
 
 class Generation(Record):

@@ -153,6 +153,13 @@ class Answer:
             return None
         return value if 0 <= value <= MOST_TOKENS else None
 
+    @property
+    def reasoning_tokens(self) -> int:
+        """How many of the tokens the server says were thoughts, 0 where it does not say."""
+        details = self.usage.get("completion_tokens_details")
+        value = details.get("reasoning_tokens") if isinstance(details, dict) else None
+        return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS else 0
+
     def seconds(self, name: str) -> float | None:
         """Return one of a worker's own timings, None where the server gives none."""
         value = self.timings.get(name)

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -58,6 +59,38 @@ class _Dialect:
             return replace(self, stream=False)
         return None
 
+    def joined(self, other: _Dialect) -> _Dialect:
+        """Return what is left of both."""
+        renamed = self if self.max_tokens_field != "max_tokens" else other
+        return _Dialect(
+            stream=self.stream and other.stream,
+            usage_option=self.usage_option and other.usage_option,
+            logprobs=self.logprobs and other.logprobs,
+            max_tokens_field=renamed.max_tokens_field,
+        )
+
+
+_CONNECTED_AT: ContextVar[float] = ContextVar("connected_at")
+"""When the request under way had its connection, new or kept: from then on it is sent."""
+
+
+class _Connecting(aiohttp.BaseConnector):
+    """Notes when a request has its connection. Making one takes a name look-up and two or three round trips, and is not the model's."""
+
+    async def connect(self, *of_request: Any, **further: Any) -> aiohttp.connector.Connection:
+        """Return a connection, as ever."""
+        connection = await super().connect(*of_request, **further)
+        _CONNECTED_AT.set(perf_counter())
+        return connection
+
+
+class _TcpConnector(_Connecting, aiohttp.TCPConnector):
+    """To a host and port."""
+
+
+class _UnixConnector(_Connecting, aiohttp.UnixConnector):
+    """To a socket on this machine."""
+
 
 class EndpointClient:
     """Asks one model at one URL (`http://host/v1`) or Unix socket. Use it as an asynchronous context manager.
@@ -94,9 +127,9 @@ class EndpointClient:
         """Open the connection pool; connects to nothing yet."""
         connector: aiohttp.BaseConnector
         if self._socket is not None:
-            connector = aiohttp.UnixConnector(str(self._socket), limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_S)
+            connector = _UnixConnector(str(self._socket), limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_S)
         else:
-            connector = aiohttp.TCPConnector(limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_S)
+            connector = _TcpConnector(limit=MAX_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_S)
         headers = {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -134,22 +167,24 @@ class EndpointClient:
         Raises:
             EndpointError: one of its kinds, for every way in which no answer came.
         """
+        spoken = self._dialect
         while True:
-            spoken = self._dialect
-            body = self._write_body(messages, sampling, seed)
-            if top_logprobs is not None:
-                body = {name: value for name, value in body.items() if name not in {"stream", "stream_options"}}
-                if self._dialect.logprobs:
-                    body |= {"logprobs": True, "top_logprobs": top_logprobs}
             try:
-                return await self._ask(body, first_token_s)
+                completion = await self._ask(
+                    self._write_body(messages, sampling, seed, spoken, top_logprobs), first_token_s
+                )
             except EndpointRefused as error:
-                if spoken is not self._dialect:  # a request beside this one has learned from its refusal
-                    continue
-                dialect = self._dialect.after_refusal(error.message) if error.status in {400, 422} else None
-                if dialect is None:
-                    raise
-                self._dialect = dialect
+                further = spoken.joined(self._dialect)  # what requests beside this one have learned meanwhile
+                if further == spoken:
+                    refused = spoken.after_refusal(error.message) if error.status in {400, 422} else None
+                    if refused is None:
+                        raise
+                    further = refused
+                spoken = further
+            else:
+                # Not before an answer came: a refusal may quote the brief, and the brief may speak of streaming.
+                self._dialect = self._dialect.joined(spoken)
+                return completion
 
     async def models(self, timeout_s: float = 2.0) -> list[str]:
         """Return the names of the models that the server lists.
@@ -173,14 +208,19 @@ class EndpointClient:
         return await self._get(self._base.with_path("/health"), timeout_s)
 
     def _write_body(
-        self, messages: Sequence[Mapping[str, str]], sampling: Sampling, seed: int | None
+        self,
+        messages: Sequence[Mapping[str, str]],
+        sampling: Sampling,
+        seed: int | None,
+        dialect: _Dialect,
+        top_logprobs: int | None,
     ) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": self.model,
             "messages": [dict(message) for message in messages],
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
-            self._dialect.max_tokens_field: sampling.max_tokens,
+            dialect.max_tokens_field: sampling.max_tokens,
         }
         if sampling.top_k is not None:  # not OpenAI's: only for those who ask for it
             body["top_k"] = sampling.top_k
@@ -188,9 +228,11 @@ class EndpointClient:
             body["stop"] = list(sampling.stop)
         if seed is not None:
             body["seed"] = seed
-        if self._dialect.stream:
+        if top_logprobs is not None:
+            body |= {"logprobs": True, "top_logprobs": top_logprobs} if dialect.logprobs else {}
+        elif dialect.stream:
             body["stream"] = True
-            if self._dialect.usage_option:
+            if dialect.usage_option:
                 body["stream_options"] = {"include_usage": True}
         return body
 
@@ -202,11 +244,11 @@ class EndpointClient:
         wait = watch.for_token if "stream" in body else watch.to_the_end
         with self._keeping_the_secret():
             async with self._till_closed(), AsyncExitStack() as stack:
-                sent_at = perf_counter()
+                asked_at = perf_counter()
                 async with translated(self.where, started=False):
                     posting = self._pool().post(self._completions, json=body, allow_redirects=False)
                     response = await wait(lambda: stack.enter_async_context(posting))
-                reading = Reading(self.where, watch, response, sent_at)
+                reading = Reading(self.where, watch, response, asked_at, _CONNECTED_AT.get(asked_at))
                 if response.status != 200:
                     raise await reading.refusal()
                 kind = response.content_type

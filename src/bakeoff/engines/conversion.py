@@ -47,23 +47,20 @@ FORMATS = {
     ),
     "mlx": Format("mlx", "bakeoff.engines.mlx_convert", "mlx", ("8bit", "6bit", "5bit", "4bit", "3bit", "2bit")),
 }
+_FOLDERS = frozenset({"mlx"})
+"""Formats that are folders; a result of any other is one file."""
 
 
 def convert(model: ModelSpec, to: Format, kind: str | None, out: Path, *, replace: bool) -> tuple[str, ...]:
     """Make `out` of a model folder; `kind` None stores weights as they are. Return what is worth telling.
 
     Raises:
-        UsageError: `model` is no folder, `out` is there and `replace` is not set, or the format's program refuses.
+        UsageError: `model` is no folder, `out` is there and may not be replaced, or the format's program refuses.
         WorkerError: the program failed.
     """
     if model.source != "folder":
         raise UsageError(f"{model.reference}: only a model folder can be converted", "name bundled:NAME or a folder")
-    if out.is_dir() and not replace:
-        raise UsageError(f"{out} is a folder that is there", f"name a new one, or a file such as {out / model.name}")
-    if out.exists() and not replace:
-        raise UsageError(f"{out} is there", "name another file, or add --replace")
-    if not out.absolute().parent.is_dir():
-        raise UsageError(f"{out.absolute().parent} is no folder", "make it first")
+    _check_place(model, to, out, replace=replace)
     scratch = Path(tempfile.mkdtemp(dir=out.absolute().parent, prefix=".convert-"))
     try:
         made = scratch / out.name
@@ -74,6 +71,35 @@ def convert(model: ModelSpec, to: Format, kind: str | None, out: Path, *, replac
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return notes
+
+
+def _check_place(model: ModelSpec, to: Format, out: Path, *, replace: bool) -> None:
+    """Make sure that `out` can be written, and that nothing goes but what was made by the same way.
+
+    Raises:
+        UsageError: it cannot; a folder is replaced by a folder alone, and only one that was made here.
+    """
+    if out.is_dir():
+        instead = f"name a new one, or a file such as {out / model.name}"
+        if Path(model.location).resolve().is_relative_to(out.resolve()):
+            raise UsageError(f"{out} is, or holds, the model that is to be converted", "name another place")
+        if not replace:
+            raise UsageError(f"{out} is a folder that is there", instead)
+        if to.name not in _FOLDERS or out.is_symlink() or not _was_converted(out):
+            raise UsageError(f"{out} is a folder that --replace does not replace: convert did not make it", instead)
+    elif out.exists() and not replace:
+        raise UsageError(f"{out} is there", "name another file, or add --replace")
+    if not out.absolute().parent.is_dir():
+        raise UsageError(f"{out.absolute().parent} is no folder", "make it first")
+
+
+def _was_converted(folder: Path) -> bool:
+    """Whether a folder is what `convert` made, and nothing was put into it since but files."""
+    try:
+        facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
+        return "made_from" in facts and not any(found.is_dir() for found in folder.iterdir())
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
 
 
 def _run(to: Format, model: ModelSpec, made: Path, kind: str | None) -> tuple[str, ...]:

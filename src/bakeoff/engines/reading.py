@@ -48,17 +48,22 @@ class Completion:
 
 
 class Reading:
-    """The reading of one response."""
+    """The reading of one response; `asked_at` is when it was asked for, `sent_at` when there was a connection to send it over."""
 
-    def __init__(self, where: str, watch: Watch, response: aiohttp.ClientResponse, sent_at: float) -> None:
+    def __init__(
+        self, where: str, watch: Watch, response: aiohttp.ClientResponse, asked_at: float, sent_at: float
+    ) -> None:
         self._where = where
         self._watch = watch
         self._response = response
         self._sent_at = sent_at
+        self._connect_s = sent_at - asked_at
         self._answer = Answer(where)
         self._last_s: float | None = None
         self._tokens = 0
         self._arrivals_s: list[float] = []
+        self._first_piece_s: float | None = None
+        self._pieces = 0
 
     async def refusal(self) -> EndpointError:
         """Return the error that the status stands for, with the server's words as far as they come."""
@@ -118,11 +123,15 @@ class Reading:
     def _take(self, events: Sequence[str]) -> None:
         if not events:
             return
-        pieces = len(self._answer.texts)
+        texts, tokens = len(self._answer.texts), self._answer.tokens
         now = perf_counter() - self._sent_at  # of all events of a chunk: they came together
         self._answer.take(events)
         self._last_s = now
-        if len(self._answer.texts) > pieces:
+        if self._answer.tokens > tokens:
+            self._pieces += 1
+            if self._first_piece_s is None:
+                self._first_piece_s = now
+        if len(self._answer.texts) > texts:
             self._arrivals_s.append(now)
 
     async def _drain(self) -> None:
@@ -140,6 +149,7 @@ class Reading:
         tokens = answer.count("completion_tokens")
         tokens = None if tokens == 0 and answer.text else tokens
         own_gaps_s = answer.gaps_s()
+        thought_unseen = not answer.thoughts and answer.reasoning_tokens > 0
         gaps_s = own_gaps_s if own_gaps_s is not None else _gaps(self._arrivals_s, tokens)
         timings = Timings(
             latency_s=latency_s,
@@ -152,6 +162,9 @@ class Reading:
             tokens_from=None if tokens is None else "measured" if counted else "reported",
             itl_s=gaps_s,
             itl_at=None if gaps_s is None else "client" if own_gaps_s is None else "worker",
+            connect_s=self._connect_s,
+            first_piece_s=None if thought_unseen else self._first_piece_s,
+            pieces=self._pieces or None,
         )
         rows = answer.timings.get("rows")
         return Completion(

@@ -48,6 +48,9 @@ class TokenizerFile:
     """The `Vocabulary` of a tokenizer.json."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
+        # A file keeps how its owner last cut and filled texts for training; here that would cut prompts without a word.
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
         self._tokenizer = tokenizer
         self.special_ids = frozenset(
             id_ for id_, token in tokenizer.get_added_tokens_decoder().items() if token.special

@@ -101,14 +101,14 @@ def throughput_by_window(made: Generations, concurrency: int) -> dict[int, float
 
 def tpot_s(made: Generations) -> Seconds:
     """Return each generation's time per output token in seconds, shape (n,), NaN where it is not known."""
-    return time_per_output_token_s(made.latency_s, made.ttft_s, made.completion_tokens)
+    return time_per_output_token_s(made.writing_s, made.completion_tokens)
 
 
-def time_per_output_token_s(latency_s: ArrayLike, ttft_s: ArrayLike, completion_tokens: ArrayLike) -> Seconds:
-    """Return (latency - TTFT) / (output tokens - 1) in seconds, NaN where a part is unknown (NaN) or tokens are under 2."""
+def time_per_output_token_s(writing_s: ArrayLike, completion_tokens: ArrayLike) -> Seconds:
+    """Return (first token to end) / (output tokens - 1) in seconds, NaN where a part is unknown (NaN) or tokens are under 2."""
     tokens = np.asarray(completion_tokens)
     further = np.where(tokens >= 2, tokens - 1, np.nan)
-    seconds: Seconds = (np.asarray(latency_s) - np.asarray(ttft_s)) / further
+    seconds: Seconds = np.asarray(writing_s) / further
     return seconds
 
 

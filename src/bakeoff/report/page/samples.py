@@ -324,7 +324,7 @@ def _provenance(made: Generation) -> Iterator[tuple[str, str]]:
 
 
 def _rate(timings: Timings) -> str:
-    parts = timings.latency_s, timings.ttft_s, timings.completion_tokens
+    parts = timings.writing_s, timings.completion_tokens
     each = time_per_output_token_s(*(nan if part is None else part for part in parts))
     return "" if isnan(each) else f", {seconds_text(float(each))} a token"
 
