@@ -544,7 +544,10 @@ THOUGHT = USAGE | {"completion_tokens": 6, "completion_tokens_details": {"reason
     ("lines", "pieces"),
     [
         ([chunk("Hello there", finish="stop"), data(choices=[], usage=USAGE)], 1),  # a text in one piece
-        ([chunk("Hello "), chunk("there"), chunk(finish="stop"), data(choices=[], usage=THOUGHT)], 2),  # unseen thoughts
+        (
+            [chunk("Hello "), chunk("there"), chunk(finish="stop"), data(choices=[], usage=THOUGHT)],
+            2,
+        ),  # unseen thoughts
     ],
 )
 def test_a_pace_that_nobody_saw_is_unknown(lines, pieces):

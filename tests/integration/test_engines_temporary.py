@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bakeoff.core.clock import SystemClock
 from bakeoff.engines import temporary
 from bakeoff.engines.temporary import SOCKET, make_log_folder, make_socket_folder
 
@@ -64,11 +65,11 @@ def test_the_folder_of_a_living_process_stays(place):
 def test_logs_of_a_killed_worker_can_be_read_for_a_day(place):
     left = of_ended(place, "logs")
     (left / "one.log").write_text("Killed\n")
-    make_log_folder()
+    make_log_folder(SystemClock())
     assert (left / "one.log").exists()
     two_days_ago = left.stat().st_mtime - 2 * 24 * 3600
     os.utime(left, (two_days_ago, two_days_ago))
-    make_log_folder()
+    make_log_folder(SystemClock())
     assert not left.exists()
 
 

@@ -112,7 +112,8 @@ def read_measured(run: str, candidate: str | None) -> Measured:
     first, per_token, speed = facts["ttft_s"]["p50"], facts["tpot_s"]["p50"], facts["tokens_per_s"]
     if not (tokens and first and per_token and speed and facts["tokens_per_s_concurrency"]):
         raise UsageError(
-            f"{run} has not measured how fast {wanted} is", "recorded texts have no times, and answers in one piece no pace: name another candidate"
+            f"{run} has not measured how fast {wanted} is",
+            "recorded texts have no times, and answers in one piece no pace: name another candidate",
         )
     alone = [text.timings for text in texts if text.concurrency == 1]
     over = tuple(

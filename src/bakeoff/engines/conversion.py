@@ -81,10 +81,10 @@ def _check_place(model: ModelSpec, to: Format, out: Path, *, replace: bool) -> N
     """
     if out.is_dir():
         instead = f"name a new one, or a file such as {out / model.name}"
-        if Path(model.location).resolve().is_relative_to(out.resolve()):
-            raise UsageError(f"{out} is, or holds, the model that is to be converted", "name another place")
         if not replace:
             raise UsageError(f"{out} is a folder that is there", instead)
+        if Path(model.location).resolve().is_relative_to(out.resolve()):
+            raise UsageError(f"{out} is, or holds, the model that is to be converted", instead)
         if to.name not in _FOLDERS or out.is_symlink() or not _was_converted(out):
             raise UsageError(f"{out} is a folder that --replace does not replace: convert did not make it", instead)
     elif out.exists() and not replace:

@@ -10,9 +10,10 @@ import os
 import shutil
 import socket
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from bakeoff.core.clock import Clock
 
 # sun_path holds 104 bytes on macOS, 108 on Linux, with the closing zero.
 MAX_SOCKET_PATH = 100
@@ -36,12 +37,13 @@ def make_socket_folder() -> Path:
     return folder
 
 
-def make_log_folder() -> Path:
+def make_log_folder(clock: Clock) -> Path:
     """Make a folder for the logs of workers, where there is no run's folder."""
     folder = _make(_LOGS)
+    now_s = clock.now().timestamp()
     for left in _left_behind(folder.parent, _LOGS):
         with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > _LOGS_KEPT_S:
+            if now_s - left.stat().st_mtime > _LOGS_KEPT_S:
                 shutil.rmtree(left, ignore_errors=True)
     return folder
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from bakeoff.catalog.references import look_again, resolve
+from bakeoff.core.clock import SystemClock
 from bakeoff.core.errors import BakeoffError, UnknownModel, UsageError
 from bakeoff.core.spec import Candidate, ModelSpec
 from bakeoff.core.told import tell_error
@@ -37,7 +38,7 @@ class NodeWorker:
 
     def __init__(self) -> None:
         self._worker: Worker | None = None
-        self._logs = make_log_folder()
+        self._logs = make_log_folder(SystemClock())
 
     async def place(self) -> Place:
         """Tell where it is."""
