@@ -30,6 +30,17 @@ def test_the_workflow_calls_the_script_with_options_that_it_has():
     assert '"undecided": 3' in script
 
 
+def test_the_workflow_asks_for_nothing_where_github_does_not_have_it():
+    """A job's `env` is read before there is a runner: with `runner` in it the whole workflow is refused."""
+    workflow = yaml.safe_load((DOCS / "examples/github-action.yml").read_text())
+    (job,) = workflow["jobs"].values()
+    used = re.findall(r"\$\{\{\s*(\w+)", " ".join(map(str, job["env"].values())))
+    assert set(used) <= {"github", "needs", "strategy", "matrix", "vars", "secrets", "inputs"}
+    (kept,) = [step["with"] for step in job["steps"] if "upload-artifact" in step.get("uses", "")]
+    assert job["env"]["BAKEOFF_HOME"].endswith(f"/{kept['path']}")
+    assert kept["include-hidden-files"]  # its name begins with a dot, and such are left out
+
+
 def test_exit_codes_on_the_page_are_those_of_the_command():
     from bakeoff.cli.compare import EXITS
 

@@ -384,6 +384,34 @@ def test_a_text_counts_as_finished_when_it_is_stored(store: Store, tmp_path: Pat
     assert seen == [True] * 40
 
 
+def test_what_another_process_stored_first_is_the_text_of_the_run(store: Store) -> None:
+    """Two may write one run where a claim was lost; a race would ask for ever for a text that it is not told of."""
+    plan = make_plan(20, ("ann",), concurrency=4)
+
+    def overtaken(trial: Trial, _attempt: int) -> None:
+        if trial.brief in {"b3", "b11"}:
+            store.add_generation(plan.run_id, trial.generation(text="theirs", finish_reason="stop"))
+
+    runner, _, heard = begin(store, plan, ann=overtaken)
+    asyncio.run(runner.run(together=True))
+    check_complete(store, plan, heard)
+    assert sorted(text.brief for text in heard.texts if text.text == "theirs") == ["b11", "b3"]
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_what_is_told_of_a_text_may_fail_and_ends_the_run(store: Store, concurrency: int) -> None:
+    plan = make_plan(40, ("ann",), concurrency=concurrency)
+    runner, writers, heard = begin(store, plan)
+
+    def broken(_generation: Generation) -> None:
+        raise AttributeError("a function of the caller's")
+
+    heard.finished = broken  # type: ignore[method-assign]
+    with pytest.raises(AttributeError, match="of the caller's"):
+        asyncio.run(runner.run(together=True))
+    assert len(writers["ann"].tries) < 40
+
+
 def test_cancelling_stores_nothing_half(store: Store) -> None:
     plan = make_plan(30, ("ann",), concurrency=4)
 

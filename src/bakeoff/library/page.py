@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bakeoff.core.generations import Generations
+    from bakeoff.core.spec import Candidate
     from bakeoff.decide.methodology import Methodology
     from bakeoff.report.page.facts import BriefText, CostBasis, Origin, PageFacts, RunCost
     from bakeoff.store.db import Store
@@ -138,7 +139,7 @@ def _origin(plan: Plan, store: Store) -> Origin:
 
 def _command(plan: Plan) -> str:
     """Return the command that makes such a run again, on the same suite and models."""
-    references = list(dict.fromkeys(candidate.model.reference for candidate in plan.candidates))
+    references = list(dict.fromkeys(_reference(candidate) for candidate in plan.candidates))
     parts = ["bakeoff", "run", _suite_argument(plan), "--models", ",".join(references), "--seed", str(plan.seed)]
     if plan.mode == "fixed":
         parts += ["--fixed-n", str(len(plan.brief_ids))]
@@ -157,6 +158,21 @@ def _command(plan: Plan) -> str:
     return shlex.join(parts)
 
 
+def _reference(candidate: Candidate) -> str:
+    """Return what names a model and, where it would not be chosen anyway, its engine."""
+    from bakeoff.core.errors import BakeoffError
+    from bakeoff.engines.local import choose_engine
+
+    model = candidate.model
+    if not model.is_ours_to_run:
+        return model.reference
+    try:
+        chosen = choose_engine(model, None, [candidate.device] if candidate.device else [])
+    except BakeoffError:  # no engine of this machine runs it; it may be of another
+        chosen = None
+    return model.reference if candidate.engine == chosen else f"{candidate.engine}+{model.reference}"
+
+
 def _suite_argument(plan: Plan) -> str:
     """Return what names the suite for `bakeoff run`: a built-in one has no file that a user would know of."""
     from bakeoff.core.errors import UsageError
@@ -169,7 +185,7 @@ def _suite_argument(plan: Plan) -> str:
                 return name
         except UsageError:
             pass
-    return plan.suite_file
+    return plan.suite_path or plan.suite_file
 
 
 def _cost(plan: Plan, choice: str | None, read: Sequence[Work]) -> tuple[RunCost | None, str]:

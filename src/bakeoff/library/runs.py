@@ -17,7 +17,7 @@ from bakeoff.library.workspace import open_store, workspace_folder
 from bakeoff.store.db import RunSummary, Store
 from bakeoff.study.comparing import StoredRun, compare_across, compare_in_run, find_candidate
 from bakeoff.study.plan import Plan
-from bakeoff.study.run_state import find_finished
+from bakeoff.study.run_state import find_finished, states_of
 from bakeoff.study.scorers import scoring_version
 from bakeoff.study.stored_plan import load_plan
 from bakeoff.study.suite import Suite
@@ -199,7 +199,9 @@ def list_runs(*, workspace: str | Path | None = None) -> tuple[RunSummary, ...]:
     """
     store = open_store(workspace)
     try:
-        return tuple(store.runs())
+        rows = store.runs()
+        states = states_of(store, {row.run_id: row.state for row in rows}, workspace_folder(workspace))
+        return tuple(row._replace(state=states[row.run_id]) for row in rows)
     finally:
         store.close()
 

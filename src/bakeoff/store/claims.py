@@ -15,6 +15,10 @@ from collections.abc import Collection
 from sqlalchemy import Connection, Engine, text
 
 _NOTICED = ("tcp_keepalives_idle = 20", "tcp_keepalives_interval = 10", "tcp_keepalives_count = 3")
+# A server may end sessions that are idle for long, and one that holds a run is idle all the while. PostgreSQL knows it since 14.
+_NEVER_IDLE = text(
+    "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout' AND setting <> '0'"
+)
 _HELD = text(
     "SELECT activity.application_name, locks.classid::bigint AS high, locks.objid::bigint AS low "
     "FROM pg_locks AS locks JOIN pg_stat_activity AS activity USING (pid) "
@@ -32,6 +36,7 @@ def claim(engine: Engine, run_id: str) -> tuple[Connection | None, str]:
         session.execute(text("SELECT set_config('application_name', :me, false)"), {"me": me[:63]})
         for setting in _NOTICED:
             session.execute(text(f"SET {setting}"))
+        session.execute(_NEVER_IDLE)
         if session.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _key(run_id)}).scalar():
             return session, me
         holder = _holders(session).get(_key(run_id), "another process")

@@ -16,7 +16,15 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any
 
-from bakeoff.core.errors import MissingDependency, UsageError, WorkerDied, WorkerError, WorkerLost, WorkerNotStarted
+from bakeoff.core.errors import (
+    BakeoffError,
+    MissingDependency,
+    UsageError,
+    WorkerDied,
+    WorkerError,
+    WorkerLost,
+    WorkerNotStarted,
+)
 from bakeoff.core.installing import install_command
 from bakeoff.core.spec import Candidate
 from bakeoff.core.told import told_error
@@ -99,6 +107,7 @@ class RayCluster:
         """Start a candidate's worker on some node; waits until one has room.
 
         Raises:
+            BakeoffError: the cluster is out of reach, which ends the run: it would fail for every text.
             WorkerLost: its node is gone again.
             WorkerNotStarted: it did not become ready.
             UsageError: what the user can mend on that node: its bakeoff, its engine, its model files.
@@ -106,7 +115,13 @@ class RayCluster:
         options: dict[str, Any] = {"num_cpus": request.cpus, "num_gpus": request.accelerators}
         options |= {"memory": request.memory_bytes} if request.memory_bytes else {}
         options |= {"scheduling_strategy": "SPREAD", "max_restarts": 0, "max_concurrency": 16}
-        actor = self._ray.remote(**options)(NodeWorker).remote()
+        try:
+            actor = self._ray.remote(**options)(NodeWorker).remote()
+        except ConnectionError as error:
+            raise BakeoffError(
+                f"the cluster is out of reach: {_in_one_line(error)}",
+                "once it is there again: bakeoff run --resume RUN --on ray://HOST:PORT; all that came is stored",
+            ) from None
         try:
             return await self._start_in(actor, candidate, request)
         except BaseException:
@@ -144,6 +159,8 @@ class RayCluster:
         """
         try:
             return await asyncio.wrap_future(reference.future())
+        except ConnectionError as error:  # Ray Client's, of a head that is gone
+            raise WorkerLost(f"the worker of {name} is out of reach, with the cluster: {_in_one_line(error)}") from None
         except self._ray.exceptions.RayError as error:
             said = str(error)
             if "No module named 'bakeoff" in said:

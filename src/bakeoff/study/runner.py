@@ -21,7 +21,6 @@ from bakeoff.core.errors import (
     BakeoffError,
     EndpointError,
     EndpointGone,
-    StoreError,
     WorkerDied,
     WorkerError,
     WorkerLost,
@@ -78,13 +77,13 @@ class _Saving:
         self._run_id = run_id
         self._progress = progress
         self._waiting: list[Generation] = []
-        self._error: StoreError | None = None
+        self._error: Exception | None = None
 
     def add(self, generation: Generation) -> None:
         """Store a text in a moment.
 
         Raises:
-            StoreError: the store refused an earlier one.
+            StoreError: the store refused an earlier one; or what whoever is told of texts raised.
         """
         if self._error is not None:
             raise self._error
@@ -96,7 +95,7 @@ class _Saving:
         """Store what waits, now.
 
         Raises:
-            StoreError: the store refuses, or refused before.
+            StoreError: the store refuses, or refused before; or what whoever is told of texts raised.
         """
         self._commit()
         if self._error is not None:
@@ -108,12 +107,13 @@ class _Saving:
             return
         try:
             new = self._store.add_generations(self._run_id, batch)
-        except StoreError as error:
+            # Another process may have gone on with the run, and stored its own text of a trial first: that is the run's.
+            late = [made.trial for made, is_new in zip(batch, new, strict=True) if not is_new]
+            first = {made.trial: made for made in self._store.generations_of(self._run_id, late)} if late else {}
+            for generation in batch:
+                self._progress.finished(first.get(generation.trial, generation))
+        except Exception as error:  # noqa: BLE001 - the event loop would log it and go on: it is raised where the run can end by it
             self._error = error
-            return
-        for generation, is_new in zip(batch, new, strict=True):
-            if is_new:
-                self._progress.finished(generation)
 
 
 class Runner:
