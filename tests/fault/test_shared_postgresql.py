@@ -1,5 +1,6 @@
 """One store on a PostgreSQL server, used by several machines (a workspace folder each): nothing lost, nothing done twice."""
 
+import contextlib
 import json
 import os
 import signal
@@ -119,6 +120,22 @@ def test_a_claim_names_its_holder_and_ends_with_it(machines):
         assert mine.claimed(["r1"]) == {"r1"}
     mine.close()
     other.close()
+
+
+def test_a_server_that_ends_idle_sessions_ends_no_claim(machines, server):
+    url = machines[0].url
+    plain = url.replace("+psycopg", "")
+    mine = Store(url)
+    with psycopg.connect(f"{server}/postgres".replace("+psycopg", ""), autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {url.rpartition('/')[2]} SET idle_session_timeout = '200ms'")
+        with mine.claim("r1"), contextlib.closing(psycopg.connect(plain)) as idle:
+            pid = idle.info.backend_pid
+            there = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
+            wait_until(lambda: admin.execute(there, (pid,)).fetchone() == (0,), "an idle session is ended", 20)
+            looking = Store(url)
+            assert looking.claimed(["r1"]) == {"r1"}
+            looking.close()
+    mine.close()
 
 
 def test_a_server_that_goes_away_ends_the_run_in_a_line(tmp_path):
