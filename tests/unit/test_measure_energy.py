@@ -93,9 +93,11 @@ def test_a_candidate_is_the_sum_of_its_windows() -> None:
         summarise_energy([window(1, 1), window(1, 1).model_copy(update={"candidate": "b"})])
 
 
-def package(root: Path, name: str, microjoules: str) -> Path:
+def package(root: Path, name: str, microjoules: str, called: str | None = None) -> Path:
     zone = root / name
     zone.mkdir(parents=True)
+    if called is not None:
+        (zone / "name").write_text(f"{called}\n")
     (zone / "energy_uj").write_text(microjoules)
     (zone / "max_energy_range_uj").write_text("262143328850\n")
     return zone / "energy_uj"
@@ -110,6 +112,34 @@ def test_the_packages_of_a_processor(tmp_path: Path) -> None:
     assert before.joules == {"package": 1.0, "package-1": 5.0}
     counter.write_text("3500000\n")
     assert energy_between(before, meter.read()).gross_j == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize("of_the_package", [0, 1])
+def test_a_laptop_whose_counter_of_everything_stands_beside_its_package(tmp_path: Path, of_the_package: int) -> None:
+    """psys is drawn by the package, and by what is around it: their sum is drawn by nobody."""
+    counter = package(tmp_path, f"intel-rapl:{of_the_package}", "1000000\n", "package-0")
+    package(tmp_path, f"intel-rapl:{of_the_package}:0", "700000\n", "core")
+    everything = package(tmp_path, f"intel-rapl:{1 - of_the_package}", "4000000\n", "psys")
+    mapped = package(tmp_path, "intel-rapl-mmio:0", "1000000\n", "package-0")  # the same package, read by another way
+    meter = RaplMeter(tmp_path)
+    before = meter.read()
+    assert before.joules == {"package": 1.0}
+    counter.write_text("21000000\n")
+    mapped.write_text("21000000\n")
+    everything.write_text("34000000\n")
+    assert energy_between(before, meter.read()).gross_j == pytest.approx(20.0)
+
+
+def test_two_packages_of_two_dies_each_beside_a_counter_of_everything(tmp_path: Path) -> None:
+    names = ["package-0-die-0", "package-0-die-1", "package-1-die-0", "package-1-die-1", "psys"]
+    for number, called in enumerate(names):
+        package(tmp_path, f"intel-rapl:{number}", "1000000\n", called)
+    assert list(RaplMeter(tmp_path).read().joules) == ["package", "package-1", "package-2", "package-3"]
+
+
+def test_a_counter_of_everything_alone_is_no_package(tmp_path: Path) -> None:
+    package(tmp_path, "intel-rapl:0", "4000000\n", "psys")
+    assert "no counters" in find_energy_sources("Linux", (), tmp_path)[0].reason
 
 
 def test_counters_of_the_package_can_be_read_or_not(tmp_path: Path) -> None:

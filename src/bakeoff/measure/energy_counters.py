@@ -67,8 +67,10 @@ class RaplMeter:
     scope: Scope = "cpu_pkg"
 
     def __init__(self, root: Path = POWERCAP) -> None:
-        # intel-rapl:0 is a package, intel-rapl:0:1 a part of it, which would count twice.
-        self._zones = [zone for zone in sorted(root.glob("intel-rapl:*")) if zone.name.count(":") == 1]
+        # intel-rapl:0 is a package, intel-rapl:0:1 a part of it, which would count twice; so would intel-rapl-mmio:0, the same
+        # package by another way, and a laptop's psys, which is the package and all around it.
+        zones = [zone for zone in sorted(root.glob("intel-rapl:*")) if zone.name.count(":") == 1]
+        self._zones = [zone for zone in zones if _is_package(zone)]
 
     @property
     def zones(self) -> int:
@@ -95,6 +97,15 @@ class RaplMeter:
 
     def close(self) -> None:
         """Nothing runs."""
+
+
+def _is_package(zone: Path) -> bool:
+    """Tell whether a zone is a processor package by its own name (`package-0`, `package-0-die-1`); one without a name is."""
+    try:
+        name = (zone / "name").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return True
+    return name.startswith("package")
 
 
 def _microjoules(file: Path) -> float:
