@@ -33,7 +33,9 @@ _MOST_WATTS: dict[Scope, float] = {
 back to 0 seems to have counted, if it is taken to have wrapped, lies above.
 """
 _ALWAYS_DRAWN = ("cpu", "package")
-"""Channels that no work leaves still; a GPU, a neural engine or a memory channel may do nothing."""
+"""Channels that no work leaves still; a chip's GPU, a neural engine or a memory channel may do nothing."""
+_EACH_DRAWS: tuple[Scope, ...] = ("gpu",)
+"""Where every channel is a whole device, which draws power while it is idle."""
 
 
 class Reading(Record):
@@ -167,10 +169,11 @@ def _problem(channels: Mapping[str, float], gross: float, seconds: float, scope:
     if seconds <= 0:
         return "no time passed"
     if seconds >= max(MIN_WINDOW_S, 2 * _STEP_S.get(scope, 0.0)):
-        still = [name for name in channels if name.partition("-")[0] in _ALWAYS_DRAWN or len(channels) == 1]
+        every = len(channels) == 1 or scope in _EACH_DRAWS
+        still = [name for name in channels if every or name.partition("-")[0] in _ALWAYS_DRAWN]
         if stalled := [name for name in still if channels[name] == 0]:
             return f"the counter {stalled[0]} stood still under load"
-    parts = sum(name.partition("-")[0] == "package" for name in channels) or 1
+    parts = sum(name.partition("-")[0] in {"package", "gpu"} for name in channels) or 1
     if gross / max(seconds, MIN_WINDOW_S) > parts * _MOST_WATTS[scope]:
         return f"{gross / seconds:.0f} W cannot be"
     return ""

@@ -121,7 +121,13 @@ def _nvml(accelerators: Sequence[Accelerator]) -> EnergySource:
     if all(found.power_w is None for found in accelerators):
         return EnergySource(source="nvml", available=False, reason="the driver does not tell this GPU's power")
     try:
-        NvmlMeter().close()
+        meter = NvmlMeter()
     except OSError as error:
         return EnergySource(source="nvml", available=False, reason=f"its counter cannot be read ({error})")
-    return EnergySource(source="nvml", available=True, reason="the GPU's board, by its own counter")
+    meter.close()
+    reason = (
+        "the GPU's board, by its own counter"
+        if meter.boards == 1
+        else f"all {meter.boards} NVIDIA boards together, by their own counters, whoever uses them"
+    )
+    return EnergySource(source="nvml", available=True, reason=reason)
