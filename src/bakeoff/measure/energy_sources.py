@@ -49,7 +49,8 @@ def open_meter(system: str, accelerators: Sequence[Accelerator], where: str) -> 
     """Open the first way that covers what workers draw; None where there is none.
 
     A wall meter covers everything; a processor's counters say nothing of a card's draw, nor a card's of the processor's.
-    `where` is "cpu", "metal", "cuda" or "rocm", or "both" for workers on the processor and on a card.
+    `where` is "cpu", "metal", "cuda" or "rocm", or "both" for workers on the processor and on a card: where they are expected.
+    What they did not draw there is told apart by their loads (`measure.energy.read_windows`).
 
     Raises:
         UsageError: BAKEOFF_WATTS_CSV names no file, or one that is no meter's log.
