@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import time
+import sys
 from datetime import UTC, datetime
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from bakeoff.measure.energy import EnergyWindow, Reading, energy_between, summar
 from bakeoff.measure.energy_counters import AppleMeter, CsvMeter, NvmlMeter, RaplMeter
 from bakeoff.measure.energy_sources import find_energy_sources, open_meter
 from bakeoff.study.energy_watch import EnergyWatch
+from nvml_boards import Boards, drawn_by
 from power_program import power_program
 
 GPU = Accelerator(kind="cuda", name="x", memory_bytes=1, free_bytes=1, power_w=80.0, source="test")
@@ -93,9 +95,11 @@ def test_a_candidate_is_the_sum_of_its_windows() -> None:
         summarise_energy([window(1, 1), window(1, 1).model_copy(update={"candidate": "b"})])
 
 
-def package(root: Path, name: str, microjoules: str) -> Path:
+def package(root: Path, name: str, microjoules: str, called: str | None = None) -> Path:
     zone = root / name
     zone.mkdir(parents=True)
+    if called is not None:
+        (zone / "name").write_text(f"{called}\n")
     (zone / "energy_uj").write_text(microjoules)
     (zone / "max_energy_range_uj").write_text("262143328850\n")
     return zone / "energy_uj"
@@ -110,6 +114,34 @@ def test_the_packages_of_a_processor(tmp_path: Path) -> None:
     assert before.joules == {"package": 1.0, "package-1": 5.0}
     counter.write_text("3500000\n")
     assert energy_between(before, meter.read()).gross_j == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize("of_the_package", [0, 1])
+def test_a_laptop_whose_counter_of_everything_stands_beside_its_package(tmp_path: Path, of_the_package: int) -> None:
+    """psys is drawn by the package, and by what is around it: their sum is drawn by nobody."""
+    counter = package(tmp_path, f"intel-rapl:{of_the_package}", "1000000\n", "package-0")
+    package(tmp_path, f"intel-rapl:{of_the_package}:0", "700000\n", "core")
+    everything = package(tmp_path, f"intel-rapl:{1 - of_the_package}", "4000000\n", "psys")
+    mapped = package(tmp_path, "intel-rapl-mmio:0", "1000000\n", "package-0")  # the same package, read by another way
+    meter = RaplMeter(tmp_path)
+    before = meter.read()
+    assert before.joules == {"package": 1.0}
+    counter.write_text("21000000\n")
+    mapped.write_text("21000000\n")
+    everything.write_text("34000000\n")
+    assert energy_between(before, meter.read()).gross_j == pytest.approx(20.0)
+
+
+def test_two_packages_of_two_dies_each_beside_a_counter_of_everything(tmp_path: Path) -> None:
+    names = ["package-0-die-0", "package-0-die-1", "package-1-die-0", "package-1-die-1", "psys"]
+    for number, called in enumerate(names):
+        package(tmp_path, f"intel-rapl:{number}", "1000000\n", called)
+    assert list(RaplMeter(tmp_path).read().joules) == ["package", "package-1", "package-2", "package-3"]
+
+
+def test_a_counter_of_everything_alone_is_no_package(tmp_path: Path) -> None:
+    package(tmp_path, "intel-rapl:0", "4000000\n", "psys")
+    assert "no counters" in find_energy_sources("Linux", (), tmp_path)[0].reason
 
 
 def test_counters_of_the_package_can_be_read_or_not(tmp_path: Path) -> None:
@@ -135,45 +167,62 @@ def test_a_mac_has_ways_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_board_by_its_own_counter() -> None:
-    counter = iter([900_000, 1_000_000, 1_250_000])
-    nvml = SimpleNamespace(
-        nvmlInit=lambda: None,
-        nvmlShutdown=lambda: None,
-        nvmlDeviceGetHandleByIndex=lambda index: index,
-        nvmlDeviceGetTotalEnergyConsumption=lambda _: next(counter),
-    )
-    meter = NvmlMeter(0, nvml)
-    before, after = meter.read(), meter.read().model_copy(update={"at_s": time.monotonic() + 2})
-    meter.close()
-    assert energy_between(before, after).gross_j == pytest.approx(250.0)
-    assert before.scope == "gpu"
+    sample = drawn_by(Boards(1000.0), 250.0)
+    assert (sample.gross_j, sample.scope, sample.quality) == (pytest.approx(250.0), "gpu", "measured")
 
 
-class NVMLError(Exception):
-    """As pynvml's: nobody's subclass."""
+def test_all_boards_are_read_since_a_model_may_compute_on_any() -> None:
+    sample = drawn_by(Boards(1000.0, 5.0, 70.0), 30.0, 500.0, 450.0, idle_w=45.0)
+    assert sample.channels == pytest.approx({"gpu": 30.0, "gpu-1": 500.0, "gpu-2": 450.0})
+    assert (sample.gross_j, sample.net_j) == (pytest.approx(980.0), pytest.approx(890.0))
+    assert sample.quality == "measured"
 
 
-def test_a_board_that_does_not_count_or_goes_away() -> None:
-    def refuse(_: object) -> int:
-        raise NVMLError("Not Supported")
+def test_what_eight_boards_draw_can_be_and_what_one_cannot() -> None:
+    joules = [1400.0] * 8
+    assert drawn_by(Boards(*joules), *joules).quality == "measured"
+    assert "W cannot be" in drawn_by(Boards(1.0), 5600.0).problem
 
-    nvml = SimpleNamespace(
-        nvmlInit=lambda: None,
-        nvmlShutdown=lambda: None,
-        nvmlDeviceGetHandleByIndex=lambda index: index,
-        nvmlDeviceGetTotalEnergyConsumption=refuse,
-    )
+
+def test_a_board_of_several_whose_counter_is_stuck() -> None:
+    """It may be the one that computes."""
+    assert drawn_by(Boards(1000.0, 1000.0), 30.0, 0.0).problem == "the counter gpu-1 stood still under load"
+    assert drawn_by(Boards(1000.0, 1000.0), 0.0, 0.0).quality == "invalid"
+
+
+def test_a_board_that_a_batch_system_keeps_away_is_nobodys() -> None:
+    sample = drawn_by(Boards(1000.0, 1000.0, kept_away=(0,)), 500.0, 70.0)
+    assert sample.channels == pytest.approx({"gpu-1": 70.0})
+    with pytest.raises(OSError, match="no board"):
+        NvmlMeter(Boards(1.0, kept_away=(0,)))
+    with pytest.raises(OSError, match="no board"):
+        NvmlMeter(Boards())
+
+
+def test_the_source_says_which_boards_it_covers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # What find_spec looks for is there where the module is loaded.
+    for boards, said in ((Boards(1.0), "the GPU's board"), (Boards(1.0, 2.0), "all 2 NVIDIA boards together")):
+        boards.__spec__ = ModuleSpec("pynvml", None)  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "pynvml", boards)  # type: ignore[arg-type]
+        nvml = find_energy_sources("Linux", (GPU,), tmp_path)[1]
+        assert nvml.available
+        assert said in nvml.reason
+
+
+@pytest.mark.parametrize("boards", [(None,), (1.0, None)])
+def test_a_board_that_does_not_count(boards: tuple[float | None, ...]) -> None:
     with pytest.raises(OSError, match="Not Supported"):
-        NvmlMeter(0, nvml)
-    nvml.nvmlDeviceGetTotalEnergyConsumption = lambda _: 1000
-    meter = NvmlMeter(0, nvml)
-    nvml.nvmlDeviceGetTotalEnergyConsumption = refuse
+        NvmlMeter(Boards(*boards))
+
+
+def test_a_board_that_goes_away() -> None:
+    boards = Boards(1.0, 1.0)
+    meter = NvmlMeter(boards)
     kept: list[EnergyWindow] = []
     clock = HandClock(datetime(2026, 1, 1, tzinfo=UTC))
     watch = EnergyWatch(meter, kept.append, clock)
-    nvml.nvmlDeviceGetTotalEnergyConsumption = lambda _: 1000
     watch.begin()
-    nvml.nvmlDeviceGetTotalEnergyConsumption = refuse
+    boards.joules[1] = None
     watch.end("a", 5, 100)
     watch.close()
     found = summarise_energy(kept)

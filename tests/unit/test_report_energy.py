@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bakeoff.core.records import Timings
+from bakeoff.core.clock import HandClock
+from bakeoff.core.errors import WorkerDied
+from bakeoff.core.records import Generation, RunEvent, Timings, WorkerLoad
 from bakeoff.core.spec import Candidate, ModelSpec
 from bakeoff.measure.energy import EnergySummary
 from bakeoff.report.energy import energy_and_cost
 from bakeoff.report.speed import energy_lines
-from bakeoff.study.plan import trials_of
-from bakeoff.study.runner import gone_generation
+from bakeoff.store.db import Store
+from bakeoff.study.plan import Trial, trials_of
+from bakeoff.study.runner import Runner, gone_generation
+from bakeoff.study.writers import Message
 from made_generations import column_of
 from sample_runs import make_plan
 
@@ -59,12 +67,16 @@ def test_unknown_energy_is_not_told() -> None:
     assert energy_lines(document(nothing, None), LABELS) == []
 
 
+def our_own(candidate: Candidate) -> Candidate:
+    """The same, as a model in a folder."""
+    spec = ModelSpec(reference="ann", name="ann", source="folder", location="ann", digest="d1")
+    return candidate.model_copy(update={"model": spec})
+
+
 def test_texts_that_were_never_asked_for_do_not_make_the_others_cheaper() -> None:
     plan = make_plan(12, ("ann",))
     candidate: Candidate = plan.candidates[0]
-    ours = candidate.model_copy(
-        update={"model": ModelSpec(reference="ann", name="ann", source="folder", location="ann", digest="d1")}
-    )
+    ours = our_own(candidate)
     trials = list(trials_of(plan, candidate))
     written = [
         trial.generation(
@@ -80,3 +92,76 @@ def test_texts_that_were_never_asked_for_do_not_make_the_others_cheaper() -> Non
         column_of(gone_generation(trial) for trial in trials), ours, "cpu", "Linux", EnergySummary()
     )
     assert nothing["energy_j_per_generation"]["value"] is None
+
+
+class Dying:
+    """Writes so many texts, 2 s each, and dies of every later one."""
+
+    loads: tuple[WorkerLoad, ...] = ()
+
+    def __init__(self, clock: HandClock, texts: int) -> None:
+        self._clock = clock
+        self._left = texts
+
+    async def open(self) -> None: ...
+
+    async def write(
+        self, trial: Trial, messages: Sequence[Message], concurrency: int, first_token_s: float | None = None
+    ) -> Generation:
+        if not self._left:
+            raise WorkerDied("killed by signal 9")
+        self._left -= 1
+        self._clock.advance(2.0)
+        return trial.generation(
+            text="A text.", finish_reason="stop", timings=Timings(latency_s=2.0), concurrency=concurrency
+        )
+
+    async def measure(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Deaf:
+    """A progress that nobody reads."""
+
+    def turn(self, candidate: str) -> None: ...
+
+    def finished(self, generation: Generation) -> None: ...
+
+    def told(self, event: RunEvent) -> None: ...
+
+
+def test_texts_of_a_worker_that_died_too_often_do_not_make_the_others_cheaper(tmp_path: Path) -> None:
+    plan = make_plan(300, ("ann",), concurrency=1)
+    store = Store.open_folder(tmp_path)
+    store.add_run(plan.run_id, plan.suite.name, "2026-01-01T00:00:00+00:00", plan.model_dump(mode="json"))
+    clock = HandClock(datetime(2026, 1, 1, tzinfo=UTC))
+    asyncio.run(Runner(plan, store, {"ann": Dying(clock, 30)}, Deaf(), clock).run(together=True))
+    stored = store.generations(plan.run_id)
+    store.close()
+    assert len(stored) == 300
+    assert {made.error_kind for made in stored if made.failed} == {"worker_died"}
+    # The text that it died of was asked for, three times.
+    assert sum(made.tried for made in stored) == 31
+    told = energy_and_cost(column_of(stored), our_own(plan.candidates[0]), "cpu", "Linux", EnergySummary())
+    assert told["energy_j_per_generation"]["value"] == pytest.approx(30 * 2.0 * 65 / 31)
+
+
+@pytest.mark.parametrize(
+    ("error", "retried", "tried"),
+    [
+        # What version 0.1.0 stored, by which its runs are read.
+        ("the worker died 3 times in this run; the trial was not tried", (), False),
+        ("the worker died 3 times in this run; the trial was not tried", ("worker_died",), True),
+        ("killed by signal 9", (), True),
+    ],
+)
+def test_a_stored_failure_tells_whether_its_text_was_asked_for(
+    error: str, retried: tuple[str, ...], tried: bool
+) -> None:
+    (trial,) = trials_of(make_plan(1, ("ann",)), make_plan(1, ("ann",)).candidates[0])
+    made = trial.generation(
+        text=None, finish_reason="error", error_kind="worker_died", error=error, retried=retried, attempts=2
+    )
+    assert Generation.model_validate_json(made.model_dump_json()).tried is tried
+    assert not gone_generation(trial).tried

@@ -35,6 +35,7 @@ class Way(NamedTuple):
     error_kind: str | None
     concurrency: int | None
     attempts: int
+    tried: bool
     retried: tuple[str, ...]
     device: str | None
     dtype: str | None
@@ -125,6 +126,7 @@ class Generations:
             error_kind=made.error_kind,
             concurrency=made.concurrency,
             attempts=made.attempts,
+            tried=made.tried,
             retried=made.retried,
             device=made.device,
             dtype=made.dtype,

@@ -17,6 +17,8 @@ FinishReason = Literal["stop", "length", "error"]
 Outcome = Literal["winner", "best_within_eps", "no_clear_winner", "insufficient_data", "none_qualified"]
 Provenance = Literal["measured", "reported", "derived", "assumed"]
 
+NOT_TRIED = "the trial was not tried"
+"""How the error of a trial ends that was not asked for, since its worker had died too often before."""
 MOST_TOKENS = 2**53
 """A larger count of tokens is a fault of whoever told it, and fits into no table."""
 
@@ -96,6 +98,12 @@ class Generation(Record):
     def failed(self) -> bool:
         """Whether there is no text to score."""
         return self.text is None
+
+    @property
+    def tried(self) -> bool:
+        """Whether it was asked for at all: not where its worker had died too often, or its endpoint was given up, before."""
+        refused = self.error_kind == "worker_died" and (self.error or "").endswith(NOT_TRIED)
+        return self.attempts > 0 and (bool(self.retried) or not refused)
 
 
 class GateHit(Record):

@@ -4,13 +4,18 @@ Reported are gross joules, what idling for as long would have taken (measured be
 with the scope that the counters cover. A window whose counters stood still under load, went backwards for no known reason
 or rose implausibly fast is invalid, and says nothing. Sources of the rules: MLPerf Power and ML.ENERGY (whole windows of
 real counters, never rated power); Intel's powercap interface for wrapping (`max_energy_range_uj`).
+
+Counters are chosen by where workers are expected. Where one said at its start that it computes elsewhere, windows of what does
+not cover that are invalid too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
+from bakeoff.core.records import WorkerLoad
 from bakeoff.core.spec import Record
 
 Scope = Literal["cpu_pkg", "gpu", "soc", "system", "wall"]
@@ -33,7 +38,11 @@ _MOST_WATTS: dict[Scope, float] = {
 back to 0 seems to have counted, if it is taken to have wrapped, lies above.
 """
 _ALWAYS_DRAWN = ("cpu", "package")
-"""Channels that no work leaves still; a GPU, a neural engine or a memory channel may do nothing."""
+"""Channels that no work leaves still; a chip's GPU, a neural engine or a memory channel may do nothing."""
+_EACH_DRAWS: tuple[Scope, ...] = ("gpu",)
+"""Where every channel is a whole device, which draws power while it is idle."""
+_DEVICES_APART: dict[Scope, tuple[str, ...]] = {"gpu": ("cpu", "rocm", "hip"), "cpu_pkg": ("cuda", "rocm", "hip")}
+"""Kinds of device whose work counters do not see: a processor's say nothing of a card, nor an NVIDIA board's of anything else."""
 
 
 class Reading(Record):
@@ -167,13 +176,37 @@ def _problem(channels: Mapping[str, float], gross: float, seconds: float, scope:
     if seconds <= 0:
         return "no time passed"
     if seconds >= max(MIN_WINDOW_S, 2 * _STEP_S.get(scope, 0.0)):
-        still = [name for name in channels if name.partition("-")[0] in _ALWAYS_DRAWN or len(channels) == 1]
+        every = len(channels) == 1 or scope in _EACH_DRAWS
+        still = [name for name in channels if every or name.partition("-")[0] in _ALWAYS_DRAWN]
         if stalled := [name for name in still if channels[name] == 0]:
             return f"the counter {stalled[0]} stood still under load"
-    parts = sum(name.partition("-")[0] == "package" for name in channels) or 1
+    parts = sum(name.partition("-")[0] in {"package", "gpu"} for name in channels) or 1
     if gross / max(seconds, MIN_WINDOW_S) > parts * _MOST_WATTS[scope]:
         return f"{gross / seconds:.0f} W cannot be"
     return ""
+
+
+def read_windows(records: Iterable[str], loads: Iterable[WorkerLoad]) -> list[EnergyWindow]:
+    """Read a run's windows as they were stored, in order; `loads` are the starts of its workers.
+
+    A window says nothing where any start of its candidate computed on a device that the counters do not cover.
+    """
+    devices: dict[str, list[str]] = defaultdict(list)
+    for load in loads:
+        if load.device is not None:
+            devices[load.candidate].append(load.device)
+    windows = map(EnergyWindow.model_validate_json, records)
+    return [_covered(window, devices[window.candidate]) for window in windows]
+
+
+def _covered(window: EnergyWindow, devices: Sequence[str]) -> EnergyWindow:
+    """Return a window, invalid where its counters do not cover all of the devices."""
+    sample = window.sample
+    apart = [device for device in devices if device.partition(":")[0] in _DEVICES_APART.get(sample.scope, ())]
+    if not apart or sample.quality == "invalid":
+        return window
+    problem = f"it ran on {apart[0]}, and the counters of {sample.source} do not cover that"
+    return window.model_copy(update={"sample": sample.model_copy(update={"quality": "invalid", "problem": problem})})
 
 
 def summarise_energy(windows: Sequence[EnergyWindow]) -> EnergySummary:

@@ -1,7 +1,7 @@
 """Reading energy counters: thin on purpose, what readings mean is `measure.energy`'s. Every path and module is a parameter.
 
 - RAPL: Linux's powercap files, microjoules of each processor package, which wrap; root's on most systems.
-- NVML: NVIDIA's counter of a board's energy since its driver was loaded, in millijoules (Volta and newer).
+- NVML: NVIDIA's counter of each board's energy since its driver was loaded, in millijoules (Volta and newer).
 - Apple: IOReport's counters by zeus-apple-silicon, in millijoules; a model of the chip, no sensor.
 - macmon: samples of the whole Mac's power from the program `macmon pipe`, added up here.
 - CSV: a wall meter's log, `time,watts` a line, time in Unix seconds; named by BAKEOFF_WATTS_CSV.
@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +25,8 @@ from bakeoff.core.errors import InvalidFile, Problem
 from bakeoff.measure.energy import Reading, Scope
 
 POWERCAP = Path("/sys/class/powercap")
+_NO_PERMISSION = 4
+"""NVML_ERROR_NO_PERMISSION."""
 WATTS_CSV = "BAKEOFF_WATTS_CSV"
 _WINDOW = "bakeoff"
 _MOST_STEP_S = 60.0
@@ -67,8 +69,10 @@ class RaplMeter:
     scope: Scope = "cpu_pkg"
 
     def __init__(self, root: Path = POWERCAP) -> None:
-        # intel-rapl:0 is a package, intel-rapl:0:1 a part of it, which would count twice.
-        self._zones = [zone for zone in sorted(root.glob("intel-rapl:*")) if zone.name.count(":") == 1]
+        # intel-rapl:0 is a package, intel-rapl:0:1 a part of it, which would count twice; so would intel-rapl-mmio:0, the same
+        # package by another way, and a laptop's psys, which is the package and all around it.
+        zones = [zone for zone in sorted(root.glob("intel-rapl:*")) if zone.name.count(":") == 1]
+        self._zones = [zone for zone in zones if _is_package(zone)]
 
     @property
     def zones(self) -> int:
@@ -97,34 +101,67 @@ class RaplMeter:
         """Nothing runs."""
 
 
+def _is_package(zone: Path) -> bool:
+    """Tell whether a zone is a processor package by its own name (`package-0`, `package-0-die-1`); one without a name is."""
+    try:
+        name = (zone / "name").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return True
+    return name.startswith("package")
+
+
 def _microjoules(file: Path) -> float:
     return int(file.read_text(encoding="ascii")) / 1e6
 
 
 class NvmlMeter:
-    """One NVIDIA board; `nvml` is the module pynvml.
+    """Every NVIDIA board that may be used from here; `nvml` is the module pynvml.
+
+    Which of them a model takes is not known: CUDA numbers boards otherwise than the driver, and a model may take several. What
+    others compute on them counts too.
 
     Raises:
-        OSError: no driver, no such board, or one that does not count.
+        OSError: no driver, no board, or one that does not count: what a model computes there would be missed.
     """
 
     source = "nvml"
     scope: Scope = "gpu"
 
-    def __init__(self, index: int = 0, nvml: Any = None) -> None:
+    def __init__(self, nvml: Any = None) -> None:
         self._nvml = nvml or import_module("pynvml")
         self._ask("nvmlInit")
-        self._handle = self._ask("nvmlDeviceGetHandleByIndex", index)
+        self._boards = dict(self._find_boards())
+        if not self._boards:
+            raise OSError("NVML: no board may be used")
         self.read()
 
+    @property
+    def boards(self) -> int:
+        """How many boards there are."""
+        return len(self._boards)
+
+    def _find_boards(self) -> Iterator[tuple[str, Any]]:
+        """Yield a name and a handle of each board; the driver counts those too that a batch system keeps from this program."""
+        for index in range(self._ask("nvmlDeviceGetCount")):
+            try:
+                handle = self._ask("nvmlDeviceGetHandleByIndex", index)
+            except OSError as error:
+                if getattr(error.__cause__, "value", None) == _NO_PERMISSION:
+                    continue
+                raise
+            yield "gpu" if index == 0 else f"gpu-{index}", handle
+
     def read(self) -> Reading:
-        """Return the board's joules.
+        """Return every board's joules.
 
         Raises:
             OSError: the driver does not tell them (any more).
         """
-        millijoules = self._ask("nvmlDeviceGetTotalEnergyConsumption", self._handle)
-        return Reading(at_s=time.monotonic(), joules={"gpu": millijoules / 1e3}, source=self.source, scope=self.scope)
+        joules = {
+            name: self._ask("nvmlDeviceGetTotalEnergyConsumption", handle) / 1e3
+            for name, handle in self._boards.items()
+        }
+        return Reading(at_s=time.monotonic(), joules=joules, source=self.source, scope=self.scope)
 
     def _ask(self, function: str, *arguments: Any) -> Any:
         try:

@@ -49,7 +49,8 @@ def open_meter(system: str, accelerators: Sequence[Accelerator], where: str) -> 
     """Open the first way that covers what workers draw; None where there is none.
 
     A wall meter covers everything; a processor's counters say nothing of a card's draw, nor a card's of the processor's.
-    `where` is "cpu", "metal", "cuda" or "rocm", or "both" for workers on the processor and on a card.
+    `where` is "cpu", "metal", "cuda" or "rocm", or "both" for workers on the processor and on a card: where they are expected.
+    What they did not draw there is told apart by their loads (`measure.energy.read_windows`).
 
     Raises:
         UsageError: BAKEOFF_WATTS_CSV names no file, or one that is no meter's log.
@@ -121,7 +122,13 @@ def _nvml(accelerators: Sequence[Accelerator]) -> EnergySource:
     if all(found.power_w is None for found in accelerators):
         return EnergySource(source="nvml", available=False, reason="the driver does not tell this GPU's power")
     try:
-        NvmlMeter().close()
+        meter = NvmlMeter()
     except OSError as error:
         return EnergySource(source="nvml", available=False, reason=f"its counter cannot be read ({error})")
-    return EnergySource(source="nvml", available=True, reason="the GPU's board, by its own counter")
+    meter.close()
+    reason = (
+        "the GPU's board, by its own counter"
+        if meter.boards == 1
+        else f"all {meter.boards} NVIDIA boards together, by their own counters, whoever uses them"
+    )
+    return EnergySource(source="nvml", available=True, reason=reason)

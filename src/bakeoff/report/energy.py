@@ -32,7 +32,7 @@ def energy_and_cost(
             "energy_j_per_generation": _measured(measured),
             "cost_per_generation": _electricity(*[measured.j_per_text] * 3),
         }
-    asked = sum(count for way, count in own.count_ways() if way.attempts > 0)
+    asked = sum(count for way, count in own.count_ways() if way.tried)
     busy_s = busy_seconds(own) if candidate.model.is_ours_to_run and asked else None
     if busy_s is None:
         return _UNKNOWN

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from bakeoff.core.records import Generation, Score
 from bakeoff.core.spec import Candidate
+from bakeoff.measure.energy import read_windows
 from bakeoff.measure.memory import moved_work
 from bakeoff.report.run_columns import COLUMNS, FALLBACKS, Column
 from bakeoff.store.db import RunRow, Store
@@ -178,8 +179,9 @@ class RunTables:
         return {FALLBACKS.name: list(self._moved.get(candidate, ()))}
 
     def _energy(self) -> Iterator[Mapping[str, Any]]:
-        for record in map(_read, self._store.energy(self._row.run_id)):
-            yield {**record, **self._beside(record["candidate"])}
+        run_id = self._row.run_id
+        for window in read_windows(self._store.energy(run_id), self._store.loads(run_id)):
+            yield {**window.model_dump(mode="json"), **self._beside(window.candidate)}
 
     def _loads(self) -> Iterator[Mapping[str, Any]]:
         last = {load.start or number: load for number, load in enumerate(self._store.loads(self._row.run_id))}

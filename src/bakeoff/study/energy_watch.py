@@ -16,6 +16,7 @@ from bakeoff.measure.energy import (
     EnergyWindow,
     Reading,
     energy_between,
+    read_windows,
     summarise_energy,
     unread_window,
 )
@@ -29,12 +30,12 @@ _FAILURES = (OSError, ValueError, RuntimeError, AttributeError, BakeoffError)
 
 
 def read_energy(plan: Plan, store: Store) -> dict[str, EnergySummary]:
-    """Return what each candidate of a run drew, as far as it was measured.
+    """Return what each candidate of a run drew, as far as it was measured where its worker said that it ran.
 
     Raises:
         StoreError: the store refuses.
     """
-    windows = [EnergyWindow.model_validate_json(record) for record in store.energy(plan.run_id)]
+    windows = read_windows(store.energy(plan.run_id), store.loads(plan.run_id))
     return {
         candidate.id: summarise_energy([window for window in windows if window.candidate == candidate.id])
         for candidate in plan.candidates

@@ -188,7 +188,10 @@ async def _preflight(
 
 
 def _energy_watch(plan: Plan, store: Store) -> EnergyWatch:
-    """Watch what covers the workers; where some compute on a card and some do not, only a wall meter does."""
+    """Watch what covers the workers where they are expected; where some compute on a card and some do not, only a wall meter does.
+
+    Where each really ran is seen when the energy is read (`read_energy`).
+    """
     ours = [candidate for candidate in plan.candidates if candidate.model.is_ours_to_run]
     if not ours or plan.placement is not None:
         return EnergyWatch(None, lambda _: None)

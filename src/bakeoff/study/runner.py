@@ -26,7 +26,7 @@ from bakeoff.core.errors import (
     WorkerLost,
 )
 from bakeoff.core.plain import whole_characters
-from bakeoff.core.records import Generation, RunEvent, WorkerLoad
+from bakeoff.core.records import NOT_TRIED, Generation, RunEvent, WorkerLoad
 from bakeoff.store.db import Store
 from bakeoff.study.energy_watch import EnergyWatch
 from bakeoff.study.plan import Block, Plan, Trial, plan_blocks, trials_of
@@ -307,7 +307,7 @@ class Runner:
         async with self._opening[candidate]:
             deaths = self._deaths[candidate]
             if deaths >= MAX_DEATHS:
-                raise WorkerDied(f"the worker died {deaths} times in this run; the trial was not tried")
+                raise WorkerDied(f"the worker died {deaths} times in this run; {NOT_TRIED}")
             try:
                 await self._writers[candidate].open()
             except WorkerLost:
