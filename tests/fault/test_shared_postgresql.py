@@ -125,9 +125,9 @@ def test_a_claim_names_its_holder_and_ends_with_it(machines):
 def test_a_server_that_ends_idle_sessions_ends_no_claim(machines, server):
     url = machines[0].url
     plain = url.replace("+psycopg", "")
-    mine = Store(url)
     with psycopg.connect(f"{server}/postgres".replace("+psycopg", ""), autocommit=True) as admin:
-        admin.execute(f"ALTER DATABASE {url.rpartition('/')[2]} SET idle_session_timeout = '200ms'")
+        admin.execute(f"ALTER DATABASE {url.rpartition('/')[2]} SET idle_session_timeout = '500ms'")
+        mine = Store(url)  # a session has the setting that held when it began
         with mine.claim("r1"), contextlib.closing(psycopg.connect(plain)) as idle:
             pid = idle.info.backend_pid
             there = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
