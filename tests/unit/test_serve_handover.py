@@ -13,7 +13,7 @@ from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Sampling
 from bakeoff.decide.capacity import Service
 from bakeoff.serve.handover.evidence import comment, facts
-from bakeoff.serve.handover.handover import Handover, leaders, narrow, slugs, url_of
+from bakeoff.serve.handover.handover import Copies, Handover, leaders, narrow, slugs, url_of
 from bakeoff.serve.handover.litellm import litellm_config
 from bakeoff.serve.handover.llama_swap import command, llama_swap_config
 from bakeoff.serve.handover.ollama import modelfiles
@@ -326,13 +326,34 @@ def test_replicas_grow_with_the_traffic_and_carry_their_interval() -> None:
     assert many.count >= 3
     text = vllm_compose(hand(model("a"), copies={"a": many}))
     assert f"Replicas of a: {many.count} [{many.low} to {many.high}]; for 12 requests/s with 95 % within 5.0 s" in text
-    assert yaml.safe_load(text)["services"]["a"]["deploy"]["replicas"] == many.count
+    assert len(yaml.safe_load(text)["services"]) == many.count
     assert "Replicas of a: 1; no traffic was stated." in vllm_compose(hand(model("a")))
     without = replicas("a", SERVICE, 12.0, 5.0, None)
     assert (without.low, without.high) == (None, None)
     assert "no interval" in without.why
     with pytest.raises(UsageError, match="no number of replicas of a holds"):
         replicas("a", SERVICE, 1.0, 0.1, None)
+
+
+def test_no_two_services_of_a_compose_file_have_the_same_gpu_or_port() -> None:
+    """Docker takes `count: 1` as the first GPU for each of them, so that the second vLLM finds its memory taken."""
+    plan = hand(model("a"), model("a-2"), model("b"), copies={"a": Copies(count=3), "b": Copies(count=2)})
+    text = vllm_compose(plan)
+    services = yaml.safe_load(text)["services"]
+    assert list(services) == ["a", "a-3", "a-4", "a-2", "b", "b-2"]
+    served = [each["command"][each["command"].index("--served-model-name") + 1] for each in services.values()]
+    assert served == ["a", "a", "a", "a-2", "b", "b"]
+    devices = [each["deploy"]["resources"]["reservations"]["devices"] for each in services.values()]
+    assert [[each["device_ids"] for each in of_one] for of_one in devices] == [[[str(k)]] for k in range(6)]
+    assert not any("count" in each for of_one in devices for each in of_one)
+    assert not any("replicas" in each["deploy"] for each in services.values())
+    ports = [port["published"] for each in services.values() for port in each["ports"]]
+    assert ports == [str(8000 + k) for k in range(6)]
+    assert "# GPUs that this file needs: 6, numbers 0 to 5, one a service." in text
+    assert "#   b: http://127.0.0.1:8004/v1\n#   b-2: http://127.0.0.1:8005/v1\n" in text
+    alone = vllm_compose(hand(model("a")))
+    assert "# GPUs that this file needs: 1, number 0." in alone
+    assert "divides requests" not in alone
 
 
 def test_traffic_goes_to_who_serves_it_and_is_divided_by_nobody_but_the_user() -> None:
