@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -22,7 +23,7 @@ from bakeoff.serve.handover.replicas import rates_by_model, replicas
 from bakeoff.serve.handover.semantic_router import semantic_router_config
 from bakeoff.serve.handover.vllm import vllm_compose
 from bakeoff.serve.handover.weights import measure_command
-from bakeoff.serve.plan import ServedRoute
+from bakeoff.serve.plan import ServedModel, ServedRoute
 from handovers import RUN, endpoint, estimate, gguf, hand, model
 
 URL = {"urls": {"a": "http://127.0.0.1:8000/v1"}}
@@ -112,6 +113,72 @@ def test_the_same_weights_on_another_engine_are_said_to_be_so() -> None:
     services = yaml.safe_load(text)["services"]
     assert "--max-num-seqs" not in services["a"]["command"]  # what a CPU was measured with is no limit of a GPU
     assert services["b"]["command"][-2:] == ["--dtype", "bfloat16"]
+
+
+ODD = Sampling(temperature=0.25, top_p=0.9, top_k=40, max_tokens=99, stop=("###", "$two\nlines"))
+
+
+@pytest.mark.parametrize(
+    ("sampling", "drawn", "drawn_text", "ended_text"),
+    [
+        (
+            ODD,
+            {"temperature": 0.25, "top_p": 0.9, "top_k": 40},
+            "temperature 0.25, top_p 0.9, top_k 40",
+            r'max_tokens 99, stop ["###", "$two\nlines"]',
+        ),
+        (
+            Sampling(temperature=0.0, top_p=1.0),
+            {"temperature": 0.0, "top_p": 1.0},
+            "temperature 0.0, top_p 1.0",
+            "max_tokens 512",
+        ),
+    ],
+)
+def test_vllm_draws_as_in_the_run_where_a_request_says_nothing(
+    sampling: Sampling, drawn: dict[str, float], drawn_text: str, ended_text: str
+) -> None:
+    """Also where vLLM itself was measured: there each request of the run said it."""
+    plan = hand(model("a", engine="vllm", dtype="bfloat16", sampling=sampling))
+    compose, ray, kuberay = vllm_compose(plan), ray_serve_config(plan), kuberay_service(plan, "i:1")
+    command = yaml.safe_load(compose)["services"]["a"]["command"]
+    assert command[command.index("--generation-config") + 1] == "vllm"
+    assert json.loads(command[command.index("--override-generation-config") + 1]) == drawn
+    for document in (yaml.safe_load(ray), yaml.safe_load(yaml.safe_load(kuberay)["spec"]["serveConfigV2"])):
+        (config,) = document["applications"][0]["args"]["llm_configs"]
+        assert config["engine_kwargs"]["override_generation_config"] == drawn
+    for text in (compose, ray, kuberay):
+        assert f"# Sampling of a where a request says none, as in the run: {drawn_text}.\n" in text
+        assert f"each says itself: {ended_text}.\n" in text
+
+
+def test_llama_swap_says_which_sampling_its_commands_cannot_carry() -> None:
+    plan = hand(model("a", sampling=ODD), model("b"), gguf(sampling=ODD))
+    text = llama_swap_config(plan)
+    server = shlex.split(yaml.safe_load(text)["models"]["small.gguf"]["cmd"])
+    told = {name: server[server.index(name) + 1] for name in ("--temp", "--top-p", "--top-k", "--min-p", "--predict")}
+    assert told == {"--temp": "0.25", "--top-p": "0.9", "--top-k": "40", "--min-p": "0", "--predict": "99"}
+    assert r'each to small.gguf says itself: stop ["###", "$two\nlines"].' in text
+    assert "a request that says none gets temperature 1, top_p 1" in text
+    assert r'#   a: temperature 0.25, top_p 0.9, top_k 40, max_tokens 99, stop ["###", "$two\nlines"]' in text
+    assert "#   b: temperature 0.7, top_p 0.95, max_tokens 512\n" in text
+    assert "Stop texts" not in llama_swap_config(hand(gguf()))
+    assert "bakeoff worker" not in llama_swap_config(hand(gguf()))
+
+
+def test_llama_server_has_the_device_that_was_asked_for() -> None:
+    on_cpu, on_card = on_device(gguf(), "cpu"), on_device(gguf("b.gguf"), "cuda")
+    text = llama_swap_config(hand(on_cpu, on_card, gguf("c.gguf")))
+    models = yaml.safe_load(text)["models"]
+    assert "--device none" in models["small.gguf"]["cmd"]
+    assert "--device" not in models["b.gguf"]["cmd"] + models["c.gguf"]["cmd"]
+    assert "b.gguf was measured on cuda, which llama-server calls otherwise" in text
+    assert "small.gguf was measured on" not in text
+    assert "c.gguf was measured on" not in text
+
+
+def on_device(served: ServedModel, device: str, **more: object) -> ServedModel:
+    return served.model_copy(update={"candidate": served.candidate.model_copy(update={"device": device, **more})})
 
 
 def test_servers_of_others_have_no_weights() -> None:

@@ -1,15 +1,16 @@
 """vLLM alone, as a Docker Compose file: one service a replica, each with a GPU named for it.
 
-Arguments: docs.vllm.ai, "vllm serve". A GPU is named by its number, since Docker takes `count: 1` as the first one, for every
+Arguments: docs.vllm.ai, "vllm serve" and `ModelConfig`. A GPU is named by its number, since Docker takes `count: 1` as the first one, for every
 service and every replica (docker/compose issue 11863, NVIDIA/nvidia-container-toolkit issue 521).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
-from bakeoff.serve.handover.evidence import head, texts
+from bakeoff.serve.handover.evidence import drawing_text, ending_text, head, texts
 from bakeoff.serve.handover.handover import Copies, Handover, slug, slugs
 from bakeoff.serve.handover.weights import Weights, weights_for_vllm
 from bakeoff.serve.handover.yaml_file import yaml_file
@@ -37,7 +38,7 @@ def vllm_compose(hand: Handover) -> str:
             name = slug(names[model.id], {*services, *(other for each, other in names.items() if each != model.id)})
             services[name] = _service(model, weights, len(services), hand)
             own.append(name)
-        told += [copies_note(model, copies), *_places_note(own, list(services))]
+        told += [copies_note(model, copies), *_places_note(own, list(services)), *sampling_note(model)]
         told += [] if weights.note is None else ["", weights.note]
     notes = [
         f"Start it:  docker compose -f FILE up    (models answer from http://127.0.0.1:{FIRST_PORT}/v1 on)",
@@ -53,8 +54,8 @@ def vllm_compose(hand: Handover) -> str:
 
 
 def engine_arguments(model: ServedModel, weights: Weights, hand: Handover) -> dict[str, Any]:
-    """Return vLLM's arguments as Ray Serve's `engine_kwargs` takes them; sampling's defaults are vLLM's, not the folder's."""
-    found: dict[str, Any] = {"generation_config": "vllm"}
+    """Return vLLM's arguments as Ray Serve's `engine_kwargs` takes them; sampling's defaults are the run's, not the folder's."""
+    found: dict[str, Any] = {"generation_config": "vllm", "override_generation_config": _drawing(model)}
     # Of weights that were named instead, nothing is known: not their limit either.
     context = hand.context if weights.is_other else hand.context_of(model)
     if context is not None:
@@ -68,12 +69,31 @@ def engine_arguments(model: ServedModel, weights: Weights, hand: Handover) -> di
     return found
 
 
+def sampling_note(model: ServedModel) -> list[str]:
+    """Return which sampling of the run a request gets that says none, and what it must say itself.
+
+    vLLM has no stop texts for all requests, and its `max_new_tokens` would bound those too that ask for more.
+    """
+    sampling = model.candidate.sampling
+    return [
+        f"Sampling of {model.id} where a request says none, as in the run: {drawing_text(sampling)}.",
+        f"  vLLM takes no others for all requests. To be as in the run, each says itself: {ending_text(sampling)}.",
+    ]
+
+
 def copies_note(model: ServedModel, copies: Copies) -> str:
     """Return how many replicas a model has, and why."""
     sure = ""
     if copies.low is not None and copies.high is not None:
         sure = f" [{copies.low} to {copies.high}]"
     return f"Replicas of {model.id}: {copies.count}{sure}; {copies.why}."
+
+
+def _drawing(model: ServedModel) -> dict[str, float | int]:
+    """Return the run's sampling by vLLM's names; without `top_k` vLLM has no limit either."""
+    sampling = model.candidate.sampling
+    limit = {} if sampling.top_k is None else {"top_k": sampling.top_k}
+    return {"temperature": sampling.temperature, "top_p": sampling.top_p, **limit}
 
 
 def _gpus_note(count: int) -> list[str]:
@@ -100,7 +120,7 @@ def _service(model: ServedModel, weights: Weights, number: int, hand: Handover) 
     source = weights.source if weights.is_hub else f"{_MODELS}/{slugs(hand.plan)[model.id]}"
     command = ["--model", source, "--served-model-name", model.id]
     for name, value in engine_arguments(model, weights, hand).items():
-        command += [f"--{name.replace('_', '-')}", str(value)]
+        command += [f"--{name.replace('_', '-')}", json.dumps(value) if isinstance(value, dict) else str(value)]
     found: dict[str, Any] = {
         "image": IMAGE,
         "command": [_literal(part) for part in command],

@@ -22,8 +22,8 @@ _HUB = re.compile(r"hf:(?P<repo>[^@]+)(?:@(?P<revision>.+))?")
 class Weights(NamedTuple):
     """Where a server finds a model: a folder, or a name on the Hugging Face hub with its revision.
 
-    `note` says what of the evidence does not hold there, None where the very same was measured. `is_other`: these weights
-    were named instead of those that were measured.
+    `note` says what of the evidence does not hold there, None where these weights were measured on that very server; which of
+    the run's sampling goes along, its file tells. `is_other`: these weights were named instead of those that were measured.
     """
 
     source: str
