@@ -10,6 +10,7 @@ import subprocess
 import pytest
 import yaml
 
+from bakeoff.cli.worker import worker as worker_command
 from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Sampling
 from bakeoff.decide.capacity import Service
@@ -175,6 +176,21 @@ def test_llama_server_has_the_device_that_was_asked_for() -> None:
     assert "b.gguf was measured on cuda, which llama-server calls otherwise" in text
     assert "small.gguf was measured on" not in text
     assert "c.gguf was measured on" not in text
+
+
+def test_a_worker_is_allowed_the_fallback_that_it_was_measured_with() -> None:
+    """Without it the worker refuses to start. The command is read by the worker's own command line."""
+    moved = on_device(model("a", engine="transformers"), "mps", allow_fallback=True)
+    moved_gguf = on_device(gguf(), "mps", allow_fallback=True)
+    models = yaml.safe_load(llama_swap_config(hand(moved, model("b"), moved_gguf)))["models"]
+    program, subcommand, *arguments = shlex.split(models["a"]["cmd"].replace("${PORT}", "8080"))
+    assert (program, subcommand) == ("bakeoff", "worker")
+    with worker_command.make_context(subcommand, arguments) as context:
+        assert context.params["allow_fallback"] is True
+        assert context.params["device"] == "mps"
+    assert "--allow-fallback" not in models["b"]["cmd"] + models["small.gguf"]["cmd"]
+    assert "--models vllm+models/a,transformers+models/a --allow-fallback\n" in vllm_compose(hand(moved))
+    assert "--models ollama:a,models/a --allow-fallback\n" in modelfiles(hand(moved))["a"]
 
 
 def on_device(served: ServedModel, device: str, **more: object) -> ServedModel:

@@ -59,6 +59,7 @@ def command(model: ServedModel, context: int | None) -> str:
     else:
         given = ["bakeoff", "worker", "--model", spec.location, "--engine", model.candidate.engine, "--name", model.id]
         given += ["--device", model.candidate.device] if model.candidate.device else []
+        given += ["--allow-fallback"] if model.candidate.allow_fallback else []
     return f"{shlex.join(given)} --host 127.0.0.1 --port ${{PORT}}"
 
 
