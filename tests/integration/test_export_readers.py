@@ -247,10 +247,10 @@ def test_the_compose_file_is_one(tmp_path: Path) -> None:
     file = tmp_path / "compose.yaml"
     file.write_text(vllm_compose(plan), encoding="utf-8")
     said: Any = ask_python("schemas", COMPOSE, str(file))
-    assert said == {"services": ["pays-home", "plain"], "error": None}
+    assert said == {"services": ["pays-home", "plain", "plain-2", "plain-3"], "error": None}
     services = yaml.safe_load(file.read_text())["services"]
-    (ports,) = services["plain"]["ports"]  # three replicas share a range
-    assert ports == {"target": 8000, "host_ip": "127.0.0.1", "published": "8000-8002"}
+    (ports,) = services["plain-3"]["ports"]
+    assert ports == {"target": 8000, "host_ip": "127.0.0.1", "published": "8002"}
     assert services["pays-home"]["ports"][0]["published"] == "8003"
     assert services["pays-home"]["volumes"][0]["source"] == "/models here/pays $$HOME"
     file.write_text(file.read_text().replace("    ports:", "    prots:"))

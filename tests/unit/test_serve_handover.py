@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -9,11 +10,12 @@ import subprocess
 import pytest
 import yaml
 
+from bakeoff.cli.worker import worker as worker_command
 from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Sampling
 from bakeoff.decide.capacity import Service
 from bakeoff.serve.handover.evidence import comment, facts
-from bakeoff.serve.handover.handover import Handover, leaders, narrow, slugs, url_of
+from bakeoff.serve.handover.handover import Copies, Handover, leaders, narrow, slugs, url_of
 from bakeoff.serve.handover.litellm import litellm_config
 from bakeoff.serve.handover.llama_swap import command, llama_swap_config
 from bakeoff.serve.handover.ollama import modelfiles
@@ -22,7 +24,7 @@ from bakeoff.serve.handover.replicas import rates_by_model, replicas
 from bakeoff.serve.handover.semantic_router import semantic_router_config
 from bakeoff.serve.handover.vllm import vllm_compose
 from bakeoff.serve.handover.weights import measure_command
-from bakeoff.serve.plan import ServedRoute
+from bakeoff.serve.plan import ServedModel, ServedRoute
 from handovers import RUN, endpoint, estimate, gguf, hand, model
 
 URL = {"urls": {"a": "http://127.0.0.1:8000/v1"}}
@@ -112,6 +114,87 @@ def test_the_same_weights_on_another_engine_are_said_to_be_so() -> None:
     services = yaml.safe_load(text)["services"]
     assert "--max-num-seqs" not in services["a"]["command"]  # what a CPU was measured with is no limit of a GPU
     assert services["b"]["command"][-2:] == ["--dtype", "bfloat16"]
+
+
+ODD = Sampling(temperature=0.25, top_p=0.9, top_k=40, max_tokens=99, stop=("###", "$two\nlines"))
+
+
+@pytest.mark.parametrize(
+    ("sampling", "drawn", "drawn_text", "ended_text"),
+    [
+        (
+            ODD,
+            {"temperature": 0.25, "top_p": 0.9, "top_k": 40},
+            "temperature 0.25, top_p 0.9, top_k 40",
+            r'max_tokens 99, stop ["###", "$two\nlines"]',
+        ),
+        (
+            Sampling(temperature=0.0, top_p=1.0),
+            {"temperature": 0.0, "top_p": 1.0},
+            "temperature 0.0, top_p 1.0",
+            "max_tokens 512",
+        ),
+    ],
+)
+def test_vllm_draws_as_in_the_run_where_a_request_says_nothing(
+    sampling: Sampling, drawn: dict[str, float], drawn_text: str, ended_text: str
+) -> None:
+    """Also where vLLM itself was measured: there each request of the run said it."""
+    plan = hand(model("a", engine="vllm", dtype="bfloat16", sampling=sampling))
+    compose, ray, kuberay = vllm_compose(plan), ray_serve_config(plan), kuberay_service(plan, "i:1")
+    command = yaml.safe_load(compose)["services"]["a"]["command"]
+    assert command[command.index("--generation-config") + 1] == "vllm"
+    assert json.loads(command[command.index("--override-generation-config") + 1]) == drawn
+    for document in (yaml.safe_load(ray), yaml.safe_load(yaml.safe_load(kuberay)["spec"]["serveConfigV2"])):
+        (config,) = document["applications"][0]["args"]["llm_configs"]
+        assert config["engine_kwargs"]["override_generation_config"] == drawn
+    for text in (compose, ray, kuberay):
+        assert f"# Sampling of a where a request says none, as in the run: {drawn_text}.\n" in text
+        assert f"each says itself: {ended_text}.\n" in text
+
+
+def test_llama_swap_says_which_sampling_its_commands_cannot_carry() -> None:
+    plan = hand(model("a", sampling=ODD), model("b"), gguf(sampling=ODD))
+    text = llama_swap_config(plan)
+    server = shlex.split(yaml.safe_load(text)["models"]["small.gguf"]["cmd"])
+    told = {name: server[server.index(name) + 1] for name in ("--temp", "--top-p", "--top-k", "--min-p", "--predict")}
+    assert told == {"--temp": "0.25", "--top-p": "0.9", "--top-k": "40", "--min-p": "0", "--predict": "99"}
+    assert r'each to small.gguf says itself: stop ["###", "$two\nlines"].' in text
+    assert "a request that says none gets temperature 1, top_p 1" in text
+    assert r'#   a: temperature 0.25, top_p 0.9, top_k 40, max_tokens 99, stop ["###", "$two\nlines"]' in text
+    assert "#   b: temperature 0.7, top_p 0.95, max_tokens 512\n" in text
+    assert "Stop texts" not in llama_swap_config(hand(gguf()))
+    assert "bakeoff worker" not in llama_swap_config(hand(gguf()))
+
+
+def test_llama_server_has_the_device_that_was_asked_for() -> None:
+    on_cpu, on_card = on_device(gguf(), "cpu"), on_device(gguf("b.gguf"), "cuda")
+    text = llama_swap_config(hand(on_cpu, on_card, gguf("c.gguf")))
+    models = yaml.safe_load(text)["models"]
+    assert "--device none" in models["small.gguf"]["cmd"]
+    assert "--device" not in models["b.gguf"]["cmd"] + models["c.gguf"]["cmd"]
+    assert "b.gguf was measured on cuda, which llama-server calls otherwise" in text
+    assert "small.gguf was measured on" not in text
+    assert "c.gguf was measured on" not in text
+
+
+def test_a_worker_is_allowed_the_fallback_that_it_was_measured_with() -> None:
+    """Without it the worker refuses to start. The command is read by the worker's own command line."""
+    moved = on_device(model("a", engine="transformers"), "mps", allow_fallback=True)
+    moved_gguf = on_device(gguf(), "mps", allow_fallback=True)
+    models = yaml.safe_load(llama_swap_config(hand(moved, model("b"), moved_gguf)))["models"]
+    program, subcommand, *arguments = shlex.split(models["a"]["cmd"].replace("${PORT}", "8080"))
+    assert (program, subcommand) == ("bakeoff", "worker")
+    with worker_command.make_context(subcommand, arguments) as context:
+        assert context.params["allow_fallback"] is True
+        assert context.params["device"] == "mps"
+    assert "--allow-fallback" not in models["b"]["cmd"] + models["small.gguf"]["cmd"]
+    assert "--models vllm+models/a,transformers+models/a --allow-fallback\n" in vllm_compose(hand(moved))
+    assert "--models ollama:a,models/a --allow-fallback\n" in modelfiles(hand(moved))["a"]
+
+
+def on_device(served: ServedModel, device: str, **more: object) -> ServedModel:
+    return served.model_copy(update={"candidate": served.candidate.model_copy(update={"device": device, **more})})
 
 
 def test_servers_of_others_have_no_weights() -> None:
@@ -326,13 +409,34 @@ def test_replicas_grow_with_the_traffic_and_carry_their_interval() -> None:
     assert many.count >= 3
     text = vllm_compose(hand(model("a"), copies={"a": many}))
     assert f"Replicas of a: {many.count} [{many.low} to {many.high}]; for 12 requests/s with 95 % within 5.0 s" in text
-    assert yaml.safe_load(text)["services"]["a"]["deploy"]["replicas"] == many.count
+    assert len(yaml.safe_load(text)["services"]) == many.count
     assert "Replicas of a: 1; no traffic was stated." in vllm_compose(hand(model("a")))
     without = replicas("a", SERVICE, 12.0, 5.0, None)
     assert (without.low, without.high) == (None, None)
     assert "no interval" in without.why
     with pytest.raises(UsageError, match="no number of replicas of a holds"):
         replicas("a", SERVICE, 1.0, 0.1, None)
+
+
+def test_no_two_services_of_a_compose_file_have_the_same_gpu_or_port() -> None:
+    """Docker takes `count: 1` as the first GPU for each of them, so that the second vLLM finds its memory taken."""
+    plan = hand(model("a"), model("a-2"), model("b"), copies={"a": Copies(count=3), "b": Copies(count=2)})
+    text = vllm_compose(plan)
+    services = yaml.safe_load(text)["services"]
+    assert list(services) == ["a", "a-3", "a-4", "a-2", "b", "b-2"]
+    served = [each["command"][each["command"].index("--served-model-name") + 1] for each in services.values()]
+    assert served == ["a", "a", "a", "a-2", "b", "b"]
+    devices = [each["deploy"]["resources"]["reservations"]["devices"] for each in services.values()]
+    assert [[each["device_ids"] for each in of_one] for of_one in devices] == [[[str(k)]] for k in range(6)]
+    assert not any("count" in each for of_one in devices for each in of_one)
+    assert not any("replicas" in each["deploy"] for each in services.values())
+    ports = [port["published"] for each in services.values() for port in each["ports"]]
+    assert ports == [str(8000 + k) for k in range(6)]
+    assert "# GPUs that this file needs: 6, numbers 0 to 5, one a service." in text
+    assert "#   b: http://127.0.0.1:8004/v1\n#   b-2: http://127.0.0.1:8005/v1\n" in text
+    alone = vllm_compose(hand(model("a")))
+    assert "# GPUs that this file needs: 1, number 0." in alone
+    assert "divides requests" not in alone
 
 
 def test_traffic_goes_to_who_serves_it_and_is_divided_by_nobody_but_the_user() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 
 from bakeoff.core.plain import printable
 from bakeoff.core.records import Estimate
+from bakeoff.core.spec import Sampling
 from bakeoff.core.units import bytes_text
 from bakeoff.serve.handover.handover import Handover, routes_of
 from bakeoff.serve.plan import ServedModel
@@ -87,6 +89,30 @@ def estimate_text(estimate: Estimate | None) -> str:
         return "no score"
     sure = "" if estimate.low is None or estimate.high is None else f" [{estimate.low:.1f}, {estimate.high:.1f}]"
     return f"{estimate.estimate:.1f}{sure} of 10 on {estimate.briefs} briefs"
+
+
+def drawing_text(sampling: Sampling) -> str:
+    """Return how tokens were drawn.
+
+    >>> drawing_text(Sampling(top_k=40))
+    'temperature 0.7, top_p 0.95, top_k 40'
+    """
+    limit = "" if sampling.top_k is None else f", top_k {sampling.top_k}"
+    return f"temperature {sampling.temperature}, top_p {sampling.top_p}{limit}"
+
+
+def ending_text(sampling: Sampling) -> str:
+    r"""Return where answers were ended.
+
+    >>> ending_text(Sampling()), ending_text(Sampling(stop=("###", "\n\n")))
+    ('max_tokens 512', 'max_tokens 512, stop ["###", "\\n\\n"]')
+    """
+    return f"max_tokens {sampling.max_tokens}{stop_text(sampling)}"
+
+
+def stop_text(sampling: Sampling) -> str:
+    """Return the stop texts as a request says them, after a comma; nothing where there are none."""
+    return f", stop {json.dumps(list(sampling.stop), ensure_ascii=False)}" if sampling.stop else ""
 
 
 def _plain(value: Fact) -> Fact:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bakeoff.core.errors import UsageError
-from bakeoff.serve.handover.evidence import estimate_text, facts, head
+from bakeoff.serve.handover.evidence import drawing_text, ending_text, estimate_text, facts, head, stop_text
 from bakeoff.serve.handover.handover import Handover, routes_of, slugs, url_of
 from bakeoff.serve.handover.yaml_file import yaml_file
 from bakeoff.serve.plan import AUTO, PREFIX, ServedModel
@@ -55,9 +55,11 @@ def command(model: ServedModel, context: int | None) -> str:
         given += [] if context is None else ["--ctx-size", str(context)]
         given += ["--temp", str(sampling.temperature), "--top-p", str(sampling.top_p)]
         given += ["--top-k", str(sampling.top_k or 0), "--min-p", "0", "--predict", str(sampling.max_tokens)]
+        given += ["--device", "none"] if model.candidate.device == "cpu" else []
     else:
         given = ["bakeoff", "worker", "--model", spec.location, "--engine", model.candidate.engine, "--name", model.id]
         given += ["--device", model.candidate.device] if model.candidate.device else []
+        given += ["--allow-fallback"] if model.candidate.allow_fallback else []
     return f"{shlex.join(given)} --host 127.0.0.1 --port ${{PORT}}"
 
 
@@ -96,18 +98,46 @@ def _notes(hand: Handover, ours: Sequence[ServedModel], theirs: Sequence[ServedM
         "It has no memory budget either: to let models stay loaded together, write a `groups:` with their measured memory in mind.",
     ]
     gguf = [model for model in ours if model.candidate.model.source == "gguf" and model.candidate.engine == "llamacpp"]
-    if gguf:
-        told.append(
-            "GGUF files were measured on llama.cpp inside a worker of ours; llama-server is the same library, perhaps of another version."
-        )
-    if len(gguf) < len(ours):
-        told.append(
-            "`bakeoff worker` is the engine that was measured: bakeoff must be on llama-swap's PATH. A request without a"
-        )
-        told.append("temperature gets the worker's own; what was measured is in each model's metadata.")
+    told += _notes_of_gguf(gguf)
+    told += _notes_of_workers([model for model in ours if model not in gguf])
     led = {route.candidate for route in routes_of(hand.plan).values()}
     lost = [model for model in theirs if model.id in led]
     if lost:
         shown = ", ".join(f"{model.id} as {model.candidate.model.remote_model or model.id}" for model in lost)
         told.append(f"Peers can have no aliases, so that their routes have no name here; ask for {shown}.")
     return told
+
+
+def _notes_of_gguf(models: Sequence[ServedModel]) -> list[str]:
+    if not models:
+        return []
+    told = [
+        "GGUF files were measured on llama.cpp inside a worker of ours; llama-server is the same library, perhaps of another version.",
+        "Where a request says no sampling, it draws as in the run; --predict bounds every answer as there.",
+    ]
+    for model in models:
+        if model.candidate.sampling.stop:
+            told.append(
+                "Stop texts are not given to llama-server, which takes none for all requests in every version. To be as in the run, "
+                f"each to {model.id} says itself: {stop_text(model.candidate.sampling).removeprefix(', ')}."
+            )
+        device = model.candidate.device
+        if device not in {None, "cpu"}:
+            told.append(
+                f"{model.id} was measured on {device}, which llama-server calls otherwise: `llama-server --list-devices` lists its "
+                "names for --device."
+            )
+    return told
+
+
+def _notes_of_workers(models: Sequence[ServedModel]) -> list[str]:
+    if not models:
+        return []
+    return [
+        "`bakeoff worker` is the engine that was measured: bakeoff must be on llama-swap's PATH. It takes no sampling at its start:",
+        "a request that says none gets temperature 1, top_p 1, and what the context holds. To be as in the run, each says itself:",
+        *(
+            f"  {model.id}: {drawing_text(model.candidate.sampling)}, {ending_text(model.candidate.sampling)}"
+            for model in models
+        ),
+    ]

@@ -14,7 +14,7 @@ import yaml
 from bakeoff.core.errors import UsageError
 from bakeoff.serve.handover.evidence import head, texts
 from bakeoff.serve.handover.handover import Handover, slug
-from bakeoff.serve.handover.vllm import copies_note, engine_arguments
+from bakeoff.serve.handover.vllm import copies_note, engine_arguments, sampling_note
 from bakeoff.serve.handover.weights import Weights, weights_for_vllm
 from bakeoff.serve.handover.yaml_file import block, yaml_file
 from bakeoff.serve.plan import ServedModel
@@ -124,7 +124,7 @@ def _notes(hand: Handover) -> list[str]:
     ]
     for model in hand.plan.models:
         weights = weights_for_vllm(model, hand)
-        told.append(copies_note(model, hand.copies_of(model)))
+        told += [copies_note(model, hand.copies_of(model)), *sampling_note(model)]
         if not weights.is_hub:
             told.append(f"{model.id} is loaded from {weights.source}, which must be there on every node.")
         if weights.note is not None:

@@ -22,8 +22,8 @@ _HUB = re.compile(r"hf:(?P<repo>[^@]+)(?:@(?P<revision>.+))?")
 class Weights(NamedTuple):
     """Where a server finds a model: a folder, or a name on the Hugging Face hub with its revision.
 
-    `note` says what of the evidence does not hold there, None where the very same was measured. `is_other`: these weights
-    were named instead of those that were measured.
+    `note` says what of the evidence does not hold there, None where these weights were measured on that very server; which of
+    the run's sampling goes along, its file tells. `is_other`: these weights were named instead of those that were measured.
     """
 
     source: str
@@ -39,7 +39,7 @@ def weights_for_vllm(model: ServedModel, hand: Handover) -> Weights:
     Raises:
         UsageError: it cannot read them, and nothing else was named.
     """
-    spec = model.candidate.model
+    spec, moved = model.candidate.model, model.candidate.allow_fallback
     other = hand.weights.get(model.id)
     if other is not None:
         found = _source(other, None)
@@ -47,7 +47,7 @@ def weights_for_vllm(model: ServedModel, hand: Handover) -> Weights:
             is_other=True,
             note=f"{UNMEASURED}: the run measured {model.id} from {_form(model)}; this file has vLLM load {found.source}.\n"
             f"No score, speed or memory below holds for that. Measure it, beside what was measured, by:\n"
-            f"  {measure_command(hand, f'vllm+{other}', spec.reference)}",
+            f"  {measure_command(hand, f'vllm+{other}', spec.reference, allow_fallback=moved)}",
         )
     if spec.source == "endpoint":
         raise UsageError(
@@ -56,9 +56,10 @@ def weights_for_vllm(model: ServedModel, hand: Handover) -> Weights:
         )
     if spec.source == "gguf" or spec.quantisation is not None or model.candidate.quantisation is not None:
         origin = hand.origins.get(model.id, "FOLDER")
+        again = measure_command(hand, f"vllm+{origin}", spec.reference, allow_fallback=moved)
         raise UsageError(
             f"{model.id}: its quality was measured for {_form(model)}, and was not measured for any format that vLLM serves",
-            f"measure what vLLM would run{_which(model, hand)}:  {measure_command(hand, f'vllm+{origin}', spec.reference)}\n"
+            f"measure what vLLM would run{_which(model, hand)}:  {again}\n"
             f"then export that run; or write the file unmeasured, marked as such: "
             f"--weights {shlex.quote(f'{model.id}={origin}')}; or leave it out with --models",
         )
@@ -66,10 +67,11 @@ def weights_for_vllm(model: ServedModel, hand: Handover) -> Weights:
     if model.candidate.engine == "vllm":
         return found
     measured = f"{model.candidate.engine}" + (f" in {model.dtype}" if model.dtype else "")
+    beside = f"{model.candidate.engine}+{spec.reference}"
     return found._replace(
         note=f"{model.id}: the same weights were measured on {measured}, not on vLLM, whose arithmetic and sampling are its own.\n"
         f"Score, speed and memory may differ. Measure it there by:\n"
-        f"  {measure_command(hand, f'vllm+{spec.reference}', f'{model.candidate.engine}+{spec.reference}')}"
+        f"  {measure_command(hand, f'vllm+{spec.reference}', beside, allow_fallback=moved)}"
     )
 
 
@@ -81,7 +83,7 @@ def weights_for_ollama(model: ServedModel, made: str, hand: Handover) -> Weights
     """
     spec = model.candidate.model
     other = hand.weights.get(model.id)
-    again = measure_command(hand, f"ollama:{made}", spec.reference)
+    again = measure_command(hand, f"ollama:{made}", spec.reference, allow_fallback=model.candidate.allow_fallback)
     if other is not None and other.startswith("hf:"):
         raise UsageError(
             f"--weights: Ollama does not load {other}", "name a GGUF file, a folder, or a model that Ollama has"
@@ -118,10 +120,11 @@ def weights_for_ollama(model: ServedModel, made: str, hand: Handover) -> Weights
     return Weights(spec.location, None, is_hub=False, note=f"{note}\nMeasure it, once it is made, by:\n  {again}")
 
 
-def measure_command(hand: Handover, unmeasured: str, measured: str) -> str:
-    """Return the command that measures what a server would run beside what was measured."""
+def measure_command(hand: Handover, unmeasured: str, measured: str, *, allow_fallback: bool = False) -> str:
+    """Return the command that measures what a server would run beside what was measured, with its fallbacks if it has any."""
     suite = hand.plan.suite_file
-    command = shlex.join(["bakeoff", "run", suite or "SUITE.yaml", "--models", f"{unmeasured},{measured}"])
+    models = ["--models", f"{unmeasured},{measured}", *(["--allow-fallback"] if allow_fallback else [])]
+    command = shlex.join(["bakeoff", "run", suite or "SUITE.yaml", *models])
     return command if suite else f"{command}    # SUITE.yaml: the file of suite {printable(hand.plan.suite or '?')}"
 
 
