@@ -111,7 +111,12 @@ def _make_writers(
     if cluster is None and plan.placement is not None:
         raise UsageError(f"run {plan.run_id} is on a cluster", f"bakeoff run --resume {plan.run_id}")
     if cluster is not None and plan.placement is not None:
-        writers = place_writers(plan, plan.placement, cluster, news.tell)
+
+        def go_on() -> str:
+            stored = store.state(plan.run_id) is not None
+            return f"go on with: bakeoff run --resume {plan.run_id}" if stored else "start it again"
+
+        writers = place_writers(plan, plan.placement, cluster, news.tell, go_on)
         if store.state(plan.run_id) is not None:
             _keep_placement(plan, plan.placement, store, news)
         return writers, False
