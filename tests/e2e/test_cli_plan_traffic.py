@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,22 @@ def test_a_run_tells_what_one_machine_holds_and_how_many_hold_more(workspace: In
     )
     assert refused.returncode == 2
     assert "bundled:social" in refused.stderr
+    _place(workspace, 1)
+    assert json.loads(workspace.call(*traffic, "--traffic", "1/h", "--json").stdout) == few
+    _place(workspace, 4)
+    export = ("export", "latest", "--to", "ray-serve", "--models", "bundled:social", "--target-p95", "60")
+    for command in (traffic, export):
+        refused = workspace.call(*command, "--traffic", "1/h")
+        assert refused.returncode == 2
+        assert "up to 4 workers together: what one machine holds is not known" in refused.stderr
+        assert "without --on" in refused.stderr
+
+
+def _place(workspace: InsideWorkspace, workers: int) -> None:
+    """Make a run that is stored one on a cluster."""
+    placement = json.dumps({"workers": workers, "cpus": 1, "nodes": []})
+    with closing(sqlite3.connect(workspace.home / "bakeoff.db")) as connection, connection:
+        connection.execute("update plans set plan = json_set(plan, '$.placement', json(?))", (placement,))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import json
 import signal
+import sqlite3
 import tempfile
+from contextlib import closing
 
 import pytest
 
@@ -136,9 +138,31 @@ def test_the_driver_is_killed_and_nothing_stays_behind(workspace, cluster, here)
     before = workspace.generations(run_id)
     done = workspace.call("run", "--resume", run_id, "--json")
     assert done.returncode in {0, 3}, done.stderr
+    assert not events(workspace, run_id, "resumed_elsewhere")
     after = workspace.generations(run_id)
     assert before.items() <= after.items()
     assert texts(after) == here[0]
+
+
+def test_a_run_of_larger_nodes_goes_on_with_narrower_workers(workspace, cluster, here):
+    process = start_and_reach(workspace, 14, "--on", cluster.address)
+    run_id = workspace.run_id()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    with closing(sqlite3.connect(workspace.home / "bakeoff.db")) as connection, connection:  # as if begun on such nodes
+        connection.execute("update plans set plan = json_set(plan, '$.placement.cpus', 8)")
+    refused = workspace.call("run", "--resume", run_id)
+    assert refused.returncode == 2
+    assert "a worker reserves 8 CPUs" in refused.stderr
+    assert "--worker-cpus (with --resume, too)" in refused.stderr
+    done = workspace.call("run", "--resume", run_id, "--worker-cpus", "1", "--json")
+    assert done.returncode in {0, 3}, done.stderr
+    assert texts(workspace.generations(run_id)) == here[0]
+    document = json.loads(done.stdout)
+    assert document["placement"]["cpus"] == 1
+    (told,) = [event for event in document["events"] if event["kind"] == "resumed_elsewhere"]
+    assert told["message"] == "begun with 8 CPUs a worker, gone on with on 1: its times are of both"
+    assert workspace.rows("select json_extract(plan, '$.placement.cpus') from plans") == [(1,)]
 
 
 def test_an_interruption_ends_the_workers_and_says_how_to_go_on(workspace, cluster):

@@ -57,6 +57,20 @@ def test_a_machine_that_is_unsteady_is_planned_for_as_one():
     assert simulate(unsteady, 0.6, 1).wait_p95_s > 1.3 * simulate(steady, 0.6, 1).wait_p95_s
 
 
+def test_one_slow_text_in_thirty_rules_no_target_out():
+    """It raises the mean above the target, and leaves the 95th percentile where it was."""
+    service = Service(0.0, 0.001, (1000,), 1000.0, 1, (1.0,) * 29 + (20.0,))
+    assert service.alone_s.mean() > 1.3
+    plan = plan_capacity(service, 0.01, 1.3, None)
+    assert plan.alone_p95_s == pytest.approx(1.0)
+    assert plan.replicas == 1
+    assert plan.outcomes[0].latency_p95_s == pytest.approx(1.0)
+    assert plan.one_replica_per_s > 0
+    often_slow = Service(0.0, 0.001, (1000,), 1000.0, 1, (1.0,) * 9 + (2.0,))
+    assert often_slow.alone_s.mean() < 1.3
+    assert plan_capacity(often_slow, 0.01, 1.3, None).replicas is None
+
+
 def test_more_load_is_never_faster_and_more_replicas_never_slower():
     service = Service(0.05, 0.01, (50, 100, 150, 400), 300.0, 8)
     by_rate = [simulate(service, rate, 1).latency_p95_s for rate in (0.2, 0.6, 1.0, 1.4)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bakeoff.core.records import Generation, Timings
-from bakeoff.measure.busy import most_at_once
+from bakeoff.measure.busy import busy_seconds, most_at_once, worker_seconds
 from bakeoff.measure.timing import Throughput, summarise_timings, tpot_s
 from bakeoff.measure.windows import Percentiles, percentiles, ratio_limits
 from made_generations import column_of
@@ -166,3 +166,25 @@ def test_what_was_in_flight_is_told_and_not_what_was_allowed():
         ).throughput.concurrency
         == 2
     )
+
+
+def test_all_workers_of_a_cluster_are_told_together():
+    """Sixteen texts of a second at the same time, four at each of four workers; those written alone stay one at a time."""
+    texts = [made(latency_s=1.0, concurrency=4, window=1, finished_unix_s=1000.0) for _ in range(16)]
+    column = column_of([*texts, made(latency_s=1.0, window=0, finished_unix_s=500.0)])
+    found = summarise_timings(column, 4, workers=4).throughput
+    assert (found.tokens_per_s, found.concurrency) == (16 * 16, 16)
+    assert summarise_timings(column, 4).throughput.concurrency == 4
+    overlapping = [made(latency_s=1.0, window=0, finished_unix_s=1000.0) for _ in range(2)]
+    assert summarise_timings(column_of(overlapping), 1, workers=4).throughput.concurrency == 1
+
+
+def test_seconds_of_workers_that_were_at_work_at_the_same_time_add_up():
+    """One text for 4 s, a second from the start for 2 s, a third for the last second, and one alone for 3 s much later."""
+    times = [(4.0, 104.0), (2.0, 102.0), (1.0, 104.0), (3.0, 203.0)]
+    column = column_of([made(latency_s=latency, finished_unix_s=finished) for latency, finished in times])
+    assert busy_seconds(column) == 7.0
+    assert [worker_seconds(column, workers) for workers in (1, 2, 3, 8)] == [7.0, 10.0, 10.0, 10.0]
+    assert worker_seconds(column, 2, np.array([0, 3])) == 7.0
+    assert worker_seconds(column_of([made(latency_s=None)]), 2) is None
+    assert worker_seconds(column_of([]), 2) is None

@@ -165,3 +165,18 @@ def test_a_stored_failure_tells_whether_its_text_was_asked_for(
     )
     assert Generation.model_validate_json(made.model_dump_json()).tried is tried
     assert not gone_generation(trial).tried
+
+
+def test_each_worker_of_a_cluster_draws_its_own_watts() -> None:
+    plan = make_plan(4, ("ann",))
+    spec = ModelSpec(reference="ann", name="ann", source="folder", location="ann", digest="d1")
+    ours = plan.candidates[0].model_copy(update={"model": spec})
+    written = [
+        trial.generation(text="A text.", finish_reason="stop", timings=Timings(latency_s=2.0), finished_unix_s=100.0)
+        for trial in trials_of(plan, ours)
+    ]
+    one, two = (
+        energy_and_cost(column_of(written), ours, "cpu", "Linux", EnergySummary(), workers) for workers in (1, 2)
+    )
+    assert one["energy_j_per_generation"]["value"] == pytest.approx(2.0 * 65 / 4)
+    assert two["energy_j_per_generation"]["value"] == pytest.approx(2 * 2.0 * 65 / 4)

@@ -208,6 +208,19 @@ def test_runs_are_listed_without_reading_what_they_hold(store: Store, tmp_path: 
     ]
 
 
+def test_a_plan_is_replaced_where_it_lies(store: Store, tmp_path: Path) -> None:
+    """Runs that began before there was a table of plans have it with the run."""
+    for run_id in ("new", "old", "other"):
+        store.add_run(run_id, "s", "t", {"cpus": 8})
+    with sqlite3.connect(tmp_path / "bakeoff.db") as other:
+        other.execute("DELETE FROM plans WHERE run_id = 'old'")
+        other.execute("UPDATE runs SET plan = '{\"cpus\": 8}' WHERE run_id = 'old'")
+    other.close()
+    for run_id in ("new", "old"):
+        store.replace_plan(run_id, {"cpus": 4})
+    assert [find_run(store, run_id).plan["cpus"] for run_id in ("new", "old", "other")] == [4, 4, 8]
+
+
 def test_a_run_id_is_taken_once(store: Store) -> None:
     store.add_run("a", "s", "t", {})
     with pytest.raises(StoreError, match="stored already"):

@@ -23,6 +23,10 @@ class FakeWorker:
         self.in_flight = self.most = self.written = self.opened = 0
         self.closed = False
 
+    def seat(self, has_node):
+        self.has_node = has_node
+        return self
+
     async def open(self):
         await self.placed.wait()
         self.opened += 1
@@ -53,7 +57,8 @@ class FakeWorker:
 
 
 def pool_of(workers, told, room_within_s=5.0):
-    return PoolWriter("m", workers, lambda kind, message: told.append(kind), room_within_s)
+    seats = [worker.seat for worker in workers]
+    return PoolWriter("m", seats, lambda kind, message: told.append(kind), room_within_s, lambda: "go on with: RUN")
 
 
 def write(pool, number, concurrency=2):
@@ -213,6 +218,48 @@ def test_nobody_is_waited_for_for_ever():
         with pytest.raises(BakeoffError, match="was placed within") as caught:
             await pool.open()
         assert not isinstance(caught.value, WorkerError)  # which would be held against the model
+        assert "then go on with: RUN" in caught.value.hint
+        await pool.close()
+
+    run(test)
+
+
+def test_a_worker_that_has_a_node_may_start_there_for_longer():
+    async def test():
+        workers = [FakeWorker(), FakeWorker()]
+        for worker in workers:
+            worker.placed.clear()
+        pool = pool_of(workers, [], room_within_s=0.05)
+        opening = asyncio.create_task(pool.open())
+        await settle()
+        await workers[1].has_node()
+        await asyncio.sleep(0.2)
+        assert not opening.done()
+        workers[1].placed.set()
+        await opening
+        await write(pool, 0)
+        assert workers[1].written == 1
+        await pool.close()
+
+    run(test)
+
+
+def test_a_worker_that_is_lost_while_it_starts_is_waited_for_as_long_as_is_left():
+    async def test():
+        told = []
+        worker = FakeWorker(WorkerLost("its node is gone"))
+        worker.placed.clear()
+        pool = pool_of([worker], told, room_within_s=0.3)
+        opening = asyncio.create_task(pool.open())
+        await settle()
+        await worker.has_node()
+        await asyncio.sleep(0.4)
+        worker.placed.set()  # and it is lost
+        await settle()
+        worker.placed.clear()
+        assert told == ["worker_lost"]
+        with pytest.raises(BakeoffError, match="was placed within"):
+            await opening
         await pool.close()
 
     run(test)

@@ -19,8 +19,8 @@ class Cluster:
         click.UsageError: options of a cluster without one.
     """
 
-    def __init__(self, place: str | None, workers: int | None, cpus: int | None) -> None:
-        if place is None and (workers is not None or cpus is not None):
+    def __init__(self, place: str | None, workers: int | None, cpus: int | None, *, resumed: bool = False) -> None:
+        if place is None and not resumed and (workers is not None or cpus is not None):
             raise click.UsageError("--workers and --worker-cpus are for a cluster: add --on ray")
         self._place = place
         self._workers = workers
@@ -41,6 +41,18 @@ class Cluster:
         address = read_place(self._place)
         nodes = self._join(address).nodes()
         return plan_placement(nodes, address, self._workers, self._cpus, concurrency)
+
+    def resized(self, plan: Plan) -> Plan:
+        """Return a stored plan with workers of as many CPUs as the options say: that is where it runs, and not what it is.
+
+        Raises:
+            click.UsageError: the run was begun here.
+        """
+        if self._cpus is None:
+            return plan
+        if plan.placement is None:
+            raise click.UsageError(f"run {plan.run_id} was begun on one machine. Leave --worker-cpus out")
+        return plan.model_copy(update={"placement": plan.placement.model_copy(update={"cpus": self._cpus})})
 
     def of(self, plan: Plan) -> RayCluster | None:
         """Return the cluster that a run is to use, None where its workers run here; a resumed run may have another address.

@@ -88,13 +88,14 @@ def read_measured(run: str, candidate: str | None) -> Measured:
     """Return what a run measured of a candidate: the one that is named, or its choice or leader.
 
     Raises:
-        UsageError: no such run or candidate, or nothing measured of it.
+        UsageError: no such run or candidate, nothing measured of it, or only several machines together.
     """
     from bakeoff.core.errors import UsageError
     from bakeoff.decide.capacity import Service
     from bakeoff.library.workspace import open_store, workspace_folder
     from bakeoff.report.moved import moved_of
     from bakeoff.study.run_state import find_finished
+    from bakeoff.study.stored_plan import load_plan
 
     store = open_store()
     try:
@@ -104,6 +105,12 @@ def read_measured(run: str, candidate: str | None) -> Measured:
         wanted = candidate or document["decision"]["choice"] or document["decision"].get("leader")
         if wanted not in names:
             raise UsageError(f"{run} has no candidate {wanted}", f"one of: {', '.join(names)}; say --candidate")
+        workers = load_plan(store, row.run_id).workers_of(wanted)
+        if workers > 1:
+            raise UsageError(
+                f"{run} measured {wanted} on a cluster, up to {workers} workers together: what one machine holds is not known",
+                "measure one machine:  bakeoff run ...    without --on",
+            )
         texts = [text for batch in store.generation_batches(row.run_id) for text in batch if text.candidate == wanted]
     finally:
         store.close()

@@ -124,7 +124,7 @@ def run(
 
     if port is not None and not watch:
         raise click.UsageError("--port goes with --watch")
-    cluster = Cluster(place, workers, worker_cpus)
+    cluster = Cluster(place, workers, worker_cpus, resumed=resume is not None)
     store = open_store()
     try:
         if resume is not None:
@@ -137,6 +137,7 @@ def run(
                 said = f"Run {plan.run_id} is finished: nothing was left to do. This is its result, as before."
                 errors.print(said, highlight=False, markup=False, soft_wrap=True)
                 return _tell(finished, errors, as_json=as_json)
+            plan = cluster.resized(plan)
         else:
             where = Where(read_devices(device), allow_fallback)
             what = What.named(suite, models, allow_code=allow_code)
@@ -163,7 +164,6 @@ def _refuse_with_resume(context: click.Context) -> None:
         "seed",
         "device",
         "workers",
-        "worker_cpus",
         "allow_fallback",
         "allow_code",
         "keep_going",

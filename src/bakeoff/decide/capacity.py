@@ -192,7 +192,7 @@ def _fewest(service: Service, rate_per_s: float, target_p95_s: float, seed: int)
     Raises:
         UsageError: it takes more than are simulated.
     """
-    if float(np.percentile(service.alone_s, 95)) > target_p95_s:
+    if service.alone_p95_s() > target_p95_s:
         return None
     least = rate_per_s / (service.most_per_s * OVERLOAD)
     if least > MOST_REPLICAS:
@@ -200,8 +200,6 @@ def _fewest(service: Service, rate_per_s: float, target_p95_s: float, seed: int)
     low = high = max(1, int(np.ceil(least)))
     while not _holds(service, rate_per_s, high, target_p95_s, seed):
         if high >= MOST_REPLICAS:
-            if service.alone_p95_s() > target_p95_s:
-                return None
             raise _too_many(rate_per_s, f"{MOST_REPLICAS} of them do not hold the target")
         low, high = high + 1, min(MOST_REPLICAS, 2 * high)
     while low < high:
@@ -230,7 +228,7 @@ def _too_many(rate_per_s: float, why: str) -> UsageError:
 def _highest_rate(service: Service, target_p95_s: float, seed: int) -> float:
     """Return the highest rate that one replica holds at the target, to 2 %; 0 where it holds none."""
     low, high = 0.0, service.most_per_s
-    if float(np.percentile(service.alone_s, 95)) > target_p95_s:
+    if service.alone_p95_s() > target_p95_s:
         return 0.0
     while high - low > 0.02 * service.most_per_s:
         middle = (low + high) / 2.0

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bakeoff.core.generations import Generations
 from bakeoff.measure.selecting import ALL, Rows, failed
+
+Counts = NDArray[np.int_]
 
 
 def busy_seconds(made: Generations, rows: Rows | slice = ALL) -> float | None:
@@ -29,8 +32,26 @@ def busy_seconds(made: Generations, rows: Rows | slice = ALL) -> float | None:
 def most_at_once(made: Generations, rows: Rows | slice = ALL) -> int:
     """Return how many generations were in flight at the same moment, at the most; those of unknown times are not counted."""
     finished, latency = np.asarray(made.finished_unix_s)[rows], np.asarray(made.latency_s)[rows]
+    _, counts = _in_flight(finished, latency)
+    return int(counts.max(initial=0))
+
+
+def worker_seconds(made: Generations, workers: int, rows: Rows | slice = ALL) -> float | None:
+    """Return for how long up to so many workers were at work, their seconds added up; None where `busy_seconds` is.
+
+    Each text goes to the worker with the fewest, so that of n in flight at most min(n, workers) workers have one.
+    """
+    wall_s = busy_seconds(made, rows)
+    if wall_s is None or workers == 1:
+        return wall_s
+    times, counts = _in_flight(np.asarray(made.finished_unix_s)[rows], np.asarray(made.latency_s)[rows])
+    return float(np.add.accumulate(np.diff(times) * np.minimum(counts, workers)[:-1])[-1])
+
+
+def _in_flight(finished: NDArray[np.float64], latency: NDArray[np.float64]) -> tuple[NDArray[np.float64], Counts]:
+    """Return the moments at which generations began and ended, in order, and how many were in flight from each on."""
     known = ~(np.isnan(finished) | np.isnan(latency))
     times = np.concatenate([(finished - latency)[known], finished[known]])
     changes = np.repeat([1, -1], int(known.sum()))
     order = np.lexsort((changes, times))  # of one moment, ends come before beginnings
-    return int(np.cumsum(changes[order]).max(initial=0))
+    return times[order], np.cumsum(changes[order])

@@ -50,8 +50,8 @@ class TimingSummary(Record):
     provenance: Provenance | None = None
 
 
-def summarise_timings(made: Generations, concurrency: int) -> TimingSummary:
-    """Summarise one candidate's generations.
+def summarise_timings(made: Generations, concurrency: int, workers: int = 1) -> TimingSummary:
+    """Summarise one candidate's generations, written by up to so many workers at once.
 
     Percentiles come from texts made at concurrency 1; of recorded texts nobody knows it, and their times count as
     `reported`. Throughput comes from the texts made at `concurrency`, the run's own, and from those made alone where
@@ -61,7 +61,7 @@ def summarise_timings(made: Generations, concurrency: int) -> TimingSummary:
     windows = by_window(made, alone)
     latency_s = percentiles(_known(made.latency_s, windows))
     beside = _at(made, concurrency)
-    throughput = measure_throughput(made, beside)
+    throughput = measure_throughput(made, beside, workers)
     if throughput.tokens_per_s is None and failed(made, beside).all():
         throughput = measure_throughput(made, _at(made, 1))
     known = latency_s.count > 0 or throughput.tokens_per_s is not None
@@ -77,10 +77,10 @@ def summarise_timings(made: Generations, concurrency: int) -> TimingSummary:
     )
 
 
-def measure_throughput(made: Generations, rows: Rows) -> Throughput:
+def measure_throughput(made: Generations, rows: Rows, workers: int = 1) -> Throughput:
     """Return tokens a second of generations made at one concurrency, failed ones included: they took time too.
 
-    All None where a text's tokens or a time is unknown, or there is no text.
+    A generation's concurrency is that of each of so many workers; what is told is all of them together. All None where a text's tokens or a time is unknown, or there is no text.
     """
     tokens_per_s = _tokens_per_s(made, rows)
     if tokens_per_s is None:
@@ -88,7 +88,8 @@ def measure_throughput(made: Generations, rows: Rows) -> Throughput:
     rates = [rate for window in by_window(made, rows) if (rate := _tokens_per_s(made, window)) is not None]
     low, high = ratio_limits(tokens_per_s, rates)
     # A window of few texts never fills the flight that was allowed: what is told is what was in it.
-    allowed = max(way.concurrency or 1 for way in _ways(made, rows))
+    each = max(way.concurrency or 1 for way in _ways(made, rows))
+    allowed = each * workers if each > 1 else 1
     concurrency = max(1, min(allowed, most_at_once(made, rows)))
     return Throughput(tokens_per_s=tokens_per_s, concurrency=concurrency, low=low, high=high, windows=len(rates))
 

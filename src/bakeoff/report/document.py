@@ -6,7 +6,7 @@ Unknown numbers are null. What was not measured has its provenance beside it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,7 +78,7 @@ def build_document(facts: RunFacts, candidates: Sequence[Candidate], conclusion:
         "measured": anything_measured(conclusion.generations.values()),
         "report": facts.report,
         "bakeoff_version": facts.version,
-        "candidates": [_candidate(candidate, conclusion, facts.machine) for candidate in candidates],
+        "candidates": [_candidate(candidate, conclusion, facts) for candidate in candidates],
         "race": None if conclusion.race is None else _json(conclusion.race),
         "comparisons": [_json(comparison) for comparison in analysis.overall.comparisons],
         "comparisons_by_content_type": {
@@ -99,16 +99,17 @@ def build_document(facts: RunFacts, candidates: Sequence[Candidate], conclusion:
     return document | {"ranked_by": rank_candidates(document)}
 
 
-def _candidate(candidate: Candidate, conclusion: Conclusion, machine: Mapping[str, Any]) -> dict[str, Any]:
+def _candidate(candidate: Candidate, conclusion: Conclusion, facts: RunFacts) -> dict[str, Any]:
     own, load = conclusion.generations[candidate.id], conclusion.loads[candidate.id]
     ran = _ran(candidate, own, load)
     drawn = conclusion.energy.get(candidate.id, EnergySummary())
+    system, workers = str(facts.machine.get("system")), facts.placement["workers"] if facts.placement else 1
     return {
         **ran,
         **_scores(conclusion.analysis, candidate.id, own),
         **_times(conclusion.timings[candidate.id]),
         **_needs(load),
-        **energy_and_cost(own, candidate, ran["device"], str(machine.get("system")), drawn),
+        **energy_and_cost(own, candidate, ran["device"], system, drawn, workers),
     }
 
 

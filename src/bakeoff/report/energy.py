@@ -9,7 +9,7 @@ from bakeoff.core.spec import Candidate
 from bakeoff.cost.arithmetic import electricity_cost
 from bakeoff.cost.tariffs import ASSUMED_TARIFF
 from bakeoff.cost.watts import assumed_watts
-from bakeoff.measure.busy import busy_seconds
+from bakeoff.measure.busy import worker_seconds
 from bakeoff.measure.energy import EnergySummary
 
 _UNKNOWN = {
@@ -24,16 +24,19 @@ _UNKNOWN = {
 
 
 def energy_and_cost(
-    own: Generations, candidate: Candidate, device: str | None, system: str, measured: EnergySummary
+    own: Generations, candidate: Candidate, device: str | None, system: str, measured: EnergySummary, workers: int = 1
 ) -> dict[str, Any]:
-    """Return the document's two fields; null for texts that this machine did not write, or whose time is unknown."""
+    """Return the document's two fields; null for texts that no worker of ours wrote, or whose time is unknown.
+
+    Each of up to so many `workers` counts as a machine.
+    """
     if measured.j_per_text is not None:
         return {
             "energy_j_per_generation": _measured(measured),
             "cost_per_generation": _electricity(*[measured.j_per_text] * 3),
         }
     asked = sum(count for way, count in own.count_ways() if way.tried)
-    busy_s = busy_seconds(own) if candidate.model.is_ours_to_run and asked else None
+    busy_s = worker_seconds(own, workers) if candidate.model.is_ours_to_run and asked else None
     if busy_s is None:
         return _UNKNOWN
     watts = assumed_watts(device, system)

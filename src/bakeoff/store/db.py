@@ -119,6 +119,13 @@ class Store(Database):
                 raise StoreError(f"a run {run_id} is stored already", "start it again: it gets another id")
             self._insert_new(connection, PLANS, {"run_id": run_id, "plan": json.dumps(plan)})
 
+    def replace_plan(self, run_id: str, plan: Any) -> None:
+        """Store another plan with a run that is stored."""
+        with self._begin_with(PLANS) as connection:
+            values = {"plan": json.dumps(plan)}
+            if not connection.execute(update(PLANS).where(PLANS.c.run_id == run_id).values(values)).rowcount:
+                connection.execute(update(RUNS).where(RUNS.c.run_id == run_id).values(values))
+
     def set_state(self, run_id: str, state: str, *, add_elapsed_s: float = 0.0, result: Any = None) -> None:
         """Set a run's state, add to its elapsed time, and store its result if there is one."""
         values: dict[str, Any] = {"state": state, "elapsed_ms": RUNS.c.elapsed_ms + round(add_elapsed_s * 1000)}

@@ -96,7 +96,7 @@ def check_room(candidate: Candidate, request: Request, nodes: Sequence[Node]) ->
     raise DoesNotFit(
         f"{candidate.id}: a worker reserves {request.words}, and no node of the cluster has that (the largest have "
         f"{most_cpus} CPUs, {bytes_text(most_memory)})",
-        "add a node, take a smaller model, or reserve fewer CPUs: --worker-cpus",
+        "add a node, take a smaller model, or reserve fewer CPUs: --worker-cpus (with --resume, too)",
     )
 
 

@@ -52,7 +52,9 @@ def conclude_scored(plan: Plan, store: Store, scored: Scored, *, complete: bool)
     gone = gone_trials(plan, scored, lost)
     names = [candidate.id for candidate in plan.candidates]
     generations = {name: scored.generations[name].with_failures(gone.get(name, ())) for name in names}
-    timings = {name: summarise_timings(generations[name], plan.concurrency_of(name)) for name in names}
+    timings = {
+        name: summarise_timings(generations[name], plan.concurrency_of(name), plan.workers_of(name)) for name in names
+    }
     all_loads = store.loads(plan.run_id)
     loads = {name: summarise_loads([load for load in all_loads if load.candidate == name]) for name in names}
     footprints = {

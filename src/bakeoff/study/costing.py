@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bakeoff.core.generations import Generations, Places
 from bakeoff.cost.uncertainty import Sample
-from bakeoff.measure.busy import busy_seconds
+from bakeoff.measure.busy import worker_seconds
 from bakeoff.measure.energy import EnergySummary
 from bakeoff.measure.memory import moved_work
 from bakeoff.measure.selecting import Mask, Rows, publishable, where
@@ -60,7 +60,8 @@ def work_of(plan: Plan, store: Store, generations: Mapping[str, Generations]) ->
         made = generations[candidate.id]
         asked = np.flatnonzero(where(made, lambda way: way.attempts > 0))
         complete = asked[_complete(made)[asked]]
-        busy_s = busy_seconds(made, asked)
+        # Workers of a cluster are at work at the same time, each with a machine of its own.
+        busy_s = worker_seconds(made, plan.workers_of(candidate.id), asked)
         missing = _missing(made, asked, complete, busy_s)
         device = _last_device(made, asked)
         remote = candidate.model.source == "endpoint"

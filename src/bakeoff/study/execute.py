@@ -14,6 +14,7 @@ from bakeoff.machine.detect import detect_machine
 from bakeoff.measure.energy_sources import open_meter
 from bakeoff.store.db import Store
 from bakeoff.study.admission import Budgets, check_fit, expected_place, observe, read_observations
+from bakeoff.study.cluster_room import Placement
 from bakeoff.study.energy_watch import EnergyWatch
 from bakeoff.study.fixed import run_fixed
 from bakeoff.study.gathering import Gathering, RaceProgress, Reloading
@@ -25,6 +26,7 @@ from bakeoff.study.retries import Patience
 from bakeoff.study.run_folder import run_folder
 from bakeoff.study.runner import Runner
 from bakeoff.study.scorers import scorers_for
+from bakeoff.study.stored_plan import load_plan
 from bakeoff.study.writer_choice import make_writer
 from bakeoff.study.writers import Writer
 
@@ -109,13 +111,30 @@ def _make_writers(
     if cluster is None and plan.placement is not None:
         raise UsageError(f"run {plan.run_id} is on a cluster", f"bakeoff run --resume {plan.run_id}")
     if cluster is not None and plan.placement is not None:
-        return place_writers(plan, plan.placement, cluster, news.tell), False
+
+        def go_on() -> str:
+            stored = store.state(plan.run_id) is not None
+            return f"go on with: bakeoff run --resume {plan.run_id}" if stored else "start it again"
+
+        writers = place_writers(plan, plan.placement, cluster, news.tell, go_on)
+        if store.state(plan.run_id) is not None:
+            _keep_placement(plan, plan.placement, store, news)
+        return writers, False
     seen = read_observations(store, workspace)
     fit = check_fit(plan.candidates, Budgets(plan.budget, plan.accelerator_budget), plan.concurrency, seen)
     if store.state(plan.run_id) is not None:
         _tell_moved(plan, news)
     logs = run_folder(workspace, plan.run_id) / "logs"
     return {candidate.id: make_writer(candidate, logs) for candidate in plan.candidates}, fit.together
+
+
+def _keep_placement(plan: Plan, placement: Placement, store: Store, news: News) -> None:
+    """Store with how many CPUs a worker goes on, where a run was begun with another number of them, and say so."""
+    before = load_plan(store, plan.run_id).placement
+    if before is not None and before.cpus != placement.cpus:
+        store.replace_plan(plan.run_id, plan.model_dump(mode="json"))
+        said = f"begun with {before.cpus} CPUs a worker, gone on with on {placement.cpus}: its times are of both"
+        news.tell(None, "resumed_elsewhere", said)
 
 
 def _tell_moved(plan: Plan, news: News) -> None:

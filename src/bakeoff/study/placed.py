@@ -12,9 +12,9 @@ from bakeoff.core.settings import seconds_setting
 from bakeoff.core.spec import Candidate
 from bakeoff.study.admission import predict_high
 from bakeoff.study.cluster_room import Placement, Request, check_room, request_of
-from bakeoff.study.placement import Start, Started
+from bakeoff.study.placement import Started
 from bakeoff.study.plan import Plan
-from bakeoff.study.pool import PoolWriter
+from bakeoff.study.pool import Placed, PoolWriter
 from bakeoff.study.worker_writer import WorkerWriter
 from bakeoff.study.writer_choice import make_writer
 from bakeoff.study.writers import Writer
@@ -26,9 +26,15 @@ ROOM_WITHIN_S = 300.0
 
 
 def place_writers(
-    plan: Plan, placement: Placement, cluster: RayCluster, tell: Callable[[str, str, str], None]
+    plan: Plan,
+    placement: Placement,
+    cluster: RayCluster,
+    tell: Callable[[str, str, str], None],
+    go_on: Callable[[], str],
 ) -> dict[str, Writer]:
     """Return a writer for each candidate; `tell` is called with a candidate, a kind of event and what happened.
+
+    `go_on` says how to go on where no node had room for any worker of one.
 
     Raises:
         DoesNotFit: a candidate for which no node of the cluster is large enough.
@@ -48,13 +54,13 @@ def place_writers(
             )
         request = request_of(candidate, placement, predict_high(candidate, plan.concurrency))
         check_room(candidate, request, nodes)
-        seats = [WorkerWriter(candidate, _start_there(cluster, request)) for _ in range(placement.workers)]
-        writers[candidate.id] = PoolWriter(candidate.id, seats, partial(tell, candidate.id), room_within_s)
+        seats = [partial(_writer_there, candidate, cluster, request)] * placement.workers
+        writers[candidate.id] = PoolWriter(candidate.id, seats, partial(tell, candidate.id), room_within_s, go_on)
     return writers
 
 
-def _start_there(cluster: RayCluster, request: Request) -> Start:
+def _writer_there(candidate: Candidate, cluster: RayCluster, request: Request, placed: Placed) -> WorkerWriter:
     async def start(candidate: Candidate) -> Started:
-        return await cluster.start(candidate, request)
+        return await cluster.start(candidate, request, placed)
 
-    return start
+    return WorkerWriter(candidate, start)

@@ -145,10 +145,13 @@ class Plan(Record):
         """How many workers a candidate may have at once."""
         return 1 if self.placement is None else self.placement.workers
 
+    def workers_of(self, candidate_id: str) -> int:
+        """Return how many workers of a candidate may write at once; somebody else's server counts as one."""
+        return self.most_workers if self.candidate(candidate_id).model.is_ours_to_run else 1
+
     def lanes(self, block: Block) -> int:
         """Return how many texts of a block may be in flight: its concurrency at each worker, and one where it is alone."""
-        spread = block.concurrency > 1 and self.candidate(block.candidate).model.is_ours_to_run
-        return block.concurrency * (self.most_workers if spread else 1)
+        return block.concurrency * (self.workers_of(block.candidate) if block.concurrency > 1 else 1)
 
     def concurrency_of(self, candidate_id: str) -> int:
         """Return how many texts of a candidate may be in flight."""

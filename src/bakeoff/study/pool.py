@@ -9,7 +9,7 @@ a node on which a model does not start costs that node and not the candidate.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -58,11 +58,18 @@ class SeatWriter(Protocol):
         ...
 
 
+Placed = Callable[[], Awaitable[None]]
+"""To be called when a worker that was asked for has a node: what it takes from there on is the model's."""
+
+
 class _Seat:
     """A place for one worker."""
 
-    def __init__(self, writer: SeatWriter) -> None:
-        self.writer = writer
+    def __init__(self, make: Callable[[Placed], SeatWriter], changed: asyncio.Condition) -> None:
+        self._changed = changed
+        self.writer = make(self.place)
+        self.placed = False
+        """Whether its worker has a node, and starts there."""
         self.in_flight = 0
         self.opening: asyncio.Task[None] | None = None
         self.gone: asyncio.Task[WorkerError] | None = None
@@ -74,21 +81,34 @@ class _Seat:
     def waits(self) -> bool:
         return self.opening is not None and not self.opening.done()
 
+    async def place(self) -> None:
+        """Note that its worker has a node."""
+        self.placed = True
+        async with self._changed:
+            self._changed.notify_all()
+
 
 class PoolWriter:
     """A writer over several workers; see `study.writers.Writer`.
 
-    `tell` is called with a kind of event and what happened; `room_within_s` is how long nobody may have a worker, in seconds.
+    `seats` make the writer of each worker. `tell` is called with a kind of event and what happened; `room_within_s` is how
+    long, in seconds, no worker may have a node, and `go_on` says how to go on when that was too long.
     """
 
     def __init__(
-        self, name: str, writers: Sequence[SeatWriter], tell: Callable[[str, str], None], room_within_s: float
+        self,
+        name: str,
+        seats: Sequence[Callable[[Placed], SeatWriter]],
+        tell: Callable[[str, str], None],
+        room_within_s: float,
+        go_on: Callable[[], str],
     ) -> None:
         self._name = name
-        self._seats = [_Seat(writer) for writer in writers]
+        self._changed = asyncio.Condition()
+        self._seats = [_Seat(make, self._changed) for make in seats]
         self._tell = tell
         self._room_within_s = room_within_s
-        self._changed = asyncio.Condition()
+        self._go_on = go_on
         self._failure: BakeoffError | None = None
         self._found_dead: WorkerError | None = None
         self._joined = 0
@@ -114,18 +134,35 @@ class PoolWriter:
             self._failure = None
             for seat in self._seats:
                 self._ask(seat)
+        left_s, clock = self._room_within_s, asyncio.get_running_loop().time
+        while not self._answered:
+            # Stopped while a worker starts on its node, and not set back: one that is lost there each time is not for ever.
+            starting, begun = self._starting, clock()
+            await self._wait_for_change(starting=starting, within_s=None if starting else left_s)
+            left_s -= 0.0 if starting else clock() - begun
+        if self._failure is not None and not any(seat.ready for seat in self._seats):
+            raise self._failure
+
+    async def _wait_for_change(self, *, starting: bool, within_s: float | None) -> None:
+        """Wait until somebody is ready or nobody will be, or some worker starts on a node where none did, or none any more.
+
+        Raises:
+            BakeoffError: nothing of it in time (None: as long as the engine lets a worker start).
+        """
         try:
-            async with asyncio.timeout(self._room_within_s), self._changed:
-                await self._changed.wait_for(lambda: self._answered)
+            async with asyncio.timeout(within_s), self._changed:
+                await self._changed.wait_for(lambda: self._answered or self._starting != starting)
         except TimeoutError:
             raise BakeoffError(
                 f"no worker of {self._name} was placed within {seconds_text(self._room_within_s)}: the nodes that are there "
                 "are taken, or too small",
-                "free the cluster, or add a node, then go on with: bakeoff run --resume latest   "
-                "(to wait longer: BAKEOFF_PLACE_WITHIN_S)",
+                f"free the cluster, or add a node, then {self._go_on()}   (to wait longer: BAKEOFF_PLACE_WITHIN_S)",
             ) from None
-        if self._failure is not None and not any(seat.ready for seat in self._seats):
-            raise self._failure
+
+    @property
+    def _starting(self) -> bool:
+        """Whether some worker has a node, and starts there."""
+        return any(seat.placed and seat.waits for seat in self._seats)
 
     @property
     def _answered(self) -> bool:
@@ -135,14 +172,21 @@ class PoolWriter:
     def _ask(self, seat: _Seat) -> None:
         seat.opening = asyncio.create_task(self._fill(seat))
 
+    async def _no_longer_placed(self, seat: _Seat) -> None:
+        seat.placed = False
+        async with self._changed:
+            self._changed.notify_all()
+
     async def _fill(self, seat: _Seat) -> None:
         pause_s = _FIRST_PAUSE_S
+        seat.placed = False
         while True:
             try:
                 await seat.writer.open()
                 break
             except WorkerLost as error:
                 self._tell(LOST, error.message)
+                await self._no_longer_placed(seat)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             except BakeoffError as error:

@@ -11,7 +11,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any
@@ -103,8 +103,8 @@ class RayCluster:
             if node["Alive"]
         )
 
-    async def start(self, candidate: Candidate, request: Request) -> Started:
-        """Start a candidate's worker on some node; waits until one has room.
+    async def start(self, candidate: Candidate, request: Request, placed: Callable[[], Awaitable[None]]) -> Started:
+        """Start a candidate's worker on some node; waits until one has room, calls `placed`, and waits until it is ready.
 
         Raises:
             BakeoffError: the cluster is out of reach, which ends the run: it would fail for every text.
@@ -123,13 +123,16 @@ class RayCluster:
                 "once it is there again: bakeoff run --resume RUN --on ray://HOST:PORT; all that came is stored",
             ) from None
         try:
-            return await self._start_in(actor, candidate, request)
+            return await self._start_in(actor, candidate, request, placed)
         except BaseException:
             self.end(actor)
             raise
 
-    async def _start_in(self, actor: Any, candidate: Candidate, request: Request) -> Started:
+    async def _start_in(
+        self, actor: Any, candidate: Candidate, request: Request, placed: Callable[[], Awaitable[None]]
+    ) -> Started:
         place = await self.ask(candidate.id, actor.place.remote(), "a node")
+        await placed()
         node = place["node"]
         if place["version"] != __version__:
             raise UsageError(
