@@ -142,7 +142,10 @@ def test_the_driver_is_killed_and_nothing_stays_behind(workspace, cluster, here)
 
 
 def test_an_interruption_ends_the_workers_and_says_how_to_go_on(workspace, cluster):
-    process = start_and_reach(workspace, 14, "--on", cluster.address)
+    process = start_and_reach(workspace, 14, "--on", cluster.address, "--concurrency", "24")
+    lines = [worker.info["cmdline"] for worker in workspace.workers()]
+    assert lines
+    assert {line[line.index("--max-rows") + 1] for line in lines} == {"24"}
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130, err

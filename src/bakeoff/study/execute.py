@@ -22,6 +22,7 @@ from bakeoff.study.placed import place_writers
 from bakeoff.study.plan import Plan, count_unfinished
 from bakeoff.study.preflight import Pace, Probe, check_recorded, find_dead_endpoints, load_cold, probe_pace, refuse
 from bakeoff.study.retries import Patience
+from bakeoff.study.rows import Room
 from bakeoff.study.run_folder import run_folder
 from bakeoff.study.runner import Runner
 from bakeoff.study.scorers import scorers_for
@@ -55,7 +56,7 @@ async def execute(
     scorers_for(plan)  # a scorer that cannot be loaded is told now, not after the last text
     check_recorded(plan)
     news = News(plan.run_id, store, progress, clock)
-    writers, together = _make_writers(plan, store, workspace, going.cluster, news)
+    writers, together, rooms = _make_writers(plan, store, workspace, going.cluster, news)
     patience = Patience.from_environment()
     gathering = Gathering(progress)
     watch = _energy_watch(plan, store)
@@ -94,14 +95,20 @@ async def execute(
     finally:
         watch.close()
         await runner.close(store_loads=stored)
-    observe(plan, store)
+    observe(plan, store, rooms)
     return plan
 
 
-def _make_writers(
-    plan: Plan, store: Store, workspace: Path, cluster: RayCluster | None, news: News
-) -> tuple[dict[str, Writer], bool]:
-    """Return the writers, and whether the workers of all of them are in memory at once: on a cluster they take it in turn.
+class _Made(NamedTuple):
+    """The writers, whether the workers of all of them are in memory at once, and the room for texts of those on this machine."""
+
+    writers: dict[str, Writer]
+    together: bool
+    rooms: Mapping[str, Room]
+
+
+def _make_writers(plan: Plan, store: Store, workspace: Path, cluster: RayCluster | None, news: News) -> _Made:
+    """Return what a run writes with; on a cluster candidates take it in turn.
 
     Raises:
         UsageError: one does not fit, here or on any node; or a run on a cluster, without one.
@@ -109,13 +116,14 @@ def _make_writers(
     if cluster is None and plan.placement is not None:
         raise UsageError(f"run {plan.run_id} is on a cluster", f"bakeoff run --resume {plan.run_id}")
     if cluster is not None and plan.placement is not None:
-        return place_writers(plan, plan.placement, cluster, news.tell), False
+        return _Made(place_writers(plan, plan.placement, cluster, news.tell), together=False, rooms={})
     seen = read_observations(store, workspace)
     fit = check_fit(plan.candidates, Budgets(plan.budget, plan.accelerator_budget), plan.concurrency, seen)
     if store.state(plan.run_id) is not None:
         _tell_moved(plan, news)
     logs = run_folder(workspace, plan.run_id) / "logs"
-    return {candidate.id: make_writer(candidate, logs) for candidate in plan.candidates}, fit.together
+    writers = {candidate.id: make_writer(candidate, logs, fit.rooms[candidate.id]) for candidate in plan.candidates}
+    return _Made(writers, fit.together, fit.rooms)
 
 
 def _tell_moved(plan: Plan, news: News) -> None:

@@ -27,6 +27,7 @@ from bakeoff.engines.process import WorkerFacts
 from bakeoff.study.cluster_room import Node, Request
 from bakeoff.study.placement import Started
 from bakeoff.study.ray_node import NodeWorker, node_name
+from bakeoff.study.rows import Room
 
 _CONNECT_S = 5.0
 _STOP_WITHIN_S = 10.0
@@ -95,8 +96,8 @@ class RayCluster:
             if node["Alive"]
         )
 
-    async def start(self, candidate: Candidate, request: Request) -> Started:
-        """Start a candidate's worker on some node; waits until one has room.
+    async def start(self, candidate: Candidate, request: Request, room: Room) -> Started:
+        """Start a candidate's worker, with `room` for texts, on some node; waits until one has what it requests.
 
         Raises:
             WorkerLost: its node is gone again.
@@ -108,12 +109,12 @@ class RayCluster:
         options |= {"scheduling_strategy": "SPREAD", "max_restarts": 0, "max_concurrency": 16}
         actor = self._ray.remote(**options)(NodeWorker).remote()
         try:
-            return await self._start_in(actor, candidate, request)
+            return await self._start_in(actor, candidate, request, room)
         except BaseException:
             self.end(actor)
             raise
 
-    async def _start_in(self, actor: Any, candidate: Candidate, request: Request) -> Started:
+    async def _start_in(self, actor: Any, candidate: Candidate, request: Request, room: Room) -> Started:
         place = await self.ask(candidate.id, actor.place.remote(), "a node")
         node = place["node"]
         if place["version"] != __version__:
@@ -122,7 +123,7 @@ class RayCluster:
                 f"pip install bakeoff=={__version__}    on every node",
             )
         key = secrets.token_urlsafe(32)
-        asked = actor.start.remote(candidate.model_dump(mode="json"), request.cpus, key)
+        asked = actor.start.remote(candidate.model_dump(mode="json"), request.cpus, list(room), key)
         said = await self.ask(candidate.id, asked, node)
         if not said["ready"]:
             error = told_error(said) or WorkerNotStarted(said["message"], said["hint"])
