@@ -24,7 +24,7 @@ from bakeoff.study.preflight import Pace, Probe, check_recorded, find_dead_endpo
 from bakeoff.study.retries import Patience
 from bakeoff.study.rows import Room
 from bakeoff.study.run_folder import run_folder
-from bakeoff.study.runner import Runner
+from bakeoff.study.runner import Runner, warm_up_for
 from bakeoff.study.scorers import scorers_for
 from bakeoff.study.writer_choice import make_writer
 from bakeoff.study.writers import Writer
@@ -89,7 +89,8 @@ async def execute(
             from bakeoff.study.racing import run_race  # loads the statistics: not before the first request
 
             load_s = sum(load.ready_s for writer in writers.values() for load in writer.loads[-1:])
-            await run_race(plan, store, runner, gathering, Reloading(load_s, text_s), together=together)
+            # A worker that is loaded writes a text that is not counted.
+            await run_race(plan, store, runner, gathering, Reloading(load_s + text_s, text_s), together=together)
         else:
             await run_fixed(plan, store, runner, progress, together=together)
     finally:
@@ -122,7 +123,10 @@ def _make_writers(plan: Plan, store: Store, workspace: Path, cluster: RayCluster
     if store.state(plan.run_id) is not None:
         _tell_moved(plan, news)
     logs = run_folder(workspace, plan.run_id) / "logs"
-    writers = {candidate.id: make_writer(candidate, logs, fit.rooms[candidate.id]) for candidate in plan.candidates}
+    writers = {
+        candidate.id: make_writer(candidate, logs, fit.rooms[candidate.id], warm_up_for(plan, candidate))
+        for candidate in plan.candidates
+    }
     return _Made(writers, fit.together, fit.rooms)
 
 

@@ -16,6 +16,7 @@ from bakeoff.study.placement import Start, Started
 from bakeoff.study.plan import Plan
 from bakeoff.study.pool import PoolWriter
 from bakeoff.study.rows import USUAL_ROOM, Room, rooms_for
+from bakeoff.study.runner import warm_up_for
 from bakeoff.study.worker_writer import WorkerWriter
 from bakeoff.study.writer_choice import make_writer
 from bakeoff.study.writers import Writer
@@ -40,7 +41,8 @@ def place_writers(
     writers: dict[str, Writer] = {}
     for candidate in plan.candidates:
         if not candidate.model.is_ours_to_run:
-            writers[candidate.id] = make_writer(candidate, Path(), USUAL_ROOM)  # starts nothing, and logs nothing
+            # Starts nothing, and logs nothing.
+            writers[candidate.id] = make_writer(candidate, Path(), USUAL_ROOM, warm_up_for(plan, candidate))
             continue
         if candidate.engine == "vllm":
             raise UsageError(
@@ -48,8 +50,8 @@ def place_writers(
                 "start vllm on its node, and name its URL:  openai:MODEL@http://HOST:PORT/v1",
             )
         request, room = _reserve(candidate, placement, plan.concurrency_of(candidate.id), nodes)
-        start = _start_there(cluster, request, room)
-        seats = [WorkerWriter(candidate, start) for _ in range(placement.workers)]
+        start, warm_up = _start_there(cluster, request, room), warm_up_for(plan, candidate)
+        seats = [WorkerWriter(candidate, start, warm_up) for _ in range(placement.workers)]
         writers[candidate.id] = PoolWriter(candidate.id, seats, partial(tell, candidate.id), room_within_s)
     return writers
 

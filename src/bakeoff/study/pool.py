@@ -1,8 +1,8 @@
 """A candidate with several workers: each text goes to the one that has the fewest in flight.
 
 All seats of the pool ask for a worker at once, and it writes as soon as one has it; the others join when they get theirs,
-be it in the middle of the run, when a node has been added. A seat whose worker is lost asks for another, and what that
-was writing goes to those that are there. A seat whose worker could not start stays empty until no other is left, so that
+be it in the middle of the run, when a node has been added. Each is warmed up before it writes what counts. A seat whose worker is lost asks for another, and what that
+was writing goes to those that are there. A seat whose worker could not start, or died of its first text, stays empty until no other is left, so that
 a node on which a model does not start costs that node and not the candidate.
 """
 
@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
-from bakeoff.core.errors import BakeoffError, WorkerDied, WorkerError, WorkerLost
+from bakeoff.core.errors import BakeoffError, EndpointError, WorkerDied, WorkerError, WorkerLost
 from bakeoff.core.records import Generation, WorkerLoad
 from bakeoff.core.units import seconds_text
 from bakeoff.study.plan import Trial
@@ -35,8 +36,12 @@ class SeatWriter(Protocol):
         """What each start took."""
         ...
 
-    async def open(self) -> None:
-        """Make ready; as `Writer.open`."""
+    async def start(self) -> None:
+        """Start the worker; as `WorkerWriter.start`."""
+        ...
+
+    async def warm_up(self) -> None:
+        """Have it write a text that nobody counts; as `WorkerWriter.warm_up`."""
         ...
 
     async def write(
@@ -66,6 +71,7 @@ class _Seat:
         self.in_flight = 0
         self.opening: asyncio.Task[None] | None = None
         self.gone: asyncio.Task[WorkerError] | None = None
+        self.placed = False
         self.ready = False
         self.told = False
         """Whether a text told of the end of its worker."""
@@ -115,8 +121,7 @@ class PoolWriter:
             for seat in self._seats:
                 self._ask(seat)
         try:
-            async with asyncio.timeout(self._room_within_s), self._changed:
-                await self._changed.wait_for(lambda: self._answered)
+            await self._wait_for_answer()
         except TimeoutError:
             raise BakeoffError(
                 f"no worker of {self._name} was placed within {seconds_text(self._room_within_s)}: the nodes that are there "
@@ -126,6 +131,24 @@ class PoolWriter:
             ) from None
         if self._failure is not None and not any(seat.ready for seat in self._seats):
             raise self._failure
+
+    async def _wait_for_answer(self) -> None:
+        """Wait for the first worker; how long one that is placed takes for its first text is not held against the cluster.
+
+        Raises:
+            TimeoutError: none was placed in time.
+        """
+        while not self._answered:
+            placed = self._placed
+            async with asyncio.timeout(None if placed else self._room_within_s), self._changed:
+                await self._changed.wait_for(partial(self._moved_on, placed))
+
+    def _moved_on(self, placed: bool) -> bool:
+        return self._answered or self._placed != placed
+
+    @property
+    def _placed(self) -> bool:
+        return any(seat.placed for seat in self._seats)
 
     @property
     def _answered(self) -> bool:
@@ -139,9 +162,13 @@ class PoolWriter:
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
-                await seat.writer.open()
+                await seat.writer.start()
+                await self._now(seat, placed=True)
+                with suppress(EndpointError):  # whether it writes others is for these to show
+                    await seat.writer.warm_up()
                 break
             except WorkerLost as error:
+                await self._now(seat, placed=False)
                 self._tell(LOST, error.message)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
@@ -149,8 +176,7 @@ class PoolWriter:
                 self._failure = error
                 if len(self._seats) > 1:
                     self._tell(EMPTY, f"one worker fewer: {error.message}")
-                async with self._changed:
-                    self._changed.notify_all()
+                await self._now(seat, placed=False)
                 return
         seat.ready, seat.told = True, False
         seat.gone = asyncio.create_task(self._watch(seat))
@@ -160,10 +186,16 @@ class PoolWriter:
         async with self._changed:
             self._changed.notify_all()
 
+    async def _now(self, seat: _Seat, *, placed: bool) -> None:
+        """Note whether a seat has a worker, and have those look who wait for that."""
+        async with self._changed:
+            seat.placed = placed
+            self._changed.notify_all()
+
     async def _watch(self, seat: _Seat) -> WorkerError:
         """Wait until a worker is gone, then ask for another in its place."""
         error = await seat.writer.until_gone()
-        seat.ready = False
+        seat.ready = seat.placed = False
         if isinstance(error, WorkerLost):
             self._tell(LOST, error.message)
         elif not seat.in_flight and not seat.told:
@@ -227,7 +259,7 @@ class PoolWriter:
             await _cancelled(seat.opening)
             await _cancelled(seat.gone)
             seat.opening = seat.gone = self._found_dead = None
-            seat.ready = False
+            seat.ready = seat.placed = False
         await asyncio.gather(*(seat.writer.close() for seat in self._seats))
         self._joined = 0
 

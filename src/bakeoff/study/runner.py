@@ -13,6 +13,7 @@ import asyncio
 import zlib
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
@@ -28,12 +29,14 @@ from bakeoff.core.errors import (
 )
 from bakeoff.core.plain import whole_characters
 from bakeoff.core.records import Generation, RunEvent, WorkerLoad
+from bakeoff.core.spec import Candidate
 from bakeoff.store.db import Store
 from bakeoff.study.energy_watch import EnergyWatch
-from bakeoff.study.plan import Block, Plan, Trial, plan_blocks, trials_of
+from bakeoff.study.plan import Block, Plan, Trial, plan_blocks, trials_for, trials_of
 from bakeoff.study.pulse import Pulse
 from bakeoff.study.retries import Patience, retry_policy
 from bakeoff.study.suite import Brief
+from bakeoff.study.worker_writer import WarmUp
 from bakeoff.study.writers import Message, Writer
 
 MAX_DEATHS = 3
@@ -300,6 +303,8 @@ class Runner:
     async def _open(self, candidate: str) -> int:
         """Make a writer ready, one start at a time; return how many deaths came before.
 
+        Whether a writer whose first text did not come writes others is for these to show.
+
         Raises:
             WorkerDied: there were too many, or it was found dead, which is told once and counts.
             WorkerNotStarted: this start failed, which is a death of its own.
@@ -309,7 +314,8 @@ class Runner:
             if deaths >= MAX_DEATHS:
                 raise WorkerDied(f"the worker died {deaths} times in this run; the trial was not tried")
             try:
-                await self._writers[candidate].open()
+                with suppress(EndpointError):
+                    await self._writers[candidate].open()
             except WorkerLost:
                 raise  # told by whoever placed it; a node's end is no death of the model's
             except WorkerError as error:
@@ -341,6 +347,12 @@ def messages_for(plan: Plan, brief: Brief) -> list[Message]:
     system = plan.suite.system_prompt
     before = [{"role": "system", "content": system}] if system else []
     return [*before, {"role": "user", "content": prompt}]
+
+
+def warm_up_for(plan: Plan, candidate: Candidate) -> WarmUp:
+    """Return what a worker writes before the texts that count: the last brief, so that no server remembers the first ones."""
+    brief = plan.briefs()[-1]
+    return WarmUp(next(trials_for(plan, candidate, [brief])), messages_for(plan, brief))
 
 
 def gone_generation(trial: Trial) -> Generation:
