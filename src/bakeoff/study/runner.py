@@ -1,7 +1,8 @@
 """Doing a plan: blocks of trials through writers, each generation stored as it finishes.
 
 What an error leads to is in `study.retries`, what an endpoint's silence leads to in `study.pulse`; after 3 deaths of a
-worker in a run the rest of that candidate's trials fail without being tried.
+worker in a run the rest of that candidate's trials fail without being tried. A worker is made ready before the energy of its
+candidate's first texts is counted; what starting it again under way takes is in that.
 
 A failed trial is stored like any other and scores 0; it is never dropped. Trials of a candidate that was given up are not
 stored: a resumed run asks for them again.
@@ -153,6 +154,7 @@ class Runner:
         self._stored_loads: dict[tuple[str, int], WorkerLoad] = {}
         self._deaths = dict.fromkeys(writers, 0)
         self._opening = {candidate: asyncio.Lock() for candidate in writers}
+        self._readied: set[str] = set()
         self._last_told_s = clock.monotonic_s()
         self.loaded: str | None = None
         """Whose worker is in memory, where only one at a time is."""
@@ -186,6 +188,7 @@ class Runner:
                 if self._pulses[block.candidate].gone:
                     continue
                 self._progress.turn(block.candidate)
+                await self._ready(block.candidate)
                 await self._run_block(block)
                 # Its last texts may have failed together: whether they were at fault is seen before they are stored.
                 await self._pulses[block.candidate].resolve_doubt()
@@ -205,6 +208,7 @@ class Runner:
                 raise error
 
     async def _close(self, candidate: str, *, store_load: bool) -> None:
+        self._readied.discard(candidate)
         await self._writers[candidate].close()
         if store_load:
             self._store_loads(candidate)
@@ -299,6 +303,13 @@ class Runner:
         except WorkerDied as error:
             self._mourn(candidate, error, deaths)
             raise
+
+    async def _ready(self, candidate: str) -> None:
+        """Make a writer ready that was closed, or never open; what goes wrong is counted, and its texts try again."""
+        if candidate not in self._readied:
+            self._readied.add(candidate)
+            with suppress(WorkerError):
+                await self._open(candidate)
 
     async def _open(self, candidate: str) -> int:
         """Make a writer ready, one start at a time; return how many deaths came before.
