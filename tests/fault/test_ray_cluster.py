@@ -166,7 +166,10 @@ def test_a_run_of_larger_nodes_goes_on_with_narrower_workers(workspace, cluster,
 
 
 def test_an_interruption_ends_the_workers_and_says_how_to_go_on(workspace, cluster):
-    process = start_and_reach(workspace, 14, "--on", cluster.address)
+    process = start_and_reach(workspace, 14, "--on", cluster.address, "--concurrency", "24")
+    lines = [worker.info["cmdline"] for worker in workspace.workers()]
+    assert lines
+    assert {line[line.index("--max-rows") + 1] for line in lines} == {"24"}
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130, err

@@ -79,8 +79,10 @@ def test_the_type_of_the_numbers_and_the_rows() -> None:
     assert cache(LLAMA_8B, 4096, kv_type="q8_0") * 64 == cache(LLAMA_8B, 4096) * 34
     assert cache(LLAMA_8B, 4096, kv_type="f32") == 2 * cache(LLAMA_8B, 4096)
     assert cache(GEMMA3_4B, 8192, rows=4) == 4 * cache(GEMMA3_4B, 8192)
-    # llama.cpp makes room in steps of 256 tokens.
+    # llama.cpp makes room in steps of 256 tokens, and for rows in powers of two.
     assert cache(LLAMA_8B, 257) == cache(LLAMA_8B, 512) == 2 * cache(LLAMA_8B, 256)
+    assert cache(LLAMA_8B, 256, rows=24) == cache(LLAMA_8B, 256, rows=32) == 32 * cache(LLAMA_8B, 256)
+    assert cache(LLAMA_8B, 256, "onnx", rows=24) == 24 * cache(LLAMA_8B, 256, "onnx")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from bakeoff.store.db import Store
 from bakeoff.store.served_loads import ServedLoad, add_served_load
 from bakeoff.study.admission import Budgets, check_fit, expected_memory, expected_place, read_observations
 from bakeoff.study.candidates import make_candidates
+from bakeoff.study.rows import USUAL_ROOM, Room
 
 TINY = str(Path(__file__).parents[1] / "data" / "tiny_llama")
 CANDIDATES = make_candidates([TINY, f"onnx+{TINY}"], Sampling())
@@ -35,6 +36,31 @@ def test_together_one_by_one_and_not_at_all() -> None:
     assert caught.value.exit_code == 2
     # More texts in flight, more cache.
     assert check_fit(CANDIDATES, budgets(None), 16).needs[TINY].kv_bytes > fit.needs[TINY].kv_bytes
+
+
+def test_there_is_a_row_for_every_text_in_flight_and_cache_for_all_of_them_where_it_fits() -> None:
+    sixteen = check_fit(CANDIDATES, budgets(1 << 40), 16)
+    many = check_fit(CANDIDATES, budgets(1 << 40), 64)
+    assert set(sixteen.rooms.values()) == {USUAL_ROOM}
+    assert set(many.rooms.values()) == {Room(64, 4 * USUAL_ROOM.kv_tokens)}
+    assert many.needs[TINY].kv_bytes == 4 * sixteen.needs[TINY].kv_bytes
+
+
+def test_where_more_cache_does_not_fit_or_nobody_knows_the_rows_share_the_usual_one() -> None:
+    bound = Room(64, USUAL_ROOM.kv_tokens)
+    unknown = check_fit(CANDIDATES[:1], budgets(None), 64)
+    need, larger = unknown.needs[TINY], check_fit(CANDIDATES[:1], budgets(1 << 40), 64).needs[TINY]
+    assert unknown.rooms == {TINY: bound}
+    assert need.kv_bytes < larger.kv_bytes
+    assert check_fit(CANDIDATES[:1], budgets(need.high), 64).rooms == {TINY: bound}
+    assert check_fit(CANDIDATES[:1], budgets(larger.high - 1), 64).rooms == {TINY: bound}
+    assert check_fit(CANDIDATES[:1], budgets(larger.high), 64).rooms == {TINY: Room(64, 4 * USUAL_ROOM.kv_tokens)}
+    # Nobody takes turns in memory for the sake of a larger cache.
+    shared = check_fit(CANDIDATES, budgets(2 * need.high), 64)
+    assert shared.together
+    assert set(shared.rooms.values()) == {bound}
+    turns = check_fit(CANDIDATES, budgets(2 * need.high - 1), 64)
+    assert not turns.together
 
 
 def test_what_was_measured_here_moves_the_upper_end() -> None:

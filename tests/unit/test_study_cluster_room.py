@@ -4,7 +4,7 @@ import pytest
 
 from bakeoff.core.errors import DoesNotFit, UsageError
 from bakeoff.core.spec import Candidate, ModelSpec, Sampling
-from bakeoff.study.cluster_room import Node, Request, check_room, plan_placement, request_of
+from bakeoff.study.cluster_room import Node, Request, check_room, count_places, plan_placement, request_of
 
 GIB = 2**30
 HEAD = Node(name="head", cpus=0, memory_bytes=GIB)
@@ -48,6 +48,14 @@ def test_memory_is_reserved_on_cpus_and_a_card_where_there_is_one() -> None:
 @pytest.mark.parametrize("request_", [Request(4, 8 * GIB, 0), Request(1, None, 2), Request(16, None, 0)])
 def test_what_a_node_has_room_for(request_) -> None:
     check_room(candidate(), request_, [HEAD, SMALL, LARGE])
+
+
+def test_how_many_workers_the_nodes_hold_at_once() -> None:
+    nodes = [HEAD, SMALL, LARGE]
+    assert count_places(Request(4, 8 * GIB, 0), nodes) == 1 + 4
+    assert count_places(Request(4, 9 * GIB, 0), nodes) == 0 + 4
+    assert count_places(Request(1, None, 1), nodes) == 2
+    assert count_places(Request(17, None, 0), nodes) == 0
 
 
 @pytest.mark.parametrize("request_", [Request(17, None, 0), Request(1, 65 * GIB, 0), Request(1, None, 3)])

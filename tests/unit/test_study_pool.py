@@ -4,7 +4,15 @@ import asyncio
 
 import pytest
 
-from bakeoff.core.errors import BakeoffError, EndpointFailed, UsageError, WorkerDied, WorkerError, WorkerLost
+from bakeoff.core.errors import (
+    BakeoffError,
+    EndpointFailed,
+    EndpointTimeout,
+    UsageError,
+    WorkerDied,
+    WorkerError,
+    WorkerLost,
+)
 from bakeoff.study.plan import Trial
 from bakeoff.study.pool import PoolWriter
 
@@ -20,20 +28,29 @@ class FakeWorker:
         self.end = asyncio.get_running_loop().create_future()
         self.writes = asyncio.Event()
         self.writes.set()
-        self.in_flight = self.most = self.written = self.opened = 0
+        self.warm = asyncio.Event()
+        self.warm.set()
+        self.first_text = None  # the error that comes of it
+        self.in_flight = self.most = self.written = self.opened = self.warmed = 0
         self.closed = False
 
     def seat(self, has_node):
         self.has_node = has_node
         return self
 
-    async def open(self):
+    async def start(self):
         await self.placed.wait()
         self.opened += 1
         error = self.starts.pop(0) if self.starts else None
         if error is not None:
             raise error
         self.end = asyncio.get_running_loop().create_future()
+
+    async def warm_up(self):
+        await self.warm.wait()
+        self.warmed += 1
+        if self.first_text is not None:
+            raise self.first_text
 
     async def write(self, trial, messages, concurrency, first_token_s=None):
         self.in_flight += 1
@@ -258,6 +275,90 @@ def test_a_worker_that_is_lost_while_it_starts_is_waited_for_as_long_as_is_left(
         await settle()
         worker.placed.clear()
         assert told == ["worker_lost"]
+        with pytest.raises(BakeoffError, match="was placed within"):
+            await opening
+        await pool.close()
+
+    run(test)
+
+
+def test_a_worker_writes_what_counts_once_it_is_warm_and_its_first_text_takes_no_time_of_placing():
+    async def test():
+        workers, told = [FakeWorker(), FakeWorker()], []
+        workers[0].warm.clear()
+        workers[1].placed.clear()
+        pool = pool_of(workers, told, room_within_s=0.05)
+        opening = asyncio.create_task(pool.open())
+        await settle()
+        await workers[0].has_node()
+        await asyncio.sleep(0.2)  # four times as long as nobody may have a worker
+        assert not opening.done()
+        workers[0].warm.set()
+        await opening
+        await asyncio.gather(*(write(pool, number) for number in range(6)))
+        workers[1].warm.clear()
+        workers[1].placed.set()
+        await settle()
+        assert told == []
+        await asyncio.gather(*(write(pool, number) for number in range(6)))
+        assert (workers[0].written, workers[1].written) == (12, 0)
+        workers[1].warm.set()
+        await settle()
+        assert told == ["worker_joined"]
+        await asyncio.gather(*(write(pool, number) for number in range(6)))
+        assert workers[1].written
+        assert [worker.warmed for worker in workers] == [1, 1]
+        await pool.close()
+
+    run(test)
+
+
+def test_a_worker_in_the_place_of_a_lost_one_is_warmed_up_too():
+    async def test():
+        workers = [FakeWorker(), FakeWorker()]
+        pool = pool_of(workers, [])
+        await pool.open()
+        await settle()
+        workers[0].end.set_result(WorkerLost("its node is gone"))
+        await settle()
+        assert [(worker.opened, worker.warmed) for worker in workers] == [(2, 2), (1, 1)]
+        await pool.close()
+
+    run(test)
+
+
+def test_where_a_first_text_does_not_come_the_others_are_asked_for_and_where_it_kills_the_worker_did_not_start():
+    async def test():
+        told = []
+        workers = [FakeWorker(), FakeWorker()]
+        workers[0].first_text = EndpointTimeout("no first token")
+        workers[1].first_text = WorkerDied("killed")
+        pool = pool_of(workers, told)
+        await pool.open()
+        await settle()
+        await asyncio.gather(*(write(pool, number) for number in range(6)))
+        assert (workers[0].written, workers[1].written) == (6, 0)
+        assert told == ["worker_not_placed"]
+        await pool.close()
+
+        pool = pool_of(workers[1:], [])
+        with pytest.raises(WorkerDied, match="killed"):
+            await pool.open()
+        await pool.close()
+
+    run(test)
+
+
+def test_a_node_that_goes_before_the_first_text_is_waited_for_as_before():
+    async def test():
+        worker = FakeWorker()
+        worker.first_text = WorkerLost("its node is gone")
+        pool = pool_of([worker], [], room_within_s=0.1)
+        worker.warm.clear()
+        opening = asyncio.create_task(pool.open())
+        await settle()
+        worker.placed.clear()
+        worker.warm.set()
         with pytest.raises(BakeoffError, match="was placed within"):
             await opening
         await pool.close()

@@ -358,6 +358,49 @@ def test_what_is_not_asked_for_any_more_does_not_make_a_text_cheaper(store: Stor
     assert sum(window.texts for window in kept) == asked
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_making_a_writer_ready_draws_nothing_that_is_counted(store: Store, together: bool) -> None:
+    plan = make_plan(30)
+    order: list[str] = []
+
+    class Noted(Counted):
+        def read(self) -> Reading:
+            order.append("read")
+            return super().read()
+
+    class Ready(ScriptedWriter):
+        async def open(self) -> None:
+            if self.opened == self.closed:
+                order.append("made ready")
+            self.opened = self.closed + 1
+
+    _, _, heard = begin(store, plan)
+    writers = {candidate.id: Ready(well) for candidate in plan.candidates}
+    clock, watch = HandClock(datetime(2026, 1, 1, tzinfo=UTC)), EnergyWatch(Noted(), lambda _: None)
+    asyncio.run(Runner(plan, store, writers, heard, clock, PATIENCE, watch).run(together=together))
+    check_complete(store, plan, heard)
+    assert order.count("made ready") == len(writers)
+    # Counters are read in pairs, a window's beginning and its end.
+    assert all(order[:place].count("read") % 2 == 0 for place, each in enumerate(order) if each == "made ready")
+
+
+def test_a_writer_whose_first_text_did_not_come_is_asked_for_the_others(store: Store) -> None:
+    plan = make_plan(12, ("ann",), concurrency=8)
+
+    class Slow(ScriptedWriter):
+        async def open(self) -> None:
+            self.opened += 1
+            if self.opened == 1:
+                raise EndpointTimeout("no first token")
+
+    _, _, heard = begin(store, plan)
+    runner = Runner(plan, store, {"ann": Slow(well)}, heard, HandClock(datetime(2026, 1, 1, tzinfo=UTC)), PATIENCE)
+    asyncio.run(runner.run(together=True))
+    check_complete(store, plan, heard)
+    assert {generation.attempts for generation in stored(store, plan, "ann")} == {1}
+    assert heard.events == []
+
+
 def test_a_worker_that_does_not_start_is_tried_three_times(store: Store) -> None:
     plan = make_plan(6, ("ann",))
     runner, writers, heard = begin(store, plan, ann=lambda _trial, _attempt: WorkerNotStarted("no memory"))

@@ -36,10 +36,10 @@ def kv_bytes(architecture: Architecture, shape: CacheShape) -> int:
     >>> kv_bytes(read_architecture(llama), CacheShape("llamacpp", 1, 4096, "f16")) >> 20
     512
     """
-    total = 0.0
+    total, rows = 0.0, _rows(shape)
     for group in architecture.layers:
-        numbers = group.count * _elements(group, shape.engine) * _cells(group, shape) * shape.rows
-        total += numbers * KV_BITS[shape.kv_type] / 8 + group.count * group.state_bytes * shape.rows
+        numbers = group.count * _elements(group, shape.engine) * _cells(group, shape) * rows
+        total += numbers * KV_BITS[shape.kv_type] / 8 + group.count * group.state_bytes * rows
     return round(total)
 
 
@@ -60,6 +60,11 @@ def _cells(group: LayerGroup, shape: CacheShape) -> int:
     if shape.engine == "mlx":
         return min(tokens, group.window)
     return tokens  # vLLM reserves whole pages, our torch cache keeps every token
+
+
+def _rows(shape: CacheShape) -> int:
+    """Return the rows that an engine makes room for: llama.cpp's sequences come in powers of two."""
+    return 1 << (shape.rows - 1).bit_length() if shape.engine == "llamacpp" else shape.rows
 
 
 def _reserved(shape: CacheShape) -> int:

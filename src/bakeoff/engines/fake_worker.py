@@ -152,7 +152,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--socket", type=Path)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--watch-fd", type=int)
-    for ignored in ("--model", "--engine", "--device", "--threads", "--max-rows"):
+    for ignored in ("--model", "--engine", "--device", "--threads", "--max-rows", "--max-kv-tokens"):
         parser.add_argument(ignored)
     parser.add_argument("--allow-fallback", action="store_true")
     parser.add_argument("--tokens", type=int, default=16)

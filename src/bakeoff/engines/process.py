@@ -53,8 +53,9 @@ class WorkerCommand:
     """What to start: model `name` (as asked for in requests) from `folder`, on `engine`.
 
     `device` and `threads` are None for the engine's own choice. With `allow_fallback` operators that the device lacks may
-    run on the CPU, and are told of in the facts. `program` is the engine's own, and replaced in tests only. With a `host`
-    it listens on a port of that address instead of a Unix socket, and answers those who show `key`.
+    run on the CPU, and are told of in the facts. At most `max_rows` texts are computed together, in `max_kv_tokens` tokens of
+    cache (None: the program's own bounds). `program` is the engine's own, and replaced in tests only. With a `host` it
+    listens on a port of that address instead of a Unix socket, and answers those who show `key`.
     """
 
     name: str
@@ -63,13 +64,16 @@ class WorkerCommand:
     device: str | None = None
     threads: int | None = None
     max_rows: int | None = None
+    max_kv_tokens: int | None = None
     allow_fallback: bool = False
     program: tuple[str, ...] = ()
     host: str | None = None
     key: str | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, candidate: Candidate, *, max_rows: int | None = None) -> WorkerCommand:
+    def of(
+        cls, candidate: Candidate, *, max_rows: int | None = None, max_kv_tokens: int | None = None
+    ) -> WorkerCommand:
         """Return what starts a candidate of ours on this machine."""
         return cls(
             name=candidate.id,
@@ -77,6 +81,7 @@ class WorkerCommand:
             folder=Path(candidate.model.location),
             device=candidate.device,
             max_rows=max_rows,
+            max_kv_tokens=max_kv_tokens,
             allow_fallback=candidate.allow_fallback,
         )
 
@@ -86,7 +91,12 @@ class WorkerCommand:
         line = [*program, "--name", self.name, "--engine", self.engine, "--model", str(self.folder)]
         line += ["--socket", str(socket)] if self.host is None else ["--host", self.host, "--port", "0"]
         line += ["--watch-fd", str(watch_fd)]
-        options = {"--device": self.device, "--threads": self.threads, "--max-rows": self.max_rows}
+        options = {
+            "--device": self.device,
+            "--threads": self.threads,
+            "--max-rows": self.max_rows,
+            "--max-kv-tokens": self.max_kv_tokens,
+        }
         for option, value in options.items():
             if value is not None:
                 line += [option, str(value)]

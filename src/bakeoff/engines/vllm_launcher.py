@@ -269,6 +269,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--socket", type=Path, help="not used: vLLM listens on a port")
     parser.add_argument("--watch-fd", type=int, metavar="N", help="end when this descriptor reaches end of file")
     parser.add_argument("--max-rows", type=int, help="texts at once")
+    parser.add_argument("--max-kv-tokens", type=int, help="not used: vLLM deals out what memory it has")
     parser.add_argument("--threads", type=int, help="not used: OMP_NUM_THREADS is vLLM's")
     parser.add_argument("--allow-fallback", action="store_true", help="not used: vLLM has no fallback")
     return parser.parse_args(arguments)

@@ -1,8 +1,8 @@
 """Which candidates fit into memory, predicted before they are loaded and learnt from afterwards.
 
-A candidate is admitted on the upper bound of what it needs. When a run is over, what each worker really took at its peak is
-stored beside what is predicted for the texts that it wrote, and so is what a gateway's workers took; later predictions rest
-on that (`catalog.calibration`).
+A candidate is admitted on the upper bound of what it needs, with the largest room for texts (`study.rows`) that fits. When a run
+is over, what each worker really took at its peak is stored beside what is predicted for the texts that it wrote, and so is
+what a gateway's workers took; later predictions rest on that (`catalog.calibration`).
 """
 
 from __future__ import annotations
@@ -23,15 +23,11 @@ from bakeoff.core.units import bytes_text
 from bakeoff.machine.budget import HOST, Budget
 from bakeoff.measure.memory import summarise_loads
 from bakeoff.store.served_loads import forget_served_loads, read_served_loads
+from bakeoff.study.rows import TOKENS_A_ROW, USUAL_ROOM, Room, rooms_for
 
 if TYPE_CHECKING:
     from bakeoff.store.db import Store
     from bakeoff.study.plan import Plan
-
-_ASSUMED_TOKENS = 2048
-"""Tokens that a row is expected to take at most; briefs and texts of this kind stay far below."""
-_MOST_ROWS = 16
-"""What a worker runs at a time."""
 
 
 class Budgets(NamedTuple):
@@ -49,28 +45,55 @@ class Budgets(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """Whether all workers fit into their budgets at once, and what each is expected to need."""
+    """Whether all workers fit into their budgets at once, what each is expected to need, and the room for texts in that."""
 
     together: bool
     needs: dict[str, Need]
+    rooms: dict[str, Room]
 
 
 def check_fit(
     candidates: Sequence[Candidate], budgets: Budgets, concurrency: int, seen: Sequence[Observation] = ()
 ) -> Fit:
-    """Predict what each worker needs; `seen` are earlier loads on this machine.
+    """Predict what each worker needs for so many texts in flight; `seen` are earlier loads on this machine.
+
+    The cache grows with the texts only where a budget is known to hold it, and nobody has to take turns in memory for that.
 
     Raises:
         DoesNotFit: a candidate whose upper bound alone is more than the budget.
     """
+    rooms = rooms_for(concurrency)
+    fit = _fit(candidates, budgets, rooms, concurrency, seen)
+    if fit.together or len(rooms) == 1:
+        return fit
+    least = _fit(candidates, budgets, rooms[-1:], concurrency, seen)
+    return least if least.together else fit
+
+
+def _fit(
+    candidates: Sequence[Candidate],
+    budgets: Budgets,
+    choice: Sequence[Room],
+    concurrency: int,
+    seen: Sequence[Observation],
+) -> Fit:
+    """Give each the first room of the `choice` that its budget is known to hold, or else the last one.
+
+    Raises:
+        DoesNotFit: as `check_fit`.
+    """
     needs: dict[str, Need] = {}
+    rooms: dict[str, Room] = {}
     totals: dict[Where, int] = {}
     for candidate in candidates:
         where = expected_place(candidate, budgets)
-        need = _predict(candidate, where, min(concurrency, _MOST_ROWS), _ASSUMED_TOKENS, seen)
+        budget = budgets.of(where)
+        for room in choice:
+            rooms[candidate.id], need = room, _predict(candidate, where, room.shapes(concurrency), seen)
+            if need is not None and budget.value is not None and need.high <= budget.value:
+                break
         if need is None:
             continue
-        budget = budgets.of(where)
         needs[candidate.id] = need
         totals[where] = totals.get(where, 0) + need.high
         if budget.value is not None and need.high > budget.value:
@@ -85,12 +108,12 @@ def check_fit(
     together = all(
         total <= (value if (value := budgets.of(where).value) is not None else total) for where, total in totals.items()
     )
-    return Fit(together, needs)
+    return Fit(together, needs, rooms)
 
 
-def predict_high(candidate: Candidate, concurrency: int) -> int | None:
+def predict_high(candidate: Candidate, concurrency: int, room: Room) -> int | None:
     """Return the most bytes that a worker on a CPU of another machine is expected to need; None if nothing is known."""
-    need = _predict(candidate, "cpu", min(concurrency, _MOST_ROWS), _ASSUMED_TOKENS, ())
+    need = _predict(candidate, "cpu", room.shapes(concurrency), ())
     return None if need is None else need.high
 
 
@@ -108,8 +131,8 @@ def expected_memory(candidate: Candidate, budgets: Budgets) -> str:
     return cards[min(int(index), len(cards) - 1)] if index.isdecimal() else cards[0]
 
 
-def observe(plan: Plan, store: Store) -> None:
-    """Store what the workers of a finished run took beside what is predicted for the texts that they wrote.
+def observe(plan: Plan, store: Store, rooms: Mapping[str, Room]) -> None:
+    """Store what the workers of a finished run, with these `rooms`, took beside what is predicted for the texts that they wrote.
 
     What is learnt is of this machine: nothing, where they ran on a cluster.
 
@@ -131,7 +154,8 @@ def observe(plan: Plan, store: Store) -> None:
         if not candidate.model.is_ours_to_run or not longest.get(candidate.id) or taken.peak_memory_bytes is None:
             continue
         where: Where = "cpu" if taken.device == "cpu" else "accelerator"
-        load = Load(candidate.engine, where, longest[candidate.id], min(rows[candidate.id], _MOST_ROWS))
+        most = rooms.get(candidate.id, USUAL_ROOM).rows_of(longest[candidate.id])
+        load = Load(candidate.engine, where, longest[candidate.id], min(rows[candidate.id], most))
         _add_observation(store, candidate, load, taken.peak_memory_bytes, plan.run_id)
 
 
@@ -149,7 +173,7 @@ def read_observations(store: Store, folder: Path) -> list[Observation]:
             continue
         if unchanged:
             where: Where = "cpu" if load.device == "cpu" else "accelerator"
-            used = Load(load.candidate.engine, where, load.tokens, min(load.rows, _MOST_ROWS))
+            used = Load(load.candidate.engine, where, load.tokens, min(load.rows, USUAL_ROOM.rows))
             _add_observation(store, load.candidate, used, load.peak_bytes, f"served {load.rows} x {load.tokens}")
     if served:
         forget_served_loads(folder)
@@ -158,7 +182,7 @@ def read_observations(store: Store, folder: Path) -> list[Observation]:
 
 def _add_observation(store: Store, candidate: Candidate, load: Load, peak_bytes: int, source: str) -> None:
     """Store a peak beside what is predicted for what was used; `source` tells a candidate's observations apart."""
-    need = _predict(candidate, load.where, load.rows, load.tokens or _ASSUMED_TOKENS, ())
+    need = _predict(candidate, load.where, [(load.rows, load.tokens or TOKENS_A_ROW)], ())
     if need is None:
         return
     seen = Observation(
@@ -172,11 +196,17 @@ def _add_observation(store: Store, candidate: Candidate, load: Load, peak_bytes:
     store.add_observation(content_hash([candidate.digest, load.where, source]), seen.model_dump_json())
 
 
-def _predict(candidate: Candidate, where: Where, rows: int, tokens: int, seen: Sequence[Observation]) -> Need | None:
-    """Return what a worker of ours needs; None for other endpoints, and for engines that nothing is known about."""
+def _predict(
+    candidate: Candidate, where: Where, shapes: Sequence[tuple[int, int]], seen: Sequence[Observation]
+) -> Need | None:
+    """Return the most that a worker of ours needs for any of so many texts of so many tokens.
+
+    None for other endpoints, and for engines that nothing is known about.
+    """
     if not candidate.model.is_ours_to_run or candidate.engine not in ENGINES:
         return None
     subject = subject_of_files(candidate.model)
-    most = subject.architecture.max_context
-    load = Load(candidate.engine, where, min(tokens, most or tokens), rows)
-    return predict(subject, load, None, calibrate(seen, candidate.engine, where)).need
+    most, bound = subject.architecture.max_context, calibrate(seen, candidate.engine, where)
+    loads = [Load(candidate.engine, where, min(tokens, most or tokens), rows) for rows, tokens in shapes]
+    needs = [need for load in loads if (need := predict(subject, load, None, bound).need) is not None]
+    return max(needs, key=lambda need: need.high, default=None)

@@ -89,7 +89,7 @@ def check_room(candidate: Candidate, request: Request, nodes: Sequence[Node]) ->
     Raises:
         DoesNotFit: none is large enough.
     """
-    if any(_holds(node, request) for node in nodes):
+    if count_places(request, nodes):
         return
     most_memory = max((node.memory_bytes for node in nodes), default=0)
     most_cpus = int(max((node.cpus for node in nodes), default=0))
@@ -100,9 +100,12 @@ def check_room(candidate: Candidate, request: Request, nodes: Sequence[Node]) ->
     )
 
 
-def _holds(node: Node, request: Request) -> bool:
-    return (
-        node.cpus >= request.cpus
-        and node.memory_bytes >= (request.memory_bytes or 0)
-        and node.accelerators >= request.accelerators
-    )
+def count_places(request: Request, nodes: Sequence[Node]) -> int:
+    """Return how many such workers the nodes hold at once, were they empty."""
+    return sum(_places(node, request) for node in nodes)
+
+
+def _places(node: Node, request: Request) -> int:
+    asked = [(request.cpus, node.cpus), (request.memory_bytes, node.memory_bytes)]
+    asked.append((request.accelerators, node.accelerators))
+    return min(int(there // each) for each, there in asked if each)

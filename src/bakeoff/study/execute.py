@@ -23,8 +23,9 @@ from bakeoff.study.placed import place_writers
 from bakeoff.study.plan import Plan, count_unfinished
 from bakeoff.study.preflight import Pace, Probe, check_recorded, find_dead_endpoints, load_cold, probe_pace, refuse
 from bakeoff.study.retries import Patience
+from bakeoff.study.rows import Room
 from bakeoff.study.run_folder import run_folder
-from bakeoff.study.runner import Runner
+from bakeoff.study.runner import Runner, warm_up_for
 from bakeoff.study.scorers import scorers_for
 from bakeoff.study.stored_plan import load_plan
 from bakeoff.study.writer_choice import make_writer
@@ -57,7 +58,7 @@ async def execute(
     scorers_for(plan)  # a scorer that cannot be loaded is told now, not after the last text
     check_recorded(plan)
     news = News(plan.run_id, store, progress, clock)
-    writers, together = _make_writers(plan, store, workspace, going.cluster, news)
+    writers, together, rooms = _make_writers(plan, store, workspace, going.cluster, news)
     patience = Patience.from_environment()
     gathering = Gathering(progress)
     watch = _energy_watch(plan, store)
@@ -90,20 +91,27 @@ async def execute(
             from bakeoff.study.racing import run_race  # loads the statistics: not before the first request
 
             load_s = sum(load.ready_s for writer in writers.values() for load in writer.loads[-1:])
-            await run_race(plan, store, runner, gathering, Reloading(load_s, text_s), together=together)
+            # A worker that is loaded writes a text that is not counted.
+            await run_race(plan, store, runner, gathering, Reloading(load_s + text_s, text_s), together=together)
         else:
             await run_fixed(plan, store, runner, progress, together=together)
     finally:
         watch.close()
         await runner.close(store_loads=stored)
-    observe(plan, store)
+    observe(plan, store, rooms)
     return plan
 
 
-def _make_writers(
-    plan: Plan, store: Store, workspace: Path, cluster: RayCluster | None, news: News
-) -> tuple[dict[str, Writer], bool]:
-    """Return the writers, and whether the workers of all of them are in memory at once: on a cluster they take it in turn.
+class _Made(NamedTuple):
+    """The writers, whether the workers of all of them are in memory at once, and the room for texts of those on this machine."""
+
+    writers: dict[str, Writer]
+    together: bool
+    rooms: Mapping[str, Room]
+
+
+def _make_writers(plan: Plan, store: Store, workspace: Path, cluster: RayCluster | None, news: News) -> _Made:
+    """Return what a run writes with; on a cluster candidates take it in turn.
 
     Raises:
         UsageError: one does not fit, here or on any node; or a run on a cluster, without one.
@@ -119,13 +127,17 @@ def _make_writers(
         writers = place_writers(plan, plan.placement, cluster, news.tell, go_on)
         if store.state(plan.run_id) is not None:
             _keep_placement(plan, plan.placement, store, news)
-        return writers, False
+        return _Made(writers, together=False, rooms={})
     seen = read_observations(store, workspace)
     fit = check_fit(plan.candidates, Budgets(plan.budget, plan.accelerator_budget), plan.concurrency, seen)
     if store.state(plan.run_id) is not None:
         _tell_moved(plan, news)
     logs = run_folder(workspace, plan.run_id) / "logs"
-    return {candidate.id: make_writer(candidate, logs) for candidate in plan.candidates}, fit.together
+    writers = {
+        candidate.id: make_writer(candidate, logs, fit.rooms[candidate.id], warm_up_for(plan, candidate))
+        for candidate in plan.candidates
+    }
+    return _Made(writers, fit.together, fit.rooms)
 
 
 def _keep_placement(plan: Plan, placement: Placement, store: Store, news: News) -> None:

@@ -48,7 +48,7 @@ class Gathering:
 
 
 class Reloading(NamedTuple):
-    """What a lap costs: loading all models, and their writing of one text each, in seconds."""
+    """What a lap costs: loading all models until they can write, and their writing of one text each, in seconds."""
 
     load_s: float
     text_s: float

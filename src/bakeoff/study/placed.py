@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +11,13 @@ from bakeoff.core.errors import UsageError
 from bakeoff.core.settings import seconds_setting
 from bakeoff.core.spec import Candidate
 from bakeoff.study.admission import predict_high
-from bakeoff.study.cluster_room import Placement, Request, check_room, request_of
+from bakeoff.study.cluster_room import Node, Placement, Request, check_room, count_places, request_of
 from bakeoff.study.placement import Started
 from bakeoff.study.plan import Plan
 from bakeoff.study.pool import Placed, PoolWriter
-from bakeoff.study.worker_writer import WorkerWriter
+from bakeoff.study.rows import USUAL_ROOM, Room, rooms_for
+from bakeoff.study.runner import warm_up_for
+from bakeoff.study.worker_writer import WarmUp, WorkerWriter
 from bakeoff.study.writer_choice import make_writer
 from bakeoff.study.writers import Writer
 
@@ -45,22 +47,44 @@ def place_writers(
     writers: dict[str, Writer] = {}
     for candidate in plan.candidates:
         if not candidate.model.is_ours_to_run:
-            writers[candidate.id] = make_writer(candidate, Path())  # starts nothing, and logs nothing
+            # Starts nothing, and logs nothing.
+            writers[candidate.id] = make_writer(candidate, Path(), USUAL_ROOM, warm_up_for(plan, candidate))
             continue
         if candidate.engine == "vllm":
             raise UsageError(
                 f"{candidate.id}: the engine vllm cannot be placed on a cluster",
                 "start vllm on its node, and name its URL:  openai:MODEL@http://HOST:PORT/v1",
             )
-        request = request_of(candidate, placement, predict_high(candidate, plan.concurrency))
-        check_room(candidate, request, nodes)
-        seats = [partial(_writer_there, candidate, cluster, request)] * placement.workers
+        request, room = _reserve(candidate, placement, plan.concurrency_of(candidate.id), nodes)
+        seat = partial(_writer_there, candidate, cluster, request, room, warm_up_for(plan, candidate))
+        seats = [seat] * placement.workers
         writers[candidate.id] = PoolWriter(candidate.id, seats, partial(tell, candidate.id), room_within_s, go_on)
     return writers
 
 
-def _writer_there(candidate: Candidate, cluster: RayCluster, request: Request, placed: Placed) -> WorkerWriter:
-    async def start(candidate: Candidate) -> Started:
-        return await cluster.start(candidate, request, placed)
+def _reserve(
+    candidate: Candidate, placement: Placement, concurrency: int, nodes: Sequence[Node]
+) -> tuple[Request, Room]:
+    """Return what a worker reserves, with the largest room for texts that can be reserved without costing a worker its place.
 
-    return WorkerWriter(candidate, start)
+    Raises:
+        DoesNotFit: no node is large enough for the smallest.
+    """
+    *larger, smallest = rooms_for(concurrency)
+    least = request_of(candidate, placement, predict_high(candidate, concurrency, smallest))
+    check_room(candidate, least, nodes)
+    wanted = min(placement.workers, count_places(least, nodes))
+    for room in larger:
+        request = request_of(candidate, placement, predict_high(candidate, concurrency, room))
+        if request.memory_bytes is not None and count_places(request, nodes) >= wanted:
+            return request, room
+    return least, smallest
+
+
+def _writer_there(
+    candidate: Candidate, cluster: RayCluster, request: Request, room: Room, warm_up: WarmUp, placed: Placed
+) -> WorkerWriter:
+    async def start(candidate: Candidate) -> Started:
+        return await cluster.start(candidate, request, room, placed)
+
+    return WorkerWriter(candidate, start, warm_up)

@@ -13,6 +13,7 @@ from bakeoff.engines.deadlines import Deadlines
 from bakeoff.engines.local import find_engine
 from bakeoff.engines.process import WorkerCommand, WorkerFacts, start_worker
 from bakeoff.measure.page_cache import cached_share, model_files
+from bakeoff.study.rows import USUAL_ROOM, Room
 
 if TYPE_CHECKING:
     from bakeoff.engines.client import EndpointClient
@@ -64,11 +65,11 @@ Start = Callable[[Candidate], Awaitable[Started]]
 """Starts a candidate's worker; raises what `start_worker` does."""
 
 
-def start_here(logs: Path) -> Start:
-    """Return what starts workers on this machine; their logs go to `logs`."""
+def start_here(logs: Path, room: Room = USUAL_ROOM) -> Start:
+    """Return what starts workers with `room` on this machine; their logs go to `logs`."""
 
     async def start(candidate: Candidate) -> Started:
-        command = WorkerCommand.of(candidate)
+        command = WorkerCommand.of(candidate, max_rows=room.rows, max_kv_tokens=room.kv_tokens)
         share = await asyncio.to_thread(lambda: cached_share(model_files(command.folder)))
         return Started(await start_worker(command, logs, find_engine(command.engine).ready_within_s), share)
 

@@ -1,8 +1,9 @@
 """A candidate with several workers: each text goes to the one that has the fewest in flight.
 
 All seats of the pool ask for a worker at once, and it writes as soon as one has it; the others join when they get theirs,
-be it in the middle of the run, when a node has been added. A seat whose worker is lost asks for another, and what that
-was writing goes to those that are there. A seat whose worker could not start stays empty until no other is left, so that
+be it in the middle of the run, when a node has been added. Each is warmed up before it writes what counts. A seat whose worker
+is lost asks for another, and what that was writing goes to those that are there. A seat whose worker could not start, or died
+of its first text, stays empty until no other is left, so that
 a node on which a model does not start costs that node and not the candidate.
 """
 
@@ -13,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from bakeoff.core.errors import BakeoffError, WorkerDied, WorkerError, WorkerLost
+from bakeoff.core.errors import BakeoffError, EndpointError, WorkerDied, WorkerError, WorkerLost
 from bakeoff.core.records import Generation, WorkerLoad
 from bakeoff.core.units import seconds_text
 from bakeoff.study.plan import Trial
@@ -35,8 +36,12 @@ class SeatWriter(Protocol):
         """What each start took."""
         ...
 
-    async def open(self) -> None:
-        """Make ready; as `Writer.open`."""
+    async def start(self) -> None:
+        """Start the worker; as `WorkerWriter.start`."""
+        ...
+
+    async def warm_up(self) -> None:
+        """Have it write a text that nobody counts; as `WorkerWriter.warm_up`."""
         ...
 
     async def write(
@@ -69,7 +74,7 @@ class _Seat:
         self._changed = changed
         self.writer = make(self.place)
         self.placed = False
-        """Whether its worker has a node, and starts there."""
+        """Whether its worker has a node, and starts there or is warmed up."""
         self.in_flight = 0
         self.opening: asyncio.Task[None] | None = None
         self.gone: asyncio.Task[WorkerError] | None = None
@@ -182,7 +187,9 @@ class PoolWriter:
         seat.placed = False
         while True:
             try:
-                await seat.writer.open()
+                await seat.writer.start()
+                with suppress(EndpointError):  # whether it writes others is for these to show
+                    await seat.writer.warm_up()
                 break
             except WorkerLost as error:
                 self._tell(LOST, error.message)

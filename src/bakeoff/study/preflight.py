@@ -6,7 +6,6 @@ Whatever is wrong is told before anything is generated, all candidates at once w
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -196,7 +195,7 @@ async def load_cold(writers: Mapping[str, Writer]) -> dict[str, BakeoffError]:
         if isinstance(writer, WorkerWriter):
             await writer.forget_files()
             try:
-                await writer.open()
+                await writer.start()
             except BakeoffError as error:
                 wrong[name] = error
             await writer.close()
@@ -241,13 +240,8 @@ async def probe_pace(
 async def _first_text(
     plan: Plan, candidate: Candidate, writer: Writer, probe: Probe, first_token_s: float | None
 ) -> float:
-    """Return the seconds of a candidate's first text."""
+    """Return the seconds of a candidate's first text; a process of ours has written another one before."""
     await writer.open()
     first = next(trials_of(plan, candidate))
     (brief,) = (each for each in plan.briefs() if each.id == first.brief)
-    messages = messages_for(plan, brief)
-    if candidate.model.is_ours_to_run:
-        # The first text of a process pays for warming up; it is not the pace.
-        with contextlib.suppress(AnswerWithoutText):
-            await writer.write(first, messages, 1)
-    return await _time_text(writer, first, messages, probe, first_token_s)
+    return await _time_text(writer, first, messages_for(plan, brief), probe, first_token_s)

@@ -35,6 +35,7 @@ from bakeoff.engines.process import WorkerFacts
 from bakeoff.study.cluster_room import Node, Request
 from bakeoff.study.placement import Started
 from bakeoff.study.ray_node import NodeWorker, node_name
+from bakeoff.study.rows import Room
 
 _CONNECT_S = 5.0
 _STOP_WITHIN_S = 10.0
@@ -103,8 +104,11 @@ class RayCluster:
             if node["Alive"]
         )
 
-    async def start(self, candidate: Candidate, request: Request, placed: Callable[[], Awaitable[None]]) -> Started:
-        """Start a candidate's worker on some node; waits until one has room, calls `placed`, and waits until it is ready.
+    async def start(
+        self, candidate: Candidate, request: Request, room: Room, placed: Callable[[], Awaitable[None]]
+    ) -> Started:
+        """Start a candidate's worker, with `room` for texts, on some node; waits until one has what it requests, calls `placed`,
+        and waits until it is ready.
 
         Raises:
             BakeoffError: the cluster is out of reach, which ends the run: it would fail for every text.
@@ -123,13 +127,13 @@ class RayCluster:
                 "once it is there again: bakeoff run --resume RUN --on ray://HOST:PORT; all that came is stored",
             ) from None
         try:
-            return await self._start_in(actor, candidate, request, placed)
+            return await self._start_in(actor, candidate, request, room, placed)
         except BaseException:
             self.end(actor)
             raise
 
     async def _start_in(
-        self, actor: Any, candidate: Candidate, request: Request, placed: Callable[[], Awaitable[None]]
+        self, actor: Any, candidate: Candidate, request: Request, room: Room, placed: Callable[[], Awaitable[None]]
     ) -> Started:
         place = await self.ask(candidate.id, actor.place.remote(), "a node")
         await placed()
@@ -140,7 +144,7 @@ class RayCluster:
                 f"pip install bakeoff=={__version__}    on every node",
             )
         key = secrets.token_urlsafe(32)
-        asked = actor.start.remote(candidate.model_dump(mode="json"), request.cpus, key)
+        asked = actor.start.remote(candidate.model_dump(mode="json"), request.cpus, list(room), key)
         said = await self.ask(candidate.id, asked, node)
         if not said["ready"]:
             error = told_error(said) or WorkerNotStarted(said["message"], said["hint"])

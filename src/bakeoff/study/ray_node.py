@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypedDict
@@ -24,6 +25,7 @@ from bakeoff.engines.local import find_engine, require_engine
 from bakeoff.engines.process import Worker, WorkerCommand, start_worker
 from bakeoff.engines.temporary import make_log_folder
 from bakeoff.measure.page_cache import cached_share, model_files
+from bakeoff.study.rows import Room
 
 
 class Place(TypedDict):
@@ -47,20 +49,24 @@ class NodeWorker:
         number = ray.get_runtime_context().get_node_id()
         return {"node": node_name(socket.gethostname(), _address(), number), "version": __version__}
 
-    async def start(self, candidate: dict[str, Any], threads: int, key: str) -> dict[str, Any]:
+    async def start(self, candidate: dict[str, Any], threads: int, room: Sequence[int], key: str) -> dict[str, Any]:
         """Start the candidate's worker; return its facts and `cached_share`, or the error that it ended with."""
         try:
-            return await self._start(Candidate.model_validate(candidate), threads, key)
+            return await self._start(Candidate.model_validate(candidate), threads, Room(*room), key)
         except BakeoffError as error:
             shutil.rmtree(self._logs, ignore_errors=True)
             return {"ready": False, **tell_error(error)}
 
-    async def _start(self, candidate: Candidate, threads: int, key: str) -> dict[str, Any]:
+    async def _start(self, candidate: Candidate, threads: int, room: Room, key: str) -> dict[str, Any]:
         require_engine(candidate.engine)
         model = await asyncio.to_thread(_find, candidate.model)
         share = await asyncio.to_thread(lambda: cached_share(model_files(Path(model.location))))
         command = replace(
-            WorkerCommand.of(candidate), folder=Path(model.location), threads=threads, host=_address(), key=key
+            WorkerCommand.of(candidate, max_rows=room.rows, max_kv_tokens=room.kv_tokens),
+            folder=Path(model.location),
+            threads=threads,
+            host=_address(),
+            key=key,
         )
         self._worker = await start_worker(command, self._logs, find_engine(candidate.engine).ready_within_s)
         return {"ready": True, "facts": asdict(self._worker.facts), "cached_share": share}

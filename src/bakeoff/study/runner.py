@@ -1,7 +1,8 @@
 """Doing a plan: blocks of trials through writers, each generation stored as it finishes.
 
 What an error leads to is in `study.retries`, what an endpoint's silence leads to in `study.pulse`; after 3 deaths of a
-worker in a run the rest of that candidate's trials fail without being tried.
+worker in a run the rest of that candidate's trials fail without being tried. A worker is made ready before the energy of its
+candidate's first texts is counted; what starting it again under way takes is in that.
 
 A failed trial is stored like any other and scores 0; it is never dropped. Trials of a candidate that was given up are not
 stored: a resumed run asks for them again.
@@ -13,6 +14,7 @@ import asyncio
 import zlib
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
@@ -27,12 +29,14 @@ from bakeoff.core.errors import (
 )
 from bakeoff.core.plain import whole_characters
 from bakeoff.core.records import NOT_TRIED, Generation, RunEvent, WorkerLoad
+from bakeoff.core.spec import Candidate
 from bakeoff.store.db import Store
 from bakeoff.study.energy_watch import EnergyWatch
-from bakeoff.study.plan import Block, Plan, Trial, plan_blocks, trials_of
+from bakeoff.study.plan import Block, Plan, Trial, plan_blocks, trials_for, trials_of
 from bakeoff.study.pulse import Pulse
 from bakeoff.study.retries import Patience, retry_policy
 from bakeoff.study.suite import Brief
+from bakeoff.study.worker_writer import WarmUp
 from bakeoff.study.writers import Message, Writer
 
 MAX_DEATHS = 3
@@ -150,6 +154,7 @@ class Runner:
         self._stored_loads: dict[tuple[str, int], WorkerLoad] = {}
         self._deaths = dict.fromkeys(writers, 0)
         self._opening = {candidate: asyncio.Lock() for candidate in writers}
+        self._readied: set[str] = set()
         self._last_told_s = clock.monotonic_s()
         self.loaded: str | None = None
         """Whose worker is in memory, where only one at a time is."""
@@ -183,6 +188,7 @@ class Runner:
                 if self._pulses[block.candidate].gone:
                     continue
                 self._progress.turn(block.candidate)
+                await self._ready(block.candidate)
                 await self._run_block(block)
                 # Its last texts may have failed together: whether they were at fault is seen before they are stored.
                 await self._pulses[block.candidate].resolve_doubt()
@@ -202,6 +208,7 @@ class Runner:
                 raise error
 
     async def _close(self, candidate: str, *, store_load: bool) -> None:
+        self._readied.discard(candidate)
         await self._writers[candidate].close()
         if store_load:
             self._store_loads(candidate)
@@ -297,8 +304,17 @@ class Runner:
             self._mourn(candidate, error, deaths)
             raise
 
+    async def _ready(self, candidate: str) -> None:
+        """Make a writer ready that was closed, or never open; what goes wrong is counted, and its texts try again."""
+        if candidate not in self._readied:
+            self._readied.add(candidate)
+            with suppress(WorkerError):
+                await self._open(candidate)
+
     async def _open(self, candidate: str) -> int:
         """Make a writer ready, one start at a time; return how many deaths came before.
+
+        Whether a writer whose first text did not come writes others is for these to show.
 
         Raises:
             WorkerDied: there were too many, or it was found dead, which is told once and counts.
@@ -309,7 +325,8 @@ class Runner:
             if deaths >= MAX_DEATHS:
                 raise WorkerDied(f"the worker died {deaths} times in this run; {NOT_TRIED}")
             try:
-                await self._writers[candidate].open()
+                with suppress(EndpointError):
+                    await self._writers[candidate].open()
             except WorkerLost:
                 raise  # told by whoever placed it; a node's end is no death of the model's
             except WorkerError as error:
@@ -341,6 +358,12 @@ def messages_for(plan: Plan, brief: Brief) -> list[Message]:
     system = plan.suite.system_prompt
     before = [{"role": "system", "content": system}] if system else []
     return [*before, {"role": "user", "content": prompt}]
+
+
+def warm_up_for(plan: Plan, candidate: Candidate) -> WarmUp:
+    """Return what a worker writes before the texts that count: the last brief, so that no server remembers the first ones."""
+    brief = plan.briefs()[-1]
+    return WarmUp(next(trials_for(plan, candidate, [brief])), messages_for(plan, brief))
 
 
 def gone_generation(trial: Trial) -> Generation:

@@ -1,6 +1,7 @@
-"""The writer with a model of ours behind it: a process that is started, watched, found dead, and started anew.
+"""The writer with a model of ours behind it: a process that is started, warmed up, watched, found dead, and started anew.
 
-What each start took, and what its worker computed elsewhere than on its device since, is kept with the start.
+A process writes one text that is stored nowhere before those that count, since its first one is slow. What each start took, and
+what its worker computed elsewhere than on its device since, is kept with the start.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from bakeoff.core.errors import DeviceChanged, EndpointError, WorkerDied, WorkerError
+from bakeoff.core.errors import AnswerWithoutText, DeviceChanged, EndpointError, WorkerDied, WorkerError
 from bakeoff.core.records import Generation, WorkerLoad
 from bakeoff.core.spec import Candidate
 from bakeoff.engines.base import ALLOW_HINT
@@ -30,12 +31,21 @@ if TYPE_CHECKING:
 _REAP_WITHIN_S = 2.0
 
 
-class WorkerWriter:
-    """A model of ours: a process with one model, wherever `start` starts it."""
+class WarmUp(NamedTuple):
+    """The text that a worker writes before those that count: what is asked, and with which seed."""
 
-    def __init__(self, candidate: Candidate, start: Start) -> None:
+    trial: Trial
+    messages: Sequence[Message]
+
+
+class WorkerWriter:
+    """A model of ours: a process with one model, wherever `start` starts it; without a `warm_up` it begins cold."""
+
+    def __init__(self, candidate: Candidate, start: Start, warm_up: WarmUp | None = None) -> None:
         self._candidate = candidate
         self._start = start
+        self._warm_up = warm_up
+        self._is_cold = False
         self._worker: RunningWorker | None = None
         self._client: EndpointClient | None = None
         self._told_dead = False
@@ -48,6 +58,17 @@ class WorkerWriter:
         return tuple(self._loads)
 
     async def open(self) -> None:
+        """Start the worker unless it runs, and warm it up; several callers at once start one.
+
+        Raises:
+            WorkerDied: it ran, and was found dead, or died of its first text; told once, the next call starts it anew.
+            WorkerNotStarted: it did not become ready.
+            EndpointError: its first text did not come; told once, it is open all the same.
+        """
+        await self.start()
+        await self.warm_up()
+
+    async def start(self) -> None:
         """Start the worker unless it runs; several callers at once start one.
 
         Raises:
@@ -67,6 +88,23 @@ class WorkerWriter:
             self._client = self._worker.client(Deadlines.from_environment())
             await self._client.__aenter__()
             self._loads.append(_load_record(self._candidate.id, started))
+            self._is_cold = True
+
+    async def warm_up(self) -> None:
+        """Have a worker that has written nothing yet write a text, once, whatever comes of it; callers meanwhile wait for that.
+
+        Raises:
+            WorkerDied: it died of it; the next `start` starts it anew.
+            EndpointError: the text did not come.
+        """
+        async with self._opening:
+            if self._warm_up is None or not self._is_cold:
+                return
+            self._is_cold = False
+            try:
+                await self.write(self._warm_up.trial, self._warm_up.messages, 1)
+            except AnswerWithoutText:  # an answer all the same
+                return
 
     async def until_gone(self) -> WorkerError:
         """Wait until the worker that runs has ended by itself; return how. It is told by that: the next `open` starts anew."""

@@ -7,7 +7,8 @@ from pathlib import Path
 from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Candidate
 from bakeoff.study.placement import start_here
-from bakeoff.study.worker_writer import WorkerWriter
+from bakeoff.study.rows import Room
+from bakeoff.study.worker_writer import WarmUp, WorkerWriter
 from bakeoff.study.writers import EndpointWriter, Judging, RecordedWriter, Writer
 
 
@@ -22,10 +23,10 @@ def make_judge(judge: Candidate, logs: Path) -> Judging:
     return EndpointWriter(judge) if judge.model.source == "endpoint" else WorkerWriter(judge, start_here(logs))
 
 
-def make_writer(candidate: Candidate, logs: Path) -> Writer:
-    """Return the writer for a candidate; `logs` is where workers' logs go."""
+def make_writer(candidate: Candidate, logs: Path, room: Room, warm_up: WarmUp) -> Writer:
+    """Return the writer for a candidate; `logs` is where workers' logs go, and the rest is for a worker of ours."""
     if candidate.model.source == "recorded":
         return RecordedWriter(candidate)
     if candidate.model.source == "endpoint":
         return EndpointWriter(candidate)
-    return WorkerWriter(candidate, start_here(logs))
+    return WorkerWriter(candidate, start_here(logs, room), warm_up)

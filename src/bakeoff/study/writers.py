@@ -40,6 +40,7 @@ class Writer(Protocol):
 
         Raises:
             WorkerError: it cannot be made ready, or a process behind it had died meanwhile.
+            EndpointError: it is ready, but a text that nobody counts, to warm it up, did not come; told once.
         """
         ...
 
