@@ -15,7 +15,7 @@ import pytest
 
 from bakeoff.core.clock import SystemClock
 from bakeoff.core.errors import EndpointTimeout
-from bakeoff.core.records import Generation, RunEvent
+from bakeoff.core.records import Generation
 from bakeoff.core.spec import Candidate, ModelSpec, Sampling
 from bakeoff.engines.process import Worker, start_worker
 from bakeoff.store.db import Store
@@ -28,31 +28,11 @@ from bakeoff.study.retries import Patience
 from bakeoff.study.runner import MAX_DEATHS, Runner, warm_up_for
 from bakeoff.study.worker_writer import WorkerWriter
 from bakeoff.study.writers import Writer
+from heard import Heard
 from sample_runs import make_plan
 from worker_processes import READY_S, fake_command
 
 PATIENCE = Patience(backoff_s=0.01, longest_wait_s=0.1, give_up_s=0.1)
-
-
-class Heard:
-    """A progress that remembers."""
-
-    def __init__(self) -> None:
-        self.texts: list[Generation] = []
-        self.events: list[RunEvent] = []
-
-    def turn(self, candidate: str) -> None:
-        pass
-
-    def finished(self, generation: Generation) -> None:
-        self.texts.append(generation)
-
-    def told(self, event: RunEvent) -> None:
-        self.events.append(event)
-
-    def of(self, candidate: str) -> list[Generation]:
-        """A candidate's texts, in the order in which they came."""
-        return [generation for generation in self.texts if generation.candidate == candidate]
 
 
 class Scene:

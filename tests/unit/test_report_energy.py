@@ -12,7 +12,7 @@ import pytest
 
 from bakeoff.core.clock import HandClock
 from bakeoff.core.errors import WorkerDied
-from bakeoff.core.records import Generation, RunEvent, Timings, WorkerLoad
+from bakeoff.core.records import Generation, Timings, WorkerLoad
 from bakeoff.core.spec import Candidate, ModelSpec
 from bakeoff.measure.energy import EnergySummary
 from bakeoff.report.energy import energy_and_cost
@@ -21,6 +21,7 @@ from bakeoff.store.db import Store
 from bakeoff.study.plan import Trial, trials_of
 from bakeoff.study.runner import Runner, gone_generation
 from bakeoff.study.writers import Message
+from heard import Heard
 from made_generations import column_of
 from sample_runs import make_plan
 
@@ -121,22 +122,12 @@ class Dying:
     async def close(self) -> None: ...
 
 
-class Deaf:
-    """A progress that nobody reads."""
-
-    def turn(self, candidate: str) -> None: ...
-
-    def finished(self, generation: Generation) -> None: ...
-
-    def told(self, event: RunEvent) -> None: ...
-
-
 def test_texts_of_a_worker_that_died_too_often_do_not_make_the_others_cheaper(tmp_path: Path) -> None:
     plan = make_plan(300, ("ann",), concurrency=1)
     store = Store.open_folder(tmp_path)
     store.add_run(plan.run_id, plan.suite.name, "2026-01-01T00:00:00+00:00", plan.model_dump(mode="json"))
     clock = HandClock(datetime(2026, 1, 1, tzinfo=UTC))
-    asyncio.run(Runner(plan, store, {"ann": Dying(clock, 30)}, Deaf(), clock).run(together=True))
+    asyncio.run(Runner(plan, store, {"ann": Dying(clock, 30)}, Heard(), clock).run(together=True))
     stored = store.generations(plan.run_id)
     store.close()
     assert len(stored) == 300

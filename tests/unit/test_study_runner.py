@@ -30,7 +30,7 @@ from bakeoff.core.errors import (
     WorkerDied,
     WorkerNotStarted,
 )
-from bakeoff.core.records import Generation, RunEvent, WorkerLoad
+from bakeoff.core.records import Generation, WorkerLoad
 from bakeoff.measure.energy import EnergyWindow, Reading
 from bakeoff.store.db import Store
 from bakeoff.study.energy_watch import EnergyWatch
@@ -40,6 +40,7 @@ from bakeoff.study.retries import Patience
 from bakeoff.study.run_folder import run_folder
 from bakeoff.study.runner import MAX_DEATHS, Runner, messages_for
 from bakeoff.study.writers import Message
+from heard import Heard
 from sample_runs import make_plan, make_suite
 
 PATIENCE = Patience(backoff_s=1.0, longest_wait_s=100.0, give_up_s=60.0)
@@ -80,23 +81,6 @@ class ScriptedWriter:
 
     async def close(self) -> None:
         self.closed += 1
-
-
-class Heard:
-    """A progress that remembers."""
-
-    def __init__(self) -> None:
-        self.texts: list[Generation] = []
-        self.events: list[RunEvent] = []
-
-    def turn(self, candidate: str) -> None:
-        pass
-
-    def finished(self, generation: Generation) -> None:
-        self.texts.append(generation)
-
-    def told(self, event: RunEvent) -> None:
-        self.events.append(event)
 
 
 def well(_trial: Trial, _attempt: int) -> None:
