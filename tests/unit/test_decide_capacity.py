@@ -152,10 +152,17 @@ def test_a_large_load_takes_few_simulated_steps(monkeypatch):
 def test_a_large_pool_is_full_before_anything_is_counted(monkeypatch):
     """16 texts that slow each other to twice their time: a pool that is still filling up would look faster than it is."""
     service = Service(0.0, 0.001, (1000,), 8000.0, 16)
-    asked = (service, 0.97 * service.most_per_s * 300, 300)
+    asked = (service, 0.94 * service.most_per_s * 300, 300)
     met = simulate(*asked)
     monkeypatch.setattr("bakeoff.decide.capacity.FILLINGS", 10)
     longer = simulate(*asked)
     assert met.latency_p50_s == pytest.approx(longer.latency_p50_s, rel=0.03)
     monkeypatch.setattr("bakeoff.decide.capacity.FILLINGS", 0)
     assert simulate(*asked).latency_p50_s < 0.95 * met.latency_p50_s
+
+
+def test_a_queue_that_takes_longer_to_show_than_is_simulated_is_told_as_overload():
+    """One machine at 97 % of what it can do: 5,000 arrivals told two thirds of the latency that 200,000 told."""
+    service = Service(0.0, 0.001, (1000,), 8000.0, 16)
+    assert simulate(service, 0.96 * service.most_per_s, 1).overloaded
+    assert not simulate(service, 0.94 * service.most_per_s, 1).overloaded

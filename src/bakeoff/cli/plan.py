@@ -23,7 +23,9 @@ _BAR = 40
 @click.option("--models", type=click.IntRange(2), default=2, show_default=True, help="How many models are compared.")
 @click.option("--bounds", default="0,10", show_default=True, metavar="LO,HI", help="The scale of a table of scores.")
 @click.option(
-    "--traffic", metavar="N/UNIT", help="How many replicas hold this load: 2/s, 30/min, 500/h. Needs --from RUN."
+    "--traffic",
+    metavar="N/UNIT",
+    help="How many replicas hold this load: 2/s, 30/min, 500/h, 9000/day. Needs --from RUN and --target-p95.",
 )
 @click.option("--target-p95", type=float, metavar="S", help="With --traffic: 95 % of the texts within S seconds.")
 @click.option("--candidate", help="With --traffic: whose measured times (default: the run's choice, or its leader).")
