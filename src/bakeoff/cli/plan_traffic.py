@@ -158,7 +158,11 @@ def _print(found: CapacityPlan, measured: Measured, traffic: str) -> None:
         )
         console.print(Prose(f"{traffic} with {target} takes {plural(found.replicas, 'machine')} like this one{sure}."))
         low, high = found.one_replica_low, found.one_replica_high
-        sure = "" if low is None or high is None else f" [{_per(low)} to {_per(high)}]"
+        sure = (
+            ""
+            if low is None or high is None
+            else f" [{_per(low, found.one_replica_per_s)} to {_per(high, found.one_replica_per_s)}]"
+        )
         console.print(Prose(f"One such machine holds {_per(found.one_replica_per_s)}{sure} within the target."))
     if measured.throughput is None:
         why = "the run's texts together filled too few windows to tell how the throughput varies"
@@ -182,9 +186,10 @@ def _or_none(replicas: int | None) -> str:
     return "none" if replicas is None else str(replicas)
 
 
-def _per(rate_per_s: float) -> str:
+def _per(rate_per_s: float, like_per_s: float | None = None) -> str:
+    """Return a rate in the unit that suits it, or one that it stands beside."""
     for unit, seconds in (("s", 1.0), ("min", 60.0), ("h", 3600.0)):
-        if rate_per_s * seconds >= 1.0:
+        if (like_per_s or rate_per_s) * seconds >= 1.0:
             return f"{rate_per_s * seconds:.3g}/{unit}"
     return f"{rate_per_s * 86400:.3g}/day"
 

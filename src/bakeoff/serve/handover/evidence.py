@@ -9,6 +9,7 @@ from bakeoff.core.plain import printable
 from bakeoff.core.records import Estimate
 from bakeoff.core.spec import Sampling
 from bakeoff.core.units import bytes_text
+from bakeoff.decide.wording import plural
 from bakeoff.serve.handover.handover import Handover, routes_of
 from bakeoff.serve.plan import ServedModel
 
@@ -88,7 +89,7 @@ def estimate_text(estimate: Estimate | None) -> str:
     if estimate is None or estimate.estimate is None:
         return "no score"
     sure = "" if estimate.low is None or estimate.high is None else f" [{estimate.low:.1f}, {estimate.high:.1f}]"
-    return f"{estimate.estimate:.1f}{sure} of 10 on {estimate.briefs} briefs"
+    return f"{estimate.estimate:.1f}{sure} of 10 on {plural(estimate.briefs, 'brief')}"
 
 
 def drawing_text(sampling: Sampling) -> str:
