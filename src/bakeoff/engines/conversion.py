@@ -30,12 +30,16 @@ Make = Callable[[Path, Path, str, Mapping[str, str]], tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format by name: `program` is the module that makes it, `engine` runs it, `kinds` are how weights may be stored."""
+    """A format by name: `program` is the module that makes it, `engine` runs it, `kinds` are how weights may be stored.
+
+    A model is a folder in it, or one file.
+    """
 
     name: str
     program: str
     engine: str
     kinds: tuple[str, ...]
+    is_folder: bool
 
 
 FORMATS = {
@@ -44,11 +48,16 @@ FORMATS = {
         "bakeoff.engines.gguf_convert",
         "llamacpp",
         ("f32", "f16", "bf16", "q8_0", "q6_k", "q5_k_m", "q5_k_s", "q4_k_m", "q4_k_s", "q4_0", "q3_k_m", "q2_k"),
+        is_folder=False,
     ),
-    "mlx": Format("mlx", "bakeoff.engines.mlx_convert", "mlx", ("8bit", "6bit", "5bit", "4bit", "3bit", "2bit")),
+    "mlx": Format(
+        "mlx",
+        "bakeoff.engines.mlx_convert",
+        "mlx",
+        ("8bit", "6bit", "5bit", "4bit", "3bit", "2bit"),
+        is_folder=True,
+    ),
 }
-_FOLDERS = frozenset({"mlx"})
-"""Formats that are folders; a result of any other is one file."""
 
 
 def convert(model: ModelSpec, to: Format, kind: str | None, out: Path, *, replace: bool) -> tuple[str, ...]:
@@ -85,7 +94,7 @@ def _check_place(model: ModelSpec, to: Format, out: Path, *, replace: bool) -> N
             raise UsageError(f"{out} is a folder that is there", instead)
         if Path(model.location).resolve().is_relative_to(out.resolve()):
             raise UsageError(f"{out} is, or holds, the model that is to be converted", instead)
-        if to.name not in _FOLDERS or out.is_symlink() or not _was_converted(out):
+        if not to.is_folder or out.is_symlink() or not _was_converted(out):
             raise UsageError(f"{out} is a folder that --replace does not replace: convert did not make it", instead)
     elif out.exists() and not replace:
         raise UsageError(f"{out} is there", "name another file, or add --replace")
