@@ -38,7 +38,7 @@ from bakeoff.study.plan import Plan, Trial, plan_trials
 from bakeoff.study.pulse import GONE, IN_DOUBT
 from bakeoff.study.retries import Patience
 from bakeoff.study.run_folder import run_folder
-from bakeoff.study.runner import MAX_DEATHS, Runner, messages_for
+from bakeoff.study.runner import MAX_DEATHS, Beside, Runner, messages_for
 from bakeoff.study.writers import Message
 from heard import Heard
 from sample_runs import make_plan, make_suite
@@ -336,7 +336,7 @@ def test_what_is_not_asked_for_any_more_does_not_make_a_text_cheaper(store: Stor
     kept: list[EnergyWindow] = []
     watch = EnergyWatch(Counted(), kept.append)
     clock = HandClock(datetime(2026, 1, 1, tzinfo=UTC))
-    asyncio.run(Runner(plan, store, writers, heard, clock, PATIENCE, watch).run(together=True))
+    asyncio.run(Runner(plan, store, writers, heard, clock, PATIENCE, Beside(watch)).run(together=True))
     asked = len(writers["ann"].tries)
     assert 0 < asked < 10
     assert sum(window.texts for window in kept) == asked
@@ -361,7 +361,7 @@ def test_making_a_writer_ready_draws_nothing_that_is_counted(store: Store, toget
     _, _, heard = begin(store, plan)
     writers = {candidate.id: Ready(well) for candidate in plan.candidates}
     clock, watch = HandClock(datetime(2026, 1, 1, tzinfo=UTC)), EnergyWatch(Noted(), lambda _: None)
-    asyncio.run(Runner(plan, store, writers, heard, clock, PATIENCE, watch).run(together=together))
+    asyncio.run(Runner(plan, store, writers, heard, clock, PATIENCE, Beside(watch)).run(together=together))
     check_complete(store, plan, heard)
     assert order.count("made ready") == len(writers)
     # Counters are read in pairs, a window's beginning and its end.

@@ -135,9 +135,21 @@ def score_generation(
         return Score(
             trial=generation.trial, value=0.0, publishable=False, gates=(hit,), dimensions=dict.fromkeys(DIMENSIONS)
         )
-    found = _assess(generation.text, generation.finish_reason, checks, weights, scorers)
+    return score_written(generation.trial, generation.text, generation.finish_reason, checks, weights, scorers)
+
+
+def score_written(
+    trial: str,
+    text: str,
+    finish_reason: str,
+    checks: BriefChecks,
+    weights: Weights | None = None,
+    scorers: Sequence[Scorer] = (),
+) -> Score:
+    """Score the text of a trial, as `score_text` does."""
+    found = _assess(text, finish_reason, checks, weights, scorers)
     return Score(
-        trial=generation.trial,
+        trial=trial,
         value=found.value,
         publishable=not found.gates,
         gates=found.gates,

@@ -279,9 +279,12 @@ class Store(Database):
 
     def add_scores(self, run_id: str, scorer: str, scores: Iterable[Score]) -> None:
         """Store scores by one version of the scorer; those stored already stay as they are."""
+        self.add_score_records(run_id, scorer, {score.trial: score.model_dump_json() for score in scores})
+
+    def add_score_records(self, run_id: str, scorer: str, records: Mapping[str, str]) -> None:
+        """Store scores as `add_scores` does: trial -> the score as JSON."""
         rows = [
-            {"run_id": run_id, "trial": score.trial, "scorer": scorer, "record": score.model_dump_json()}
-            for score in scores
+            {"run_id": run_id, "trial": trial, "scorer": scorer, "record": record} for trial, record in records.items()
         ]
         if rows:
             with self._begin() as connection:

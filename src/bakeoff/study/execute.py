@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bakeoff.core.clock import Clock
 from bakeoff.core.errors import BakeoffError, UsageError
-from bakeoff.core.records import RunEvent
 from bakeoff.machine.accelerators import find_accelerators
 from bakeoff.machine.detect import detect_machine
 from bakeoff.measure.energy_sources import open_meter
@@ -25,7 +24,8 @@ from bakeoff.study.preflight import Pace, Probe, check_recorded, find_dead_endpo
 from bakeoff.study.retries import Patience
 from bakeoff.study.rows import Room
 from bakeoff.study.run_folder import run_folder
-from bakeoff.study.runner import Runner, warm_up_for
+from bakeoff.study.runner import Beside, Runner, warm_up_for
+from bakeoff.study.score_ahead import ScoringAhead, is_worth_it
 from bakeoff.study.scorers import scorers_for
 from bakeoff.study.stored_plan import load_plan
 from bakeoff.study.writer_choice import make_writer
@@ -62,30 +62,29 @@ async def execute(
     patience = Patience.from_environment()
     gathering = Gathering(progress)
     watch = _energy_watch(plan, store)
+    unfinished = count_unfinished(plan, store.finished_trials(plan.run_id))
+    beside = Beside(watch, _scoring_ahead(plan, store, workspace, unfinished))
 
     def make_runner() -> Runner:
-        return Runner(plan, store, writers, gathering if plan.mode == "race" else progress, clock, patience, watch)
+        return Runner(plan, store, writers, gathering if plan.mode == "race" else progress, clock, patience, beside)
 
     runner = make_runner()
     stored = store.state(plan.run_id) is not None
     probe = Probe(clock, patience, progress.told)
-    leave_out = _LeaveOut(plan, writers, progress, clock, wanted=going.keep_going and not stored)
-    unfinished = count_unfinished(plan, store.finished_trials(plan.run_id))
+    leave_out = _LeaveOut(plan, writers, news, wanted=going.keep_going and not stored)
     text_s = 0.0
     try:
         pace = await _preflight(leave_out, unfinished, watch, probe, together=together, cold=not stored)
         if pace is not None and pace.per_text_s:
             text_s = sum(pace.per_text_s.values())
             going.on_pace(pace)
-        if leave_out.events:
+        if leave_out.out:
             plan = leave_out.plan
             runner = make_runner()
-            progress.standing((), dict.fromkeys(unfinished, 0) | count_unfinished(plan, ()), leave_out.reasons())
+            progress.standing((), dict.fromkeys(unfinished, 0) | count_unfinished(plan, ()), leave_out.out)
         if not stored:
             store.add_run(plan.run_id, plan.suite.name, clock.now().isoformat(), plan.model_dump(mode="json"))
             stored = True
-        for event in leave_out.events:
-            store.add_event(plan.run_id, event)
         news.store_from_now_on()
         if plan.mode == "race":
             from bakeoff.study.racing import run_race  # loads the statistics: not before the first request
@@ -100,6 +99,13 @@ async def execute(
         await runner.close(store_loads=stored)
     observe(plan, store, rooms)
     return plan
+
+
+def _scoring_ahead(plan: Plan, store: Store, workspace: Path, unfinished: Mapping[str, int]) -> ScoringAhead | None:
+    """Return what scores while texts are written, where that is worth it."""
+    if not is_worth_it(plan, sum(unfinished.values())):
+        return None
+    return ScoringAhead(plan, store, run_folder(workspace, plan.run_id) / "logs")
 
 
 class _Made(NamedTuple):
@@ -161,19 +167,13 @@ def _tell_moved(plan: Plan, news: News) -> None:
 class _LeaveOut:
     """Which candidates go on, and what is told of those that do not; where they may not be left out, they are refused."""
 
-    def __init__(
-        self, plan: Plan, writers: dict[str, Writer], progress: RaceProgress, clock: Clock, *, wanted: bool
-    ) -> None:
+    def __init__(self, plan: Plan, writers: dict[str, Writer], news: News, *, wanted: bool) -> None:
         self.plan = plan
-        self.events: list[RunEvent] = []
+        self.out: dict[str, str] = {}
+        """Who was left out, and that it was."""
         self.writers = writers
-        self._progress = progress
-        self._clock = clock
+        self._news = news
         self._wanted = wanted
-
-    def reasons(self) -> dict[str, str]:
-        """Return who was left out, and that it was."""
-        return {event.candidate: "left out" for event in self.events if event.candidate is not None}
 
     async def all_of(self, wrong: Mapping[str, BakeoffError]) -> None:
         """Leave out candidates with what is wrong with them.
@@ -191,9 +191,8 @@ class _LeaveOut:
         self.plan = self.plan.model_copy(update={"candidates": kept, **alone})
         for name, error in wrong.items():
             message = f"left out before the first text: {error.message.removeprefix(f'{name}: ')}"
-            event = RunEvent(at=self._clock.now().isoformat(), kind="left_out", candidate=name, message=message)
-            self.events.append(event)
-            self._progress.told(event)
+            self._news.tell(name, "left_out", message)
+            self.out[name] = "left out"
             await self.writers.pop(name).close()
 
 

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bakeoff.core.clock import Clock
 from bakeoff.core.errors import (
@@ -35,6 +35,7 @@ from bakeoff.study.energy_watch import EnergyWatch
 from bakeoff.study.plan import Block, Plan, Trial, plan_blocks, trials_for, trials_of
 from bakeoff.study.pulse import Pulse
 from bakeoff.study.retries import Patience, retry_policy
+from bakeoff.study.score_ahead import ScoringAhead
 from bakeoff.study.suite import Brief
 from bakeoff.study.worker_writer import WarmUp
 from bakeoff.study.writers import Message, Writer
@@ -76,10 +77,11 @@ class _Saving:
     killed run loses what was in flight, and what came in that moment.
     """
 
-    def __init__(self, store: Store, run_id: str, progress: Progress) -> None:
+    def __init__(self, store: Store, run_id: str, progress: Progress, ahead: ScoringAhead | None) -> None:
         self._store = store
         self._run_id = run_id
         self._progress = progress
+        self._ahead = ahead
         self._waiting: list[Generation] = []
         self._error: Exception | None = None
 
@@ -114,10 +116,20 @@ class _Saving:
             # Another process may have gone on with the run, and stored its own text of a trial first: that is the run's.
             late = [made.trial for made, is_new in zip(batch, new, strict=True) if not is_new]
             first = {made.trial: made for made in self._store.generations_of(self._run_id, late)} if late else {}
-            for generation in batch:
-                self._progress.finished(first.get(generation.trial, generation))
+            stored = [first.get(generation.trial, generation) for generation in batch]
+            for generation in stored:
+                self._progress.finished(generation)
+            if self._ahead is not None:
+                self._ahead.take(stored)
         except Exception as error:  # noqa: BLE001 - the event loop would log it and go on: it is raised where the run can end by it
             self._error = error
+
+
+class Beside(NamedTuple):
+    """What goes on beside the writing: who watches the energy, and who scores what is written (None: nobody)."""
+
+    energy: EnergyWatch
+    ahead: ScoringAhead | None = None
 
 
 class Runner:
@@ -131,12 +143,12 @@ class Runner:
         progress: Progress,
         clock: Clock,
         patience: Patience | None = None,
-        energy: EnergyWatch | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self._plan = plan
-        self._energy = energy or EnergyWatch(None, lambda _: None)
+        self._energy, self._ahead = beside or Beside(EnergyWatch(None, lambda _: None))
         self._store = store
-        self._saving = _Saving(store, plan.run_id, progress)
+        self._saving = _Saving(store, plan.run_id, progress, self._ahead)
         self._writers = writers
         self._progress = progress
         self._clock = clock
@@ -198,9 +210,13 @@ class Runner:
         finally:
             self._saving.flush()
             self._note_elapsed()
+        if self._ahead is not None:
+            await self._ahead.finish()
 
     async def close(self, *, store_loads: bool) -> None:
         """Close every writer, all at once, and store what its last start took (not for a run that is not stored)."""
+        if self._ahead is not None:
+            await self._ahead.close()
         closings = (self._close(candidate, store_load=store_loads) for candidate in self._writers)
         closed = await asyncio.gather(*closings, return_exceptions=True)
         for error in closed:
@@ -232,6 +248,7 @@ class Runner:
 
     async def _run_block(self, block: Block) -> None:
         waiting = deque(block.work)
+        await self._let_score(block)
         self._energy.begin()
         written: list[Generation] = []
         try:
@@ -243,6 +260,14 @@ class Runner:
         finally:
             self._energy.end(block.candidate, len(written), _tokens_of(written) if self._energy.watches else None)
         self._saving.flush()
+
+    async def _let_score(self, block: Block) -> None:
+        if self._ahead is None:
+            return
+        if block.concurrency == 1:
+            await self._ahead.hold()
+        else:
+            self._ahead.go_on()
 
     async def _work(self, block: Block, waiting: deque[tuple[Trial, int]], written: list[Generation]) -> None:
         while waiting:
