@@ -14,6 +14,7 @@ from bakeoff.cli.worker import worker as worker_command
 from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Sampling
 from bakeoff.decide.capacity import Service
+from bakeoff.engines.chat_template import FALLBACK
 from bakeoff.serve.handover.evidence import comment, facts
 from bakeoff.serve.handover.handover import Copies, Handover, leaders, narrow, slugs, url_of
 from bakeoff.serve.handover.litellm import litellm_config
@@ -269,6 +270,25 @@ def test_llama_swap_gets_a_command_that_starts_what_was_measured() -> None:
     assert document["models"]["a"]["metadata"]["bakeoff"]["score_high"] == 7.0
     with pytest.raises(UsageError, match="macro"):
         command(model("a${PORT}"), None)
+
+
+def test_a_model_without_a_chat_template_gets_the_one_of_the_run() -> None:
+    plan = hand(model("a"), gguf(), model("b"), without_template=frozenset({"a", "small.gguf"}))
+    server = shlex.split(yaml.safe_load(llama_swap_config(plan))["models"]["small.gguf"]["cmd"])
+    assert server[server.index("--chat-template") + 1] == FALLBACK
+    bare = hand(model("a"), model("b"), without_template=frozenset({"a"}))
+    services = yaml.safe_load(vllm_compose(bare))["services"]
+    given = services["a"]["command"]
+    assert given[given.index("--chat-template") + 1] == FALLBACK
+    assert "--chat-template" not in services["b"]["command"]
+    configs = yaml.safe_load(ray_serve_config(bare))["applications"][0]["args"]["llm_configs"]
+    assert [config["engine_kwargs"].get("chat_template") for config in configs] == [FALLBACK, None]
+    other = hand(model("a"), without_template=frozenset({"a"}), weights={"a": "hf:org/x"})
+    assert "chat-template" not in vllm_compose(other)
+    made = modelfiles(bare)
+    assert 'Assistant:"""' in made["a"]
+    assert read_modelfile(made["a"])[0] == "/models here/a"
+    assert "TEMPLATE" not in made["b"]
 
 
 INSTRUCTIONS = {"FROM", "PARAMETER", "TEMPLATE", "SYSTEM", "ADAPTER", "LICENSE", "MESSAGE", "REQUIRES"}

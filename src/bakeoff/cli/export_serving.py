@@ -194,7 +194,16 @@ def _handover(
         origins=origins,
         context=context,
         copies=_copies(run_id, plan, traffic, target_p95, list(replaced)),
+        without_template=_without_template(plan),
     )
+
+
+def _without_template(plan: ServingPlan) -> frozenset[str]:
+    """Return the models whose weights, where they are here, bring no chat template."""
+    from bakeoff.engines.chat_template import brings_template
+
+    ours = [model for model in plan.models if model.candidate.model.is_ours_to_run]
+    return frozenset(model.id for model in ours if not brings_template(Path(model.candidate.model.location)))
 
 
 def _plan(run_id: str) -> ServingPlan:

@@ -29,9 +29,12 @@ import jinja2
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import MAX_RANGE, ImmutableSandboxedEnvironment
 
+from bakeoff.catalog.gguf import read_gguf
 from bakeoff.core.errors import InvalidFile, Problem, UsageError
 
-FALLBACK = "{% for message in messages %}{{ message['role'] | capitalize }}: {{ message['content'] }}\n\n{% endfor %}Assistant:"
+# On one line: it goes into command lines and configurations of other servers, too.
+FALLBACK = "{% for message in messages %}{{ message['role'] | capitalize }}: {{ message['content'] }}{{ '\\n\\n' }}{% endfor %}Assistant:"
+SETTINGS = "tokenizer_config.json"
 LAST_USER = "{{ (messages | selectattr('role', 'equalto', 'user') | list | last).content }}"
 
 
@@ -57,9 +60,7 @@ class ChatTemplate:
         path = folder / "chat_template.jinja"
         if path.is_file():
             return cls.parse(path.read_text(encoding="utf-8"), special, path, fallback)
-        return cls.parse(
-            _named_default(settings.get("chat_template")), special, folder / "tokenizer_config.json", fallback
-        )
+        return cls.parse(_named_default(settings.get("chat_template")), special, folder / SETTINGS, fallback)
 
     @classmethod
     def parse(
@@ -93,6 +94,18 @@ class ChatTemplate:
             )
         except (jinja2.TemplateError, TypeError) as error:
             raise UsageError(f"the model's chat template refuses these messages: {error}") from error
+
+
+def brings_template(model: Path) -> bool:
+    """Whether a model's folder or GGUF file says what it wants around messages; what cannot be read is taken to do so."""
+    try:
+        if model.is_file():
+            return read_gguf(model).chat_template is not None
+        found = {file.name for file in model.iterdir()}
+        settings = json.loads((model / SETTINGS).read_bytes()) if SETTINGS in found else {}
+        return "chat_template.jinja" in found or _named_default(settings.get("chat_template")) is not None
+    except (OSError, ValueError, AttributeError, InvalidFile):
+        return True
 
 
 def _named_default(value: object) -> str | None:

@@ -27,7 +27,8 @@ class Handover(Record):
     """The plan and what the user says of the other place.
 
     `urls` are where models answer (base URL, as `http://host:8000/v1`), `weights` what stands in for weights that a server
-    cannot read, `origins` the models that quantised ones are known to be made of, `context` the tokens of a request with its answer (None: the model's own limit); all by candidate.
+    cannot read, `origins` the models that quantised ones are known to be made of, `context` the tokens of a request with its answer (None: the model's own limit); all by candidate. `without_template` are those
+    whose weights bring no chat template, so that the run put bakeoff's own around their messages.
     """
 
     plan: ServingPlan
@@ -36,6 +37,7 @@ class Handover(Record):
     origins: Mapping[str, str] = Field(default_factory=dict)
     context: int | None = None
     copies: Mapping[str, Copies] = Field(default_factory=dict)
+    without_template: frozenset[str] = frozenset()
 
     def context_of(self, model: ServedModel) -> int | None:
         """Return the context to serve a model with; None where nobody knows its limit.

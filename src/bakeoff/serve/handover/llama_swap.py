@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bakeoff.core.errors import UsageError
+from bakeoff.engines.chat_template import FALLBACK
 from bakeoff.serve.handover.evidence import drawing_text, ending_text, estimate_text, facts, head, stop_text
 from bakeoff.serve.handover.handover import Handover, routes_of, slugs, url_of
 from bakeoff.serve.handover.yaml_file import yaml_file
@@ -38,7 +39,7 @@ def llama_swap_config(hand: Handover) -> str:
     return yaml_file(head("llama-swap", hand, _notes(hand, ours, theirs)), document)
 
 
-def command(model: ServedModel, context: int | None) -> str:
+def command(model: ServedModel, context: int | None, *, has_template: bool = True) -> str:
     """Return the command that serves a model on `${PORT}`.
 
     Raises:
@@ -52,6 +53,7 @@ def command(model: ServedModel, context: int | None) -> str:
             )
     if spec.source == "gguf" and model.candidate.engine == "llamacpp":
         given: list[str] = ["llama-server", "--model", spec.location, "--alias", model.id, "--jinja"]
+        given += [] if has_template else ["--chat-template", FALLBACK]
         given += [] if context is None else ["--ctx-size", str(context)]
         given += ["--temp", str(sampling.temperature), "--top-p", str(sampling.top_p)]
         given += ["--top-k", str(sampling.top_k or 0), "--min-p", "0", "--predict", str(sampling.max_tokens)]
@@ -64,8 +66,11 @@ def command(model: ServedModel, context: int | None) -> str:
 
 
 def _model(model: ServedModel, hand: Handover, aliases: Sequence[str]) -> dict[str, Any]:
-    context = hand.context_of(model)
-    found: dict[str, Any] = {"cmd": command(model, context), "proxy": "http://127.0.0.1:${PORT}"}
+    context, has_template = hand.context_of(model), model.id not in hand.without_template
+    found: dict[str, Any] = {
+        "cmd": command(model, context, has_template=has_template),
+        "proxy": "http://127.0.0.1:${PORT}",
+    }
     found["description"] = f"{estimate_text(model.quality)}; run {hand.plan.run_id}"[:_DESCRIPTION]
     if aliases:
         found["aliases"] = list(aliases)

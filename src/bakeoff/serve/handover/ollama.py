@@ -7,6 +7,12 @@ from bakeoff.serve.handover.evidence import head
 from bakeoff.serve.handover.handover import Handover, routes_of, slugs
 from bakeoff.serve.handover.weights import weights_for_ollama
 
+_FALLBACK = """\
+{{ range .Messages }}{{ if eq .Role "system" }}System{{ else if eq .Role "assistant" }}Assistant{{ else }}User{{ end }}: {{ .Content }}
+
+{{ end }}Assistant:"""
+"""`FALLBACK` of `engines.chat_template`, in the language of Go's templates."""
+
 
 def modelfiles(hand: Handover) -> dict[str, str]:
     """Return a Modelfile for each model, by a plain name.
@@ -31,6 +37,8 @@ def _modelfile(name: str, plain: str, hand: Handover) -> str:
         raise UsageError(f"{name}: a Modelfile cannot hold {weights.source!r}", "name its file otherwise")
     sampling = model.candidate.sampling
     lines = [f"FROM {weights.source}", ""]
+    if name in hand.without_template and not weights.is_other:
+        lines += [f'TEMPLATE """{_FALLBACK}"""', ""]
     context = hand.context if weights.is_other else hand.context_of(model)
     numbers: dict[str, float | int | None] = {
         "num_ctx": context,

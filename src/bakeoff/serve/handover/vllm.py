@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from bakeoff.engines.chat_template import FALLBACK
 from bakeoff.serve.handover.evidence import drawing_text, ending_text, head, texts
 from bakeoff.serve.handover.handover import Copies, Handover, slug, slugs
 from bakeoff.serve.handover.weights import Weights, weights_for_vllm
@@ -62,6 +63,8 @@ def engine_arguments(model: ServedModel, weights: Weights, hand: Handover) -> di
         found["max_model_len"] = context
     if model.candidate.engine == "vllm" and model.tokens_per_s_concurrency is not None:
         found["max_num_seqs"] = model.tokens_per_s_concurrency
+    if model.id in hand.without_template and not weights.is_other:
+        found["chat_template"] = FALLBACK
     if weights.revision is not None:
         found["revision"] = weights.revision
     if model.candidate.engine == "vllm" and model.dtype in _DTYPES:

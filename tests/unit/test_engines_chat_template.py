@@ -1,0 +1,57 @@
+"""Whether a model brings a chat template, and what one that brings none is asked in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bakeoff.engines.chat_template import FALLBACK, ChatTemplate, brings_template
+from made_gguf import KEYS, write_gguf
+
+
+def test_what_a_model_without_a_template_reads() -> None:
+    assert "\n" not in FALLBACK
+    template = ChatTemplate.parse(None, {}, Path("tokenizer_config.json"))
+    assert template.is_fallback
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello {{ 1 }}\\n"}]
+    assert template.render(messages) == "System: Be brief.\n\nUser: Hello {{ 1 }}\\n\n\nAssistant:"
+
+
+@pytest.mark.parametrize(
+    ("settings", "jinja", "brings"),
+    [
+        ({}, None, False),
+        ({"chat_template": None}, None, False),
+        ({"chat_template": [{"name": "tools", "template": "x"}]}, None, False),
+        ({"chat_template": [{"name": "default", "template": "x"}]}, None, True),
+        ({"chat_template": "x"}, None, True),
+        ({}, "x", True),
+    ],
+)
+def test_a_folder_brings_one_in_its_settings_or_in_a_file(
+    tmp_path: Path, settings: object, jinja: str | None, brings: bool
+) -> None:
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    if jinja is not None:
+        (tmp_path / "chat_template.jinja").write_text(jinja)
+    assert brings_template(tmp_path) is brings
+
+
+def test_a_folder_without_settings_brings_none(tmp_path: Path) -> None:
+    assert not brings_template(tmp_path)
+
+
+def test_a_gguf_file_brings_one_in_its_header(tmp_path: Path) -> None:
+    assert brings_template(write_gguf(tmp_path / "own.gguf"))
+    bare = {key: value for key, value in KEYS.items() if key != "tokenizer.chat_template"}
+    assert not brings_template(write_gguf(tmp_path / "bare.gguf", bare))
+
+
+def test_of_what_cannot_be_read_nothing_is_said(tmp_path: Path) -> None:
+    assert brings_template(tmp_path / "gone")
+    (tmp_path / "broken.gguf").write_bytes(b"GGUF")
+    assert brings_template(tmp_path / "broken.gguf")
+    (tmp_path / "tokenizer_config.json").write_text("{")
+    assert brings_template(tmp_path)
