@@ -194,7 +194,10 @@ def test_an_endpoint_that_dies_for_good_fails_its_candidate_and_not_the_run(work
         assert gone["failures_by_kind"] == {"gone": 150}
         assert gone["mean_score_of_texts"] > 5
         assert run.document["decision"]["choice"] == fine["id"]
-        assert any("stopped answering" in reason for reason in run.document["decision"]["reasons"])
+        assert any(
+            "it was given up, and 150 of its texts are missing" in reason
+            for reason in run.document["decision"]["reasons"]
+        )
         assert [event["kind"] for event in run.document["events"]][-1] == "endpoint_gone"
         shown = " ".join(workspace.call("show", "latest").stdout.split())
         assert "150 of 300 texts failed: gone 150" in shown

@@ -138,7 +138,7 @@ def test_kill_9_of_a_worker_is_survived_and_reported(workspace, undisturbed):
     assert 1 <= len(retried) <= 8
 
 
-def test_a_worker_that_always_dies_ends_its_candidate_and_not_the_run(workspace):
+def test_a_worker_that_always_dies_gives_its_candidate_up_and_a_resumed_run_starts_it_anew(workspace, undisturbed):
     process = start_and_reach(workspace, 15)
     killed = set()
 
@@ -159,12 +159,32 @@ def test_a_worker_that_always_dies_ends_its_candidate_and_not_the_run(workspace)
     shown = json.loads(workspace.call("show", "latest", "--json").stdout)
     one, two = shown["candidates"]
     assert len(killed) == 3
-    assert one["failures"] > 0
-    assert one["errors"] == {"worker_died": one["failures"]}
+    # Stored are only texts that were in flight at each of the three deaths.
+    run_id = workspace.run_id()
+    before = workspace.generations(run_id)
+    of_deaths = {trial for trial, row in before.items() if row["error"]}
+    assert all((before[trial]["error_kind"], before[trial]["attempts"]) == ("worker_died", 3) for trial in of_deaths)
+    missing = 2 * BRIEFS - len(before)
+    assert missing > 0
+    assert one["errors"] == {"gone": missing} | ({"worker_died": len(of_deaths)} if of_deaths else {})
     assert one["generations"] == BRIEFS
     assert one["success_rate"]["estimate"] < 1
     assert two["failures"] == 0
+    assert [event["kind"] for event in shown["events"]] == ["worker_died"] * 3 + ["endpoint_gone"]
     assert "What went wrong" in out
+    told = " ".join(out.split())
+    assert "given up: its worker died 3 times" in told
+    assert f"bakeoff run --resume {run_id} starts its worker anew, and asks for the missing texts" in told
+    done = workspace.call("run", "--resume", run_id, "--json")
+    assert done.returncode in {0, 3}, done.stderr
+    after = workspace.generations(run_id)
+    assert before.items() <= after.items()
+    assert {trial: row["text"] for trial, row in after.items() if trial not in of_deaths} == {
+        trial: row["text"] for trial, row in undisturbed[0].items() if trial not in of_deaths
+    }
+    document = json.loads(done.stdout)
+    assert not any("--resume" in step for step in document["decision"]["next"])
+    assert not workspace.workers()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

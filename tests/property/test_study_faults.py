@@ -1,4 +1,6 @@
-"""Whatever an endpoint does, in whatever order: each planned trial is stored exactly once, or its candidate was given up."""
+"""Whatever an endpoint or a worker does, in whatever order: each planned trial is stored exactly once, or its candidate was
+given up.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from bakeoff.core.clock import HandClock
 from bakeoff.core.errors import (
     AnswerEmpty,
+    BakeoffError,
     EndpointBusy,
     EndpointError,
     EndpointFailed,
@@ -21,13 +24,16 @@ from bakeoff.core.errors import (
     EndpointRefused,
     EndpointTimeout,
     EndpointUnreachable,
+    WorkerDied,
+    WorkerLost,
+    WorkerNotStarted,
 )
 from bakeoff.core.records import Generation, RunEvent
 from bakeoff.store.db import Store
 from bakeoff.study.plan import Trial, plan_trials
 from bakeoff.study.pulse import GONE
 from bakeoff.study.retries import Patience
-from bakeoff.study.runner import Runner
+from bakeoff.study.runner import MAX_DEATHS, Runner
 from bakeoff.study.writers import Message
 from sample_runs import make_plan
 
@@ -44,12 +50,21 @@ ERRORS: tuple[EndpointError | None, ...] = (
 )
 
 
+DEATHS: tuple[BakeoffError | None, ...] = (
+    *[None] * 8,
+    EndpointFailed("500"),
+    WorkerDied("killed"),
+    WorkerLost("its node is gone"),
+    WorkerNotStarted("none is left"),
+)
+
+
 class Moody:
     """A writer that follows a list of moods, request by request, and stays in the last one."""
 
     loads = ()
 
-    def __init__(self, moods: Sequence[EndpointError | None], clock: HandClock) -> None:
+    def __init__(self, moods: Sequence[BakeoffError | None], clock: HandClock) -> None:
         self._moods = moods
         self._clock = clock
         self.requests = 0
@@ -123,3 +138,30 @@ def test_every_trial_is_stored_once_or_its_candidate_was_given_up(
         assert clock.monotonic_s() >= 60 or refused
         assert not refused or any(isinstance(mood, EndpointRefused) for mood in moods)
         assert isinstance(moods[min(writer.requests, len(moods)) - 1], EndpointError)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(DEATHS), min_size=1, max_size=60), st.integers(1, 8))
+def test_a_worker_that_dies_costs_no_text_that_was_not_its_end_each_time(
+    moods: list[BakeoffError | None], concurrency: int
+) -> None:
+    plan = make_plan(24, ("ann",), concurrency=concurrency)
+    planned = {trial.key for trial in plan_trials(plan)["ann"]}
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store.open_folder(Path(folder))
+        store.add_run(plan.run_id, "s", "2026-01-01T00:00:00+00:00", plan.model_dump(mode="json"))
+        clock = HandClock(datetime(2026, 1, 1, tzinfo=UTC))
+        asyncio.run(Runner(plan, store, {"ann": Moody(moods, clock)}, Silent(), clock, Patience()).run(together=True))
+        first, events = store.generations(plan.run_id), [event.kind for event in store.events(plan.run_id)]
+        asyncio.run(Runner(plan, store, {"ann": Moody([None], clock)}, Silent(), clock, Patience()).run(together=True))
+        second = store.generations(plan.run_id)
+        store.close()
+    died = events.count("worker_died")
+    assert events.count(GONE) <= 1
+    assert died < MAX_DEATHS or GONE in events
+    assert len(first) == len(planned) or GONE in events
+    of_deaths = [made for made in first if made.error_kind == "worker_died" and set(made.retried) == {"worker_died"}]
+    assert all(made.attempts == MAX_DEATHS for made in of_deaths)
+    assert {made.trial for made in second} == planned
+    kept = {made.trial: made for made in second}
+    assert all(kept[made.trial] == made for made in first)

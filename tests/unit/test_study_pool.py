@@ -12,6 +12,7 @@ from bakeoff.core.errors import (
     WorkerDied,
     WorkerError,
     WorkerLost,
+    WorkerNotStarted,
 )
 from bakeoff.study.plan import Trial
 from bakeoff.study.pool import PoolWriter
@@ -376,7 +377,7 @@ def test_the_last_worker_that_does_not_come_back_ends_what_waits():
         await settle()
         worker.end.set_result(WorkerLost("its node is gone"))
         results = await asyncio.gather(*texts, return_exceptions=True)
-        assert [type(result) for result in results] == [WorkerLost, WorkerLost, WorkerDied]
+        assert [type(result) for result in results] == [WorkerLost, WorkerLost, WorkerNotStarted]
         await pool.close()
 
     run(test)

@@ -89,6 +89,43 @@ def test_its_first_text_is_asked_for_more_and_more_rarely_till_it_is_given_up() 
     assert len(patient.again) == 6
 
 
+def test_who_is_given_up_for_another_reason_is_not_asked_again_whatever_is_in_doubt() -> None:
+    patient = Patient()
+    patient.fail(EndpointFailed("500"), 3)
+    assert patient.pulse.settle(made(1)) == ()
+
+    async def meanwhile() -> None:
+        waiting = [asyncio.create_task(patient.ask()) for _ in range(3)]
+        await asyncio.sleep(0)
+        patient.pulse.give_up("its worker died 3 times")
+        assert {type(each) for each in await asyncio.gather(*waiting, return_exceptions=True)} == {EndpointGone}
+
+    asyncio.run(meanwhile())
+    patient.pulse.give_up("its worker died 4 times")
+    assert patient.again == []
+    assert patient.told == [(GONE, "given up: its worker died 3 times")]
+    # What failed before may have been the same sickness.
+    assert (patient.pulse.settle(made(2)), patient.pulse.release()) == ((), [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "retried", "its_own"),
+    [
+        ("worker_died", ("worker_died", "worker_died"), True),
+        ("worker_died", ("failed", "worker_died"), False),
+        ("worker_died", ("worker_lost", "worker_lost"), False),
+        ("gone", ("worker_died", "worker_died"), False),
+    ],
+)
+def test_a_text_each_of_whose_tries_was_a_death_failed_by_itself(
+    kind: str, retried: tuple[str, ...], its_own: bool
+) -> None:
+    patient = Patient()
+    patient.pulse.give_up("its worker died 3 times")
+    failed = made(1, kind=kind).model_copy(update={"retried": retried})
+    assert patient.pulse.settle(failed) == ((failed,) if its_own else ())
+
+
 def test_silence_alone_gives_nobody_up() -> None:
     """A slow server that lets many requests time out together is asked alone, twice, before it is judged."""
     patient = Patient()

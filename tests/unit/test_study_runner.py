@@ -28,6 +28,7 @@ from bakeoff.core.errors import (
     StoreError,
     TextMissing,
     WorkerDied,
+    WorkerLost,
     WorkerNotStarted,
 )
 from bakeoff.core.records import Generation, WorkerLoad
@@ -301,16 +302,125 @@ def test_a_death_is_counted_once_for_all_in_flight(store: Store) -> None:
     assert sum(generation.attempts == 2 for generation in stored(store, plan, "ann")) == 8
 
 
-def test_three_deaths_end_a_candidate_and_nobody_else(store: Store) -> None:
+def resume(store: Store, plan: Plan) -> tuple[dict[str, ScriptedWriter], Heard]:
+    """Go on with a run whose writers are well now, and see that nothing of it is missing."""
+    runner, writers, heard = begin(store, plan)
+    asyncio.run(runner.run(together=True))
+    assert {generation.trial for generation in store.generations(plan.run_id)} == planned(plan)
+    return writers, heard
+
+
+def test_three_deaths_give_a_candidate_up_and_nobody_else(store: Store) -> None:
     plan = make_plan(40)
     runner, writers, heard = begin(store, plan, ann=lambda _trial, _attempt: WorkerDied("killed"))
     asyncio.run(runner.run(together=True))
-    check_complete(store, plan, heard)
-    assert len(heard.events) == MAX_DEATHS
-    assert "death 3" in heard.events[-1].message
-    assert {generation.error_kind for generation in stored(store, plan, "ann")} == {"worker_died"}
+    assert runner.given_up == ("ann",)
+    assert [event.kind for event in heard.events] == ["worker_died"] * MAX_DEATHS + [GONE]
+    assert [event.message for event in heard.events] == ["killed"] * MAX_DEATHS + ["given up: its worker died 3 times"]
     assert sum(writers["ann"].tries.values()) == MAX_DEATHS
+    # Its own three tries were each the end of a worker; the others were never asked for.
+    (poisonous,) = stored(store, plan, "ann")
+    assert (poisonous.error_kind, poisonous.attempts, poisonous.retried) == (
+        "worker_died",
+        3,
+        ("worker_died", "worker_died"),
+    )
     assert not any(generation.failed for generation in stored(store, plan, "bob"))
+    assert len(stored(store, plan, "bob")) == 40
+    writers, _ = resume(store, plan)
+    assert poisonous.trial not in writers["ann"].tries
+    assert writers["bob"].tries == {}
+
+
+def test_a_resumed_run_has_all_its_deaths_before_it(store: Store) -> None:
+    plan = make_plan(40, ("ann",), concurrency=1)
+    for _ in range(2):  # the first poisonous text in the first session, the other in the next
+        runner, _, heard = begin(
+            store, plan, ann=lambda trial, _attempt: WorkerDied("killed") if trial.brief in {"b3", "b20"} else None
+        )
+        asyncio.run(runner.run(together=True))
+        assert [event.kind for event in heard.events] == ["worker_died"] * MAX_DEATHS + [GONE]
+    resume(store, plan)
+    assert {made.brief for made in stored(store, plan, "ann") if made.failed} == {"b3", "b20"}
+
+
+@pytest.mark.parametrize("seen", [1, 2, 3])
+def test_texts_in_flight_with_a_poisonous_one_are_stored_only_where_they_used_up_their_own_tries(
+    store: Store, seen: int
+) -> None:
+    plan = make_plan(60, ("ann",), concurrency=8)
+    trials = [trial.key for trial in plan_trials(plan)["ann"]]
+    sick, beside = trials[10], set(trials[11:14])
+
+    def script(trial: Trial, _attempt: int) -> BaseException | None:
+        tries = writers["ann"].tries.get(sick, 0)
+        if trial.key == sick or (trial.key in beside and MAX_DEATHS - seen < tries <= MAX_DEATHS):
+            return WorkerDied("killed by signal 9")
+        return None
+
+    runner, writers, heard = begin(store, plan, ann=script)
+    asyncio.run(runner.run(together=True))
+    assert [event.kind for event in heard.events] == ["worker_died"] * MAX_DEATHS + [GONE]
+    failed = {made.trial for made in stored(store, plan, "ann") if made.failed}
+    assert failed <= {sick, *beside}
+    assert sick in failed
+    assert all(made.attempts == 3 for made in stored(store, plan, "ann") if made.failed)
+    assert all(writers["ann"].tries[key] == 3 for key in failed)
+    if seen < 3:
+        assert failed == {sick}
+    writers, heard = resume(store, plan)
+    assert heard.events == []
+    assert not failed & set(writers["ann"].tries)
+
+
+def test_a_text_whose_worker_was_lost_with_its_node_and_died_once_is_asked_for_again(store: Store) -> None:
+    plan = make_plan(40, ("ann",), concurrency=1)
+    first, second, third = (trial.key for trial in plan_trials(plan)["ann"][2:5])
+
+    def script(trial: Trial, attempt: int) -> BaseException | None:
+        if trial.key in {first, second}:
+            return WorkerDied("killed") if attempt == 1 else None
+        if trial.key == third:
+            return WorkerLost("its node is gone") if attempt < 3 else WorkerDied("killed")
+        return None
+
+    runner, _, heard = begin(store, plan, ann=script)
+    asyncio.run(runner.run(together=True))
+    assert [event.kind for event in heard.events] == ["worker_died"] * MAX_DEATHS + [GONE]
+    assert not any(made.failed for made in stored(store, plan, "ann"))
+    writers, _ = resume(store, plan)
+    assert third in writers["ann"].tries
+
+
+def test_nodes_that_are_lost_are_no_deaths(store: Store) -> None:
+    plan = make_plan(40, ("ann",), concurrency=1)
+    runner, _, heard = begin(
+        store, plan, ann=lambda _trial, attempt: WorkerLost("its node is gone") if attempt < 4 else None
+    )
+    asyncio.run(runner.run(together=True))
+    check_complete(store, plan, heard)
+    assert heard.events == []
+    assert not any(made.failed for made in stored(store, plan, "ann"))
+
+
+def test_deaths_give_a_candidate_up_while_it_is_in_doubt(store: Store) -> None:
+    """A sick worker answers some texts with 500, and dies of the one by which it is to show that it lives."""
+    plan = make_plan(40, ("ann",), concurrency=4)
+    trials = [trial.key for trial in plan_trials(plan)["ann"]]
+    well_texts = set(trials[:6])
+
+    def script(trial: Trial, attempt: int) -> BaseException | None:
+        if trial.key == trials[0] and attempt > 1:
+            return WorkerDied("killed")
+        return None if trial.key in well_texts else EndpointFailed("500")
+
+    runner, writers, heard = begin(store, plan, ann=script)
+    asyncio.run(runner.run(together=True))
+    assert [event.kind for event in heard.events] == ["worker_died"] * MAX_DEATHS + [GONE]
+    assert {made.trial for made in stored(store, plan, "ann")} == well_texts
+    assert writers["ann"].in_flight == 0
+    resume(store, plan)
+    assert not any(made.failed for made in stored(store, plan, "ann"))
 
 
 class Counted:
@@ -385,13 +495,55 @@ def test_a_writer_whose_first_text_did_not_come_is_asked_for_the_others(store: S
     assert heard.events == []
 
 
-def test_a_worker_that_does_not_start_is_tried_three_times(store: Store) -> None:
-    plan = make_plan(6, ("ann",))
-    runner, writers, heard = begin(store, plan, ann=lambda _trial, _attempt: WorkerNotStarted("no memory"))
+class Failing(ScriptedWriter):
+    """Each start ends as the next of `starts` says, and all later ones well; its texts do, too."""
+
+    def __init__(self, *starts: BaseException | None) -> None:
+        super().__init__(well)
+        self._starts = list(starts)
+
+    async def open(self) -> None:
+        self.opened += 1
+        await asyncio.sleep(0)
+        error = self._starts.pop(0) if self._starts else None
+        if error is not None:
+            raise error
+
+
+@pytest.mark.parametrize("error", [WorkerNotStarted("no memory"), WorkerDied("its first text was its end")])
+def test_no_text_fails_since_a_worker_does_not_start(store: Store, error: BakeoffError) -> None:
+    plan = make_plan(20, ("ann",))
+    _, _, heard = begin(store, plan)
+    writer = Failing(error, error, error)
+    runner = Runner(plan, store, {"ann": writer}, heard, HandClock(datetime(2026, 1, 1, tzinfo=UTC)), PATIENCE)
+    asyncio.run(runner.run(together=True))
+    assert (writer.opened, writer.tries) == (MAX_DEATHS, {})
+    assert [event.message for event in heard.events[:-1]] == [error.message] * MAX_DEATHS
+    assert heard.events[-1].kind == GONE
+    assert stored(store, plan, "ann") == []
+    resume(store, plan)
+
+
+def test_a_start_that_fails_once_costs_no_text(store: Store) -> None:
+    plan = make_plan(20, ("ann",))
+    _, _, heard = begin(store, plan)
+    writer = Failing(None, None, None, WorkerNotStarted("no memory just then"), WorkerDied("killed while idle"))
+    runner = Runner(plan, store, {"ann": writer}, heard, HandClock(datetime(2026, 1, 1, tzinfo=UTC)), PATIENCE)
     asyncio.run(runner.run(together=True))
     check_complete(store, plan, heard)
+    assert [event.kind for event in heard.events] == ["worker_died"] * 2
+    # No worker was asked in vain.
+    assert {made.attempts for made in stored(store, plan, "ann")} == {1}
+
+
+def test_texts_that_nobody_is_left_to_write_are_no_failures(store: Store) -> None:
+    plan = make_plan(6, ("ann",))
+    runner, writers, heard = begin(store, plan, ann=lambda _trial, _attempt: WorkerNotStarted("no worker is left"))
+    asyncio.run(runner.run(together=True))
     assert sum(writers["ann"].tries.values()) == MAX_DEATHS
-    assert [event.message.split(";")[0] for event in heard.events] == ["no memory"] * MAX_DEATHS
+    assert [event.message for event in heard.events[:-1]] == ["no worker is left"] * MAX_DEATHS
+    assert heard.events[-1].kind == GONE
+    assert stored(store, plan, "ann") == []
 
 
 def test_a_text_counts_as_finished_when_it_is_stored(store: Store, tmp_path: Path) -> None:

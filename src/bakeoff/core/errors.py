@@ -209,7 +209,7 @@ class EndpointGarbage(EndpointError):
 
 
 class EndpointGone(EndpointError):
-    """The candidate was given up after too many requests without an answer; this text was asked in vain, or not at all."""
+    """The candidate was given up, silent or with too many dead workers; this text was asked for in vain, or not at all."""
 
     kind = "gone"
 

@@ -18,7 +18,8 @@ Outcome = Literal["winner", "best_within_eps", "no_clear_winner", "insufficient_
 Provenance = Literal["measured", "reported", "derived", "assumed"]
 
 NOT_TRIED = "the trial was not tried"
-"""How the error of a trial ends that was not asked for, since its worker had died too often before."""
+"""How the error of a trial ends that was not asked for, since its worker had died too often before. No run stores it any
+more: the candidate is given up then. Stores from before that hold some."""
 MOST_TOKENS = 2**53
 """A larger count of tokens is a fault of whoever told it, and fits into no table."""
 

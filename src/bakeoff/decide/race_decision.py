@@ -224,7 +224,7 @@ def _ending_in_words(race: Race, verdict: Verdict) -> str:
 
 
 def _absent(race: Race) -> str:
-    return f"{', '.join(race.withdrawn)} (out over everything and behind here, or silent)"
+    return f"{', '.join(race.withdrawn)} (out over everything and behind here, or given up)"
 
 
 def _undecided_in_words(race: Race, section: Section, verdict: Verdict, leader: str | None) -> tuple[str, ...]:

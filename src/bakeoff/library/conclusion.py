@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from bakeoff.decide.conclusion import Conclusion
@@ -54,18 +55,16 @@ def document_of(
     Raises:
         StoreError: the store refuses.
     """
-    from bakeoff.core.errors import EndpointGone
     from bakeoff.library.workspace import workspace_folder
     from bakeoff.report.document import RunFacts, build_document
+    from bakeoff.study.confirming import unconfirmed
     from bakeoff.study.run_folder import run_folder
 
     steps = next_steps(plan, conclusion.decision.choice or conclusion.decision.leader)
     if not page:
         steps = (*steps, f"bakeoff report {plan.run_id} --open    makes a page of it, with every text")
-    ways = [way for own in conclusion.generations.values() for way in own.ways]
-    if any(way.error_kind == EndpointGone.kind for way in ways):
-        again = f"bakeoff run --resume {plan.run_id}    asks for the missing texts, once their endpoint answers again"
-        steps = (again, *steps)
+    cut_short = unconfirmed(plan, conclusion)
+    steps = (*_resuming(plan, _lacking(conclusion) | cut_short), *steps)
     conclusion = conclusion.model_copy(
         update={"decision": conclusion.decision.model_copy(update={"next": (*conclusion.decision.next, *steps)})}
     )
@@ -91,7 +90,7 @@ def document_of(
         weights=_weights(plan),
     )
     document = build_document(facts, plan.candidates, conclusion)
-    document["notes"] += [*_selection_note(plan, document), *_placement_note(plan), *suite_notes(plan.suite)]
+    document["notes"] += [*_selection_note(plan, document, cut_short), *_placement_note(plan), *suite_notes(plan.suite)]
     return document
 
 
@@ -100,9 +99,13 @@ def finished_result(plan: Plan, store: Store) -> dict[str, Any] | None:
 
     Raises:
         UsageError: a scorer of the suite has changed since.
+        BakeoffError: the store refuses, or a scorer fails.
     """
     from bakeoff.core.errors import EndpointGone
     from bakeoff.library.labelled import labelled
+    from bakeoff.study.conclude import conclude
+    from bakeoff.study.confirming import unconfirmed
+    from bakeoff.study.pulse import GONE
     from bakeoff.study.scorers import scorers_for
 
     row = store.run(plan.run_id)
@@ -112,7 +115,32 @@ def finished_result(plan: Plan, store: Store) -> dict[str, Any] | None:
     if not document["measured"] or any(EndpointGone.kind in each["errors"] for each in document["candidates"]):
         return None
     scorers_for(plan)
+    # What would confirm a score is in no count of what is missing.
+    given_up = any(event.kind == GONE for event in store.events(plan.run_id))
+    if given_up and unconfirmed(plan, conclude(plan, store, complete=True)):
+        return None
     return document | labelled(plan, store, document)
+
+
+def _lacking(conclusion: Conclusion) -> set[str]:
+    """Return who was given up, and lacks texts that count as failures."""
+    from bakeoff.core.errors import EndpointGone
+
+    made = conclusion.generations.items()
+    return {name for name, own in made if any(way.error_kind == EndpointGone.kind for way in own.ways)}
+
+
+def _resuming(plan: Plan, lacking: Collection[str]) -> list[str]:
+    """Return how to get the texts of those that lack some."""
+    ours = {plan.candidate(name).model.is_ours_to_run for name in lacking}
+    if not ours:
+        return []
+    whats = {
+        (True,): "starts its worker anew, and asks for the missing texts",
+        (False,): "asks for the missing texts, once their endpoint answers again",
+        (False, True): "starts workers anew, and asks for the missing texts, once their endpoints answer again",
+    }
+    return [f"bakeoff run --resume {plan.run_id}    {whats[tuple(sorted(ours))]}"]
 
 
 def _weights(plan: Plan) -> dict[str, dict[str, float]]:
@@ -125,13 +153,15 @@ def _weights(plan: Plan) -> dict[str, dict[str, float]]:
     return {name: {key: weight for key, weight in weights.items() if weight > 0} for name, weights in found.items()}
 
 
-def _selection_note(plan: Plan, document: dict[str, Any]) -> list[str]:
+def _selection_note(plan: Plan, document: dict[str, Any], cut_short: Collection[str]) -> list[str]:
     """Return what a reader must know of a winner's score that comes from the briefs that made it win."""
     choice = document["decision"]["choice"]
     confirmed = any(found["id"] == choice and found["confirmed"] for found in document["candidates"])
     if choice is None or confirmed or plan.mode == "race" or len(plan.candidates) == 1:
         return []
     curse = f"the score of {choice} is that of the briefs that chose it, and on average a little too good"
+    if choice in cut_short:
+        return [f"{curse}: it was given up before it had written those that were to confirm it"]
     return [f"{curse}: too few other briefs of the suite are left to confirm it"]
 
 

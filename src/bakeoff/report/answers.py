@@ -64,7 +64,7 @@ def anything_measured(generations: Iterable[Generations]) -> bool:
 
 
 def was_given_up(candidate: Mapping[str, Any]) -> bool:
-    """Whether a candidate's document lacks texts because it stopped answering."""
+    """Whether a candidate's document lacks texts because it was given up."""
     return bool(candidate.get("failures_by_kind", {}).get(GONE))
 
 

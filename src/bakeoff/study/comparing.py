@@ -18,7 +18,7 @@ from bakeoff.measure.memory import moved_work
 from bakeoff.store.db import Store
 from bakeoff.study.plan import Plan, trials_for
 from bakeoff.study.pulse import GONE
-from bakeoff.study.racing import counted_briefs
+from bakeoff.study.racing import counted_briefs, lacking
 from bakeoff.study.run_state import state_of
 from bakeoff.study.scorers import scoring_version
 from bakeoff.study.scoring import Scored
@@ -140,9 +140,10 @@ class _Side(NamedTuple):
     def of(cls, run: StoredRun) -> _Side:
         plan, store = run.plan, run.store
         scored = Scored.of(plan, store)
-        gone = {event.candidate for event in store.events(plan.run_id) if event.kind == GONE and event.candidate}
+        given_up = {event.candidate for event in store.events(plan.run_id) if event.kind == GONE and event.candidate}
         cells = cells_of(scored.generations, plan.suite.replicates)
         moved = moved_work(store.loads(plan.run_id))
+        gone = lacking(plan, scored, given_up)
         return cls(scored, cells, gone, state_of(store, plan.run_id, run.workspace), plan.run_id, moved)
 
     def unfit(self, candidate: str) -> str:
@@ -150,7 +151,7 @@ class _Side(NamedTuple):
         if self.state != "done":
             return f"run {self.run_id} is not finished ({self.state})"
         if candidate in self.given_up:
-            return f"{candidate} stopped answering in run {self.run_id}: texts of it are missing"
+            return f"{candidate} was given up in run {self.run_id}: texts of it are missing"
         return ""
 
 

@@ -16,6 +16,7 @@ from bakeoff.decide.race_decision import decide_raced, route_raced
 from bakeoff.decide.raced import analyse_raced, race_facts
 from bakeoff.decide.routing import route_content_types
 from bakeoff.decide.same_weights import compare_same_weights
+from bakeoff.decide.wording import plural
 from bakeoff.measure.memory import summarise_loads
 from bakeoff.measure.timing import summarise_timings
 from bakeoff.store.db import Store
@@ -110,7 +111,7 @@ def _raced(plan: Plan, scored: Scored, given_up: Collection[str], *, complete: b
 def _exclusions(gone: Mapping[str, Collection[Generation]]) -> dict[str, str]:
     """Return why each candidate that was given up cannot be chosen."""
     return {
-        name: f"it stopped answering, and {len(missing)} of its texts are missing"
+        name: f"it was given up, and {plural(len(missing), 'of its texts is', 'of its texts are')} missing"
         for name, missing in gone.items()
         if missing
     }

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from bakeoff.core.generations import Generations
+from bakeoff.decide.conclusion import Conclusion
 from bakeoff.study.gathering import RaceProgress
 from bakeoff.study.laps import lap_blocks, next_lap, trials_of
 from bakeoff.study.plan import Plan, trials_for
+from bakeoff.study.pulse import GONE
 from bakeoff.study.runner import Runner
 
 
@@ -46,3 +48,17 @@ async def write_held_back(
         progress.standing([f"confirming scores on briefs that had no part in them: {names}"], left, {})
         blocks = lap_blocks(plan, next_lap(generations), wanted, finished, together=together, loaded=runner.loaded)
         await runner.write(blocks, together=together)
+
+
+def unconfirmed(plan: Plan, conclusion: Conclusion) -> set[str]:
+    """Return who was given up before it had written all held-back briefs that it was asked for."""
+    given_up = {event.candidate for event in conclusion.events if event.kind == GONE}
+    found = set()
+    for name, types in conclusion.to_confirm.items():
+        briefs = [brief for brief in plan.held_back_briefs() if brief.content_type in types]
+        written = conclusion.generations[name].trials_of([brief.id for brief in briefs])
+        if name in given_up and any(
+            trial.key not in written for trial in trials_for(plan, plan.candidate(name), briefs)
+        ):
+            found.add(name)
+    return found

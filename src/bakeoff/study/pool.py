@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from bakeoff.core.errors import BakeoffError, EndpointError, WorkerDied, WorkerError, WorkerLost
+from bakeoff.core.errors import BakeoffError, EndpointError, WorkerError, WorkerLost, WorkerNotStarted
 from bakeoff.core.records import Generation, WorkerLoad
 from bakeoff.core.units import seconds_text
 from bakeoff.study.plan import Trial
@@ -232,13 +232,14 @@ class PoolWriter:
         Raises:
             WorkerDied: the process ended.
             WorkerLost: its node did.
+            WorkerNotStarted: none is left, and none could be started meanwhile: the text was asked of nobody.
             EndpointError: the answer did not come, or was none.
         """
         async with self._changed:
             await self._changed.wait_for(lambda: self._free(concurrency) is not None or self._answered_in_vain)
             seat = self._free(concurrency)
             if seat is None or seat.gone is None:
-                raise WorkerDied(f"no worker of {self._name} is left")
+                raise WorkerNotStarted(f"no worker of {self._name} is left")
             seat.in_flight += 1
         gone = seat.gone
         asking = asyncio.create_task(seat.writer.write(trial, messages, concurrency, first_token_s))

@@ -15,16 +15,18 @@
 | wait than anybody waits             | about before its time                                                           |
 | one that is denied (401), or was    | given up at once: every other would be as well                                  |
 | computed on another device          |                                                                                 |
+| its worker died too often, which    | given up at once, whatever is in doubt                                          |
+| `study.runner` counts               |                                                                                 |
 
 Any answer to a request that was sent since the first of them ends the doubt, one without text too. One that was under way
 before shows only that there was no silence yet: a server that takes nothing more still finishes what it began. So a server
 that restarts costs no text, one that is gone costs a minute, and texts that are its undoing, each for itself, are no reason
-to give it up: it still writes another. Errors of one text alone (`missing_text`, a worker's death, which `study.runner`
-counts) are no sign of either.
+to give it up: it still writes another. Errors of one text alone (`missing_text`, a worker's death) are no sign of either.
 
 What failed since the last answer is held back: the next answer shows that these texts really failed, and being given up
-shows that they were never really asked. Only the former are failures to store; the latter can be asked again. A model's
-own answer without text is no such failure: it is stored like a text, since to ask again would be to choose.
+shows that they were never really asked. Only the former are failures to store; the latter can be asked again. Two kinds are
+no such failures, and stored like a text: a model's own answer without text, since to ask again would be to choose; and a text
+each of whose tries was the end of a worker, since it would be so again.
 """
 
 from __future__ import annotations
@@ -60,6 +62,9 @@ IN_DOUBT = "endpoint_in_doubt"
 BACK = "endpoint_back"
 GONE = "endpoint_gone"
 """Kinds of run events."""
+
+WORKER_DIED = "worker_died"
+"""Kind of failure of a text whose last try ended with its worker."""
 
 _ANSWERED = frozenset(answer.kind for answer in (AnswerEmpty, AnswerNull, AnswerRefused))
 
@@ -117,7 +122,7 @@ class Pulse:
         except TextMissing:
             raise
         except (EndpointDenied, DeviceChanged) as error:
-            self._give_up(error.message, error.hint)
+            self.give_up(error.message, error.hint)
             raise
         except EndpointError as error:
             self._unanswered(error, sent_s)
@@ -126,7 +131,7 @@ class Pulse:
 
     def settle(self, generation: Generation) -> Sequence[Generation]:
         """Take a finished text or failure; return what is now sure to have happened, in order."""
-        if not generation.failed or generation.error_kind in _ANSWERED:
+        if not generation.failed or _is_its_own(generation):
             return (generation,) if self._failed else (*self.release(), generation)
         if self.gone:
             return ()
@@ -141,9 +146,9 @@ class Pulse:
     async def resolve_doubt(self) -> None:
         """Wait until the candidate answers or is given up; at once where it is not in doubt."""
         async with self._asking:
-            while self.in_doubt and not self.gone:
+            while self._must_ask():
                 await self._clock.sleep(self._pause_s())
-                if self._failed < IN_DOUBT_AFTER:  # a text that was in flight came meanwhile
+                if not self._must_ask():  # a text that was in flight came meanwhile, or was the end of too many workers
                     return
                 sent_s = self._clock.monotonic_s()
                 try:
@@ -151,7 +156,7 @@ class Pulse:
                 except AnswerWithoutText:
                     self._answered(sent_s)
                 except (EndpointRefused, DeviceChanged) as error:
-                    self._give_up(f"its first text, which it wrote before, is refused: {error.message}", error.hint)
+                    self.give_up(f"its first text, which it wrote before, is refused: {error.message}", error.hint)
                 except EndpointError as error:
                     self._asked_again += 1
                     self._unanswered(error, sent_s)
@@ -159,6 +164,16 @@ class Pulse:
                     self._end_doubt()
                 else:
                     self._answered(sent_s)
+
+    def give_up(self, why: str, hint: str = "") -> None:
+        """Ask for none of its texts any more, and tell why; what is held back can be asked again."""
+        if not self.gone:
+            self.gone = True
+            self._held.clear()
+            self._tell(GONE, f"given up: {why.rstrip()}{f' ({hint})' if hint else ''}")
+
+    def _must_ask(self) -> bool:
+        return self.in_doubt and not self.gone
 
     def _answered(self, sent_s: float) -> None:
         if self._failed and sent_s < self._since_s:
@@ -174,29 +189,25 @@ class Pulse:
         self._last = None
 
     def _unanswered(self, error: EndpointError, sent_s: float) -> None:
+        if self.gone:
+            return
         if self._failed == 0:
             self._since_s = self._heard_s = sent_s
         self._failed += 1
         self._last = error
         if self.in_doubt and error.retry_after_s is not None and error.retry_after_s > self._patience.longest_wait_s:
             later = seconds_text(error.retry_after_s)
-            self._give_up(f"it asks not to be asked again for {later}, which is not waited for: {error.message}")
+            self.give_up(f"it asks not to be asked again for {later}, which is not waited for: {error.message}")
             return
         silent_s = self._clock.monotonic_s() - self._heard_s
         limit_s = self._patience.give_up_s * (BUSY_FACTOR if isinstance(error, EndpointBusy) else 1.0)
         if self._asked_again >= GIVEN_UP_AFTER and silent_s >= limit_s:
             asked = f"{self._failed} requests in a row, over {seconds_text(silent_s)}, brought no answer"
-            self._give_up(f"{asked}; the last: {error.message}")
+            self.give_up(f"{asked}; the last: {error.message}")
         elif self._asked_again and not self._told:
             self._told = True
             asked = f"{self._failed} requests in a row brought no answer; its texts wait till it answers"
             self._tell(IN_DOUBT, f"{asked}, or {seconds_text(limit_s)} are over; the last: {error.message}")
-
-    def _give_up(self, why: str, hint: str = "") -> None:
-        if not self.gone:
-            self.gone = True
-            self._held.clear()
-            self._tell(GONE, f"given up: {why.rstrip()}{f' ({hint})' if hint else ''}")
 
     def _pause_s(self) -> float:
         if isinstance(self._last, EndpointRefused):  # it answers, and no waiting changes what
@@ -204,3 +215,8 @@ class Pulse:
         pause_s = backoff_s(self._asked_again + 1, self._patience)
         asked_s = self._last.retry_after_s if self._last is not None else None
         return pause_s if asked_s is None else max(pause_s, min(asked_s, self._patience.longest_wait_s))
+
+
+def _is_its_own(failure: Generation) -> bool:
+    """Whether a text failed by itself, whatever becomes of its candidate: by the model's answer, or with a worker each time."""
+    return failure.error_kind in _ANSWERED or {failure.error_kind, *failure.retried} == {WORKER_DIED}

@@ -45,6 +45,16 @@ def counted_briefs(plan: Plan, scored: Scored, given_up: Collection[str]) -> dic
     return contest.counted_in(None)
 
 
+def lacking(plan: Plan, scored: Scored, given_up: Collection[str]) -> set[str]:
+    """Return those of the given up that lack texts which count: a run that was gone on with has them."""
+    lost: Mapping[str, Collection[str]] = dict.fromkeys(given_up, plan.brief_ids)
+    if plan.mode == "race":
+        contest = contest_of(plan)
+        contest.advance(race_cells(plan, scored), given_up)
+        lost = contest.lost
+    return {name for name, missing in gone_trials(plan, scored, lost).items() if missing}
+
+
 def gone_trials(plan: Plan, scored: Scored, lost: Mapping[str, Collection[str]]) -> dict[str, list[Generation]]:
     """Return a failure for each trial of the briefs `lost` by a candidate that was given up, as far as it is not stored."""
     found = {}

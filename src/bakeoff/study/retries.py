@@ -9,6 +9,7 @@
 | timeout (connection, token, stall)      | 2     | the back-off; one of the whole answer is never tried again       |
 | worker died                             | 3     | none: it is started again                                        |
 | worker lost with its node               | 8     | none: another worker takes it, or it is placed anew              |
+| worker did not start                    | -     | none: no worker had the text; `study.runner` counts the start    |
 | rejected (another 4xx), text missing    | 1     |                                                                  |
 | denied (401), on another device         | 1     | and the candidate is given up                                    |
 | empty, null, refused                    | 1     | never: to ask again would be to choose among a model's answers   |

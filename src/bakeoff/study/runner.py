@@ -1,11 +1,12 @@
 """Doing a plan: blocks of trials through writers, each generation stored as it finishes.
 
-What an error leads to is in `study.retries`, what an endpoint's silence leads to in `study.pulse`; after 3 deaths of a
-worker in a run the rest of that candidate's trials fail without being tried. A worker is made ready before the energy of its
-candidate's first texts is counted; what starting it again under way takes is in that.
+What an error leads to is in `study.retries`, what an endpoint's silence leads to in `study.pulse`; after 3 deaths of its
+workers a candidate is given up as well. A worker is made ready before the energy of its candidate's first texts is counted;
+what starting it again under way takes is in that.
 
 A failed trial is stored like any other and scores 0; it is never dropped. Trials of a candidate that was given up are not
-stored: a resumed run asks for them again.
+stored: a resumed run, which counts deaths anew, asks for them again. Those that were the end of a worker each time that they
+were asked for are: else one of them could use up the deaths of every resumed run.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ from bakeoff.core.errors import (
     BakeoffError,
     EndpointError,
     EndpointGone,
-    WorkerDied,
     WorkerError,
     WorkerLost,
+    WorkerNotStarted,
 )
 from bakeoff.core.plain import whole_characters
-from bakeoff.core.records import NOT_TRIED, Generation, RunEvent, WorkerLoad
+from bakeoff.core.records import Generation, RunEvent, WorkerLoad
 from bakeoff.core.spec import Candidate
 from bakeoff.store.db import Store
 from bakeoff.study.energy_watch import EnergyWatch
 from bakeoff.study.plan import Block, Plan, Trial, plan_blocks, trials_for, trials_of
-from bakeoff.study.pulse import Pulse
+from bakeoff.study.pulse import WORKER_DIED, Pulse
 from bakeoff.study.retries import Patience, retry_policy
 from bakeoff.study.score_ahead import ScoringAhead
 from bakeoff.study.suite import Brief
@@ -41,6 +42,7 @@ from bakeoff.study.worker_writer import WarmUp
 from bakeoff.study.writers import Message, Writer
 
 MAX_DEATHS = 3
+"""So many of a candidate's workers since a run began, or went on, and it is given up."""
 _GATHER_S = 0.005
 """How long a text waits for others to be stored with it: a commit each took a fifth off the rate of a fast endpoint."""
 _BOOKS_EVERY_S = 5.0
@@ -173,7 +175,7 @@ class Runner:
 
     @property
     def given_up(self) -> tuple[str, ...]:
-        """Candidates whose endpoint does not answer any more."""
+        """Candidates that are not asked any more."""
         return tuple(candidate for candidate, pulse in self._pulses.items() if pulse.gone)
 
     async def run(self, *, together: bool) -> None:
@@ -272,10 +274,9 @@ class Runner:
     async def _work(self, block: Block, waiting: deque[tuple[Trial, int]], written: list[Generation]) -> None:
         while waiting:
             trial, window = waiting.popleft()
-            # What is not asked for any more draws nothing, and would make each text seem cheaper.
-            tried = not self._pulses[trial.candidate].gone and self._deaths[trial.candidate] < MAX_DEATHS
             generation = await self._make(trial, block.concurrency, window)
-            if self._energy.watches and tried:
+            # What is not asked for any more draws nothing, and would make each text seem cheaper.
+            if self._energy.watches and generation.tried:
                 written.append(generation)
             self._keep(self._pulses[trial.candidate].settle(generation))
             if block.concurrency == 1:
@@ -311,10 +312,15 @@ class Runner:
                 if generation.text is not None:
                     made["text"] = whole_characters(generation.text)
                 return generation.model_copy(update=made)
+            if _is_death(error):
+                if deaths is not None:
+                    self._mourn(trial.candidate, error, deaths)
+                if deaths is None or isinstance(error, WorkerNotStarted):
+                    continue  # no worker had the text, and each death is counted: there is a last one
+            if isinstance(error, EndpointGone):
+                return _failed(trial, error, concurrency, retried, attempts=len(retried))
             retry = retry_policy(error, len(retried) + 1, self._patience, _place_of(trial))
-            if isinstance(error, WorkerError) and not isinstance(error, WorkerLost) and deaths is not None:
-                self._mourn(trial.candidate, error, deaths)
-            if not retry.again or self._deaths[trial.candidate] >= MAX_DEATHS:
+            if not retry.again:
                 return _failed(trial, error, concurrency, retried)
             retried.append(_kind_of(error))
             await self._clock.sleep(retry.wait_s)
@@ -325,8 +331,9 @@ class Runner:
         deaths = await self._open(candidate)
         try:
             await self._writers[candidate].write(trial, messages_for(self._plan, self._briefs[trial.brief]), 1)
-        except WorkerDied as error:
-            self._mourn(candidate, error, deaths)
+        except WorkerError as error:
+            if _is_death(error):
+                self._mourn(candidate, error, deaths)
             raise
 
     async def _ready(self, candidate: str) -> None:
@@ -342,32 +349,31 @@ class Runner:
         Whether a writer whose first text did not come writes others is for these to show.
 
         Raises:
-            WorkerDied: there were too many, or it was found dead, which is told once and counts.
+            WorkerDied: it was found dead, which is told once and counts.
             WorkerNotStarted: this start failed, which is a death of its own.
+            EndpointGone: the candidate was given up meanwhile.
         """
         async with self._opening[candidate]:
+            if self._pulses[candidate].gone:
+                raise EndpointGone("the candidate was given up before its worker was ready")
             deaths = self._deaths[candidate]
-            if deaths >= MAX_DEATHS:
-                raise WorkerDied(f"the worker died {deaths} times in this run; {NOT_TRIED}")
             try:
                 with suppress(EndpointError):
                     await self._writers[candidate].open()
-            except WorkerLost:
-                raise  # told by whoever placed it; a node's end is no death of the model's
             except WorkerError as error:
-                self._mourn(candidate, error, deaths)
+                if _is_death(error):
+                    self._mourn(candidate, error, deaths)
                 raise
             return deaths
 
-    def _mourn(self, candidate: str, error: WorkerError, deaths_seen: int) -> None:
-        """Count a death once, though every trial in flight sees it."""
+    def _mourn(self, candidate: str, error: BakeoffError, deaths_seen: int) -> None:
+        """Count a death once, though every trial in flight sees it; the last one gives its candidate up."""
         if self._deaths[candidate] != deaths_seen:
             return
         self._deaths[candidate] += 1
-        message = error.message
+        self._tell("worker_died", error.message, candidate=candidate)
         if self._deaths[candidate] >= MAX_DEATHS:
-            message += f"; that was death {MAX_DEATHS}: its remaining trials are recorded as failed"
-        self._tell("worker_died", message, candidate=candidate)
+            self._pulses[candidate].give_up(f"its worker died {MAX_DEATHS} times")
 
     def _tell(self, kind: str, message: str, *, candidate: str | None) -> None:
         event = RunEvent(
@@ -410,10 +416,15 @@ def _failed(
     )
 
 
+def _is_death(error: BakeoffError) -> bool:
+    """Whether a worker ended, or never began. A node's end is told by whoever placed it, and no death of the model's."""
+    return isinstance(error, WorkerError) and not isinstance(error, WorkerLost)
+
+
 def _kind_of(error: BakeoffError) -> str:
     if isinstance(error, WorkerLost):
         return "worker_lost"
-    return error.kind if isinstance(error, EndpointError) else "worker_died"
+    return error.kind if isinstance(error, EndpointError) else WORKER_DIED
 
 
 def _place_of(trial: Trial) -> float:
