@@ -117,7 +117,7 @@ def finished_result(plan: Plan, store: Store) -> dict[str, Any] | None:
 
 def _weights(plan: Plan) -> dict[str, dict[str, float]]:
     """Return the weight of each dimension for each content type of the plan."""
-    from bakeoff.score.composite import weights_for
+    from bakeoff.score.weights import weights_for
 
     types = plan.suite.used_content_types()
     extra = plan.suite.scorer_names()

@@ -28,9 +28,9 @@ from bakeoff.core.plain import printable
 from bakeoff.core.spec import Record, Sampling, canonical_json
 from bakeoff.score.base import installed_scorers
 from bakeoff.score.brief import BriefChecks, Limits
-from bakeoff.score.composite import weights_for
-from bakeoff.score.facts import require_searchable
+from bakeoff.score.normal import require_searchable
 from bakeoff.score.norms import NORMS, ContentNorms, PartName, canonical_content_type
+from bakeoff.score.weights import weights_for
 from bakeoff.study.suite_checks import cross_checks, misspelt_types
 from bakeoff.study.suite_problems import did_you_mean, problems_of
 from bakeoff.study.yaml_lines import LinedData, dotted, read_yaml
