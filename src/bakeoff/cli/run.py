@@ -233,9 +233,7 @@ def _generate_and_conclude(plan: Plan, store: Store, errors: Console, how: How, 
     say_what_comes(plan, errors)
     # Joined before the event loop has signal handlers: Ray sets its own.
     going = Going(lambda pace: tell_pace(plan, pace, errors), how.keep_going, how.cluster.of(plan))
-    # What is there now stays to the end, and what a run makes has no cycles: looking for some took a tenth of its time.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.freeze()  # what is there now stays to the end: no need to look through it
     try:
         plan = run_in_turn(_execute(plan, store, errors, going))
     except (KeyboardInterrupt, asyncio.CancelledError):
