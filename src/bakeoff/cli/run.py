@@ -20,7 +20,8 @@ from bakeoff.cli.ended import end_on_signals
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bakeoff.cli.progress import BarProgress, LineProgress
+    from bakeoff.cli.bars import BarProgress
+    from bakeoff.cli.progress import LineProgress
     from bakeoff.cli.watching import Watch
     from bakeoff.library.planning import Design
     from bakeoff.store.db import Store
@@ -277,7 +278,6 @@ async def _execute(plan: Plan, store: Store, errors: Console, going: Going) -> P
 
 
 def _progress(plan: Plan, store: Store, errors: Console) -> AbstractContextManager[BarProgress | LineProgress]:
-    from bakeoff.cli.progress import BarProgress, LineProgress
     from bakeoff.core.clock import SystemClock
     from bakeoff.study.plan import count_unfinished
 
@@ -285,5 +285,9 @@ def _progress(plan: Plan, store: Store, errors: Console) -> AbstractContextManag
     left = count_unfinished(plan, store.finished_trials(plan.run_id))
     done = {name: total - left[name] for name, total in totals.items()}
     if errors.is_terminal and not errors.is_dumb_terminal and not os.environ.get("CI"):
+        from bakeoff.cli.bars import BarProgress
+
         return BarProgress(errors, totals, done, SystemClock())
+    from bakeoff.cli.progress import LineProgress
+
     return LineProgress(errors, totals, done, SystemClock())
