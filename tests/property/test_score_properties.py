@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 
 from bakeoff.score.base import check_scorer
 from bakeoff.score.brief import BriefChecks, make_checks
-from bakeoff.score.composite import DIMENSIONS, score_text
-from bakeoff.score.facts import contains_fact, normalise
+from bakeoff.score.composite import score_text
+from bakeoff.score.facts import contains_fact
+from bakeoff.score.normal import normalise
 from bakeoff.score.norms import NORMS, PART_NAMES, weighted_length
 from bakeoff.score.text import Text
+from bakeoff.score.weights import DIMENSIONS
 
 words = st.sampled_from(
     [

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.score import chatter, dimensions, facts, figures, lexicon, names, norms, opposites, polarity
+from bakeoff.score import chatter, dimensions, facts, figures, lexicon, names, normal, norms, opposites, polarity
 from bakeoff.score.brief import make_checks
-from bakeoff.score.facts import _fact_pattern, _forbidden_pattern, _may_occur, _occurs, normalise
+from bakeoff.score.facts import _fact_pattern, _forbidden_pattern, _may_occur, _occurs
 from bakeoff.score.gates import run_gates
 from bakeoff.score.language import WORD, words_in
+from bakeoff.score.normal import normalise
 from bakeoff.score.odd_words import EDGES, QUOTES, is_odd_token, may_be_odd
 from bakeoff.score.repetition import immediate_loop
 from bakeoff.score.text import URL, Text, _pieces, without_links
@@ -107,7 +108,7 @@ BEFORE_FIRST = [
         ),
     ),
     (dimensions._SMALL_I, r"(?<![\w.'’/-])i(?=[ '’](?!\.e)\w)"),
-    (facts._AM_PM, r"(?<![a-z])([ap])\.? ?m\b\.?"),
+    (normal._AM_PM, r"(?<![a-z])([ap])\.? ?m\b\.?"),
     (
         facts._NAME,
         r"(?<![.!?:] )(?<!^)(?<![\w'’#@./-])([A-Z][\w'’]{1,30}(?: (?:& |of |and )?[A-Z][\w'’]{1,30}){0,3})",

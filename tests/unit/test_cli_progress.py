@@ -10,8 +10,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from bakeoff.cli.bars import BarProgress
 from bakeoff.cli.pace import Pace, roughly
-from bakeoff.cli.progress import BarProgress, LineProgress
+from bakeoff.cli.progress import LineProgress
 from bakeoff.core.clock import HandClock
 from made_runs import generation
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from bakeoff.score.brief import make_checks
-from bakeoff.score.composite import DIMENSIONS, score_text
+from bakeoff.score.composite import score_text
 from bakeoff.score.gates import GATES
+from bakeoff.score.weights import DIMENSIONS
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = ROOT / "docs" / "scoring"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bakeoff.decide.analysis import PILOT_UNDER
-from bakeoff.score.facts import contains_fact, normalise
+from bakeoff.score.facts import contains_fact
+from bakeoff.score.normal import normalise
 from bakeoff.study.laps import divide
 from bakeoff.study.suite import Brief, Suite, find_suite, load_suite
 

@@ -10,7 +10,8 @@ import pytest
 from bakeoff.core.errors import UsageError
 from bakeoff.core.records import Generation
 from bakeoff.score.brief import BriefChecks, make_checks
-from bakeoff.score.composite import DEFAULT_WEIGHTS, DIMENSIONS, score_generation, score_text, weights_for
+from bakeoff.score.composite import score_generation, score_text
+from bakeoff.score.weights import DEFAULT_WEIGHTS, DIMENSIONS, weights_for
 
 DATA = Path(__file__).parent.parent / "data" / "score"
 BRIEFS = [json.loads(line) for line in (DATA / "briefs.jsonl").read_text(encoding="utf-8").splitlines()]

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import click
 
+from bakeoff.cli.garbage import look_seldom
 from bakeoff.core.version import __version__
 
 # name -> (where the click command is, its one-line help)
@@ -109,6 +110,7 @@ def main() -> NoReturn:
 
     Exit codes: 0 done, 1 the work failed or nothing was measured, 2 wrong usage or input, 3 no candidate qualified, 130 interrupted.
     """
+    look_seldom()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a character shows a question mark, and the result.
         if isinstance(stream, io.TextIOWrapper):

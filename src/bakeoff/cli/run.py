@@ -20,7 +20,8 @@ from bakeoff.cli.ended import end_on_signals
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bakeoff.cli.progress import BarProgress, LineProgress
+    from bakeoff.cli.bars import BarProgress
+    from bakeoff.cli.progress import LineProgress
     from bakeoff.cli.watching import Watch
     from bakeoff.library.planning import Design
     from bakeoff.store.db import Store
@@ -233,9 +234,7 @@ def _generate_and_conclude(plan: Plan, store: Store, errors: Console, how: How, 
     say_what_comes(plan, errors)
     # Joined before the event loop has signal handlers: Ray sets its own.
     going = Going(lambda pace: tell_pace(plan, pace, errors), how.keep_going, how.cluster.of(plan))
-    # What is there now stays to the end, and what a run makes has no cycles: looking for some took a tenth of its time.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.freeze()  # what is there now stays to the end: no need to look through it
     try:
         plan = run_in_turn(_execute(plan, store, errors, going))
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -279,7 +278,6 @@ async def _execute(plan: Plan, store: Store, errors: Console, going: Going) -> P
 
 
 def _progress(plan: Plan, store: Store, errors: Console) -> AbstractContextManager[BarProgress | LineProgress]:
-    from bakeoff.cli.progress import BarProgress, LineProgress
     from bakeoff.core.clock import SystemClock
     from bakeoff.study.plan import count_unfinished
 
@@ -287,5 +285,9 @@ def _progress(plan: Plan, store: Store, errors: Console) -> AbstractContextManag
     left = count_unfinished(plan, store.finished_trials(plan.run_id))
     done = {name: total - left[name] for name, total in totals.items()}
     if errors.is_terminal and not errors.is_dumb_terminal and not os.environ.get("CI"):
+        from bakeoff.cli.bars import BarProgress
+
         return BarProgress(errors, totals, done, SystemClock())
+    from bakeoff.cli.progress import LineProgress
+
     return LineProgress(errors, totals, done, SystemClock())

@@ -285,6 +285,7 @@ async def _run(
     *,
     as_json: bool,
 ) -> int:
+    from bakeoff.cli.garbage import look_as_usual
     from bakeoff.cli.planned import ready_document, ready_lines
     from bakeoff.cli.serving_reload import Reloading
     from bakeoff.core.clock import SystemClock
@@ -294,6 +295,7 @@ async def _run(
     from bakeoff.serve.server import GatewayServer, base_url
     from bakeoff.serve.supervisor import Supervisor, World
 
+    look_as_usual()
     plan, clock = document.plan, SystemClock()
     asked, seen = told
     logs = workspace_folder() / "serve" / "logs"

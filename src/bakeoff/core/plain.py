@@ -32,6 +32,8 @@ def printable(text: str) -> str:
     >>> printable("a\x1b[31mb\r\nc\u202ed\u00a0e")
     'a\ufffd[31mb\nc\ufffdd\xa0e'
     """
+    if text.isprintable():  # nearly every short text is, and to look at each character takes a while
+        return text
     return "".join(
         character if _is_harmless(character) else "\N{REPLACEMENT CHARACTER}"
         for character in text.replace("\r\n", "\n")

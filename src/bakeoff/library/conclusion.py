@@ -145,7 +145,7 @@ def _resuming(plan: Plan, lacking: Collection[str]) -> list[str]:
 
 def _weights(plan: Plan) -> dict[str, dict[str, float]]:
     """Return the weight of each dimension for each content type of the plan."""
-    from bakeoff.score.composite import weights_for
+    from bakeoff.score.weights import weights_for
 
     types = plan.suite.used_content_types()
     extra = plan.suite.scorer_names()

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from bakeoff.core.spec import Record
-from bakeoff.score.facts import require_searchable
+from bakeoff.score.normal import require_searchable
 from bakeoff.score.norms import ContentNorms, PartName, canonical_content_type, norms_for
 
 

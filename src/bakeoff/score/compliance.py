@@ -19,13 +19,13 @@ from bakeoff.score.facts import (
     contains_fact,
     find_forbidden,
     known_numbers,
-    normalise,
     number_values,
     numbers_in,
     prompt_facts,
 )
 from bakeoff.score.figures import misplaced_figures
 from bakeoff.score.names import wrong_names
+from bakeoff.score.normal import normalise
 from bakeoff.score.opposites import opposites_of
 from bakeoff.score.parts import SIGN_OFF, missing_parts
 from bakeoff.score.polarity import negated_otherwise, turned_around

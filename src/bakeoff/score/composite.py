@@ -8,14 +8,11 @@ caps at 4.0, each further one at 0.5 less. A text without words, and a failed ge
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import NamedTuple
 
 from pydantic import Field
 
-from bakeoff.core.errors import UsageError
 from bakeoff.core.records import GateHit, Generation, Score
 from bakeoff.core.spec import Record
 from bakeoff.score.base import Scorer, scaled_score
@@ -24,26 +21,11 @@ from bakeoff.score.compliance import FactCheck, brief_compliance, check_facts
 from bakeoff.score.dimensions import Dimension, business_quality, language_quality, length_quality, structure_quality
 from bakeoff.score.gates import run_gates
 from bakeoff.score.keyword_heuristic import heuristic_of, keyword_heuristic
-from bakeoff.score.norms import canonical_content_type
 from bakeoff.score.substance import substance_quality
 from bakeoff.score.technical import technical_quality
 from bakeoff.score.text import Text
+from bakeoff.score.weights import DIMENSIONS, Weights, weights_for
 
-Weights = Mapping[str, Mapping[str, float]]
-"""Content type (or `*` for all) -> dimension -> weight, laid over `DEFAULT_WEIGHTS`."""
-
-DEFAULT_WEIGHTS: Mapping[str, float] = MappingProxyType(
-    {
-        "brief_compliance": 0.35,
-        "structure_quality": 0.2,
-        "length_quality": 0.15,
-        "language_quality": 0.125,
-        "business_quality": 0.0625,
-        "technical_quality": 0.0625,
-        "substance_quality": 0.05,
-    }
-)
-DIMENSIONS: tuple[str, ...] = tuple(DEFAULT_WEIGHTS)
 _GATE_CAP = 4.0
 _FURTHER_GATE = 0.5
 # How much of the mean is lost at a recall of 0: a line from nothing lost at one half, so that no cliff makes ties.
@@ -70,32 +52,6 @@ class TextScore(Record):
     weights: dict[str, float] = Field(default_factory=dict)
     capped_by: str | None = None
     comparison_only: dict[str, float] = Field(default_factory=dict)
-
-
-def weights_for(content_type: str, weights: Weights | None = None, extra: Sequence[str] = ()) -> dict[str, float]:
-    """Return the weight of each dimension for a content type: defaults, then `*`, then the type's own entry.
-
-    `extra` names the scorers that exist beside the built-in dimensions; they weigh 0 unless the mapping says otherwise.
-
-    Raises:
-        UsageError: an unknown dimension, a negative weight, or weights that are all 0.
-    """
-    result = dict(DEFAULT_WEIGHTS) | dict.fromkeys(extra, 0.0)
-    if not weights:
-        return result
-    by_type = {name if name == "*" else canonical_content_type(name): given for name, given in weights.items()}
-    for name in ("*", canonical_content_type(content_type)):
-        for dimension, weight in by_type.get(name, {}).items():
-            if dimension not in result:
-                near = difflib.get_close_matches(dimension, result, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(result)}"
-                raise UsageError(f"weights of {name}: no dimension {dimension!r}", hint)
-            if not 0 <= weight < float("inf"):
-                raise UsageError(f"weights of {name}: {dimension} is {weight}", "a weight is a number from 0 up")
-            result[dimension] = float(weight)
-    if not any(result.values()):
-        raise UsageError(f"weights of {content_type}: all are 0", "give at least one dimension a weight above 0")
-    return result
 
 
 def score_text(

@@ -8,10 +8,10 @@ knows a few spellings of the same thing: `14 March` / `March 14th`, `10 am` / `1
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
+from bakeoff.score.normal import normalise
 from bakeoff.score.text import URL, may_link
 
 _NUMBER_WORDS = [
@@ -46,47 +46,6 @@ _DAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
 _DATE = re.compile(rf"(?:({_DAYS}),? )?(?:the )?(\d{{1,2}})(?:st|nd|rd|th)? (?:of )?({_MONTHS})(.{{0,40}})")
 _HOUR = re.compile(r"(\d{1,2})(?:[:.]00)? ?(am|pm)")
 _TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+|[^\w\s]|_")
-_FOLD = str.maketrans(
-    {
-        "’": "'",
-        "‘": "'",
-        "“": '"',
-        "”": '"',
-        "–": "-",
-        "—": "-",
-        "‑": "-",
-        "−": "-",
-        "\u00a0": " ",
-        "*": None,
-        "`": None,
-    }
-)
-_PERCENT = re.compile(r"(?<=\d) ?(?:percent|per cent)(?!\w)")
-_AM_PM = re.compile(r"([ap])(?<![a-z].)\.? ?m\b\.?")
-
-
-@lru_cache(maxsize=64)
-def normalise(text: str) -> str:
-    """Return `text` as matching sees it: folded case and accents, single spaces, plain punctuation."""
-    text = text.translate(_FOLD)
-    if not text.isascii():
-        text = unicodedata.normalize("NFKD", text)
-        text = "".join(character for character in text if not unicodedata.combining(character))
-    text = " ".join(text.casefold().replace("&", " and ").split())
-    if "cent" in text:
-        text = _PERCENT.sub("%", text)
-    return _AM_PM.sub(r"\1m", text)
-
-
-def require_searchable(fact: str) -> str:
-    """Return `fact` if it can be looked for.
-
-    Raises:
-        ValueError: nothing is left of it once Markdown emphasis, accents and white space are put aside.
-    """
-    if not normalise(fact):
-        raise ValueError("a text to look for needs more than white space and the emphasis marks * and `")
-    return fact
 
 
 def contains_fact(alternatives: Iterable[str], normalised: str) -> bool:

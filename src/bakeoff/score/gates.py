@@ -14,7 +14,7 @@ from types import MappingProxyType
 from bakeoff.core.records import GateHit
 from bakeoff.score.brief import BriefChecks
 from bakeoff.score.chatter import find_judge_injection, find_meta_chatter, find_refusal
-from bakeoff.score.facts import contains_fact, normalise, prompt_facts
+from bakeoff.score.facts import contains_fact, prompt_facts
 from bakeoff.score.garbage import find_garbage, find_hidden
 from bakeoff.score.kind import find_other_kind
 from bakeoff.score.language import (
@@ -25,6 +25,7 @@ from bakeoff.score.language import (
     other_script_share,
     words_in,
 )
+from bakeoff.score.normal import normalise
 from bakeoff.score.norms import weighted_length
 from bakeoff.score.repetition import duplicate_sentences, immediate_loop, only_word
 from bakeoff.score.scant import find_scant

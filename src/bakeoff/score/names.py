@@ -10,8 +10,9 @@ import re
 from functools import lru_cache
 
 from bakeoff.score.brief import BriefChecks
-from bakeoff.score.facts import contains_fact, names_in, normalise
+from bakeoff.score.facts import contains_fact, names_in
 from bakeoff.score.language import FUNCTION_WORDS
+from bakeoff.score.normal import normalise
 from bakeoff.score.parts import addressed_names, brief_parties, signed_names
 from bakeoff.score.polarity import stem_of
 from bakeoff.score.text import Text, parsed

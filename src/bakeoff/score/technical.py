@@ -13,8 +13,8 @@ from functools import lru_cache
 from bakeoff.score.brief import BriefChecks
 from bakeoff.score.compliance import FactCheck
 from bakeoff.score.dimensions import Dimension
-from bakeoff.score.facts import normalise
 from bakeoff.score.language import FUNCTION_WORDS
+from bakeoff.score.normal import normalise
 from bakeoff.score.text import Text, brief_words
 
 _TICKED = re.compile(r"`([^`\n]{2,200})`")

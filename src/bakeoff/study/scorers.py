@@ -7,7 +7,7 @@ from importlib.metadata import version
 from bakeoff.core.plugins import list_plugins
 from bakeoff.core.spec import content_hash
 from bakeoff.score.base import GROUP, Scorer, ScorerBroken, load_scorer
-from bakeoff.score.composite import DIMENSIONS
+from bakeoff.score.weights import DIMENSIONS
 from bakeoff.study.plan import Plan
 from bakeoff.study.scorer_files import load_scorer_file
 

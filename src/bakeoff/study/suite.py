@@ -28,9 +28,9 @@ from bakeoff.core.plain import printable
 from bakeoff.core.spec import Record, Sampling, canonical_json
 from bakeoff.score.base import installed_scorers
 from bakeoff.score.brief import BriefChecks, Limits
-from bakeoff.score.composite import weights_for
-from bakeoff.score.facts import require_searchable
+from bakeoff.score.normal import require_searchable
 from bakeoff.score.norms import NORMS, ContentNorms, PartName, canonical_content_type
+from bakeoff.score.weights import weights_for
 from bakeoff.study.suite_checks import cross_checks, misspelt_types
 from bakeoff.study.suite_problems import did_you_mean, problems_of
 from bakeoff.study.yaml_lines import LinedData, dotted, read_yaml
@@ -59,6 +59,8 @@ Bound = Annotated[int, Field(ge=1, strict=True)]
 Count = Annotated[int, Field(ge=0, strict=True)]
 Points = Annotated[float, Field(strict=True)]
 _MAX_FILE_BYTES = 20_000_000
+_CHECKED = ("must_include", "must_not_include", "limits", "parts", "source", "language")
+"""What a brief may declare of its answers, as `BriefChecks` calls it too."""
 
 
 class ContentType(Record):
@@ -194,10 +196,7 @@ class Suite(Record):
 
     def checks(self, brief: Brief) -> BriefChecks:
         """Return what the scoring room needs to know of a brief."""
-        declared = {
-            name: getattr(brief, name)
-            for name in ("must_include", "must_not_include", "limits", "parts", "source", "language")
-        }
+        declared = {name: getattr(brief, name) for name in _CHECKED}
         norms = _norms(brief.content_type, self.content_types.get(brief.content_type))
         return BriefChecks(prompt=brief.prompt, content_type=brief.content_type, norms=norms, **declared)
 
@@ -290,11 +289,15 @@ def _late_problems(suite: Suite, lined: LinedData, file: str) -> list[Problem]:
     """Return what only the scoring room can tell: weights that add up to nothing, checks it does not take."""
     problems = misspelt_types(suite.unused_content_types(), suite.used_content_types(), lined, file)
     try:
+        # Asked once, and where it matters: to find the scorers, the metadata of all installed packages is read.
+        extra = suite.scorer_names() if suite.weights else ()
         for content_type in suite.used_content_types():
-            weights_for(content_type, suite.weights, suite.scorer_names())
+            weights_for(content_type, suite.weights, extra)
     except UsageError as error:
         problems.append(Problem(file, lined.line(("weights",)), "weights", error.message, error.hint))
     for index, brief in enumerate(suite.briefs):
+        if brief.model_fields_set.isdisjoint(_CHECKED):  # it declares nothing that could be refused
+            continue
         try:
             suite.checks(brief)
         except ValidationError as error:

@@ -8,8 +8,8 @@ from typing import Any
 
 from bakeoff.core.errors import Problem
 from bakeoff.score.base import installed_scorers
-from bakeoff.score.composite import DIMENSIONS
 from bakeoff.score.norms import NORMS, canonical_content_type
+from bakeoff.score.weights import DIMENSIONS
 from bakeoff.study.suite_problems import did_you_mean
 from bakeoff.study.yaml_lines import LinedData, Path, dotted, one_line
 
