@@ -21,10 +21,8 @@ from typing import NamedTuple
 from bakeoff.core.errors import StoreError
 from bakeoff.core.records import Generation
 from bakeoff.store.db import Store
-from bakeoff.study import scoring_program
 from bakeoff.study.plan import Plan
 from bakeoff.study.scorers import scorers_for, scoring_version
-from bakeoff.study.scoring_program import Wanted, scored
 
 AT_LEAST = 500
 """Texts from which on a process costs less than it saves."""
@@ -34,6 +32,7 @@ _UNDER_WAY = 2
 _HERE = 8
 """Texts that are scored here before what came from the process is looked at."""
 _LONGEST_SCORE = 2**24
+_PROGRAM = "bakeoff.study.scoring_program"
 
 
 def is_worth_it(plan: Plan, unfinished: int) -> bool:
@@ -80,6 +79,8 @@ class ScoringAhead:
         """Have these scored, which are stored. Failures are left to the end: they cost nothing."""
         if self._feeding is not None and self._feeding.done():
             return
+        from bakeoff.study.scoring_program import Wanted  # loads what scores: not before the first request
+
         for made in generations:
             if made.text is not None:
                 checks = self._plan.suite.checks(self._briefs[made.brief])
@@ -105,6 +106,8 @@ class ScoringAhead:
         """Return when all that was taken is scored, here as well as there, or the process is gone."""
         if self._feeding is None:
             return
+        from bakeoff.study.scoring_program import scored
+
         self.go_on()
         while self._waiting and not self._feeding.done():
             some = [self._waiting.pop() for _ in range(min(_HERE, len(self._waiting)))]
@@ -145,7 +148,7 @@ class ScoringAhead:
     async def _start(self) -> tuple[asyncio.StreamWriter, asyncio.StreamReader]:
         self._logs.mkdir(exist_ok=True)
         with (self._logs / "scoring.log").open("ab") as errors:
-            program = (sys.executable, "-m", scoring_program.__name__)
+            program = (sys.executable, "-m", _PROGRAM)
             self._process = process = await asyncio.create_subprocess_exec(
                 *program, stdin=PIPE, stdout=PIPE, stderr=errors, limit=_LONGEST_SCORE
             )

@@ -16,7 +16,8 @@ from contextlib import suppress
 
 from bakeoff.core.spec import Record
 from bakeoff.score.brief import BriefChecks
-from bakeoff.score.composite import Weights, score_written
+from bakeoff.score.composite import score_written
+from bakeoff.score.weights import Weights
 
 
 class Wanted(Record):
