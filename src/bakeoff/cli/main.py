@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import click
 
-from bakeoff.cli.garbage import look_seldom
+from bakeoff.core.garbage import look_seldom
 from bakeoff.core.version import __version__
 
 # name -> (where the click command is, its one-line help)

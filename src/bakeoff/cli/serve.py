@@ -285,10 +285,10 @@ async def _run(
     *,
     as_json: bool,
 ) -> int:
-    from bakeoff.cli.garbage import look_as_usual
     from bakeoff.cli.planned import ready_document, ready_lines
     from bakeoff.cli.serving_reload import Reloading
     from bakeoff.core.clock import SystemClock
+    from bakeoff.core.garbage import look_as_usual
     from bakeoff.library.workspace import workspace_folder
     from bakeoff.serve.app import Gateway
     from bakeoff.serve.footprints import Footprints

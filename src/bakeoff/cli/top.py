@@ -47,9 +47,9 @@ def top(url: str, every: float, *, once: bool, as_json: bool) -> None:
 def _watch(base: str, status: dict[str, Any], every: float, console: Any) -> None:
     from rich.live import Live
 
-    from bakeoff.cli.garbage import look_as_usual
     from bakeoff.cli.top_view import render, render_lost
     from bakeoff.core.errors import BakeoffError, UsageError
+    from bakeoff.core.garbage import look_as_usual
 
     look_as_usual()
     looked_s = time.perf_counter()

@@ -14,6 +14,7 @@ import signal
 import sys
 from contextlib import suppress
 
+from bakeoff.core.garbage import look_seldom
 from bakeoff.core.spec import Record
 from bakeoff.score.brief import BriefChecks
 from bakeoff.score.composite import score_written
@@ -39,6 +40,7 @@ def main() -> None:
     """Answer until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the run's to answer
     _give_way()
+    look_seldom()
     lines = sys.stdin.buffer
     weights = json.loads(lines.readline())
     for line in lines:
