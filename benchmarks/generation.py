@@ -5,7 +5,8 @@
 The peer is an environment of its own: `pip install 'lm-eval[hf]==0.4.13' 'torch<2.14'`. Every way writes the same greedy
 texts, all of them `--tokens` long, from the same float32 weights and the same prompts, in a process that has loaded
 before; ways are interleaved, a round is one turn of each, in an order shuffled anew. All processes get the same number
-of threads, and the same `OMP_WAIT_POLICY` unless `--peer-wait` says otherwise. At batch 1 only `FEW` prompts are written: the rate is the same, and 64 would
+of threads, and the same `OMP_WAIT_POLICY` unless `--peer-wait` says otherwise. Our engines alone have the environment of a worker; what is set for this
+program, all have. At batch 1 only `FEW` prompts are written: the rate is the same, and 64 would
 take most of the run. Also measured in each round: how fast memory can be read and matrices multiplied, for the roofs.
 
 Without `--model` a random model of 28M parameters is made (float32, 8 layers of 512): what it writes means nothing.
@@ -163,7 +164,7 @@ def make_gguf(folder: Path, file: Path, kind: str) -> Path:
 
 async def measure(options: argparse.Namespace, folder: Path, scratch: Path) -> str:
     """Run all rounds; return the report."""
-    from bakeoff.engines.process import WorkerCommand, start_worker
+    from bakeoff.engines.process import WORKER_ENVIRONMENT, WorkerCommand, start_worker
 
     os.environ["OMP_NUM_THREADS"] = str(options.threads)
     if options.wait != "OWN":
@@ -178,7 +179,7 @@ async def measure(options: argparse.Namespace, folder: Path, scratch: Path) -> s
         name, _, kind = engine.partition(":")
         model = make_gguf(folder, scratch / f"{kind or 'f32'}.gguf", kind or "f32") if name == "llamacpp" else folder
         command = [sys.executable, program, name, str(model), str(options.threads)]
-        child = children[engine] = await Child.start(command, environment)
+        child = children[engine] = await Child.start(command, {**WORKER_ENVIRONMENT, **environment})
         started = WorkerCommand(engine, name, model, threads=options.threads, max_rows=max(options.rows))
         worker = await start_worker(started, scratch / "logs")
         workers.append(worker)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,24 @@ def test_the_fake_worker_answers_when_nothing_is_wrong(tmp_path):
     answer = ask_fake(tmp_path, "--tokens", "4")
     assert (answer.text, answer.finish_reason, answer.timings.completion_tokens) == ("w0 w1 w2 w3 ", "stop", 4)
     assert answer.timings.tokens_from == "reported"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="large pages are asked for on Linux")
+@pytest.mark.parametrize("tunables", [None, "glibc.malloc.arena_max=2"])
+def test_a_worker_asks_for_large_pages_unless_it_is_told_what_to_ask_for(tmp_path, monkeypatch, tunables):
+    if tunables is None:
+        monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    else:
+        monkeypatch.setenv("GLIBC_TUNABLES", tunables)
+
+    async def read_environment() -> list[str]:
+        worker = await start_worker(fake_command(), tmp_path, READY_S)
+        try:
+            return (await asyncio.to_thread(Path(f"/proc/{worker.pid}/environ").read_text)).split("\0")
+        finally:
+            await worker.stop(grace_s=3)
+
+    assert f"GLIBC_TUNABLES={tunables or 'glibc.malloc.hugetlb=1'}" in asyncio.run(read_environment())
 
 
 @pytest.mark.parametrize(

@@ -287,8 +287,27 @@ class _GraphWriter:
         self.nodes.append(helper.make_node(kind, inputs, names, name=output, domain=MICROSOFT, epsilon=epsilon))
         return output, names[3]
 
+    def attention_inputs(self, normed: str, layer: int) -> list[str]:
+        """Project to queries, scaled, and to keys and values; return what attention takes for the three."""
+        prefix = f"model.layers.{layer}.self_attn"
+        norms = sum(f"{prefix}.{part}_norm.weight" in self.weights for part in "qk")
+        biases = sum(f"{prefix}.{part}_proj.bias" in self.weights for part in "qkv")
+        if norms or biases in {1, 2}:
+            query, key, value = (self.heads(normed, layer, part) for part in "qkv")
+            return [self.add("Mul", [query, "query_scale"], f"q_{layer}.scaled"), key, value]
+        # One product instead of three. onnxruntime stacks the matrices once, when it loads, and scales the queries' there.
+        stacked = [self.stack(layer, kind) for kind in (["weight", "bias"] if biases else ["weight"])]
+        projected = self.add("Gemm", [normed, *stacked], f"qkv_{layer}", transB=1)
+        return [self.add("Reshape", [projected, "shape"], f"qkv_{layer}.heads"), "", ""]
+
+    def stack(self, layer: int, kind: str) -> str:
+        """The projections to queries, keys and values as one; `kind` is weight or bias."""
+        query, key, value = (self.weight(f"model.layers.{layer}.self_attn.{part}_proj.{kind}") for part in "qkv")
+        scaled = self.add("Mul", [query, "query_scale"], f"q_{layer}.{kind}.scaled")
+        return self.add("Concat", [scaled, key, value], f"qkv_{layer}.{kind}", axis=0)
+
     def heads(self, normed: str, layer: int, part: str) -> str:
-        """Project to queries, keys or values, shape (B, S, heads x head_dim)."""
+        """Project to queries, keys or values, shape (B, S, heads x head_dim), and norm those that are."""
         prefix = f"model.layers.{layer}.self_attn.{part}"
         projected = self.linear(normed, f"{prefix}_proj.weight", f"{part}_{layer}")
         if f"{prefix}_norm.weight" in self.weights:
@@ -301,7 +320,7 @@ class _GraphWriter:
 
     def attention(self, normed: str, layer: int) -> str:
         spec = self.spec
-        inputs = [self.heads(normed, layer, part) for part in "qkv"]
+        inputs = self.attention_inputs(normed, layer)
         inputs += [f"past_key_{layer}", f"past_value_{layer}", "lengths_minus_1", "longest", "cos", "sin"]
         outputs = [f"attention_{layer}", f"present_key_{layer}", f"present_value_{layer}"]
         self.nodes.append(
@@ -314,6 +333,8 @@ class _GraphWriter:
                 num_heads=spec.heads,
                 kv_num_heads=spec.kv_heads,
                 do_rotary=1,
+                # Queries come scaled: only a product that scales nothing is taken by onnxruntime's kernels for a single row.
+                scale=1.0,
             )
         )
         flat = self.add("Reshape", [outputs[0], "query_rows"], f"attention_{layer}.rows")
@@ -350,16 +371,17 @@ class _GraphWriter:
         wanted = self.add("Gather", [normed, "last"], "wanted")
         self.linear(wanted, spec.head_weight, "logits")
         inputs, outputs = _signature(spec)
-        initializers = [*_row_shapes(spec), *(_external(name, tensor) for name, tensor in self.weights.items())]
+        initializers = [*_constants(spec), *(_external(name, tensor) for name, tensor in self.weights.items())]
         graph = helper.make_graph(self.nodes, "llama", inputs, outputs, initializers)
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
         serialized: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
         return serialized
 
 
-def _row_shapes(spec: LlamaSpec) -> list[TensorProto]:
+def _constants(spec: LlamaSpec) -> list[TensorProto]:
     widths = {"hidden_rows": spec.hidden_size, "query_rows": spec.heads * spec.head_dim, "head_rows": spec.head_dim}
-    return [helper.make_tensor(name, TensorProto.INT64, [2], [-1, width]) for name, width in widths.items()]
+    shapes = [helper.make_tensor(name, TensorProto.INT64, [2], [-1, width]) for name, width in widths.items()]
+    return [*shapes, helper.make_tensor("query_scale", TensorProto.FLOAT, [], [spec.head_dim**-0.5])]
 
 
 def _external(name: str, tensor: StoredTensor) -> TensorProto:

@@ -12,6 +12,7 @@ Knows nothing of tokenizers or sampling.
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,10 @@ from typing import TYPE_CHECKING, Any
 # onnxruntime's official builds report to its maker unless this is set before it is loaded (its Privacy.md). A tool that
 # runs models locally because the texts are private does not report.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+# Newer releases compute attention in tiles by default: rows of different lengths one by one, with a rendezvous of all threads for
+# each, in code for any x86 processor. The older way takes all rows together, and reads keys and values by AVX.
+if platform.machine() in {"x86_64", "AMD64"}:
+    os.environ.setdefault("ORT_GQA_DISABLE_FLASH_ATTENTION", "1")
 
 import numpy as np
 import onnxruntime
