@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from bakeoff.store.db import Store
 from bakeoff.study import score_ahead
 from bakeoff.study.conclude import conclude
 from bakeoff.study.energy_watch import EnergyWatch
+from bakeoff.study.in_turn import run_in_turn
 from bakeoff.study.plan import Plan, Trial, plan_trials
 from bakeoff.study.runner import Beside, Runner
 from bakeoff.study.score_ahead import ScoringAhead, is_worth_it
@@ -86,25 +88,74 @@ def test_what_it_takes_is_scored_as_at_the_end_of_a_run(store: Store, tmp_path: 
     assert stored(store, plan) == expected(plan, generations)
 
 
+class _Sending(ScoringAhead):
+    """Counts what it sends."""
+
+    sent = 0
+
+    async def _send(self, texts: asyncio.StreamWriter) -> None:
+        self.sent += 1
+        await super()._send(texts)
+
+
 def test_the_process_scores_by_itself_and_not_while_it_is_held(store: Store, tmp_path: Path) -> None:
     plan = make_plan(60, top=TOP)
     generations = written(store, plan)
 
     async def score() -> None:
-        ahead = ScoringAhead(plan, store, tmp_path)
+        ahead = _Sending(plan, store, tmp_path)
         ahead.go_on()
         ahead.take(generations[1:41])
         await until(lambda: len(stored(store, plan)) == 40)
-        ahead.take(generations[41:])
         await ahead.hold()
-        before = len(stored(store, plan))
-        await asyncio.sleep(0.3)
-        assert len(stored(store, plan)) == before
+        ahead.take(generations[41:])
+        before = ahead.sent
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert (ahead.sent, len(stored(store, plan))) == (before, 40)
         await ahead.finish()
         await ahead.close()
 
     asyncio.run(score())
     assert stored(store, plan) == expected(plan, generations[1:])
+
+
+READY = "import sys; lines = sys.stdin.buffer; lines.readline(); print(flush=True)\n"
+ODD = {
+    "is not there": "raise SystemExit('no')",
+    "says something first": f"print('hello', flush=True)\n{READY}for line in lines: print(line.decode(), flush=True)",
+    "gives the scores of others": READY
+    + "for line in lines: print('{\"trial\":\"x\",\"value\":9,\"publishable\":true}', flush=True)",
+    "ends in the middle of a line": READY + "lines.readline(); sys.stdout.write('{\"trial\"'); sys.stdout.flush()",
+    "never answers": READY + "lines.read()",
+}
+
+
+@pytest.mark.parametrize("does", ODD)
+def test_a_process_that_does_otherwise_stores_nothing_and_keeps_nobody_waiting(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str
+) -> None:
+    plan = make_plan(60)
+    generations = written(store, plan)
+    monkeypatch.setattr(score_ahead, "program_of", lambda _: [sys.executable, "-c", ODD[does]])
+    monkeypatch.setattr(score_ahead, "_LONGEST_REST_S", 3.0)
+
+    async def score() -> None:
+        ahead = ScoringAhead(plan, store, tmp_path)
+        ahead.take(generations[:90])
+        ahead.go_on()
+        async with asyncio.timeout(60):
+            await ahead.hold()
+            assert stored(store, plan) == {}
+            ahead.take(generations[90:])
+            await ahead.finish()
+            await ahead.close()
+
+    asyncio.run(score())
+    found = stored(store, plan)
+    assert found == {trial: score for trial, score in expected(plan, generations).items() if trial in found}
+    conclude(plan, store, complete=True)
+    assert stored(store, plan) == expected(plan, generations)
 
 
 def test_killed_it_leaves_its_work_to_the_end_of_the_run(
@@ -207,7 +258,7 @@ def test_a_run_is_scored_when_it_is_written_and_times_nothing_beside_scoring(sto
         await runner.run(together=True)
         await runner.close(store_loads=False)
 
-    asyncio.run(run())
+    run_in_turn(run())
     assert author.seen == {(True, True), (False, False)}
     generations = store.generations(plan.run_id)
     assert len(generations) == 300
@@ -218,6 +269,7 @@ def test_only_many_texts_of_endpoints_are_scored_ahead() -> None:
     plan = make_plan(3)
     assert is_worth_it(plan, score_ahead.AT_LEAST)
     assert not is_worth_it(plan, score_ahead.AT_LEAST - 1)
+    assert not is_worth_it(make_plan(3, concurrency=1), 10_000)
     ours = plan.candidates[0]
     ours = ours.model_copy(
         update={"engine": "transformers", "model": ours.model.model_copy(update={"source": "folder"})}

@@ -104,7 +104,9 @@ class BriefChecks(Record):
     @field_validator("language")
     @classmethod
     def _short_code(cls, value: str) -> str:
-        return value.replace("_", "-").split("-")[0].casefold()
+        code = value.replace("_", "-").casefold()
+        first = code.split("-")[0]
+        return first if len(first) > 1 else code  # x-pirate and i-klingon have no code of two letters
 
 
 def make_checks(prompt: str, content_type: str, **declared: Any) -> BriefChecks:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from bakeoff.core.records import Generation, RunEvent
-from bakeoff.study.runner import Progress
+from bakeoff.study.progress import Progress
 
 
 class RaceProgress(Progress, Protocol):

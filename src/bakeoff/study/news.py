@@ -7,7 +7,7 @@ from bakeoff.core.plain import whole_characters
 from bakeoff.core.records import RunEvent
 from bakeoff.store.db import Store
 from bakeoff.study.pool import JOINED
-from bakeoff.study.runner import Progress
+from bakeoff.study.progress import Progress
 
 
 class News:

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sys
 from asyncio.subprocess import PIPE, Process
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from bakeoff.core.errors import StoreError
-from bakeoff.core.records import Generation
+from bakeoff.core.programs import program_of
+from bakeoff.core.records import Generation, Score
+from bakeoff.machine.detect import allowed_cores
+from bakeoff.score.brief import BriefChecks
 from bakeoff.store.db import Store
 from bakeoff.study.plan import Plan
 from bakeoff.study.scorers import scorers_for, scoring_version
+from bakeoff.study.scoring_lines import Wanted
 
 AT_LEAST = 500
 """Texts from which on a process costs less than it saves."""
@@ -31,15 +33,23 @@ _UNDER_WAY = 2
 """Batches that it has at a time: one that it works on, and one that it finds when it is done."""
 _HERE = 8
 """Texts that are scored here before what came from the process is looked at."""
+_MOST_WAITING = 8 * 2**20
+"""Characters of text: what a fast endpoint writes beyond them is scored at the end."""
+_LONGEST_REST_S = 10.0
+"""How long is waited for two batches, which take a tenth of a second where a core is free."""
 _LONGEST_SCORE = 2**24
 _PROGRAM = "bakeoff.study.scoring_program"
 
 
 def is_worth_it(plan: Plan, unfinished: int) -> bool:
-    """Whether a process saves time and disturbs nothing: no model of ours is running, and the rules are the only scorer."""
+    """Whether a process saves time and disturbs nothing.
+
+    Many texts are to be written, several at a time; a core is free; no model of ours is running; and the rules are the only scorer.
+    """
     return (
         unfinished >= AT_LEAST
-        and (os.cpu_count() or 1) > 1
+        and any(plan.concurrency_of(candidate.id) > 1 for candidate in plan.candidates)
+        and allowed_cores() > 1
         and not any(candidate.model.is_ours_to_run for candidate in plan.candidates)
         and not scorers_for(plan)
     )
@@ -47,17 +57,19 @@ def is_worth_it(plan: Plan, unfinished: int) -> bool:
 
 class _Text(NamedTuple):
     trial: str
-    line: str
+    brief: str
+    text: str
+    finish_reason: str
 
 
 class _Ended(Exception):
-    """The process is gone."""
+    """The process is gone, or says what no score is."""
 
 
 class ScoringAhead:
-    """The process, from outside. Made inside an event loop; the process starts with the first texts that it may score.
+    """The process, from outside. Made inside an event loop; the process starts when it may score for the first time.
 
-    `logs` is the folder for what the process complains of.
+    `logs` is the folder for what it complains of.
     """
 
     def __init__(self, plan: Plan, store: Store, logs: Path) -> None:
@@ -67,6 +79,7 @@ class ScoringAhead:
         self._kept_as = scoring_version(plan)
         self._briefs = {brief.id: brief for brief in plan.suite.briefs}
         self._waiting: deque[_Text] = deque()
+        self._waiting_size = 0
         self._under_way: deque[list[_Text]] = deque()
         self._held = True
         self._wanted = asyncio.Event()
@@ -76,18 +89,13 @@ class ScoringAhead:
         self._feeding: asyncio.Task[None] | None = None
 
     def take(self, generations: Iterable[Generation]) -> None:
-        """Have these scored, which are stored. Failures are left to the end: they cost nothing."""
+        """Have these scored, which are stored. To the end are left failures, which cost nothing, and texts when too many wait."""
         if self._feeding is not None and self._feeding.done():
             return
-        from bakeoff.study.scoring_program import Wanted  # loads what scores: not before the first request
-
         for made in generations:
-            if made.text is not None:
-                checks = self._plan.suite.checks(self._briefs[made.brief])
-                wanted = Wanted.model_construct(
-                    trial=made.trial, text=made.text, finish_reason=made.finish_reason, checks=checks
-                )
-                self._waiting.append(_Text(made.trial, wanted.model_dump_json()))
+            if made.text is not None and self._waiting_size < _MOST_WAITING:
+                self._waiting.append(_Text(made.trial, made.brief, made.text, made.finish_reason))
+                self._waiting_size += len(made.text)
         self._wanted.set()
 
     def go_on(self) -> None:
@@ -95,43 +103,65 @@ class ScoringAhead:
         self._held = False
         self._wanted.set()
         if self._feeding is None:
+            self._idle.clear()  # it is not while it starts
             self._feeding = asyncio.create_task(self._feed())
 
     async def hold(self) -> None:
-        """Let it score no more until it may go on; return when it does not."""
+        """Let it score no more until it may go on; return when it does not. One that takes long for that is ended."""
         self._held = True
-        await self._idle.wait()
+        await self._rest()
 
     async def finish(self) -> None:
-        """Return when all that was taken is scored, here as well as there, or the process is gone."""
+        """Return when all that was taken is scored, here as well as there, or the process is gone.
+
+        Raises:
+            StoreError: the store refuses.
+        """
         if self._feeding is None:
             return
-        from bakeoff.study.scoring_program import scored
+        from bakeoff.score.composite import score_written  # loads what scores, when no request waits for that
 
         self.go_on()
         while self._waiting and not self._feeding.done():
-            some = [self._waiting.pop() for _ in range(min(_HERE, len(self._waiting)))]
-            self._keep({text.trial: scored(text.line, self._plan.suite.weights) for text in some})
+            found = {}
+            for _ in range(min(_HERE, len(self._waiting))):
+                text = self._next(self._waiting.pop)
+                score = score_written(
+                    text.trial, text.text, text.finish_reason, self._checks(text), self._plan.suite.weights
+                )
+                found[text.trial] = score.model_dump_json()
+            self._keep(found)
             await asyncio.sleep(0)
-        await self._idle.wait()
+        await self._rest()
 
     async def close(self) -> None:
         """End the process, whatever it does."""
         if self._feeding is not None:
             self._feeding.cancel()
-            await asyncio.wait([self._feeding])
+            (wrong,) = await asyncio.gather(self._feeding, return_exceptions=True)
+            if isinstance(wrong, Exception):
+                with suppress(OSError), (self._logs / "scoring.log").open("a") as log:
+                    log.write(f"{type(wrong).__name__}: {wrong}\n")
         if self._process is not None:
             with suppress(ProcessLookupError):
                 self._process.kill()
             await self._process.wait()
 
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(_LONGEST_REST_S):
+                await self._idle.wait()
+        except TimeoutError:
+            await self.close()
+
     async def _feed(self) -> None:
-        with suppress(
-            OSError, _Ended, StoreError
-        ):  # a store that refuses tells so when the texts are scored at the end
+        # A store that refuses tells so when the texts are scored at the end.
+        with suppress(OSError, _Ended, StoreError):
             try:
                 texts, scores = await self._start()
                 texts.write(json.dumps(self._plan.suite.weights).encode() + b"\n")
+                if await scores.readline() != b"\n":
+                    raise _Ended
                 while True:
                     while self._waiting and not self._held and len(self._under_way) < _UNDER_WAY:
                         await self._send(texts)
@@ -148,30 +178,47 @@ class ScoringAhead:
     async def _start(self) -> tuple[asyncio.StreamWriter, asyncio.StreamReader]:
         self._logs.mkdir(exist_ok=True)
         with (self._logs / "scoring.log").open("ab") as errors:
-            program = (sys.executable, "-m", _PROGRAM)
+            # A session of its own: Ctrl-C is the run's to answer, and the end of its input is the program's.
             self._process = process = await asyncio.create_subprocess_exec(
-                *program, stdin=PIPE, stdout=PIPE, stderr=errors, limit=_LONGEST_SCORE
+                *program_of(_PROGRAM),
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=errors,
+                limit=_LONGEST_SCORE,
+                start_new_session=True,
             )
         if process.stdin is None or process.stdout is None:
             raise _Ended
         return process.stdin, process.stdout
 
     async def _send(self, texts: asyncio.StreamWriter) -> None:
-        batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
+        batch = [self._next(self._waiting.popleft) for _ in range(min(_BATCH, len(self._waiting)))]
         self._under_way.append(batch)
         self._idle.clear()
-        texts.write("".join(f"{text.line}\n" for text in batch).encode())
+        for text in batch:
+            wanted = Wanted.model_construct(
+                trial=text.trial, text=text.text, finish_reason=text.finish_reason, checks=self._checks(text)
+            )
+            texts.write(wanted.model_dump_json().encode() + b"\n")
         await texts.drain()
 
     async def _receive(self, scores: asyncio.StreamReader) -> None:
         found = {}
         for text in self._under_way[0]:
             line = await scores.readline()
-            if not line:
+            if not line.endswith(b"\n") or Score.model_validate_json(line).trial != text.trial:
                 raise _Ended
             found[text.trial] = line.decode().rstrip()
         self._keep(found)
         self._under_way.popleft()
+
+    def _next(self, pop: Callable[[], _Text]) -> _Text:
+        text = pop()
+        self._waiting_size -= len(text.text)
+        return text
+
+    def _checks(self, text: _Text) -> BriefChecks:
+        return self._plan.suite.checks(self._briefs[text.brief])
 
     def _keep(self, scores: Mapping[str, str]) -> None:
         self._store.add_score_records(self._plan.run_id, self._kept_as, scores)

@@ -1,51 +1,40 @@
-"""A program that scores texts by the rules: a line of JSON in, a line of JSON out, until its input ends.
+"""A program that scores texts by the rules: a line of JSON in, a line out, until its input ends. Nobody imports it.
 
     python -m bakeoff.study.scoring_program
 
-The first line is the suite's weights, each further one a text with what can be checked about it; a score comes back for
-each. It imports what scoring takes and nothing else, so that it costs a run a third of the memory that the run itself takes.
+The first line in is the suite's weights, the first line out is empty: it is ready. Then comes a `Wanted` a line, and goes a
+`Score`. It imports what scoring takes and nothing else, so that it takes a third of the memory that a run takes, and that only
+when it has given way to everybody else.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from contextlib import suppress
 
 from bakeoff.core.garbage import look_seldom
-from bakeoff.core.spec import Record
-from bakeoff.score.brief import BriefChecks
-from bakeoff.score.composite import score_written
-from bakeoff.score.weights import Weights
-
-
-class Wanted(Record):
-    """A text whose score is wanted."""
-
-    trial: str
-    text: str
-    finish_reason: str
-    checks: BriefChecks
-
-
-def scored(line: str | bytes, weights: Weights) -> str:
-    """Return the score that a line asks for, as JSON."""
-    wanted = Wanted.model_validate_json(line)
-    return score_written(wanted.trial, wanted.text, wanted.finish_reason, wanted.checks, weights).model_dump_json()
 
 
 def main() -> None:
     """Answer until the input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the run's to answer
     _give_way()
     look_seldom()
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever else is printed
+    from bakeoff.score.composite import score_written
+    from bakeoff.study.scoring_lines import Wanted
+
     lines = sys.stdin.buffer
-    weights = json.loads(lines.readline())
+    weights = json.loads(lines.readline() or "{}")
+    answers.write(b"\n")
+    answers.flush()
     for line in lines:
-        sys.stdout.write(scored(line, weights) + "\n")
-        sys.stdout.flush()
+        wanted = Wanted.model_validate_json(line)
+        score = score_written(wanted.trial, wanted.text, wanted.finish_reason, wanted.checks, weights)
+        answers.write(score.model_dump_json().encode() + b"\n")
+        answers.flush()
 
 
 def _give_way() -> None:
