@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import sys
 from collections.abc import AsyncIterator
 from subprocess import PIPE
 
 from bakeoff.core.errors import UsageError
+from bakeoff.core.programs import program_of
 
 
 @contextlib.asynccontextmanager
 async def beside(*arguments: str, stderr: int | None = PIPE) -> AsyncIterator[asyncio.subprocess.Process]:
     """Start it with these arguments, its stdout a pipe; None for `stderr` is the gateway's own. It ends with the block."""
-    command = (sys.executable, "-m", "bakeoff", "serve", *arguments)
+    command = program_of("bakeoff", "serve", *arguments)
     process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=stderr, start_new_session=True)
     try:
         yield process

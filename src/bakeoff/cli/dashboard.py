@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -100,11 +99,12 @@ def _serve(address: Address, host: str, port: int, workspace: Path, path: str, *
 
 
 def _command(address: Address, host: str, port: int) -> list[str]:
+    from bakeoff.core.programs import program_of
     from bakeoff.report.mlflow_address import database_url
 
     uri = database_url(address.uri).render_as_string(hide_password=False)
     served = ["--host", host, "--port", str(port), "--workers", "1"]
-    return [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, *served]
+    return program_of("mlflow", "server", "--backend-store-uri", uri, *served)
 
 
 def _environment(address: Address) -> dict[str, str]:

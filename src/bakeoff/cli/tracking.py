@@ -68,7 +68,9 @@ def export_at_the_end(plan: Plan) -> None:
 
 def _export(run_id: str, limit_s: float) -> str:
     """Return what went wrong, in one line; "" where nothing did, and what the export said is passed on."""
-    command = [sys.executable, "-m", "bakeoff", "export", run_id, "--to", "mlflow"]
+    from bakeoff.core.programs import program_of
+
+    command = program_of("bakeoff", "export", run_id, "--to", "mlflow")
     try:
         process = subprocess.Popen(
             command,

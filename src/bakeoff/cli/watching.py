@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
+
+from bakeoff.core.programs import program_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,7 +52,7 @@ def watching(run_id: str, port: int, tell: Callable[[str], None]) -> Iterator[Wa
     token = new_token()
     with listen(port) as listener:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bakeoff.cli.watch_page"],
+            program_of("bakeoff.cli.watch_page"),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

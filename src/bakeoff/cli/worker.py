@@ -47,6 +47,7 @@ def worker(
     """
     from bakeoff.catalog.references import resolve, split_engine
     from bakeoff.core.errors import UsageError
+    from bakeoff.core.programs import program_of
     from bakeoff.engines.local import choose_engine, require_engine
 
     if (reference is None) == (model is None):
@@ -73,4 +74,4 @@ def worker(
     if allow_fallback:
         arguments.append("--allow-fallback")
     # A program of its own: nothing imports a model runtime, not even this command.
-    os.execv(sys.executable, [sys.executable, "-m", chosen.program, *arguments])  # noqa: S606 - our own program
+    os.execv(sys.executable, program_of(chosen.program, *arguments))  # noqa: S606 - our own program

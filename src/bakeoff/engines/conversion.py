@@ -22,6 +22,7 @@ from typing import NoReturn
 
 from bakeoff.core import errors
 from bakeoff.core.errors import BakeoffError, UsageError, WorkerError
+from bakeoff.core.programs import program_of
 from bakeoff.core.spec import ModelSpec
 
 Make = Callable[[Path, Path, str, Mapping[str, str]], tuple[str, ...]]
@@ -112,7 +113,7 @@ def _was_converted(folder: Path) -> bool:
 
 
 def _run(to: Format, model: ModelSpec, made: Path, kind: str | None) -> tuple[str, ...]:
-    line = [sys.executable, "-m", to.program, "--model", model.location, "--out", str(made), "--kind", kind or ""]
+    line = program_of(to.program, "--model", model.location, "--out", str(made), "--kind", kind or "")
     line += ["--name", model.name, "--licence", model.licence or "", "--made-from", model.weights_digest]
     done = subprocess.run(line, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     with contextlib.suppress(ValueError, KeyError, TypeError):

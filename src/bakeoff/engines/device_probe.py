@@ -14,6 +14,7 @@ import sys
 from typing import NamedTuple
 
 from bakeoff.core.errors import BakeoffError
+from bakeoff.core.programs import program_of
 from bakeoff.engines import local
 
 PROBE_TIMEOUT_S = 60.0
@@ -48,7 +49,7 @@ async def probe_device(name: str) -> Probe:
     """
     engine = local.find_engine(name)
     command = local.find_command(engine) if engine.command else None
-    asked = [command, "--version"] if command else [sys.executable, "-m", "bakeoff.engines.device_probe", name]
+    asked = [command, "--version"] if command else program_of("bakeoff.engines.device_probe", name)
     process = await asyncio.create_subprocess_exec(
         *asked,
         stdin=asyncio.subprocess.DEVNULL,

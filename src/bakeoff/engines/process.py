@@ -26,13 +26,13 @@ import os
 import re
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bakeoff.core.errors import BakeoffError, InvalidFile, UsageError, WorkerDied, WorkerNotStarted
+from bakeoff.core.programs import program_of
 from bakeoff.core.spec import Candidate
 from bakeoff.core.told import told_error
 from bakeoff.engines.deadlines import Deadlines
@@ -90,7 +90,7 @@ class WorkerCommand:
 
     def arguments(self, socket: Path, watch_fd: int) -> list[str]:
         """Return the whole command line."""
-        program = self.program or (sys.executable, "-m", find_engine(self.engine).program)
+        program = self.program or tuple(program_of(find_engine(self.engine).program))
         line = [*program, "--name", self.name, "--engine", self.engine, "--model", str(self.folder)]
         line += ["--socket", str(socket)] if self.host is None else ["--host", self.host, "--port", "0"]
         line += ["--watch-fd", str(watch_fd)]

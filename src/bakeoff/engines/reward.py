@@ -7,7 +7,6 @@ import contextlib
 import json
 import math
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -24,6 +23,7 @@ from bakeoff.core.errors import (
     WorkerDied,
 )
 from bakeoff.core.installing import install_command
+from bakeoff.core.programs import program_of
 
 _READY_S = 300.0
 _ANSWER_S = 120.0
@@ -72,10 +72,7 @@ class LocalReward:
     async def open(self) -> None:
         """Start the program, and wait until the model is loaded."""
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "bakeoff.engines.reward_program",
-            str(self._folder),
+            *program_of("bakeoff.engines.reward_program", str(self._folder)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
