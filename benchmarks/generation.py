@@ -5,8 +5,8 @@
 The peer is an environment of its own: `pip install 'lm-eval[hf]==0.4.13' 'torch<2.14'`. Every way writes the same greedy
 texts, all of them `--tokens` long, from the same float32 weights and the same prompts, in a process that has loaded
 before; ways are interleaved, a round is one turn of each, in an order shuffled anew. All processes get the same number
-of threads, and the same `OMP_WAIT_POLICY` unless `--peer-wait` says otherwise. Our engines alone have the environment of a worker; what is set for this
-program, all have. At batch 1 only `FEW` prompts are written: the rate is the same, and 64 would
+of threads, and the same `OMP_WAIT_POLICY` unless `--peer-wait` says otherwise. Our engines alone have the environment of a
+worker; what is set for this program, all have. At batch 1 only `FEW` prompts are written: the rate is the same, and 64 would
 take most of the run. Also measured in each round: how fast memory can be read and matrices multiplied, for the roofs.
 
 Without `--model` a random model of 28M parameters is made (float32, 8 layers of 512): what it writes means nothing.

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from bakeoff.core.errors import InvalidFile, UnsupportedModel
-from bakeoff.engines import onnx_model
+from bakeoff.engines import onnx_llama, onnx_model
 from bakeoff.engines.onnx_model import CHUNK_TOKENS, OnnxModel
 from bakeoff.engines.safetensors_file import map_tensors
 
@@ -88,6 +88,11 @@ def test_logits_equal_transformers_reference(model):
     assert against_reference(model) < 1e-4
 
 
+def test_projections_that_are_too_large_to_be_stacked_give_the_reference_too(monkeypatch):
+    monkeypatch.setattr(onnx_llama, "STACKED_PARAMETERS", 0)
+    assert against_reference(OnnxModel.load(TINY, threads=1)) < 1e-4
+
+
 @pytest.mark.parametrize(("dtype", "word"), [(np.float32, "F32"), (np.float16, "F16")])
 def test_other_weight_types_give_the_reference_too(tmp_path, dtype, word):
     folder = folder_with(tmp_path / "m")
@@ -147,9 +152,12 @@ def test_ragged_prefill_equals_single_prefills(model):
         assert np.array_equal(model.prefill([prompt])[0], logits)
 
 
-@pytest.mark.parametrize(("threads", "trials", "longest"), [(1, 40, 140), (2, 40, 140), (2, 6, 900)])
-def test_bits_do_not_depend_on_the_rest_of_the_batch(threads, trials, longest):
+@pytest.mark.parametrize(
+    ("threads", "trials", "longest", "stacked"), [(1, 40, 140, 1), (2, 40, 140, 1), (2, 20, 140, 0), (2, 6, 900, 1)]
+)
+def test_bits_do_not_depend_on_the_rest_of_the_batch(threads, trials, longest, stacked, monkeypatch):
     """Rows join, leave and change places at random; each row's history equals its lone run on one thread."""
+    monkeypatch.setattr(onnx_llama, "STACKED_PARAMETERS", stacked * onnx_llama.STACKED_PARAMETERS)
     rng = np.random.default_rng(threads)
     batched, lone = OnnxModel.load(TINY, threads), OnnxModel.load(TINY, 1)
     compared = largest = 0

@@ -37,6 +37,10 @@ MICROSOFT = "com.microsoft"
 # What every onnxruntime from 1.20 on reads; none of the operators used changed after it.
 OPSET = 17
 IR_VERSION = 8
+STACKED_PARAMETERS = 16 * 2**20
+"""Projections to queries, keys and values that are stacked at the most, of all layers together. onnxruntime holds them once
+more, and those to queries twice, until it has loaded: of a large model that would be gigabytes, for the 3 % that a step of a
+small one gains."""
 ONNX_TYPES = {"F32": TensorProto.FLOAT, "F16": TensorProto.FLOAT16, "BF16": TensorProto.BFLOAT16}
 
 
@@ -73,6 +77,11 @@ class LlamaSpec:
     def head_weight(self) -> str:
         """The name of the matrix that turns hidden states into logits."""
         return EMBEDDING if self.tied else HEAD
+
+    @property
+    def attention_parameters(self) -> int:
+        """How many numbers project to queries, keys and values, in all layers."""
+        return self.layers * self.hidden_size * (self.heads + 2 * self.kv_heads) * self.head_dim
 
 
 def read_spec(folder: Path) -> LlamaSpec:
@@ -292,7 +301,7 @@ class _GraphWriter:
         prefix = f"model.layers.{layer}.self_attn"
         norms = sum(f"{prefix}.{part}_norm.weight" in self.weights for part in "qk")
         biases = sum(f"{prefix}.{part}_proj.bias" in self.weights for part in "qkv")
-        if norms or biases in {1, 2}:
+        if norms or biases in {1, 2} or self.spec.attention_parameters > STACKED_PARAMETERS:
             query, key, value = (self.heads(normed, layer, part) for part in "qkv")
             return [self.add("Mul", [query, "query_scale"], f"q_{layer}.scaled"), key, value]
         # One product instead of three. onnxruntime stacks the matrices once, when it loads, and scales the queries' there.
