@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tiny_model import make_tiny_model
 SUITE = "version: 1\nname: mine\nbriefs:\n  - {id: a, content_type: tweet, prompt: Write about birds.}\n"
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="a Mac has no such driver")
 @pytest.mark.parametrize("ours", [False, True])
 def test_the_driver_of_a_card_is_asked_where_a_model_of_ours_may_use_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ours: bool

@@ -43,6 +43,11 @@ def test_a_folder_without_settings_brings_none(tmp_path: Path) -> None:
     assert not brings_template(tmp_path)
 
 
+def test_an_encoder_decoder_model_wants_nothing_around_its_one_message(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"is_encoder_decoder": true}')
+    assert brings_template(tmp_path)
+
+
 def test_a_gguf_file_brings_one_in_its_header(tmp_path: Path) -> None:
     assert brings_template(write_gguf(tmp_path / "own.gguf"))
     bare = {key: value for key, value in KEYS.items() if key != "tokenizer.chat_template"}

@@ -97,13 +97,19 @@ class ChatTemplate:
 
 
 def brings_template(model: Path) -> bool:
-    """Whether a model's folder or GGUF file says what it wants around messages; what cannot be read is taken to do so."""
+    """Whether a model's folder or GGUF file says what it wants around messages, or wants nothing: an encoder-decoder model.
+
+    What cannot be read is taken to do so.
+    """
     try:
         if model.is_file():
             return read_gguf(model).chat_template is not None
         found = {file.name for file in model.iterdir()}
-        settings = json.loads((model / SETTINGS).read_bytes()) if SETTINGS in found else {}
-        return "chat_template.jinja" in found or _named_default(settings.get("chat_template")) is not None
+        settings, config = (
+            json.loads((model / name).read_bytes()) if name in found else {} for name in (SETTINGS, "config.json")
+        )
+        own = "chat_template.jinja" in found or _named_default(settings.get("chat_template")) is not None
+        return own or config.get("is_encoder_decoder") is True
     except (OSError, ValueError, AttributeError, InvalidFile):
         return True
 

@@ -135,8 +135,9 @@ def _resuming(plan: Plan, lacking: Collection[str]) -> list[str]:
     ours = {plan.candidate(name).model.is_ours_to_run for name in lacking}
     if not ours:
         return []
+    workers = "its worker" if len(lacking) == 1 else "their workers"
     whats = {
-        (True,): "starts its worker anew, and asks for the missing texts",
+        (True,): f"starts {workers} anew, and asks for the missing texts",
         (False,): "asks for the missing texts, once their endpoint answers again",
         (False, True): "starts workers anew, and asks for the missing texts, once their endpoints answer again",
     }

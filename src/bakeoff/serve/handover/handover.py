@@ -26,9 +26,10 @@ class Copies(Record):
 class Handover(Record):
     """The plan and what the user says of the other place.
 
-    `urls` are where models answer (base URL, as `http://host:8000/v1`), `weights` what stands in for weights that a server
-    cannot read, `origins` the models that quantised ones are known to be made of, `context` the tokens of a request with its answer (None: the model's own limit); all by candidate. `without_template` are those
-    whose weights bring no chat template, so that the run put bakeoff's own around their messages.
+    By candidate: `urls` are where models answer (base URL, as `http://host:8000/v1`), `weights` what stands in for weights that a
+    server cannot read, `origins` the models that quantised ones are known to be made of. `without_template` are those whose
+    weights bring no chat template, so that the run put bakeoff's own around their messages. `context` is the tokens of a request
+    with its answer (None: the model's own limit).
     """
 
     plan: ServingPlan
