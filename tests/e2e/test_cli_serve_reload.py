@@ -261,6 +261,7 @@ def test_a_terminal_that_is_closed_ends_it(tmp_path):
     command = [sys.executable, "-m", "bakeoff", "serve", "--models", "bundled:social", "--port", "0", "--json"]
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests with nohup hands on that it is ignored
         os.chdir(workspace.folder)
         os.execve(sys.executable, command, workspace.environment)
     said = b""
