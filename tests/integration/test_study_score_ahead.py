@@ -21,7 +21,7 @@ from bakeoff.study.energy_watch import EnergyWatch
 from bakeoff.study.in_turn import run_in_turn
 from bakeoff.study.plan import Plan, Trial, plan_trials
 from bakeoff.study.runner import Beside, Runner
-from bakeoff.study.score_ahead import ScoringAhead, is_worth_it
+from bakeoff.study.score_ahead import ScoringAhead, is_worth_it, leaves_room
 from bakeoff.study.scorers import RULES
 from bakeoff.study.writers import Message
 from heard import Heard
@@ -125,7 +125,7 @@ ODD = {
     "is not there": "raise SystemExit('no')",
     "says something first": f"print('hello', flush=True)\n{READY}for line in lines: print(line.decode(), flush=True)",
     "gives the scores of others": READY
-    + "for line in lines: print('{\"trial\":\"x\",\"value\":9,\"publishable\":true}', flush=True)",
+    + 'for line in lines: print(\'{"trial":"x","value":9,"publishable":true}\', flush=True)',
     "ends in the middle of a line": READY + "lines.readline(); sys.stdout.write('{\"trial\"'); sys.stdout.flush()",
     "never answers": READY + "lines.read()",
 }
@@ -263,6 +263,10 @@ def test_a_run_is_scored_when_it_is_written_and_times_nothing_beside_scoring(sto
     generations = store.generations(plan.run_id)
     assert len(generations) == 300
     assert stored(store, plan) == expected(plan, generations)
+
+
+def test_it_works_where_the_endpoint_sets_the_pace_or_is_faster_than_can_be_asked() -> None:
+    assert [leaves_room(busy) for busy in (0.0, 0.1, 0.5, 0.8, 0.99)] == [True, True, False, False, True]
 
 
 def test_only_many_texts_of_endpoints_are_scored_ahead() -> None:

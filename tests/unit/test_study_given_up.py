@@ -142,6 +142,9 @@ def test_it_cannot_be_chosen_until_a_resumed_run_has_its_texts(plan: Plan, store
     stored = [made for made in store.generations(plan.run_id) if made.failed]
     assert ann["failures_by_kind"].get("worker_died", 0) == len(stored)
     assert all((made.error_kind, made.attempts) == ("worker_died", 3) for made in stored)
+    # What it lacks counts as a failure, in its score and in the share of publishable texts.
+    assert ann["quality"]["estimate"] < ann["mean_score_of_texts"] - 0.5
+    assert ann["publishable_rate"]["estimate"] < 1
     assert bob["failures"] == 0
     assert again_of(document) == ["starts its worker anew, and asks for the missing texts"]
     assert finished_result(plan, store) is None

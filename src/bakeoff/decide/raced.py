@@ -1,8 +1,9 @@
 """What a raced run says: the same sections as a run of a fixed number of briefs, from races that stopped when they did.
 
-A candidate's quality in a section comes from the briefs that counted in that race, as long as it was in it. Differences carry
-intervals that hold whenever the race stopped, and e-values in place of p-values. Whoever may be chosen was chosen *for*
-its score, which is therefore too good on those briefs: its quality is quoted from held-back briefs where there are any.
+A candidate's quality in a section comes from the briefs that counted in that race, as long as it was in it, and from those
+that it lacked when it was given up, which are failures. Differences carry intervals that hold whenever the race stopped, and
+e-values in place of p-values. Whoever may be chosen was chosen *for* its score, which is therefore too good on those briefs:
+its quality is quoted from held-back briefs where there are any.
 """
 
 from __future__ import annotations
@@ -129,7 +130,13 @@ class _Source:
         self.contest = contest
         self._generations = generations
         raced = [brief for family in contest.families for brief in family]
+        self._raced = raced
         self._written = tabulate(contest.candidates, raced, generations, incomplete=True)
+
+    def lost(self, candidate: str, content_type: str | None) -> list[BriefUnit]:
+        """Return the briefs that a candidate lacked when it was given up: they count as failures, and ended its race."""
+        ids = set(self.contest.lost.get(candidate, ()))
+        return [brief for brief in self._raced if brief.id in ids and content_type in {None, brief.content_type}]
 
     def result(
         self, candidate: str, briefs: Sequence[BriefUnit], level: float, content_type: str | None
@@ -153,7 +160,10 @@ def _section(source: _Source, content_type: str | None, level: float) -> Section
         briefs=len(longest),
         clusters=race.briefs,
         level=level,
-        candidates=tuple(source.result(name, counted[name], level, content_type) for name in contest.candidates),
+        candidates=tuple(
+            source.result(name, [*counted[name], *source.lost(name, content_type)], level, content_type)
+            for name in contest.candidates
+        ),
         comparisons=tuple(_comparison(race, pair, counted) for pair in race.evidence()),
     )
 

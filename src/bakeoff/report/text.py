@@ -124,7 +124,7 @@ def _of_routes(document: dict[str, Any]) -> Iterable[RenderableType]:
 
 
 def _how_sure(route: dict[str, Any], document: dict[str, Any]) -> str:
-    if alone_qualifies(route):
+    if alone_qualifies(route) or (len(document["candidates"]) == 1 and route["outcome"] == "winner"):
         return "no other"
     if _as_overall(route, document):
         return "as overall"

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic, process_time
 from typing import NamedTuple
 
 from bakeoff.core.errors import StoreError
@@ -35,9 +36,12 @@ _HERE = 8
 """Texts that are scored here before what came from the process is looked at."""
 _MOST_WAITING = 8 * 2**20
 """Characters of text: what a fast endpoint writes beyond them is scored at the end."""
-_LONGEST_REST_S = 10.0
+_LONGEST_REST_S = 5.0
 """How long is waited for two batches, which take a tenth of a second where a core is free."""
 _LONGEST_SCORE = 2**24
+_LOOK_S = 0.25
+"""How often is looked how busy this process is."""
+_LITTLE, _WHOLLY = 0.25, 0.9
 _PROGRAM = "bakeoff.study.scoring_program"
 
 
@@ -53,6 +57,16 @@ def is_worth_it(plan: Plan, unfinished: int) -> bool:
         and not any(candidate.model.is_ours_to_run for candidate in plan.candidates)
         and not scorers_for(plan)
     )
+
+
+def leaves_room(busy: float) -> bool:
+    """Whether another process may work, by the share of the time that this one has computed.
+
+    Where it hardly does, the endpoint sets the pace, and where it always does, the pace is its own, and the endpoint is faster than
+    can be asked. In between another process on the same core takes from the rate at which texts are asked for, which is told as
+    the endpoint's: at 50 ms an answer and 32 in flight a tenth of it was lost (`benchmarks/harness.py`).
+    """
+    return busy < _LITTLE or busy > _WHOLLY
 
 
 class _Text(NamedTuple):
@@ -82,6 +96,9 @@ class ScoringAhead:
         self._waiting_size = 0
         self._under_way: deque[list[_Text]] = deque()
         self._held = True
+        self._writing_is_over = False
+        self._looked_s = (monotonic(), process_time())
+        self._has_room = False
         self._wanted = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -100,6 +117,8 @@ class ScoringAhead:
 
     def go_on(self) -> None:
         """Let it score."""
+        if self._held:
+            self._looked_s, self._has_room = (monotonic(), process_time()), False
         self._held = False
         self._wanted.set()
         if self._feeding is None:
@@ -122,6 +141,7 @@ class ScoringAhead:
         from bakeoff.score.composite import score_written  # loads what scores, when no request waits for that
 
         self.go_on()
+        self._writing_is_over = True
         while self._waiting and not self._feeding.done():
             found = {}
             for _ in range(min(_HERE, len(self._waiting))):
@@ -133,6 +153,7 @@ class ScoringAhead:
             self._keep(found)
             await asyncio.sleep(0)
         await self._rest()
+        self._writing_is_over = False
 
     async def close(self) -> None:
         """End the process, whatever it does."""
@@ -140,8 +161,7 @@ class ScoringAhead:
             self._feeding.cancel()
             (wrong,) = await asyncio.gather(self._feeding, return_exceptions=True)
             if isinstance(wrong, Exception):
-                with suppress(OSError), (self._logs / "scoring.log").open("a") as log:
-                    log.write(f"{type(wrong).__name__}: {wrong}\n")
+                self._note(f"{type(wrong).__name__}: {wrong}")
         if self._process is not None:
             with suppress(ProcessLookupError):
                 self._process.kill()
@@ -152,7 +172,12 @@ class ScoringAhead:
             async with asyncio.timeout(_LONGEST_REST_S):
                 await self._idle.wait()
         except TimeoutError:
+            self._note(f"ended: it was not done with what it had within {_LONGEST_REST_S:g} s")
             await self.close()
+
+    def _note(self, what: str) -> None:
+        with suppress(OSError), (self._logs / "scoring.log").open("a") as log:
+            log.write(f"{what}\n")
 
     async def _feed(self) -> None:
         # A store that refuses tells so when the texts are scored at the end.
@@ -163,17 +188,26 @@ class ScoringAhead:
                 if await scores.readline() != b"\n":
                     raise _Ended
                 while True:
-                    while self._waiting and not self._held and len(self._under_way) < _UNDER_WAY:
+                    while self._waiting and self._may_send() and len(self._under_way) < _UNDER_WAY:
                         await self._send(texts)
                     if self._under_way:
                         await self._receive(scores)
                     else:
                         self._idle.set()
                         self._wanted.clear()
-                        await self._wanted.wait()
+                        with suppress(TimeoutError):
+                            async with asyncio.timeout(_LOOK_S if self._waiting else None):
+                                await self._wanted.wait()
             finally:
                 self._waiting.clear()
                 self._idle.set()
+
+    def _may_send(self) -> bool:
+        passed_s = monotonic() - self._looked_s[0]
+        if passed_s >= _LOOK_S:
+            self._has_room = leaves_room((process_time() - self._looked_s[1]) / passed_s)
+            self._looked_s = (monotonic(), process_time())
+        return not self._held and (self._has_room or self._writing_is_over)
 
     async def _start(self) -> tuple[asyncio.StreamWriter, asyncio.StreamReader]:
         self._logs.mkdir(exist_ok=True)

@@ -21,7 +21,7 @@ def main() -> None:
     """Answer until the input ends."""
     _give_way()
     look_seldom()
-    answers = os.fdopen(os.dup(1), "wb")
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # whatever else is printed
     from bakeoff.score.composite import score_written
     from bakeoff.study.scoring_lines import Wanted
@@ -29,12 +29,10 @@ def main() -> None:
     lines = sys.stdin.buffer
     weights = json.loads(lines.readline() or "{}")
     answers.write(b"\n")
-    answers.flush()
     for line in lines:
         wanted = Wanted.model_validate_json(line)
         score = score_written(wanted.trial, wanted.text, wanted.finish_reason, wanted.checks, weights)
         answers.write(score.model_dump_json().encode() + b"\n")
-        answers.flush()
 
 
 def _give_way() -> None:
@@ -47,4 +45,5 @@ def _give_way() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with suppress(BrokenPipeError):  # the run has ended before it was answered
+        main()

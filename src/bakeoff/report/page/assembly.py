@@ -156,7 +156,7 @@ def _environment(moved: Moved) -> Environment:
     made.globals |= {
         "plural": plural,
         "verdict": quality.verdict_words,
-        "outcomes": story.OUTCOMES,
+        "outcome_words": story.outcome_words,
         "validity_sentence": validity_sentence,
         "tone": quality.tone_of,
     }

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from bakeoff.core.units import bytes_text, percent_text, seconds_text
 from bakeoff.decide.wording import plural, points, points_between
+from bakeoff.report.headline import alone_qualifies
 from bakeoff.report.moved import MEANING, marked, moved_lines, moved_of
 from bakeoff.report.page.facts import PageFacts
 
@@ -17,7 +18,7 @@ NAMES = {
     "technical_doc": "Technical document",
     "marketing_copy": "Marketing copy",
 }
-OUTCOMES = {
+_OUTCOMES = {
     "winner": "beats all others",
     "best_within_eps": "none better by more than {eps:g}",
     "no_clear_winner": "not decided",
@@ -66,6 +67,15 @@ def leads_of(leader: str | None, comparisons: Sequence[Mapping[str, Any]]) -> li
         other = pair["b"] if sign == 1 else pair["a"]
         found.append(Lead(str(leader), other, sign * pair["difference"], ends[0], ends[1], pair))
     return sorted(found, key=lambda lead: lead.difference)
+
+
+def outcome_words(route: Mapping[str, Any], document: Mapping[str, Any]) -> str:
+    """Return how a route came about, in a few words."""
+    if route["outcome"] == "winner" and len(document["candidates"]) == 1:
+        return "compared with no other"
+    if alone_qualifies(route):
+        return "no other qualifies"
+    return _OUTCOMES[route["outcome"]].format(eps=document["eps"])
 
 
 def how_sure(document: Mapping[str, Any]) -> str:
