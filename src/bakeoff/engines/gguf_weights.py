@@ -16,7 +16,7 @@ import numpy as np
 
 from bakeoff.core.errors import InvalidFile, Problem, UnsupportedModel
 from bakeoff.engines.gguf_file import BF16, F16, F32, Q8_0, Storage, Tensor, Value
-from bakeoff.engines.onnx_llama import EMBEDDING, FINAL_NORM, HEAD, LlamaSpec, Rope, read_spec, select_weights
+from bakeoff.engines.llama_spec import EMBEDDING, FINAL_NORM, HEAD, LlamaSpec, Rope, read_spec, select_weights
 from bakeoff.engines.safetensors_file import StoredTensor, map_tensors
 
 if TYPE_CHECKING:

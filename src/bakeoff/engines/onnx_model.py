@@ -31,16 +31,8 @@ import onnxruntime
 from bakeoff.core.errors import UnsupportedModel
 from bakeoff.engines.base import ModelFacts
 from bakeoff.engines.kv_cache import KvCache
-from bakeoff.engines.onnx_llama import (
-    EMBEDDING,
-    ONNX_TYPES,
-    LlamaSpec,
-    build_graph,
-    cache_names,
-    read_spec,
-    rotary_tables,
-    select_weights,
-)
+from bakeoff.engines.llama_spec import EMBEDDING, LlamaSpec, read_spec, rotary_tables, select_weights
+from bakeoff.engines.onnx_llama import ONNX_TYPES, build_graph, cache_names
 from bakeoff.engines.safetensors_file import StoredTensor, map_tensors
 from bakeoff.machine.detect import allowed_cores
 

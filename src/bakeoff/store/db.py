@@ -2,9 +2,8 @@
 
 A generation is committed within milliseconds and before it counts as finished, insert-or-ignore by (run, trial):
 `kill -9` at any moment loses what was in flight or came in that very moment, and doing a trial again can never count it
-twice. SQLite (WAL, synchronous=NORMAL) by default, PostgreSQL
-when the URL says so; the same tables, the same statements. Records are stored as their JSON beside the few columns
-that queries need. Totals are never stored: they are counted from the rows.
+twice. SQLite (WAL, synchronous=NORMAL) by default, PostgreSQL when the URL says so; the same tables, the same statements.
+Records are stored as their JSON beside the few columns that queries need. Totals are never stored: they are counted from the rows.
 """
 
 from __future__ import annotations
@@ -14,18 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import (
-    JSON,
-    URL,
-    Column,
-    cast,
-    delete,
-    func,
-    insert,
-    select,
-    type_coerce,
-    update,
-)
+from sqlalchemy import JSON, URL, Column, cast, delete, func, insert, select, type_coerce, update
 
 from bakeoff.core.errors import RunHeld, StoreError
 from bakeoff.core.records import Generation, RunEvent, Score, WorkerLoad
