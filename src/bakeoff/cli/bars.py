@@ -9,7 +9,7 @@ from typing import Self
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from bakeoff.cli.progress import Tally, print_new
+from bakeoff.cli.progress import Tally, print_event, print_new
 from bakeoff.core.clock import Clock
 from bakeoff.core.plain import printable
 from bakeoff.core.records import Generation, RunEvent
@@ -91,7 +91,7 @@ class BarProgress:
 
     def told(self, event: RunEvent) -> None:
         """Print an event above the bars."""
-        self._console.print(printable(f"{event.candidate or 'run'}: {event.message}"), markup=False, highlight=False)
+        print_event(self._console, event)
 
     def standing(self, lines: Sequence[str], left: Mapping[str, int], out: Mapping[str, str]) -> None:
         """Print above the bars where the race stands; who has less to write has a shorter bar, who is out says so."""

@@ -118,7 +118,7 @@ class LineProgress:
 
     def told(self, event: RunEvent) -> None:
         """Print an event."""
-        self._console.print(printable(f"{event.candidate or 'run'}: {event.message}"), markup=False, highlight=False)
+        print_event(self._console, event)
 
     def standing(self, lines: Sequence[str], left: Mapping[str, int], out: Mapping[str, str]) -> None:
         """Print where the race stands: who is out is in the lines."""
@@ -134,6 +134,11 @@ class LineProgress:
         own = [f"{printable(name)} {tally.done[name]} of {tally.total[name]}", tally.rate(name)]
         parts = [", ".join(part for part in said if part) for said in (whole, own)]
         self._console.print("; ".join(parts if len(tally.total) > 1 else parts[:1]), markup=False, highlight=False)
+
+
+def print_event(console: Console, event: RunEvent) -> None:
+    """Print an event on a line of its own."""
+    console.print(printable(f"{event.candidate or 'run'}: {event.message}"), markup=False, highlight=False)
 
 
 def print_new(console: Console, lines: Sequence[str], last: Sequence[str]) -> Sequence[str]:
