@@ -195,7 +195,7 @@ def test_an_endpoint_that_dies_for_good_fails_its_candidate_and_not_the_run(work
         assert gone["mean_score_of_texts"] > 5
         assert run.document["decision"]["choice"] == fine["id"]
         assert any(
-            "it was given up, and 150 of its texts are missing" in reason
+            "it was given up, and 150 texts that were to come from it are missing" in reason
             for reason in run.document["decision"]["reasons"]
         )
         assert [event["kind"] for event in run.document["events"]][-1] == "endpoint_gone"

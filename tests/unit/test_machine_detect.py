@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from bakeoff.machine.cgroups import cgroup_headroom, cgroup_limit
+from bakeoff.machine import detect
+from bakeoff.machine.cgroups import cgroup_cores, cgroup_headroom, cgroup_limit
 from bakeoff.machine.detect import allowed_cores, detect_machine, read_vm_stat
 
 NO_LIMIT_V1 = str(2**63 - 4096)
@@ -77,6 +79,39 @@ def test_what_a_limit_leaves(tmp_path: Path, membership: str, files: dict[str, s
     root = make(tmp_path / "cgroup", files)
     (tmp_path / "membership").write_text(membership)
     assert cgroup_headroom(tmp_path / "membership", root) == expected
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "expected"),
+    [
+        ("0::/a\n", {"a/cpu.max": "200000 100000\n"}, 2.0),
+        ("0::/a\n", {"a/cpu.max": "max 100000\n"}, None),
+        ("0::/a/b\n", {"a/b/cpu.max": "400000 100000", "a/cpu.max": "150000 100000"}, 1.5),
+        ("0::/a\n", {"a/cpu.max": "5000 10000"}, 0.5),
+        ("0::/a\n", {"a/cpu.max": "5000 0"}, None),
+        ("0::/a\n", {"a/cpu.max": "nonsense"}, None),
+        ("0::/a\n", {}, None),
+        ("4:cpu,cpuacct:/x\n", {"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3.0),
+        ("4:cpu:/x\n", {"cpu/x/cpu.cfs_quota_us": "-1\n", "cpu/x/cpu.cfs_period_us": "100000\n"}, None),
+        ("4:memory:/x\n", {"memory/x/cpu.cfs_quota_us": "1", "memory/x/cpu.cfs_period_us": "1"}, None),
+    ],
+)
+def test_what_a_quota_allows(tmp_path: Path, membership: str, files: dict[str, str], expected: float | None) -> None:
+    root = make(tmp_path / "cgroup", files)
+    root.mkdir(exist_ok=True)
+    (tmp_path / "membership").write_text(membership)
+    assert cgroup_cores(tmp_path / "membership", root) == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="quotas are Linux's")
+@pytest.mark.parametrize(("quota", "expected"), [("50000 100000", 1), ("max 100000", None), ("99900000 100000", None)])
+def test_a_quota_narrows_what_may_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, expected: int | None
+) -> None:
+    root = make(tmp_path / "cgroup", {"cpu.max": quota})
+    (tmp_path / "membership").write_text("0::/\n")
+    monkeypatch.setattr(detect, "_CGROUP", (tmp_path / "membership", root))
+    assert allowed_cores() == (expected or len(os.sched_getaffinity(0)))
 
 
 def test_what_a_mac_can_hand_out() -> None:

@@ -341,6 +341,16 @@ def test_windows_line_ends_keep_their_lines() -> None:
     assert (problem.line, problem.field) == (7, "briefs[0].promt")
 
 
+def test_a_folder_is_named_as_one_and_so_is_what_lies_in_it(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is a folder, and a suite is a file") as caught:
+        find_suite(str(tmp_path))
+    assert "business" in caught.value.hint
+    (tmp_path / "mine.yml").write_text(suite_text())
+    with pytest.raises(UsageError) as caught:
+        find_suite(str(tmp_path))
+    assert caught.value.hint == f"name the file: {tmp_path / 'mine.yml'}"
+
+
 @pytest.mark.parametrize("name", ["busines", "nowhere/suite.yaml", "x" * 5000, "~nosuchuser/s.yaml", ""])
 def test_a_suite_that_is_not_there(name: str) -> None:
     with pytest.raises(UsageError) as caught:

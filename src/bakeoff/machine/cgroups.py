@@ -1,4 +1,4 @@
-"""What a container may take: memory limits in the cgroup files of Linux, versions 2 and 1.
+"""What a container may take: limits of memory and processor time in the cgroup files of Linux, versions 2 and 1.
 
 A process counts against its own group and every group above it, so the smallest of their limits is the one that bites.
 """
@@ -44,8 +44,35 @@ def cgroup_headroom(membership: Path, root: Path) -> int | None:
     return min(left, default=None)
 
 
+def cgroup_cores(membership: Path, root: Path) -> float | None:
+    """Return how many cores' time a process may use at most, over its cgroup and its ancestors; None without a limit.
+
+    A limit is a quota of microseconds in each period (`docker run --cpus`): 1.5 cores are 150,000 in 100,000.
+    """
+    found = []
+    for folder, second in _groups(membership, root, "cpu"):
+        if second:
+            quota, _, period = _read(folder / "cpu.max").partition(" ")
+        else:
+            quota, period = (_read(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
+        with contextlib.suppress(ValueError, ZeroDivisionError):
+            cores = int(quota) / int(period)  # "max" and -1 are no limit
+            if cores > 0:
+                found.append(cores)
+    return min(found, default=None)
+
+
 def _limits(membership: Path, root: Path) -> Iterator[tuple[Path, _Version, int]]:
-    """Yield every group that has a limit: its folder, its version, the limit in bytes."""
+    """Yield every group that has a limit of memory: its folder, its version, the limit in bytes."""
+    for folder, second in _groups(membership, root, "memory"):
+        version = _V2 if second else _V1
+        limit = _read_number(folder / version.limit)
+        if limit is not None and limit < _NO_LIMIT:
+            yield folder, version, limit
+
+
+def _groups(membership: Path, root: Path, controller: str) -> Iterator[tuple[Path, bool]]:
+    """Yield the folders in which a controller may limit the process, its own first, and whether they are version 2's."""
     try:
         lines = membership.read_text().splitlines()
     except OSError:
@@ -54,22 +81,26 @@ def _limits(membership: Path, root: Path) -> Iterator[tuple[Path, _Version, int]
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if controllers == "":
-            mount, version = root, _V2
-        elif "memory" in controllers.split(","):
-            mount, version = root / "memory", _V1
+            mount, second = root, True
+        elif controller in controllers.split(","):
+            mount, second = root / controller, False
         else:
             continue
         folder = mount / path.lstrip("/")
         while folder == mount or mount in folder.parents:
-            limit = _read_number(folder / version.limit)
-            if limit is not None and limit < _NO_LIMIT:
-                yield folder, version, limit
+            yield folder, second
             folder = folder.parent
 
 
-def _read_number(file: Path) -> int | None:
+def _read(file: Path) -> str:
     with contextlib.suppress(OSError, ValueError):
-        return int(file.read_text())
+        return file.read_text().strip()
+    return ""
+
+
+def _read_number(file: Path) -> int | None:
+    with contextlib.suppress(ValueError):
+        return int(_read(file))
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import re
@@ -9,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from bakeoff.core.spec import Record
-from bakeoff.machine.cgroups import cgroup_headroom, cgroup_limit
+from bakeoff.machine.cgroups import cgroup_cores, cgroup_headroom, cgroup_limit
 
 _CGROUP = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
@@ -79,7 +80,7 @@ def sources_of(machine: Machine) -> dict[str, str]:
         "architecture": "reported by the operating system",
         "chip": "reported by sysctl" if mac else "reported by /proc/cpuinfo",
         "cores": "logical cores, reported by the operating system",
-        "allowed_cores": "logical cores that this process may use, reported by the operating system",
+        "allowed_cores": "logical cores that this process may use, reported by the operating system: its affinity, and the container's quota",
         "performance_cores": "logical cores, reported by sysctl",
         "efficiency_cores": "logical cores, reported by sysctl",
         "ram_bytes": "bytes, reported by the operating system",
@@ -93,10 +94,16 @@ def sources_of(machine: Machine) -> dict[str, str]:
 
 
 def allowed_cores() -> int:
-    """Return how many cores this process may use: its affinity on Linux, all elsewhere."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return how many cores this process may use: on Linux its affinity within the container's quota, all elsewhere.
+
+    A quota of 1.5 cores is two: two threads that are stopped for a quarter of the time do more than one that never is, and
+    sixteen that are stopped for nine tenths of it do less.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    allowed = len(os.sched_getaffinity(0))
+    quota = cgroup_cores(*_CGROUP)
+    return allowed if quota is None else min(allowed, math.ceil(quota))
 
 
 def _ram_bytes() -> int | None:

@@ -81,11 +81,13 @@ def as_text(document: dict[str, Any], width: int = 100) -> str:
 def _heading(document: dict[str, Any]) -> Text:
     suite = document["suite"]
     texts = sum(candidate["generations"] for candidate in document["candidates"])
+    failed = sum(candidate["failures"] for candidate in document["candidates"])
+    made = f"{plural(texts, 'text')}{f', of which {failed} failed' if failed else ''}"
     most = "a race over up to " if document["mode"] == "race" else ""
     facts = (
         f"run {document['run_id']} · suite {suite['name']} · {most}"
         f"{plural(suite['briefs'], 'brief')} in {plural(suite['families'], 'family', 'families')} · "
-        f"{plural(len(document['candidates']), 'candidate')} · {plural(texts, 'text')} · {seconds_text(document['elapsed_s'])}"
+        f"{plural(len(document['candidates']), 'candidate')} · {made} · {seconds_text(document['elapsed_s'])}"
     )
     return Text(facts, style="dim")
 

@@ -111,7 +111,7 @@ def _raced(plan: Plan, scored: Scored, given_up: Collection[str], *, complete: b
 def _exclusions(gone: Mapping[str, Collection[Generation]]) -> dict[str, str]:
     """Return why each candidate that was given up cannot be chosen."""
     return {
-        name: f"it was given up, and {plural(len(missing), 'of its texts is', 'of its texts are')} missing"
+        name: f"it was given up, and {plural(len(missing), 'text that was', 'texts that were')} to come from it {'is' if len(missing) == 1 else 'are'} missing"
         for name, missing in gone.items()
         if missing
     }

@@ -222,6 +222,10 @@ def find_suite(name: str | None) -> Path:
         path = Path(name).expanduser()
         if path.is_file():
             return path
+        if name and name not in built_in and path.is_dir():
+            inside = sorted(file for end in ("yaml", "yml") for file in path.glob(f"*.{end}"))
+            hint = f"name the file: {inside[0]}" if inside else f"give a YAML file, or a built-in suite: {', '.join(built_in)}"
+            raise UsageError(f"{name} is a folder, and a suite is a file", hint)
     if name in built_in:
         return built_in[name]
     near = did_you_mean(name, built_in)
