@@ -224,7 +224,11 @@ def find_suite(name: str | None) -> Path:
             return path
         if name and name not in built_in and path.is_dir():
             inside = sorted(file for end in ("yaml", "yml") for file in path.glob(f"*.{end}"))
-            hint = f"name the file: {inside[0]}" if inside else f"give a YAML file, or a built-in suite: {', '.join(built_in)}"
+            hint = (
+                f"name the file: {inside[0]}"
+                if inside
+                else f"give a YAML file, or a built-in suite: {', '.join(built_in)}"
+            )
             raise UsageError(f"{name} is a folder, and a suite is a file", hint)
     if name in built_in:
         return built_in[name]
