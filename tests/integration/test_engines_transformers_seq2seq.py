@@ -138,3 +138,15 @@ def test_absolute_positions_are_refused_and_not_computed_wrongly(tmp_path):
     BartForConditionalGeneration(config).save_pretrained(tmp_path)
     with pytest.raises(UnsupportedModel, match="counts its positions absolutely"):
         transformers_model.load(tmp_path, "cpu", 1)
+
+
+def test_an_operator_that_the_device_lacks_is_the_users_own_error_though_the_rows_meet_it_first(folder, monkeypatch):
+    from transformers.models.t5.modeling_t5 import T5LayerFF
+
+    def fail(*_arguments, **_options):  # as torch says it on Metal
+        raise NotImplementedError("The operator 'aten::_foo' is not currently implemented for the MPS device.")
+
+    monkeypatch.setattr(T5LayerFF, "forward", fail)
+    with pytest.raises(UnsupportedModel, match="torch cannot compute aten::_foo on cpu") as refused:
+        transformers_model.load(folder, "cpu", 1)
+    assert "--allow-fallback" in refused.value.hint

@@ -17,11 +17,12 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from bakeoff.core.errors import UnsupportedModel
 from bakeoff.engines.base import ALLOW_HINT
 
+_T = TypeVar("_T")
 _MOVES = "fall back"
 _FELL_BACK = re.compile(r"operator '([^']+)' is not current(?:ly)? (?:implemented|supported)", re.IGNORECASE)
 
@@ -159,14 +160,14 @@ def read_fallbacks(messages: Sequence[str]) -> tuple[tuple[str, ...], list[str]]
     return tuple(names), others
 
 
-def explain_missing_operator(run: Callable[[], None], device: str) -> None:
-    """Run something on a device for the first time; an operator that it lacks becomes the user's own error.
+def explain_missing_operator(run: Callable[[], _T], device: str) -> _T:
+    """Return what something gives that is run on a device for the first time; an operator that is missing is the user's own error.
 
     Raises:
         UnsupportedModel: torch has no such operator there, and moving to the CPU was not allowed.
     """
     try:
-        run()
+        return run()
     except NotImplementedError as error:
         found = _FELL_BACK.search(str(error))
         operator = found[1] if found else str(error).partition("\n")[0]

@@ -67,13 +67,18 @@ def load(folder: Path, device: str | None, threads: int | None) -> TransformersM
     checkpoint.import_code()
     import_s = perf_counter() - begun
     witness = torch_devices.DeviceWitness(chosen, torch)
+    watch = torch_devices.FallbackWatch()
+    if chosen == "mps":
+        watch.listen(torch)
     if chosen == "cpu":
         model, build = _read_for_cpu(checkpoint)
     else:
         model = checkpoint.read(ACCELERATED[chosen.partition(":")[0]]).to(chosen)
         build = _measure_size(model, "torch", "the device's own kernels")
     build = replace(build, import_s=import_s)
-    found = TransformersModel(model, _make_rows(checkpoint, model, chosen), build, witness)
+    # Those of an encoder-decoder model compute while they are made.
+    rows = torch_devices.explain_missing_operator(lambda: _make_rows(checkpoint, model, chosen), chosen)
+    found = TransformersModel(model, rows, build, witness, watch)
     found.prove()
     return found
 
@@ -100,6 +105,7 @@ class TransformersModel:
         rows: CausalRows | Seq2SeqRows,
         build: _Build,
         witness: torch_devices.DeviceWitness,
+        watch: torch_devices.FallbackWatch,
     ) -> None:
         self._model = model
         self._rows = rows
@@ -107,7 +113,7 @@ class TransformersModel:
         self._witness = witness
         self._vocab_size = int(model.config.get_text_config().vocab_size)
         self._device = ""
-        self._watch = torch_devices.FallbackWatch()
+        self._watch = watch
         self._holders = [module for module in model.modules() if module._parameters or module._buffers]  # noqa: SLF001 - see `look`
         self._types = {weight.dtype for weight in model.parameters()}
 
@@ -117,8 +123,6 @@ class TransformersModel:
         Raises:
             UnsupportedModel: not the device that was asked for, or the device cannot.
         """
-        if self._witness.device == "mps":
-            self._watch.listen(torch)
         torch_devices.explain_missing_operator(lambda: _generate(self._rows), self._witness.device)
         self._witness.wait()
         self._device = self._witness.confirm(self._named_tensors(), self._build.weight_bytes)
