@@ -150,3 +150,17 @@ def test_an_operator_that_the_device_lacks_is_the_users_own_error_though_the_row
     with pytest.raises(UnsupportedModel, match="torch cannot compute aten::_foo on cpu") as refused:
         transformers_model.load(folder, "cpu", 1)
     assert "--allow-fallback" in refused.value.hint
+
+
+def test_logits_that_are_no_numbers_are_not_taken_for_a_wrong_position(folder, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    sick = tmp_path / "sick"
+    sick.mkdir()
+    for file in folder.iterdir():
+        (sick / file.name).write_bytes(file.read_bytes())
+    weights = load_file(sick / "model.safetensors")
+    weights["decoder.final_layer_norm.weight"][:] = float("nan")
+    save_file(weights, sick / "model.safetensors", {"format": "pt"})
+    with pytest.raises(UnsupportedModel, match="in float32 on cpu, the model's logits are not finite"):
+        transformers_model.load(sick, "cpu", 1)

@@ -12,7 +12,7 @@ absence is expected, and a model that uses them is checked against the plain one
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -75,7 +75,7 @@ def choose(model: nn.Module, stored: torch.dtype) -> Choice:
     Raises:
         UsageError: the environment forces what does not exist or cannot be done here.
     """
-    dtypes, kernels = _forced(DTYPE_VARIABLE, DTYPES), _forced(KERNELS_VARIABLE, (PLAIN, PACKED))
+    dtypes, kernels = read_forced(DTYPE_VARIABLE, DTYPES), read_forced(KERNELS_VARIABLE, (PLAIN, PACKED))
     half = stored in {torch.bfloat16, torch.float16}
     allowed = [dtypes] if dtypes else ["float32", *(["bfloat16"] if half and native_bfloat16() else [])]
     ways = [(DTYPES[name], way) for name in allowed for way in ([kernels] if kernels else [PLAIN, PACKED])]
@@ -125,12 +125,17 @@ def native_bfloat16() -> bool:
     )
 
 
-def _forced(variable: str, known: Iterator[str] | Sequence[str] | dict[str, torch.dtype]) -> str | None:
+def read_forced(variable: str, known: Collection[str], device: str = "the CPU") -> str | None:
+    """Return which of `known` an environment variable asks for; None where it does not, or says "auto".
+
+    Raises:
+        UsageError: it asks for something else.
+    """
     value = os.environ.get(variable, "auto")
     if value == "auto":
         return None
     if value not in known:
-        raise UsageError(f"{variable}={value} is not known for the CPU", f"write auto, {', '.join(known)}")
+        raise UsageError(f"{variable}={value} is not known for {device}", f"write auto, {', '.join(known)}")
     return value
 
 

@@ -1,10 +1,12 @@
 """The `transformers` engine: causal and T5-like encoder-decoder models of the library, on CUDA, Metal or the CPU.
 
-CUDA computes in bfloat16, Metal in float16, the CPU in what a short measurement finds best (`torch_kernels`). Before a
-model is handed out it has generated: what the device did is looked at (`torch_devices`), and kernels other than torch's
-own have given the same logits. Weights come from safetensors in a local folder, never from a hub.
+CUDA and Metal compute in bfloat16 or float16 (`torch_dtypes`), the CPU in what a short measurement finds best
+(`torch_kernels`). Before a model is handed out it has generated: what the device did is looked at (`torch_devices`), its
+logits are numbers, and kernels other than torch's own have given the same ones. Weights come from safetensors in a local
+folder, never from a hub.
 
-`BAKEOFF_TORCH_DTYPE` (float32, bfloat16) and `BAKEOFF_TORCH_KERNELS` (plain, onednn-packed) override the measurement.
+`BAKEOFF_TORCH_DTYPE` (float32, bfloat16, on an accelerator float16 too) overrides that choice on every device,
+`BAKEOFF_TORCH_KERNELS` (plain, onednn-packed) the measurement on the CPU.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "0")
 import torch
 import transformers
 
-from bakeoff.engines import torch_devices, torch_kernels
+from bakeoff.engines import torch_devices, torch_dtypes, torch_kernels
 from bakeoff.engines.base import ModelFacts, Sight
 from bakeoff.engines.stopwatch import Stopwatch
 from bakeoff.engines.transformers_causal import CausalRows
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-ACCELERATED = {"cuda": torch.bfloat16, "mps": torch.float16}
 # Two prompts of different length, so that padding is tried too.
 _PROBE = ((5, 9, 17, 3, 11, 8, 4), (6, 12, 7))
 
@@ -53,8 +54,8 @@ def load(folder: Path, device: str | None, threads: int | None) -> TransformersM
     """Load the model in `folder`; the engine's entry, see `base.LoadModel`.
 
     Raises:
-        UnsupportedModel: the library or the device cannot run it, its cache is no plain key-value cache, or the device
-            was found not to have done the work.
+        UnsupportedModel: the library or the device cannot run it, its cache is no plain key-value cache, its logits are
+            not finite, or the device was found not to have done the work.
         InvalidFile: a file in the folder is missing or is not what it should be.
         UsageError: the environment forces an arithmetic that is not there.
     """
@@ -70,11 +71,7 @@ def load(folder: Path, device: str | None, threads: int | None) -> TransformersM
     watch = torch_devices.FallbackWatch()
     if chosen == "mps":
         watch.listen(torch)
-    if chosen == "cpu":
-        model, build = _read_for_cpu(checkpoint)
-    else:
-        model = checkpoint.read(ACCELERATED[chosen.partition(":")[0]]).to(chosen)
-        build = _measure_size(model, "torch", "the device's own kernels")
+    model, build = _read_for_cpu(checkpoint) if chosen == "cpu" else _read_for_accelerator(checkpoint, chosen)
     build = replace(build, import_s=import_s)
     # Those of an encoder-decoder model compute while they are made.
     rows = torch_devices.explain_missing_operator(lambda: _make_rows(checkpoint, model, chosen), chosen)
@@ -121,9 +118,11 @@ class TransformersModel:
         """Generate two short texts, and look at what did the work.
 
         Raises:
-            UnsupportedModel: not the device that was asked for, or the device cannot.
+            UnsupportedModel: not the device that was asked for, the device cannot, or what it computes is not finite.
         """
-        torch_devices.explain_missing_operator(lambda: _generate(self._rows), self._witness.device)
+        device = self._witness.device
+        logits = torch_devices.explain_missing_operator(lambda: _generate(self._rows), device)
+        torch_dtypes.require_finite(logits.numpy(), self._build.dtype, device)
         self._witness.wait()
         self._device = self._witness.confirm(self._named_tensors(), self._build.weight_bytes)
         self._rows.keep([])
@@ -220,6 +219,14 @@ class TransformersModel:
         """Yield every tensor that is held, with what to call it."""
         cache = (("the KV cache", tensor) for tensor in self._rows.cache_tensors())
         return chain(self._model.named_parameters(), self._model.named_buffers(), cache)
+
+
+def _read_for_accelerator(checkpoint: Checkpoint, device: str) -> tuple[Any, _Build]:
+    """Read a checkpoint onto a device, in the type that suits both."""
+    arithmetic = torch_dtypes.find_dtype(device, checkpoint.stored)
+    model = checkpoint.read(arithmetic.dtype).to(device)
+    kind = _type_name(arithmetic.dtype)
+    return model, _measure_size(model, "torch", f"the device's own kernels; {kind}: {arithmetic.reason}")
 
 
 def _read_for_cpu(checkpoint: Checkpoint) -> tuple[Any, _Build]:

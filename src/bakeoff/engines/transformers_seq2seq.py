@@ -16,6 +16,7 @@ from transformers import DynamicCache, EncoderDecoderCache
 from transformers.modeling_outputs import BaseModelOutput
 
 from bakeoff.core.errors import UnsupportedModel
+from bakeoff.engines.torch_dtypes import require_finite
 from bakeoff.engines.torch_kernels import differs
 from bakeoff.engines.torch_kv import RaggedCache, cache_argument
 from bakeoff.engines.transformers_rows import Prompt, Row, close_ranks, group_prompts
@@ -33,7 +34,7 @@ class Seq2SeqRows:
     """The rows of an encoder-decoder model. Knows nothing of what it was loaded from.
 
     Raises:
-        UnsupportedModel: the model names no start token, or its positions are not relative.
+        UnsupportedModel: the model names no start token, its positions are not relative, or its logits are not finite.
     """
 
     def __init__(self, model: Any, device: str) -> None:
@@ -215,6 +216,8 @@ class Seq2SeqRows:
         self.prefill([prompt])
         alone = self.decode([3])[0]
         self.keep([])
+        # What is no number differs from itself, and would be taken for a wrong position.
+        require_finite(np.stack([late, alone]), self._model.dtype, str(self._device))
         if differs(torch.from_numpy(late), torch.from_numpy(alone), self._model.dtype):
             raise UnsupportedModel(
                 f"{self._model.config.model_type}: this encoder-decoder model counts its positions absolutely, and only "
