@@ -82,6 +82,48 @@ def test_an_arithmetic_can_be_forced(folder, monkeypatch):
         mlx_model.load(folder, None, 1)
 
 
+def test_what_mlx_lm_never_converts_stays_as_it_is_stored(tmp_path):
+    """As it is read for a Mac's GPU: MLX's Linux build computes experts in float32 alone."""
+    from mlx.utils import tree_flatten
+    from mlx_lm.models.glm4_moe import Model, ModelArgs
+
+    config = {
+        "model_type": "glm4_moe",
+        "vocab_size": 200,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "moe_intermediate_size": 32,
+        "max_position_embeddings": 512,
+        "norm_topk_prob": True,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "n_group": 1,
+        "topk_group": 1,
+        "n_shared_experts": 1,
+        "n_routed_experts": 4,
+        "num_experts_per_tok": 2,
+        "routed_scaling_factor": 1.0,
+        "first_k_dense_replace": 1,
+        "num_hidden_layers": 2,
+        "rms_norm_eps": 1e-5,
+        "rope_theta": 10000.0,
+        "rope_scaling": None,
+        "use_qk_norm": False,
+        "tie_word_embeddings": False,
+        "attention_bias": False,
+        "partial_rotary_factor": 0.5,
+    }
+    folder = tmp_path / "experts"
+    save_model(folder, Model(ModelArgs.from_dict(config)))
+    save_config(config, folder / "config.json")
+    build = mlx_model._read_for_gpu(folder)
+    kinds = {name: array.dtype for name, array in tree_flatten(build.model.parameters())}
+    kept = {name for name, kind in kinds.items() if kind == mlx_model.DTYPES["float32"]}
+    assert kept == {"model.layers.1.mlp.gate.e_score_correction_bias"}
+    assert {kinds[name] for name in kinds.keys() - kept} == {build.dtype} == {mlx_model.DTYPES["float16"]}
+
+
 def test_half_precision_is_computed_by_what_was_measured_here(folder, monkeypatch):
     monkeypatch.setenv(mlx_model.DTYPE_VARIABLE, "bfloat16")
     model, config = load_model(folder)

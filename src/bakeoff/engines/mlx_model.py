@@ -5,8 +5,9 @@ with code from the folder. Before a model is handed out it has generated, and wh
 
 **Arithmetic.** On a GPU weights keep their 16-bit type; float32 becomes float16. On a CPU half-precision weights are
 computed as they are or in float32, by what a short measurement of the model itself finds; float32 stays.
-`BAKEOFF_MLX_DTYPE` (float32, float16, bfloat16) overrides both. MLX takes no number of threads: on a Mac the GPU does the
-work, and the Linux build multiplies on one thread (reference BLAS: 23 s of CPU for 25 s of products, 2026-11).
+`BAKEOFF_MLX_DTYPE` (float32, float16, bfloat16) overrides both. What mlx-lm says must not be converted stays as it is stored.
+MLX takes no number of threads: on a Mac the GPU does the work, and the Linux build multiplies on one thread (reference BLAS:
+23 s of CPU for 25 s of products, 2026-11).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import mlx.core as mx
 import mlx_lm
-from mlx.utils import tree_flatten
+from mlx.utils import tree_flatten, tree_map_with_path
 from mlx_lm.utils import get_total_parameters, load_config, load_model
 
 from bakeoff.core.errors import InvalidFile, Problem, UnsupportedModel, UsageError
@@ -276,8 +277,17 @@ def _forced_dtype() -> mx.Dtype | None:
 
 
 def _convert(model: Any, dtype: mx.Dtype) -> None:
-    """Make every floating-point parameter a `dtype`; quantised weights stay, their scales are converted."""
-    model.set_dtype(dtype)
+    """Make floating-point parameters a `dtype`; quantised weights stay, their scales are converted.
+
+    What an architecture marks by its `cast_predicate` stays as it is stored, as in `mlx_lm.convert`: the biases by which experts
+    are chosen, decay rates of states. Rounded to 16 bits they choose other experts, and forget at another rate.
+    """
+    may_convert = getattr(model, "cast_predicate", lambda _path: True)
+
+    def convert(path: str, array: mx.array) -> mx.array:
+        return array.astype(dtype) if may_convert(path) and mx.issubdtype(array.dtype, mx.floating) else array
+
+    model.update(tree_map_with_path(convert, model.parameters()))
     mx.eval(model.parameters())
     mx.clear_cache()
 
