@@ -16,6 +16,7 @@ from bakeoff.engines.gguf_convert import write_model
 from bakeoff.engines.gguf_file import write_gguf
 from bakeoff.engines.gguf_weights import read_llama, read_tensors, size_keys
 from bakeoff.engines.text import TextCodec
+from bakeoff.machine.accelerators import CUDA_CONTEXT_BYTES
 from tiny_model import make_tiny_model
 
 pytest.importorskip("llama_cpp", reason="the extra [llamacpp] is not installed")
@@ -236,6 +237,8 @@ def test_facts_and_memory(model, file):
     small.prefill([[1]] * 4)
     # 2 layers, keys and values of 2 heads of 16, float16: 256 bytes a position; three more rows of 256.
     assert small.memory_bytes() - before >= 3 * 256 * 256
+    before, small._device = small.memory_bytes(), "cuda"
+    assert small.memory_bytes() == before + CUDA_CONTEXT_BYTES
     codec = small.codec()
     small.close()
     for use in (lambda: small.prefill([[1]]), lambda: codec.encode("a")):

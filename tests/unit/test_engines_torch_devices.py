@@ -12,6 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from bakeoff.catalog.fit import Load, predict
+from bakeoff.catalog.fit_subject import subject_of_facts
 from bakeoff.core.errors import UnsupportedModel
 from bakeoff.engines.base import ModelFacts
 from bakeoff.engines.torch_devices import (
@@ -22,6 +24,7 @@ from bakeoff.engines.torch_devices import (
     read_fallbacks,
 )
 from bakeoff.engines.worker import refuse_fallbacks
+from bakeoff.machine.accelerators import CUDA_CONTEXT_BYTES
 
 FELL_BACK = (
     "The operator 'aten::linalg_svd' is not currently supported on the MPS backend and will fall back to run on the "
@@ -57,6 +60,8 @@ class Torch:
             device_count=lambda: 1,
             memory_allocated=lambda _device: next(counter),
             memory_reserved=lambda _device: 3 * GB,
+            max_memory_reserved=lambda _device: 4 * GB,
+            max_memory_allocated=lambda _device: 2 * GB,
             synchronize=lambda device: self.said.append(("synchronize", device)),
         )
         self.backends = SimpleNamespace(mps=SimpleNamespace(is_available=lambda: "mps" in self.devices))
@@ -100,6 +105,17 @@ def test_a_device_whose_memory_did_not_grow_did_not_do_the_work():
     witness = DeviceWitness("cuda", Torch(driver=[GB, GB + 1000], devices=("cuda",)))
     with pytest.raises(UnsupportedModel, match=r"grew by 1000 bytes and the weights have 2000000000"):
         witness.confirm([("weight", tensor("cuda"))], 2 * GB)
+
+
+def test_the_peak_counts_what_is_held_now_and_what_a_prediction_counts():
+    """A gateway admits on the peak: what is cached for reuse, and CUDA's own context, are nobody else's either."""
+    card = DeviceWitness("cuda", Torch(devices=("cuda",)))
+    assert (card.held(), card.peak()) == (3 * GB + CUDA_CONTEXT_BYTES, 4 * GB + CUDA_CONTEXT_BYTES)
+    subject = subject_of_facts("m", {"param_count": GB})
+    for engine in ("transformers", "llamacpp"):
+        assert predict(subject, Load(engine, "accelerator"), None).need.runtime_bytes == CUDA_CONTEXT_BYTES
+    assert (DeviceWitness("cpu", Torch()).held(), DeviceWitness("cpu", Torch()).peak()) == (None, None)
+    assert DeviceWitness("mps", Torch(driver=[0, GB])).peak() is None  # the batcher keeps the most that was seen
 
 
 def test_what_lies_elsewhere_is_named():

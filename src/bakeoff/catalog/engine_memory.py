@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from bakeoff.catalog.architecture import Architecture
 from bakeoff.catalog.fit_subject import Subject, Weights
 from bakeoff.catalog.kv_cache import CacheShape, KvType, kv_bytes
+from bakeoff.machine.accelerators import CUDA_CONTEXT_BYTES
 
 Where = Literal["cpu", "accelerator"]
 ENGINES = ("onnx", "transformers", "llamacpp", "mlx", "vllm")
@@ -27,8 +28,8 @@ _SAMPLE = 256 * _MIB
 
 _RUNTIME_CPU = {"onnx": 140, "transformers": 450, "llamacpp": 75, "mlx": 300, "vllm": 2000}
 """MiB: Python, the HTTP server, the engine's libraries."""
-_RUNTIME_DEVICE = {"transformers": 471, "llamacpp": 471, "mlx": 522, "vllm": 1500}
-"""MiB on the accelerator itself: the CUDA context and the Metal reserve that Ollama counts with (457 and 512 MiB), assumed."""
+_RUNTIME_DEVICE = {"mlx": 522 * _MIB, "vllm": 1500 * _MIB}
+"""Bytes on the accelerator itself, elsewhere a CUDA context: the Metal reserve that Ollama counts with (512 MiB), assumed."""
 
 _RUNTIME_BESIDE = {"transformers": 3000, "llamacpp": 1000, "vllm": 4000}
 """MiB of the machine's own memory for a process that computes on a card: CUDA's libraries and what they map. Assumed: never measured."""
@@ -66,7 +67,7 @@ def engine_memory(subject: Subject, weights: Weights, engine: str, where: Where,
     architecture = subject.architecture
     graph = _graph(architecture, engine, where, rows, tokens)
     if where == "accelerator" or engine == "vllm":
-        runtime = _RUNTIME_DEVICE.get(engine, 471) * _MIB
+        runtime = _RUNTIME_DEVICE.get(engine, CUDA_CONTEXT_BYTES)
         return Held(
             weights.stored_bytes,
             graph,

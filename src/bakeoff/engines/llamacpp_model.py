@@ -25,6 +25,7 @@ from bakeoff.engines.llamacpp_library import ModelFile, best_device, find_device
 from bakeoff.engines.llamacpp_rows import LlamaRows
 from bakeoff.engines.llamacpp_vocabulary import LlamaVocabulary, make_codec
 from bakeoff.engines.text import TextCodec
+from bakeoff.machine.accelerators import CUDA_CONTEXT_BYTES
 from bakeoff.machine.detect import allowed_cores
 
 if TYPE_CHECKING:
@@ -129,8 +130,9 @@ class LlamaCppModel:
         )
 
     def memory_bytes(self) -> int:
-        """Bytes of the weights, the KV cache and the scratch memory, as llama.cpp said when it took them."""
-        return self._rows.memory_bytes + sum(buffer.size for buffer in self._opened.buffers)
+        """Bytes of the weights, the KV cache and the scratch memory, as llama.cpp said when it took them, and CUDA's context."""
+        context = CUDA_CONTEXT_BYTES if self._device == "cuda" else 0
+        return self._rows.memory_bytes + sum(buffer.size for buffer in self._opened.buffers) + context
 
     def close(self) -> None:
         """Give everything back. The model and its codec are not used afterwards."""

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from bakeoff.core.errors import UnsupportedModel
 from bakeoff.engines.base import ALLOW_HINT
+from bakeoff.machine.accelerators import CUDA_CONTEXT_BYTES
 
 _T = TypeVar("_T")
 _MOVES = "fall back"
@@ -67,14 +68,22 @@ class DeviceWitness:
         return None
 
     def held(self) -> int | None:
-        """Bytes that the process holds on the device, what is cached for reuse included; None on the CPU."""
+        """Bytes that the process holds on the device, what is cached for reuse included; None on the CPU.
+
+        On CUDA the allocator's and `CUDA_CONTEXT_BYTES`, which it does not know of; on Metal what the driver counts.
+        """
         if self._kind == "cuda":
-            return int(self._torch.cuda.memory_reserved(self.device))
+            return int(self._torch.cuda.memory_reserved(self.device)) + CUDA_CONTEXT_BYTES
         return self.allocated()
 
     def peak(self) -> int | None:
-        """Most bytes that the device's allocator has given out at once; None where it does not remember."""
-        return int(self._torch.cuda.max_memory_allocated(self.device)) if self._kind == "cuda" else None
+        """Most bytes that were held at once, counted as by `held`; None where the allocator does not remember.
+
+        Not what was given out of them at once: what is cached for reuse is nobody else's either.
+        """
+        if self._kind == "cuda":
+            return int(self._torch.cuda.max_memory_reserved(self.device)) + CUDA_CONTEXT_BYTES
+        return None
 
     def wait(self) -> None:
         """Wait until the device has done all it was given: a clock that is read before shows nothing."""

@@ -193,7 +193,7 @@ class TransformersModel:
         )
 
     def memory_bytes(self) -> int | None:
-        """Bytes that the device's allocator holds; on the CPU, where nobody counts, those of weights and cache."""
+        """Bytes held on the device, CUDA's own context included; on the CPU, where nobody counts, those of weights and cache."""
         held = self._witness.held()
         if held is not None:
             return held
@@ -201,7 +201,7 @@ class TransformersModel:
         return sum(int(tensor.numel() * tensor.element_size()) for tensor in tensors.values())
 
     def peak_memory_bytes(self) -> int | None:
-        """Most bytes that CUDA's allocator has given out; None elsewhere, where no allocator remembers."""
+        """Most bytes held at once on CUDA, counted as by `memory_bytes`; None elsewhere, where no allocator remembers."""
         return self._witness.peak()
 
     def close(self) -> None:

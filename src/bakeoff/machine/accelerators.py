@@ -22,6 +22,9 @@ METAL_TIMEOUT_S = 30.0
 """Importing torch on a cold disk takes most of it."""
 _QUERY = ["nvidia-smi", "--query-gpu=name,memory.total,memory.free,power.draw", "--format=csv,noheader,nounits"]
 _MIB = 1 << 20
+CUDA_CONTEXT_BYTES = 471 * _MIB
+"""What CUDA itself takes of a card for a process: its context and the library's kernels. Assumed, after the 457 MiB that Ollama
+counts with: no allocator counts it, and what a card has lost since then may be another program's."""
 _DRM = Path("/sys/class/drm")
 _ASK_METAL = """
 try:

@@ -99,7 +99,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("latency/tok_s_high", "tokens/s", "upper end of it", "tokens_per_s_high", timed("tokens_per_s_high")),
     Metric("memory/peak_gib", "GiB", "peak of whoever holds the weights: the accelerator's allocator, else the process", "peak_memory_bytes", loaded("peak_memory_bytes", PER_GIB), "memory_usage_gb"),
     Metric("memory/process_gib", "GiB", "peak of the worker process", "process_peak_bytes", loaded("process_peak_bytes", PER_GIB)),
-    Metric("memory/device_gib", "GiB", "peak of the accelerator's allocator", "device_peak_bytes", rules.device_peak),
+    Metric("memory/device_gib", "GiB", "peak of the accelerator's allocator; on CUDA its context too, assumed", "device_peak_bytes", rules.device_peak),
     Metric("memory/weights_gib", "GiB", "the weights", "weight_bytes", loaded("weight_bytes", PER_GIB)),
     Metric("memory/over_weights", "ratio", "peak over weights", "peak_memory_bytes, weight_bytes", rules.over_weights),
     Metric("memory/budget_share", "share", "peak over the memory budget of where it ran", "peak_memory_bytes, budget", rules.budget_share),
