@@ -8,6 +8,7 @@ import pytest
 
 from bakeoff.catalog.architecture import read_architecture
 from bakeoff.catalog.calibration import FEWEST, Bound, Observation, calibrate
+from bakeoff.catalog.engine_memory import Where
 from bakeoff.catalog.fit import ContextTooLong, Load, Prediction, predict, seed_need_bytes
 from bakeoff.catalog.fit_subject import subject_of_facts
 from bakeoff.catalog.kv_cache import CacheShape, KvType, kv_bytes
@@ -258,3 +259,27 @@ def test_on_a_card_the_machine_s_own_memory_is_taken_too():
     on_card = predict(subject, Load("transformers", "accelerator"), None)
     assert on_card.need.host_bytes > on_card.need.weights_bytes + (1 << 30)  # the weights are read through it
     assert predict(subject, Load("transformers", "cpu"), None).need.host_bytes == 0
+
+
+@pytest.mark.parametrize(
+    ("engine", "where", "held", "read"),
+    [
+        ("transformers", "accelerator", 2, 2),  # tensor by tensor into 16 bits
+        ("mlx", "accelerator", 2, 4),  # the whole file, and then into 16 bits
+        ("llamacpp", "accelerator", 4, 4),
+        ("vllm", "accelerator", 4, 4),
+        ("mlx", "cpu", 4, 4),
+    ],
+)
+def test_float32_weights_take_what_the_engine_makes_of_them(engine: str, where: Where, held: int, read: int) -> None:
+    subject = subject_of_facts("m", LLAMA_8B, "f32")
+    need, half = (predict(each, Load(engine, where), None).need for each in (subject, subject_of_facts("m", LLAMA_8B)))
+    assert need is not None
+    assert half is not None
+    parameters = LLAMA_8B["param_count"]
+    assert need.weights_bytes == held * parameters
+    extra = 2 * LLAMA_8B["vocab_size"] * LLAMA_8B["hidden_size"] if where == "cpu" else 0
+    assert need.load_peak_bytes == read * parameters + extra + need.runtime_bytes
+    if where == "accelerator":
+        assert half.weights_bytes == 2 * parameters
+        assert need.host_bytes - half.host_bytes == 2 * parameters  # the file is read through the machine's memory

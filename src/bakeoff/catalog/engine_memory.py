@@ -67,17 +67,7 @@ def engine_memory(subject: Subject, weights: Weights, engine: str, where: Where,
     architecture = subject.architecture
     graph = _graph(architecture, engine, where, rows, tokens)
     if where == "accelerator" or engine == "vllm":
-        runtime = _RUNTIME_DEVICE.get(engine, CUDA_CONTEXT_BYTES)
-        return Held(
-            weights.stored_bytes,
-            graph,
-            runtime,
-            weights.stored_bytes + runtime,
-            weights.low_bytes,
-            weights.high_bytes,
-            # Weights are read into the machine's memory, and copied from there: a process's peak never falls again.
-            beside=weights.high_bytes + _RUNTIME_BESIDE.get(engine, 1000) * _MIB,
-        )
+        return _accelerated(subject, weights, graph, engine, where)
     runtime = _RUNTIME_CPU.get(engine, 300) * _MIB
     if engine == "onnx":
         return _onnx(subject, weights, graph, runtime)
@@ -94,6 +84,22 @@ def engine_memory(subject: Subject, weights: Weights, engine: str, where: Where,
         weights.low_bytes,
         weights.stored_bytes + extra,
     )
+
+
+def _accelerated(subject: Subject, weights: Weights, graph: int, engine: str, where: Where) -> Held:
+    """Weights as stored, but for float32, which engines of ours compute in 16 bits there.
+
+    transformers makes them so tensor by tensor as it reads; mlx reads the whole file first.
+    """
+    runtime = _RUNTIME_DEVICE.get(engine, CUDA_CONTEXT_BYTES)
+    held, low, high = weights.stored_bytes, weights.low_bytes, weights.high_bytes
+    parameters = _parameters(subject, weights)
+    if engine in {"transformers", "mlx"} and where == "accelerator" and weights.stored_bytes >= 3 * parameters:
+        held = low = high = 2 * parameters
+    loading = weights.stored_bytes if engine == "mlx" else held
+    # Weights are read into the machine's memory, and copied from there: a process's peak never falls again.
+    beside = weights.high_bytes + _RUNTIME_BESIDE.get(engine, 1000) * _MIB
+    return Held(held, graph, runtime, loading + runtime, low, high, beside=beside)
 
 
 def _onnx(subject: Subject, weights: Weights, graph: int, runtime: int) -> Held:
