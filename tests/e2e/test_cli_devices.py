@@ -1,6 +1,8 @@
 """`bakeoff run --device` and `--allow-fallback`: what is asked for is what runs, or the run does not begin."""
 
 import json
+import os
+import sys
 
 import pytest
 
@@ -45,6 +47,23 @@ def test_what_was_asked_for_is_in_the_plan_and_what_was_found_in_the_result(work
     refused = workspace.call("run", "--resume", "latest", "--device", "cpu")
     assert refused.returncode == 2
     assert "device" in refused.stderr
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="a Mac has no such driver")
+def test_an_engine_built_without_the_card_computes_in_the_machines_memory(workspace, suite, tmp_path, monkeypatch):
+    """A card with 1 MiB free, and a torch that was built for the CPU alone, as the tests install it."""
+    driver = tmp_path / "bin" / "nvidia-smi"
+    driver.parent.mkdir()
+    driver.write_text("#!/bin/sh\necho 'GPU-1, Made Up, 24576, 1, [N/A]'\n")
+    driver.chmod(0o755)
+    monkeypatch.setenv("PATH", str(driver.parent), prepend=os.pathsep)
+    done = workspace.call("run", suite, "--models", f"transformers+{MODEL}", "--json")
+    assert done.returncode == 0, done.stderr
+    (candidate,) = json.loads(done.stdout)["candidates"]
+    assert (candidate["device"], candidate["failures"]) == ("cpu", 0)
+    refused = workspace.call("run", suite, "--models", f"transformers+{MODEL}", "--device", "cuda")
+    assert refused.returncode == 2
+    assert "'cuda' is not here for torch" in refused.stderr
 
 
 def test_each_local_candidate_competes_once_on_each_device():

@@ -13,6 +13,7 @@ from bakeoff.machine.accelerators import (
     assumed_working_set,
     find_accelerators,
     find_amd_cards,
+    name_cards,
     read_nvidia_smi,
 )
 from bakeoff.machine.free_memory import free_memory
@@ -21,9 +22,45 @@ from sample_runs import MACHINE
 
 def test_every_gpu_is_read_in_bytes_and_watts() -> None:
     # The form of `nvidia-smi --query-gpu=... --format=csv,noheader,nounits`, NVIDIA's documentation of the program.
-    first, second = read_nvidia_smi("NVIDIA H200, 143771, 143160, 77.25\nOdd, name, 8192, 100, [N/A]\n")
+    first, second = read_nvidia_smi("GPU-1, NVIDIA H200, 143771, 143160, 77.25\nOdd, name, 8192, 100, [N/A]\n")
     assert (first.name, first.memory_bytes, first.power_w) == ("NVIDIA H200", 143771 * 2**20, 77.25)
     assert (second.name, second.free_bytes, second.power_w) == ("Odd, name", 100 * 2**20, None)
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [
+        (None, "abc"),
+        ("0,1,2", "abc"),
+        ("2,0", "ca"),
+        ("GPU-aa2", "b"),
+        ("GPU-aa", ""),  # of two
+        ("1,7,0", "b"),  # CUDA stops at the first that there is not
+        ("1,1", "b"),
+        ("", ""),
+        ("-1", ""),
+        ("MIG-3f1", "abc"),
+    ],
+)
+def test_what_cuda_is_told_to_see_is_what_there_is(visible: str | None, expected: str) -> None:
+    text = "GPU-aa1, a, 100, 90, 5\nGPU-aa2, b, 100, 90, 5\nGPU-b, c, 100, 90, 5\n"
+    assert "".join(card.name for card in read_nvidia_smi(text, visible)) == expected
+
+
+def test_a_gpu_without_memory_of_its_own_shares_the_machines() -> None:
+    (gb10,) = read_nvidia_smi("GPU-1, NVIDIA GB10, [N/A], [N/A], 12.30")
+    assert (gb10.unified, gb10.budget_bytes) == (True, None)
+    assert name_cards([gb10]) == {}
+
+
+def test_metal_is_asked_by_nothing_that_lies_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("torch", "mlx"):
+        (tmp_path / f"{name}.py").write_text("import pathlib; pathlib.Path('ran').touch(); print('torch', 123)")
+    monkeypatch.chdir(tmp_path)
+    assert ask_metal() != 123
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("text", ["", "No devices were found\n", "NVIDIA-SMI has failed because ...\n"])

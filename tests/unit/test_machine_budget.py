@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bakeoff.core.errors import UsageError
-from bakeoff.machine.accelerators import Accelerator
+from bakeoff.machine.accelerators import Accelerator, read_nvidia_smi
 from bakeoff.machine.budget import Budget, accelerator_budget, card_budgets, memory_budget
 from sample_runs import MACHINE
 
@@ -57,11 +57,11 @@ def test_a_budget_that_is_no_number_of_bytes(monkeypatch: pytest.MonkeyPatch, wa
     assert "8000000000" in caught.value.hint
 
 
-def card(budget: float | None, *, unified: bool = False) -> Accelerator:
+def card(budget: float | None, *, unified: bool = False, size: float | None = None) -> Accelerator:
     return Accelerator(
         kind="metal" if unified else "cuda",
         name="card",
-        memory_bytes=None,
+        memory_bytes=None if size is None else int(size * GIB),
         free_bytes=None,
         power_w=None,
         source="told",
@@ -94,10 +94,17 @@ def test_an_accelerator_has_a_budget_of_its_own(monkeypatch: pytest.MonkeyPatch)
     busy = machine.model_copy(update={"available_bytes": 5 * GIB})
     assert accelerator_budget(busy, (card(11.84, unified=True),)) == memory_budget(busy)
     # A card's memory is its own; cards are never added up.
-    assert accelerator_budget(busy, (card(24), card(8))) == accelerator_budget(busy, (card(8), card(24)))
-    two = accelerator_budget(busy, (card(24), card(8)))
-    assert two is not None
-    assert two.value == 24 * GIB
+    # Engines take the fastest, which is taken to be the largest, however full it is; of equal cards the first.
+    for cards, expected in (
+        ((card(7, size=8), card(1, size=24)), 1),
+        ((card(1, size=24), card(7, size=8)), 1),
+        ((card(3, size=24), card(23, size=24)), 3),
+    ):
+        found = accelerator_budget(busy, cards)
+        assert found is not None
+        assert found.value == expected * GIB
+    # NVIDIA's chips that share the machine's memory tell of none.
+    assert accelerator_budget(busy, read_nvidia_smi("GPU-1, NVIDIA GB10, [N/A], [N/A], 12.30")) == memory_budget(busy)
     silent = accelerator_budget(machine, (card(None),))
     assert silent is not None
     assert silent.value is None
@@ -112,6 +119,7 @@ def test_each_card_has_a_budget_and_a_name_and_a_mac_has_one_memory() -> None:
     first, second = card(24), card(None)
     found = card_budgets((first, second, first.model_copy(update={"kind": "rocm"})), host)
     assert list(found) == ["cuda:0", "cuda:1", "rocm:0"]
+    assert next(iter(card_budgets((card(7, size=8), card(20, size=24)), host))) == "cuda:1"
     assert found["cuda:0"] == Budget(value=24 * GIB, source="told by hand")
     assert found["cuda:1"].value is None
     assert card_budgets((card(12, unified=True),), host) == {}

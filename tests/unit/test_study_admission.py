@@ -8,7 +8,7 @@ import pytest
 
 from bakeoff.catalog.calibration import FEWEST, Observation
 from bakeoff.core.errors import DoesNotFit
-from bakeoff.core.spec import Sampling
+from bakeoff.core.spec import Candidate, Sampling
 from bakeoff.machine.budget import Budget
 from bakeoff.store.db import Store
 from bakeoff.store.served_loads import ServedLoad, add_served_load
@@ -146,7 +146,7 @@ def test_what_gateways_saw_is_taken_into_the_store_once(tmp_path: Path) -> None:
         ("transformers", None, "cuda:0"),
         ("transformers", "cuda", "cuda:0"),
         ("transformers", "cuda:1", "cuda:1"),
-        ("transformers", "cuda:9", "cuda:1"),  # refused by the engine; counted somewhere until then
+        ("transformers", "cuda:9", "cuda:0"),  # refused by the engine; counted somewhere until then
         ("transformers", "cpu", "host"),
         ("onnx", None, "host"),
     ],
@@ -157,3 +157,50 @@ def test_weights_lie_in_the_memory_of_the_card_that_computes(engine: str, device
     asked = CANDIDATES[0].model_copy(update={"engine": engine, "device": device})
     assert expected_memory(asked, here) == memory
     assert expected_memory(asked, Budgets(told, told)) == "host"  # a Mac: one memory, whatever computes
+
+
+def on(engine: str, device: str | None = None) -> Candidate:
+    return CANDIDATES[0].model_copy(update={"engine": engine, "id": f"{engine} on {device}", "device": device})
+
+
+def told(value: int) -> Budget:
+    return Budget(value=value, source="set by hand")
+
+
+def test_what_lies_in_one_memory_is_added_up_whatever_computes() -> None:
+    """`--device mps,cpu`: a Mac's GPU has no memory of its own."""
+    both = [on("transformers", "mps"), on("transformers", "cpu")]
+    room = 1 << 40
+    needed = sum(need.high for need in check_fit(both, Budgets(told(room), told(room)), 4).needs.values())
+    assert check_fit(both, Budgets(told(needed), told(needed)), 4).together
+    short = told(needed - 1)
+    assert not check_fit(both, Budgets(short, short), 4).together
+    assert not check_fit(both, Budgets(short, told(room)), 4).together
+    # A card has.
+    assert check_fit(both, Budgets(short, short, {"cuda:0": short}), 4).together
+
+
+def test_a_card_that_is_asked_for_bounds_who_asks_for_it() -> None:
+    cards = {"cuda:0": told(1 << 40), "cuda:1": told(1)}
+    here = Budgets(told(1 << 40), told(1 << 40), cards)
+    assert check_fit([on("transformers")], here, 4).together
+    with pytest.raises(DoesNotFit):
+        check_fit([on("transformers", "cuda:1")], here, 4)
+
+
+def test_vllm_takes_a_card_for_itself() -> None:
+    card = told(1 << 40)
+    here = Budgets(card, card, {"cuda:0": card})
+    assert check_fit([on("vllm")], here, 4).together
+    assert check_fit([on("vllm"), on("onnx")], here, 4).together
+    assert not check_fit([on("vllm"), on("transformers")], here, 4).together
+
+
+def test_an_engine_that_was_built_without_the_card_is_held_against_the_machines_memory() -> None:
+    large, small = told(1 << 40), told(1)
+    here = Budgets(large, small, {"cuda:0": small})
+    with pytest.raises(DoesNotFit):
+        check_fit([on("llamacpp")], here, 4)
+    built_without = here._replace(on_cpu=frozenset({"llamacpp"}))
+    assert expected_place(on("llamacpp"), built_without) == "cpu"
+    assert check_fit([on("llamacpp")], built_without, 4).together

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from bakeoff.core.clock import HandClock
 from bakeoff.core.records import Timings, WorkerLoad
 from bakeoff.core.spec import Candidate, ModelSpec
-from bakeoff.measure.energy import EnergySample, EnergyWindow, energy_between
+from bakeoff.measure.energy import EnergySample, EnergyWindow, Reading, Scope, energy_between, read_windows
 from bakeoff.measure.energy_counters import RaplMeter
 from bakeoff.report.energy import energy_and_cost
 from bakeoff.report.run_tables import RunTables
 from bakeoff.store.db import Store
-from bakeoff.study.energy_watch import read_energy
+from bakeoff.study.energy_watch import EnergyWatch, read_energy
 from bakeoff.study.plan import Plan, trials_of
 from made_generations import column_of
 from nvml_boards import Boards, drawn_by
@@ -106,6 +109,52 @@ def test_of_a_candidate_that_ran_on_both_nobody_knows_which_window_was_which(sto
 def test_other_devices_beside_nvidias_boards(store: Store, device: str | None, counts: bool) -> None:
     plan = run_beside_boards(store, ann=(device,))
     assert (read_energy(plan, store)["ann"].j_per_text is not None) == counts
+
+
+@pytest.mark.parametrize(("device", "counts"), [("cpu", True), ("vulkan", False), ("sycl", False), ("cuda:1", False)])
+def test_a_processors_counters_see_nothing_else(device: str, counts: bool) -> None:
+    sample = EnergySample(
+        gross_j=90.0,
+        idle_w=None,
+        net_j=None,
+        seconds=9.0,
+        source="rapl",
+        scope="cpu_pkg",
+        quality="measured",
+        channels={},
+    )
+    window = EnergyWindow(candidate="ann", texts=3, tokens=30, sample=sample)
+    (found,) = read_windows([window.model_dump_json()], [start("ann", device)])
+    assert (found.sample.quality == "measured") == counts
+
+
+def test_a_meter_that_tells_nothing_at_first_is_waited_for(store: Store) -> None:
+    """macmon's first line comes after its first sample, and a resumed run has nothing to do before."""
+
+    clock = HandClock(datetime(2026, 11, 28, tzinfo=UTC))
+
+    class Late:
+        source = "macmon"
+        scope: Scope = "system"
+
+        def read(self) -> Reading:
+            at_s = clock.monotonic_s()
+            if at_s < 0.25:
+                raise OSError("nothing yet")
+            return Reading(
+                at_s=at_s, joules={"system": 5.0 * at_s}, source="macmon", scope="system", quality="estimated"
+            )
+
+        def close(self) -> None:
+            """Nothing runs."""
+
+    kept: list[EnergyWindow] = []
+    watch = EnergyWatch(Late(), kept.append, clock)
+    asyncio.run(watch.watch_idle(clock))
+    watch.begin()
+    clock.advance(10.0)
+    watch.end("ann", 3, 30)
+    assert kept[0].sample.idle_w == pytest.approx(5.0)
 
 
 def test_a_processor_that_waited_for_a_card_is_not_what_a_text_took(store: Store, tmp_path: Path) -> None:

@@ -285,15 +285,16 @@ def _types_in_contest(told: Mapping[str, Any]) -> dict[str, Estimate]:
 
 def _placed(model: ServedModel, need: Need | None, seen: Mapping[str, Any], budgets: Budgets) -> ServedModel:
     """Return a model with what it takes of which memory, where its weights lie in a card's own; `seen` is what a run says of it."""
-    from bakeoff.study.admission import expected_memory
+    from bakeoff.study.admission import expected_memory, reserved_bytes
 
-    memory = expected_memory(model.candidate, budgets)
+    memory = HOST if seen.get("device") == "cpu" else expected_memory(model.candidate, budgets)
     if memory == HOST or not model.is_resident:
         return model
     on_card = seen.get("device_peak_bytes") is not None
     return model.model_copy(
         update={
             "memory": memory,
+            "need_high_bytes": None if need is None else reserved_bytes(model.candidate, need, budgets.cards[memory]),
             "device_peak_bytes": seen.get("device_peak_bytes"),
             "host_high_bytes": None if need is None else need.host_bytes,
             "host_peak_bytes": seen.get("process_peak_bytes") if on_card else None,

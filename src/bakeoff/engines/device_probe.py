@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import sys
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from bakeoff.core.errors import BakeoffError
@@ -40,6 +41,16 @@ class Probe(NamedTuple):
     device: str | None
     problem: str
     version: str | None = None
+
+
+async def computing_on_cpu(engines: Iterable[str]) -> frozenset[str]:
+    """Return those engines that say themselves that they would compute on the CPU here; each is imported by a process of its own.
+
+    One that says nothing is not among them, nor is a server of its own, which knows only once it runs.
+    """
+    names = [name for name in engines if not local.find_engine(name).command]
+    found = await asyncio.gather(*map(probe_device, names))
+    return frozenset(name for name, probe in zip(names, found, strict=True) if probe.device == "cpu")
 
 
 async def probe_device(name: str) -> Probe:

@@ -14,7 +14,7 @@ from bakeoff.core.errors import UsageError
 from bakeoff.core.version import __version__
 from bakeoff.library.workspace import workspace_folder
 from bakeoff.machine.accelerators import find_accelerators
-from bakeoff.machine.budget import accelerator_budget, memory_budget
+from bakeoff.machine.budget import accelerator_budget, card_budgets, memory_budget
 from bakeoff.machine.detect import detect_machine
 from bakeoff.study.candidates import make_candidates
 from bakeoff.study.cluster_room import Placement
@@ -110,6 +110,7 @@ def make_plan(
     # Asking the driver of a card takes up to seconds, and what somebody else serves needs none of it.
     ours = any(candidate.model.is_ours_to_run for candidate in candidates)
     accelerators = find_accelerators(machine) if ours else ()
+    budget = memory_budget(machine)
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     return Plan(
         run_id=f"{stamp}-{secrets.token_hex(2)}",
@@ -126,8 +127,9 @@ def make_plan(
         concurrency=load.concurrency,
         endpoint_concurrency=load.per_endpoint,
         machine=machine,
-        budget=memory_budget(machine),
+        budget=budget,
         accelerator_budget=accelerator_budget(machine, accelerators),
+        card_budgets=dict(card_budgets(accelerators, budget)),
         placement=load.placement,
         version=__version__,
     )

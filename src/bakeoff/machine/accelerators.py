@@ -8,9 +8,10 @@ that opens Metal can tell, so one is started, and may hang or crash without harm
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +21,7 @@ from bakeoff.machine.detect import Machine
 PROBE_TIMEOUT_S = 5.0
 METAL_TIMEOUT_S = 30.0
 """Importing torch on a cold disk takes most of it."""
-_QUERY = ["nvidia-smi", "--query-gpu=name,memory.total,memory.free,power.draw", "--format=csv,noheader,nounits"]
+_QUERY = ["nvidia-smi", "--query-gpu=uuid,name,memory.total,memory.free,power.draw", "--format=csv,noheader,nounits"]
 _MIB = 1 << 20
 CUDA_CONTEXT_BYTES = 471 * _MIB
 """What CUDA itself takes of a card for a process: its context and the library's kernels. Assumed, after the 457 MiB that Ollama
@@ -40,7 +41,7 @@ except Exception:
 class Accelerator(Record):
     """One accelerator. Bytes are its own memory, None where nobody says; `power_w` is its draw when it was looked at.
 
-    `unified` is True where its memory is the machine's. `budget_bytes` is what may be used of it now: what is free of a
+    `unified` is True where its memory is the machine's: Apple's chips, and NVIDIA's that tell of no memory of their own. `budget_bytes` is what may be used of it now: what is free of a
     card's, Metal's recommended working set of a Mac's; `budget_source` says where that comes from.
     """
 
@@ -66,13 +67,13 @@ def find_cards() -> tuple[Accelerator, ...]:
         said = subprocess.run(_QUERY, capture_output=True, text=True, timeout=PROBE_TIMEOUT_S, check=True)
     except (OSError, subprocess.SubprocessError):
         return find_amd_cards(_DRM)
-    return read_nvidia_smi(said.stdout) + find_amd_cards(_DRM)
+    return read_nvidia_smi(said.stdout, os.environ.get("CUDA_VISIBLE_DEVICES")) + find_amd_cards(_DRM)
 
 
 def name_cards(accelerators: Iterable[Accelerator]) -> dict[str, Accelerator]:
     """Return the cards that have memory of their own by the memory's name: `cuda:0`, `cuda:1`, `rocm:0`, in the driver's order.
 
-    CUDA itself may number cards otherwise: after CUDA_VISIBLE_DEVICES, and, of different cards, the fastest first.
+    CUDA itself numbers different cards otherwise: the fastest first.
     """
     named: dict[str, Accelerator] = {}
     for card in accelerators:
@@ -81,32 +82,60 @@ def name_cards(accelerators: Iterable[Accelerator]) -> dict[str, Accelerator]:
     return named
 
 
-def read_nvidia_smi(text: str) -> tuple[Accelerator, ...]:
-    """Read the lines `name, total MiB, free MiB, watts`; a value that the driver does not give is unknown.
+def default_card(cards: Mapping[str, Accelerator]) -> str:
+    """Return the name of the card that engines choose: CUDA's first is the fastest, taken to be the one with most memory; of equals the first."""
+    return max(cards, key=lambda name: cards[name].memory_bytes or 0)
 
-    >>> read_nvidia_smi("NVIDIA T4, 15360, 15109, [N/A]")[0].power_w is None
+
+def read_nvidia_smi(text: str, visible: str | None = None) -> tuple[Accelerator, ...]:
+    """Read the lines `GPU-UUID, name, total MiB, free MiB, watts`; a value that the driver does not give is unknown.
+
+    A GPU that tells of no memory shares the machine's, as a GB10 does. `visible` is CUDA_VISIBLE_DEVICES: which cards, in which
+    order, programs see; None is all.
+
+    >>> read_nvidia_smi("GPU-5f1c, NVIDIA T4, 15360, 15109, [N/A]")[0].power_w is None
     True
     """
-    found = []
-    for line in text.splitlines():
-        fields = [field.strip() for field in line.rsplit(",", 3)]
+    found = {}
+    for number, line in enumerate(text.splitlines()):
+        uuid, _, rest = line.partition(",")
+        if not uuid.startswith("GPU-"):
+            uuid, rest = f"GPU {number}", line
+        fields = [field.strip() for field in rest.rsplit(",", 3)]
         if len(fields) != 4:
             continue
         total, free, watts = (_number(field) for field in fields[1:])
         free_bytes = None if free is None else int(free) * _MIB
-        found.append(
-            Accelerator(
-                kind="cuda",
-                name=fields[0],
-                memory_bytes=None if total is None else int(total) * _MIB,
-                free_bytes=free_bytes,
-                power_w=watts,
-                source="reported by nvidia-smi",
-                budget_bytes=free_bytes,
-                budget_source=None if free_bytes is None else "what nvidia-smi reports as free",
-            )
+        found[uuid] = Accelerator(
+            kind="cuda",
+            name=fields[0],
+            memory_bytes=None if total is None else int(total) * _MIB,
+            free_bytes=free_bytes,
+            power_w=watts,
+            source="reported by nvidia-smi",
+            unified=total is None,
+            budget_bytes=free_bytes,
+            budget_source=None if free_bytes is None else "what nvidia-smi reports as free",
         )
-    return tuple(found)
+    return tuple(found[uuid] for uuid in _visible(list(found), visible))
+
+
+def _visible(uuids: Sequence[str], said: str | None) -> list[str]:
+    """Return the cards that CUDA_VISIBLE_DEVICES leaves: numbers or the beginnings of UUIDs, up to the first that there is not.
+
+    A slice of a card (MIG-...) is of a card that nobody names: all are left.
+    """
+    if said is None or "MIG-" in said:
+        return list(uuids)
+    left: list[str] = []
+    for entry in (part.strip() for part in said.split(",")):
+        named = [uuid for uuid in uuids if entry and uuid.startswith(entry)]
+        if entry.isdecimal() and int(entry) < len(uuids):
+            named = [uuids[int(entry)]]
+        if len(named) != 1 or named[0] in left:
+            break
+        left += named
+    return left
 
 
 def _number(text: str) -> float | None:
@@ -154,7 +183,7 @@ def _apple(machine: Machine) -> tuple[Accelerator, ...]:
     limit, source = ask_metal(), "reported by Metal: its recommended working set"
     if limit is None:
         limit = assumed_working_set(machine.ram_bytes)
-        source = "assumed from the memory's size: neither mlx nor torch is installed to ask Metal"
+        source = "assumed from the memory's size: neither mlx nor torch could ask Metal"
     return (
         Accelerator(
             kind="metal",
@@ -170,8 +199,11 @@ def _apple(machine: Machine) -> tuple[Accelerator, ...]:
     )
 
 
-def ask_metal(program: tuple[str, ...] = (sys.executable, "-c", _ASK_METAL)) -> int | None:
-    """Return `recommendedMaxWorkingSetSize` in bytes, None where nothing that is installed can ask for it."""
+def ask_metal(program: tuple[str, ...] = (sys.executable, "-P", "-c", _ASK_METAL)) -> int | None:
+    """Return `recommendedMaxWorkingSetSize` in bytes, None where nothing that is installed can ask for it.
+
+    Nothing is imported from the current folder (-P), which may have come with a suite.
+    """
     try:
         said = subprocess.run(program, capture_output=True, text=True, timeout=METAL_TIMEOUT_S, check=True)
     except (OSError, subprocess.SubprocessError):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Record
-from bakeoff.machine.accelerators import Accelerator, name_cards
+from bakeoff.machine.accelerators import Accelerator, default_card, name_cards
 from bakeoff.machine.detect import Machine
 
 HOST = "host"
@@ -54,8 +54,8 @@ def accelerator_budget(machine: Machine, accelerators: Sequence[Accelerator]) ->
     """Return what models may take on the accelerator that engines choose; None where there is none.
 
     A Mac's GPU shares the machine's memory: the smaller of Metal's recommended working set and the machine's own budget.
-    Of several cards it is the one with most free memory: no engine here spreads a model over two, and cards are never
-    added up. BAKEOFF_MEMORY_BUDGET overrides.
+    Of several cards it is the one that engines take by themselves (`default_card`): cards are never added up.
+    BAKEOFF_MEMORY_BUDGET overrides.
 
     Raises:
         UsageError: BAKEOFF_MEMORY_BUDGET is not a whole number of bytes.
@@ -65,25 +65,30 @@ def accelerator_budget(machine: Machine, accelerators: Sequence[Accelerator]) ->
     host = memory_budget(machine)
     if host.source.startswith("set by"):
         return host
-    best = max(accelerators, key=lambda found: found.budget_bytes or 0)
-    if best.budget_bytes is None:
-        return Budget(value=None, source=_silent(best))
-    if best.unified and host.value is not None and host.value < best.budget_bytes:
+    cards = name_cards(accelerators)
+    if cards:
+        return _of_card(cards[default_card(cards)])
+    shared = accelerators[0]
+    if shared.budget_bytes is None or (host.value is not None and host.value < shared.budget_bytes):
         return host
-    return Budget(value=best.budget_bytes, source=best.budget_source or best.source)
+    return Budget(value=shared.budget_bytes, source=shared.budget_source or shared.source)
 
 
 def card_budgets(accelerators: Sequence[Accelerator], host: Budget) -> Mapping[str, Budget]:
-    """Return what models may take of each card's own memory, by its name; nothing where the machine's memory is all there is.
+    """Return what models may take of each card's own memory, by its name, the one first that engines take by themselves.
+
+    Nothing where the machine's memory is all there is.
 
     `host` is `memory_budget`: where BAKEOFF_MEMORY_BUDGET sets it, that holds for each memory.
     """
     forced = host.source.startswith("set by")
-    return {
-        name: host if forced else Budget(value=card.budget_bytes, source=card.budget_source or _silent(card))
-        for name, card in name_cards(accelerators).items()
-    }
+    cards = name_cards(accelerators)
+    order = sorted(cards, key=lambda name: name != default_card(cards))
+    return {name: host if forced else _of_card(cards[name]) for name in order}
 
 
-def _silent(card: Accelerator) -> str:
-    return f"{card.name} does not say how much memory it has"
+def _of_card(card: Accelerator) -> Budget:
+    silent = f"{card.name} does not say how much memory it has"
+    return Budget(
+        value=card.budget_bytes, source=silent if card.budget_bytes is None else card.budget_source or card.source
+    )

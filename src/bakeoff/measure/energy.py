@@ -41,8 +41,8 @@ _ALWAYS_DRAWN = ("cpu", "package")
 """Channels that no work leaves still; a chip's GPU, a neural engine or a memory channel may do nothing."""
 _EACH_DRAWS: tuple[Scope, ...] = ("gpu",)
 """Where every channel is a whole device, which draws power while it is idle."""
-_DEVICES_APART: dict[Scope, tuple[str, ...]] = {"gpu": ("cpu", "rocm", "hip"), "cpu_pkg": ("cuda", "rocm", "hip")}
-"""Kinds of device whose work counters do not see: a processor's say nothing of a card, nor an NVIDIA board's of anything else."""
+_NOT_NVIDIAS = ("cpu", "rocm", "hip")
+"""Kinds of device whose work an NVIDIA board's counter does not see; Vulkan and SYCL may compute on it."""
 
 
 class Reading(Record):
@@ -202,11 +202,16 @@ def read_windows(records: Iterable[str], loads: Iterable[WorkerLoad]) -> list[En
 def _covered(window: EnergyWindow, devices: Sequence[str]) -> EnergyWindow:
     """Return a window, invalid where its counters do not cover all of the devices."""
     sample = window.sample
-    apart = [device for device in devices if device.partition(":")[0] in _DEVICES_APART.get(sample.scope, ())]
+    apart = [device for device in devices if _is_apart(sample.scope, device.partition(":")[0])]
     if not apart or sample.quality == "invalid":
         return window
     problem = f"it ran on {apart[0]}, and the counters of {sample.source} do not cover that"
     return window.model_copy(update={"sample": sample.model_copy(update={"quality": "invalid", "problem": problem})})
+
+
+def _is_apart(scope: Scope, kind: str) -> bool:
+    """Whether counters of a scope do not see what a kind of device draws: a processor's see the processor alone."""
+    return kind != "cpu" if scope == "cpu_pkg" else scope == "gpu" and kind in _NOT_NVIDIAS
 
 
 def summarise_energy(windows: Sequence[EnergyWindow]) -> EnergySummary:

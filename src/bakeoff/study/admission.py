@@ -32,12 +32,14 @@ if TYPE_CHECKING:
 
 class Budgets(NamedTuple):
     """Bytes for workers: of the machine, and of its accelerator, None where it has none. `cards` are those of each card that has
-    memory of its own, by its name.
+    memory of its own, by its name, the one first that engines take by themselves; without any, the accelerator's is the machine's.
+    `on_cpu` are engines that compute on the processor although there is an accelerator: their libraries were built without it.
     """
 
     host: Budget
     accelerator: Budget | None = None
     cards: Mapping[str, Budget] = MappingProxyType({})
+    on_cpu: frozenset[str] = frozenset()
 
     def of(self, where: Where) -> Budget:
         """Return the one that a worker there takes from."""
@@ -84,10 +86,10 @@ def _fit(
     """
     needs: dict[str, Need] = {}
     rooms: dict[str, Room] = {}
-    totals: dict[Where, int] = {}
+    totals: dict[str, int] = {}
     for candidate in candidates:
-        where = expected_place(candidate, budgets)
-        budget = budgets.of(where)
+        where, memory = expected_place(candidate, budgets), expected_memory(candidate, budgets)
+        budget = budgets.cards.get(memory) or budgets.of(where)
         for room in choice:
             rooms[candidate.id], need = room, _predict(candidate, where, room.shapes(concurrency), seen)
             if need is not None and budget.value is not None and need.high <= budget.value:
@@ -95,7 +97,7 @@ def _fit(
         if need is None:
             continue
         needs[candidate.id] = need
-        totals[where] = totals.get(where, 0) + need.high
+        totals[memory] = totals.get(memory, 0) + reserved_bytes(candidate, need, budgets.cards.get(memory))
         if budget.value is not None and need.high > budget.value:
             raise DoesNotFit(
                 f"{candidate.id} may need {bytes_text(need.high)} (expected {bytes_text(need.estimate)}: weights "
@@ -105,10 +107,17 @@ def _fit(
                 f"({budget.source})",
                 "see: bakeoff fit; leave it out, free memory, or set BAKEOFF_MEMORY_BUDGET if you know better",
             )
-    together = all(
-        total <= (value if (value := budgets.of(where).value) is not None else total) for where, total in totals.items()
-    )
+    # What lies in one memory is added up, wherever it is computed: a Mac's GPU has none of its own.
+    bounds = {memory: (budgets.cards.get(memory) or budgets.host).value for memory in totals}
+    together = all(bound is None or totals[memory] <= bound for memory, bound in bounds.items())
     return Fit(together, needs, rooms)
+
+
+def reserved_bytes(candidate: Candidate, need: Need, card: Budget | None) -> int:
+    """Return the bytes that nobody else may have: vLLM takes a share of the whole card, whatever the model needs."""
+    if candidate.engine != "vllm" or card is None or card.value is None:
+        return need.high
+    return max(need.high, card.value)
 
 
 def predict_high(candidate: Candidate, concurrency: int, room: Room) -> int | None:
@@ -119,7 +128,8 @@ def predict_high(candidate: Candidate, concurrency: int, room: Room) -> int | No
 
 def expected_place(candidate: Candidate, budgets: Budgets) -> Where:
     """Return where a worker will compute: on the accelerator if there is one and its engine would choose it."""
-    on_cpu = candidate.engine == "onnx" or (candidate.device or "").partition(":")[0] == "cpu"
+    on_cpu = candidate.engine == "onnx" or candidate.engine in budgets.on_cpu
+    on_cpu = on_cpu or (candidate.device or "").partition(":")[0] == "cpu"
     return "cpu" if on_cpu or budgets.accelerator is None else "accelerator"
 
 
@@ -127,8 +137,8 @@ def expected_memory(candidate: Candidate, budgets: Budgets) -> str:
     """Return which memory its weights will lie in: the machine's, or that of the card that is asked for, else of the first one."""
     if expected_place(candidate, budgets) == "cpu" or not budgets.cards:
         return HOST
-    cards, index = list(budgets.cards), (candidate.device or "").partition(":")[2]
-    return cards[min(int(index), len(cards) - 1)] if index.isdecimal() else cards[0]
+    asked = candidate.device or ""
+    return asked if asked in budgets.cards else next(iter(budgets.cards))
 
 
 def observe(plan: Plan, store: Store, rooms: Mapping[str, Room]) -> None:

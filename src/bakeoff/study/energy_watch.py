@@ -26,6 +26,8 @@ from bakeoff.study.plan import Plan
 
 IDLE_S = 10.0
 """How long the machine is watched before anything is loaded."""
+_FIRST_READING_S, _AGAIN_S = 3.0, 0.1
+"""How long a meter that was just opened may take to tell something, and how often it is asked: macmon tells after its first sample."""
 _FAILURES = (OSError, ValueError, RuntimeError, AttributeError, BakeoffError)
 
 
@@ -60,7 +62,13 @@ class EnergyWatch:
 
     async def watch_idle(self, clock: Clock) -> None:
         """Measure what the machine draws while nothing runs; takes `IDLE_S` seconds where there is a meter, none else."""
-        before, begun_s = self._read(), clock.monotonic_s()
+        if self._meter is None:
+            return
+        before, opened_s = self._read(), clock.monotonic_s()
+        while before is None and clock.monotonic_s() - opened_s < _FIRST_READING_S:
+            await clock.sleep(_AGAIN_S)
+            before = self._read()
+        begun_s = clock.monotonic_s()
         if before is None:
             return
         await clock.sleep(IDLE_S)

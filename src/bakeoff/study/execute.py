@@ -58,10 +58,10 @@ async def execute(
     scorers_for(plan)  # a scorer that cannot be loaded is told now, not after the last text
     check_recorded(plan)
     news = News(plan.run_id, store, progress, clock)
-    writers, together, rooms = _make_writers(plan, store, workspace, going.cluster, news)
+    budgets, writers, together, rooms = await _make_writers(plan, store, workspace, going.cluster, news)
     patience = Patience.from_environment()
     gathering = Gathering(progress)
-    watch = _energy_watch(plan, store)
+    watch = _energy_watch(plan, budgets, store)
     unfinished = count_unfinished(plan, store.finished_trials(plan.run_id))
     beside = Beside(watch, _scoring_ahead(plan, store, workspace, unfinished))
 
@@ -109,19 +109,35 @@ def _scoring_ahead(plan: Plan, store: Store, workspace: Path, unfinished: Mappin
 
 
 class _Made(NamedTuple):
-    """The writers, whether the workers of all of them are in memory at once, and the room for texts of those on this machine."""
+    """What workers may take, the writers, whether the workers of all of them are in memory at once, and the room for texts of those
+    on this machine.
+    """
 
+    budgets: Budgets
     writers: dict[str, Writer]
     together: bool
     rooms: Mapping[str, Room]
 
 
-def _make_writers(plan: Plan, store: Store, workspace: Path, cluster: RayCluster | None, news: News) -> _Made:
+async def _budgets(plan: Plan) -> Budgets:
+    """Return what workers may take, and which engines have no use for the accelerator here: of those that would be expected on it."""
+    found = Budgets(plan.budget, plan.accelerator_budget, plan.card_budgets)
+    if plan.placement is not None or plan.machine.system == "Darwin":  # what is built for a Mac computes on its GPU
+        return found
+    from bakeoff.engines.device_probe import computing_on_cpu
+
+    ours = (candidate for candidate in plan.candidates if candidate.model.is_ours_to_run)
+    asked = {candidate.engine for candidate in ours if expected_place(candidate, found) == "accelerator"}
+    return found._replace(on_cpu=await computing_on_cpu(sorted(asked))) if asked else found
+
+
+async def _make_writers(plan: Plan, store: Store, workspace: Path, cluster: RayCluster | None, news: News) -> _Made:
     """Return what a run writes with; on a cluster candidates take it in turn.
 
     Raises:
         UsageError: one does not fit, here or on any node; or a run on a cluster, without one.
     """
+    budgets = await _budgets(plan)
     if cluster is None and plan.placement is not None:
         raise UsageError(f"run {plan.run_id} is on a cluster", f"bakeoff run --resume {plan.run_id}")
     if cluster is not None and plan.placement is not None:
@@ -133,9 +149,9 @@ def _make_writers(plan: Plan, store: Store, workspace: Path, cluster: RayCluster
         writers = place_writers(plan, plan.placement, cluster, news.tell, go_on)
         if store.state(plan.run_id) is not None:
             _keep_placement(plan, plan.placement, store, news)
-        return _Made(writers, together=False, rooms={})
+        return _Made(budgets, writers, together=False, rooms={})
     seen = read_observations(store, workspace)
-    fit = check_fit(plan.candidates, Budgets(plan.budget, plan.accelerator_budget), plan.concurrency, seen)
+    fit = check_fit(plan.candidates, budgets, plan.concurrency, seen)
     if store.state(plan.run_id) is not None:
         _tell_moved(plan, news)
     logs = run_folder(workspace, plan.run_id) / "logs"
@@ -143,7 +159,7 @@ def _make_writers(plan: Plan, store: Store, workspace: Path, cluster: RayCluster
         candidate.id: make_writer(candidate, logs, fit.rooms[candidate.id], warm_up_for(plan, candidate))
         for candidate in plan.candidates
     }
-    return _Made(writers, fit.together, fit.rooms)
+    return _Made(budgets, writers, fit.together, fit.rooms)
 
 
 def _keep_placement(plan: Plan, placement: Placement, store: Store, news: News) -> None:
@@ -217,7 +233,7 @@ async def _preflight(
     return pace
 
 
-def _energy_watch(plan: Plan, store: Store) -> EnergyWatch:
+def _energy_watch(plan: Plan, budgets: Budgets, store: Store) -> EnergyWatch:
     """Watch what covers the workers where they are expected; where some compute on a card and some do not, only a wall meter does.
 
     Where each really ran is seen when the energy is read (`read_energy`).
@@ -225,10 +241,9 @@ def _energy_watch(plan: Plan, store: Store) -> EnergyWatch:
     ours = [candidate for candidate in plan.candidates if candidate.model.is_ours_to_run]
     if not ours or plan.placement is not None:
         return EnergyWatch(None, lambda _: None)
-    budgets = Budgets(plan.budget, plan.accelerator_budget)
     placed = {expected_place(candidate, budgets) for candidate in ours}
     accelerators = find_accelerators(plan.machine) if "accelerator" in placed else ()
-    apart = len(placed) > 1 and not all(found.unified for found in accelerators)
+    apart = len(placed) > 1 and any(found.kind != "metal" for found in accelerators)
     kind = "both" if apart else accelerators[0].kind if accelerators else "cpu"
     meter = open_meter(plan.machine.system, accelerators, kind)
     return EnergyWatch(meter, lambda window: store.add_energy(plan.run_id, window.model_dump_json()))

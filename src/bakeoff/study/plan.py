@@ -13,6 +13,8 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from typing import Literal, NamedTuple
 
+from pydantic import Field
+
 from bakeoff.core.records import Generation
 from bakeoff.core.spec import Candidate, Record, content_hash
 from bakeoff.machine.budget import Budget
@@ -99,7 +101,8 @@ class Plan(Record):
     to be less. Candidates take turns, so that those of one URL are never in flight together. A race may need fewer than
     `brief_ids`, family by family in their order; `held_back` are briefs of other families, which confirm the score of
     those that may be chosen, and which nobody else writes. With a `placement` workers run on a cluster, and `machine` is
-    only where the run was started. `suite_path` is the suite's file as it was named, None in runs of earlier versions.
+    only where the run was started. `card_budgets` are those of each card with memory of its own (`machine.budget.card_budgets`); runs
+    of earlier versions have none. `suite_path` is the suite's file as it was named, None in runs of earlier versions.
     """
 
     run_id: str
@@ -118,6 +121,7 @@ class Plan(Record):
     machine: Machine
     budget: Budget
     accelerator_budget: Budget | None = None
+    card_budgets: dict[str, Budget] = Field(default_factory=dict)
     placement: Placement | None = None
     version: str
 
