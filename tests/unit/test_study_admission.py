@@ -188,12 +188,14 @@ def test_a_card_that_is_asked_for_bounds_who_asks_for_it() -> None:
         check_fit([on("transformers", "cuda:1")], here, 4)
 
 
-def test_vllm_takes_a_card_for_itself() -> None:
+def test_vllm_takes_a_card_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     card = told(1 << 40)
     here = Budgets(card, card, {"cuda:0": card})
     assert check_fit([on("vllm")], here, 4).together
     assert check_fit([on("vllm"), on("onnx")], here, 4).together
     assert not check_fit([on("vllm"), on("transformers")], here, 4).together
+    monkeypatch.setenv("BAKEOFF_VLLM_ARGS", "--gpu-memory-utilization 0.3")
+    assert check_fit([on("vllm"), on("transformers")], here, 4).together
 
 
 def test_an_engine_that_was_built_without_the_card_is_held_against_the_machines_memory() -> None:

@@ -10,6 +10,7 @@ import ctypes
 import os
 import re
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,17 +78,45 @@ def version() -> str:
 
 def best_device() -> str:
     """Return the device that llama.cpp puts weights on where none is asked for: a GPU that it was built for, or the CPU."""
+    return next(iter(gpu_devices()), "cpu")
+
+
+def gpu_devices() -> list[str]:
+    """Return the kind of each GPU that llama.cpp was built for and finds here, in its own order."""
     library = llama_cpp.llama_cpp._lib  # noqa: SLF001 - the package binds llama.h only, and these are in ggml-backend.h
     library.ggml_backend_dev_count.restype = ctypes.c_size_t
     for name, result in (("get", ctypes.c_void_p), ("type", ctypes.c_int), ("name", ctypes.c_char_p)):
         function = getattr(library, f"ggml_backend_dev_{name}")
         function.restype = result
         function.argtypes = [ctypes.c_size_t if name == "get" else ctypes.c_void_p]
-    for index in range(library.ggml_backend_dev_count()):
-        device = library.ggml_backend_dev_get(index)
-        if library.ggml_backend_dev_type(device) in _GPU_TYPES:
-            return name_device(library.ggml_backend_dev_name(device).decode())
-    return "cpu"
+    devices = map(library.ggml_backend_dev_get, range(library.ggml_backend_dev_count()))
+    return [
+        name_device(library.ggml_backend_dev_name(device).decode())
+        for device in devices
+        if library.ggml_backend_dev_type(device) in _GPU_TYPES
+    ]
+
+
+def find_gpu(asked: str | None, gpus: Sequence[str]) -> int | None:
+    """Return which of the GPUs is asked for ("cuda:1" is the second of its kind, None the first of all); None for the CPU.
+
+    Raises:
+        UnsupportedModel: llama.cpp has no such GPU here.
+
+    >>> [find_gpu(asked, ["cuda", "cuda", "vulkan"]) for asked in (None, "cuda:1", "vulkan", "cpu")]
+    [0, 1, 2, None]
+    """
+    kind, _, number = (asked or "").partition(":")
+    if kind == "cpu" or (asked is None and not gpus):
+        return None
+    of_kind = [index for index, gpu in enumerate(gpus) if kind in {"", gpu}]
+    wanted = int(number) if number.isdecimal() else 0
+    if wanted >= len(of_kind):
+        raise UnsupportedModel(
+            f"llama.cpp was built here for {', '.join(gpus) or 'cpu'}, and the device asked for is {asked}",
+            "leave the device out, or build llama-cpp-python for it",
+        )
+    return of_kind[wanted]
 
 
 def name_device(backend: str) -> str:
@@ -113,16 +142,18 @@ def find_device(buffers: tuple[Buffer, ...]) -> str:
 
 
 def open_model(file: Path, device: str | None) -> ModelFile:
-    """Load a GGUF file; with `device` "cpu" no GPU has a part in it.
+    """Load a GGUF file; with `device` "cpu" no GPU has a part in it, and else one alone: budgets are of one card.
 
     Raises:
         InvalidFile: llama.cpp refuses the file.
-        UnsupportedModel: this version of llama.cpp does not know the architecture, or it is no decoder of text.
+        UnsupportedModel: this version of llama.cpp does not know the architecture, or it is no decoder of text; or there is no such GPU.
     """
     settings = llama_cpp.llama_model_default_params()
-    if device == "cpu":
+    gpu = find_gpu(device, gpu_devices())
+    if gpu is not None:
+        settings.split_mode, settings.main_gpu = llama_cpp.LLAMA_SPLIT_MODE_NONE, gpu
+    else:
         settings.n_gpu_layers = 0
-    if device == "cpu" or best_device() == "cpu":
         # A mapped file would stay resident beside the weights that llama.cpp arranges anew for this processor.
         _read_instead_of_mapping(settings)
     LOG.take()

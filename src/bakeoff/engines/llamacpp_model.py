@@ -52,14 +52,9 @@ def load(file: Path, device: str | None, threads: int | None) -> LlamaCppModel:
     if header.text("tokenizer.ggml.model") in {None, "no_vocab", "none"}:
         raise UnsupportedModel(f"{file}: it has no tokenizer", "use a GGUF file of a whole model")
     cache = read_cache_type()
-    if device not in {None, "cpu"} and best_device() != device:
-        raise UnsupportedModel(
-            f"llama.cpp was built here for {best_device()}, and the device asked for is {device}",
-            "leave the device out, or build llama-cpp-python for it",
-        )
     opened = open_model(file, device)
     found = find_device(opened.buffers)
-    if device not in {None, found}:
+    if device is not None and device.partition(":")[0] != found:
         llama_cpp.llama_model_free(opened.handle)
         raise UnsupportedModel(f"{file}: the weights lie on {found}, and the device asked for is {device}")
     setup = Setup(threads or allowed_cores(), cache, on_cpu=device == "cpu")

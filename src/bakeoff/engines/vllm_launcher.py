@@ -38,6 +38,7 @@ from bakeoff.engines.text import read_json
 from bakeoff.engines.vllm_log import VllmLog
 
 ARGUMENTS_VARIABLE = "BAKEOFF_VLLM_ARGS"
+CARDS_VARIABLE = "CUDA_VISIBLE_DEVICES"
 POLL_S = 0.2
 STOP_WITHIN_S = 4.0
 FIRST_TOKEN_WITHIN_S = 300.0
@@ -100,7 +101,7 @@ class Server:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **ENVIRONMENT},
+            env={**os.environ, **ENVIRONMENT, **one_card(options.device, os.environ.get(CARDS_VARIABLE))},
             start_new_session=own_group,
             text=True,
             errors="replace",
@@ -120,7 +121,7 @@ class Server:
                 raise WorkerNotStarted(f"it {_describe_end(self._running)}{self.log.last_words()}")
             time.sleep(POLL_S)
         load_s = time.perf_counter() - self._begun
-        if asked not in {None, self.log.device}:
+        if asked is not None and asked.partition(":")[0] != self.log.device:
             found = self.log.device or "a device that it does not name"
             raise UnsupportedModel(f"vLLM runs on {found}, not on {asked}", "leave --device out")
         first_token_s = self._first_token_s()
@@ -206,6 +207,19 @@ class Server:
         if self._get("/v1/chat/completions", asked, FIRST_TOKEN_WITHIN_S) is None:
             raise WorkerNotStarted(f"it was healthy, and gave no first token{self.log.last_words()}")
         return time.perf_counter() - begun
+
+
+def one_card(device: str | None, visible: str | None) -> dict[str, str]:
+    """Return what lets vLLM see the card alone that is asked for, of those that are `visible` now: it takes no device's number.
+
+    >>> one_card("cuda:1", None), one_card("cuda:1", "5,3"), one_card("cuda", "5,3")
+    ({'CUDA_VISIBLE_DEVICES': '1'}, {'CUDA_VISIBLE_DEVICES': '3'}, {})
+    """
+    kind, _, number = (device or "").partition(":")
+    if kind != "cuda" or not number.isdecimal():
+        return {}
+    cards = number if visible is None else ([*visible.split(","), *[""] * int(number)])[int(number)]
+    return {CARDS_VARIABLE: cards.strip()}
 
 
 def vllm_arguments(options: argparse.Namespace, port: int) -> list[str]:
