@@ -122,6 +122,15 @@ def test_what_mlx_lm_never_converts_stays_as_it_is_stored(tmp_path):
     kept = {name for name, kind in kinds.items() if kind == mlx_model.DTYPES["float32"]}
     assert kept == {"model.layers.1.mlp.gate.e_score_correction_bias"}
     assert {kinds[name] for name in kinds.keys() - kept} == {build.dtype} == {mlx_model.DTYPES["float16"]}
+    if sys.platform == "darwin":
+        return
+    # Stored in half, it is computed in what there is.
+    save_model(tmp_path / "half", build.model)
+    save_config(config, tmp_path / "half" / "config.json")
+    on_cpu = mlx_model.load(tmp_path / "half", "cpu", 1)
+    assert on_cpu.facts().dtype == "float32"
+    assert "in float16 it cannot be computed here" in on_cpu.facts().kernels_reason
+    assert np.isfinite(on_cpu.prefill([[3, 5, 7]])).all()
 
 
 def test_half_precision_is_computed_by_what_was_measured_here(folder, monkeypatch):

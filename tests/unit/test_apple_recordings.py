@@ -8,6 +8,7 @@ stands for these in other tests is made up, and says so. `powermetrics` and `sys
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ from bakeoff.core.errors import DoesNotFit, UnsupportedModel
 from bakeoff.engines.mlx_devices import MemoryLimit
 from bakeoff.engines.torch_devices import DeviceWitness, explain_missing_operator, read_fallbacks
 from bakeoff.machine.accelerators import assumed_working_set
-from bakeoff.machine.detect import detect_machine, read_vm_stat
+from bakeoff.machine.detect import detect_machine, model_threads, read_vm_stat
 from bakeoff.measure.energy import EnergyWindow, energy_between, summarise_energy
 from bakeoff.measure.energy_counters import AppleMeter
 from power_program import power_program
@@ -64,11 +65,16 @@ def test_a_mac_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("platform.system", lambda: "Darwin")
     monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 10)
     found = detect_machine()
+    assert (found.allowed_cores, model_threads()) == (10, 8)  # models are computed on the performance cores
     assert (found.chip, found.performance_cores, found.efficiency_cores) == ("Apple processor", 8, 2)
     assert found.available_bytes == read_vm_stat(SAID["vm_stat"][0]["output"])
     del told["hw.perflevel0.logicalcpu"], told["hw.perflevel1.logicalcpu"]  # as on Macs with Intel's processors
     assert detect_machine().performance_cores is None
+    del told["hw.perflevel0.physicalcpu"]
+    assert model_threads() == 10
 
 
 @pytest.mark.parametrize("glitch", [None, *SAID["power_glitch"]["watts"]])

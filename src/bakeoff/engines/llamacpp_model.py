@@ -26,7 +26,7 @@ from bakeoff.engines.llamacpp_rows import LlamaRows
 from bakeoff.engines.llamacpp_vocabulary import LlamaVocabulary, make_codec
 from bakeoff.engines.text import TextCodec
 from bakeoff.machine.accelerators import CUDA_CONTEXT_BYTES
-from bakeoff.machine.detect import allowed_cores
+from bakeoff.machine.detect import model_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +57,7 @@ def load(file: Path, device: str | None, threads: int | None) -> LlamaCppModel:
     if device is not None and device.partition(":")[0] != found:
         llama_cpp.llama_model_free(opened.handle)
         raise UnsupportedModel(f"{file}: the weights lie on {found}, and the device asked for is {device}")
-    setup = Setup(threads or allowed_cores(), cache, on_cpu=device == "cpu")
+    setup = Setup(threads or model_threads(), cache, on_cpu=device == "cpu")
     return LlamaCppModel(file, header, opened, found, setup)
 
 

@@ -34,7 +34,7 @@ from bakeoff.engines.kv_cache import KvCache
 from bakeoff.engines.llama_spec import EMBEDDING, LlamaSpec, read_spec, rotary_tables, select_weights
 from bakeoff.engines.onnx_llama import ONNX_TYPES, build_graph, cache_names
 from bakeoff.engines.safetensors_file import StoredTensor, map_tensors
-from bakeoff.machine.detect import allowed_cores
+from bakeoff.machine.detect import model_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,7 +84,7 @@ class OnnxModel:
 
     @classmethod
     def load(cls, folder: Path, threads: int | None = None) -> OnnxModel:
-        """Load a Hugging Face folder (config.json and safetensors); `threads` None means all cores this process may use.
+        """Load a Hugging Face folder (config.json and safetensors); `threads` None means `model_threads`.
 
         Raises:
             InvalidFile: config.json or a weight file is missing, broken, or does not match the other.
@@ -96,7 +96,7 @@ class OnnxModel:
             onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(tensor.data, ONNX_TYPES[tensor.dtype])
             for tensor in weights.values()
         ]
-        options = _session_options(threads or allowed_cores())
+        options = _session_options(threads or model_threads())
         options.add_external_initializers(list(weights), held)
         graph = build_graph(spec, weights)
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

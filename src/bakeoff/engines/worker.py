@@ -44,7 +44,7 @@ from bakeoff.engines.process import KEY_VARIABLE
 from bakeoff.engines.text import BringsText, TextCodec
 from bakeoff.engines.worker_app import Inbox, WorkerApp
 from bakeoff.engines.worker_door import for_holders_of
-from bakeoff.machine.detect import allowed_cores
+from bakeoff.machine.detect import model_threads
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ def load_model(folder: Path, engine: str, device: str | None, threads: int | Non
     load = local.resolve_engine(engine)
     imported = perf_counter()
     codec = TextCodec.load(folder) if folder.is_dir() else None
-    used = threads or allowed_cores()
+    used = threads or model_threads()
     model = load(folder, device, used)
     if codec is None:
         codec = _own_codec(folder, model)

@@ -106,6 +106,16 @@ def allowed_cores() -> int:
     return allowed if quota is None else min(allowed, math.ceil(quota))
 
 
+def model_threads() -> int:
+    """Return how many threads a model is computed with on the CPU: a Mac's performance cores, elsewhere what may be used.
+
+    Threads meet after every product of matrices, and wait for the slowest: torch and llama.cpp leave Apple's efficiency cores out, too
+    (`hw.perflevel0.physicalcpu` in both their sources).
+    """
+    fast = _count("hw.perflevel0.physicalcpu") if platform.system() == "Darwin" else None
+    return min(fast or allowed_cores(), allowed_cores())
+
+
 def _ram_bytes() -> int | None:
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
