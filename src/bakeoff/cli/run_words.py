@@ -44,8 +44,24 @@ def say_what_comes(plan: Plan, errors: Console) -> None:
         f"{apart} Starting each candidate and probing it with one brief ..."
     )
     errors.print(printable(said), highlight=False, markup=False)
-    for note in suite_notes(plan.suite):
+    for note in (*_gpu_notes(plan), *suite_notes(plan.suite)):
         errors.print(printable(f"Note: {note}"), highlight=False, markup=False)
+
+
+def _gpu_notes(plan: Plan) -> list[str]:
+    """Say which models the processor computes although there is a GPU, since nothing is installed that would."""
+    from bakeoff.engines.local import BUILT_IN, DEFAULT_ENGINE
+
+    left = [
+        one.id
+        for one in plan.candidates
+        if one.engine == DEFAULT_ENGINE and one.device is None and not one.model.reference.startswith("bundled:")
+    ]
+    if not left or plan.accelerator_budget is None or plan.placement is not None:
+        return []
+    wanted = BUILT_IN["mlx" if plan.machine.system == "Darwin" else "transformers"]
+    named = f"{wanted.name}+{left[0]}"
+    return [f"{', '.join(left)}: computed on the processor. On the GPU: {wanted.install}, and write {named}"]
 
 
 def interrupted(plan: Plan, store: Store, errors: Console) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import platform
 import shlex
 import shutil
 import sys
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
 
 GROUP = "bakeoff.engines"
 DEFAULT_ENGINE = "onnx"
-"""What runs model folders."""
+"""What runs model folders where no GPU would: it is always there."""
+
+_ON_A_MAC = ("mlx", "transformers")
+_ON_A_CARD = ("transformers",)
+"""What runs them on this machine's GPU, the first that is installed."""
 
 _BEYOND_CPU = "transformers"
 """What runs them where another device than the CPU is asked for."""
@@ -144,10 +149,11 @@ def find_engine(name: str) -> Engine:
     raise UsageError(f"there is no engine called {name!r}", f"{guess}engines: {', '.join(engines)}")
 
 
-def choose_engine(model: ModelSpec, forced: str | None, devices: Sequence[str] = ()) -> str:
+def choose_engine(model: ModelSpec, forced: str | None, devices: Sequence[str] = (), *, elsewhere: bool = False) -> str:
     """Return the engine that runs a model that is ours to run: the one that was forced, if it reads such, or the usual.
 
-    `devices` are those that were asked for, all for one engine: the usual one for folders knows none but the CPU.
+    `devices` are those that were asked for, all for one engine: the default one for folders knows none but the CPU. Where none was,
+    a folder is computed on this machine's GPU by what is installed for it, unless it is `elsewhere` that it runs.
 
     Raises:
         UsageError: there is no such engine.
@@ -156,6 +162,9 @@ def choose_engine(model: ModelSpec, forced: str | None, devices: Sequence[str] =
     # A folder has a quantisation only where MLX made it, in a format of its own.
     only_mlx = model.source == "folder" and model.quantisation is not None
     usual = "mlx" if only_mlx else _DEFAULTS[model.source]
+    # The bundled ones have a few MB, and write the same texts everywhere.
+    if usual == DEFAULT_ENGINE and not (devices or elsewhere or model.reference.startswith("bundled:")):
+        usual = engine_of_gpu() or usual
     if usual == DEFAULT_ENGINE and any(device.partition(":")[0] != "cpu" for device in devices):
         usual = _BEYOND_CPU
     if forced is None:
@@ -176,6 +185,23 @@ def choose_engine(model: ModelSpec, forced: str | None, devices: Sequence[str] =
         f"{model.reference}: the engine {forced!r} reads GGUF files, and this is a model folder",
         f"make one, then use it:  bakeoff convert {shlex.quote(model.reference)} --to gguf --out {shlex.quote(model.name)}.gguf",
     )
+
+
+def engine_of_gpu() -> str | None:
+    """Return the engine that computes folders on this machine's GPU; None where there is no GPU, or nothing is installed for it."""
+    if sys.platform == "darwin":
+        wanted = _ON_A_MAC if platform.machine() == "arm64" else ()
+    else:
+        wanted = _ON_A_CARD if shutil.which("nvidia-smi") and not _torch_is_for_cpus() else ()
+    return next((name for name in wanted if inspect_engine(BUILT_IN[name]).available), None)
+
+
+def _torch_is_for_cpus() -> bool:
+    """Whether the torch that is installed was built without CUDA: its version says so."""
+    try:
+        return importlib.metadata.version("torch").endswith("+cpu")
+    except importlib.metadata.PackageNotFoundError:
+        return False
 
 
 def inspect_engine(engine: Engine) -> EngineState:

@@ -97,7 +97,13 @@ def make_plan(
     references = (
         known_references(named, workspace) if named is not None else [f"bundled:{name}" for name in bundled_names()]
     )
-    candidates = make_candidates(references, suite.sampling, where.devices, allow_fallback=where.allow_fallback)
+    candidates = make_candidates(
+        references,
+        suite.sampling,
+        where.devices,
+        allow_fallback=where.allow_fallback,
+        elsewhere=load.placement is not None,
+    )
     # One alone has nobody to race against, and texts that exist already cost nothing: all of them are used.
     written = any(candidate.model.source != "recorded" for candidate in candidates)
     racing = design.fixed_n is None and len(candidates) > 1 and (written or design.race)

@@ -30,11 +30,17 @@ def read_devices(text: str | None) -> tuple[str, ...]:
 
 
 def make_candidates(
-    references: Sequence[str], sampling: Sampling, devices: Sequence[str] = (), *, allow_fallback: bool = False
+    references: Sequence[str],
+    sampling: Sampling,
+    devices: Sequence[str] = (),
+    *,
+    allow_fallback: bool = False,
+    elsewhere: bool = False,
 ) -> tuple[Candidate, ...]:
     """Resolve model references into candidates; with several devices, a candidate `REFERENCE@DEVICE` for each.
 
-    Models that this machine does not run itself (endpoints, recorded texts) compete once, whatever the devices.
+    Models that this machine does not run itself (endpoints, recorded texts) compete once, whatever the devices. Where workers run
+    `elsewhere`, this machine's GPU chooses no engine.
 
     Raises:
         UsageError: with every reference that cannot be run; or one named twice.
@@ -43,7 +49,7 @@ def make_candidates(
     errors: dict[str, UsageError] = {}
     for reference in references:
         try:
-            candidate = _make_candidate(reference, sampling, devices)
+            candidate = _make_candidate(reference, sampling, devices, elsewhere=elsewhere)
         except UsageError as error:
             errors[reference] = error
         else:
@@ -85,11 +91,11 @@ def _on_devices(candidate: Candidate, devices: Sequence[str], *, allow_fallback:
     ]
 
 
-def _make_candidate(reference: str, sampling: Sampling, devices: Sequence[str]) -> Candidate:
+def _make_candidate(reference: str, sampling: Sampling, devices: Sequence[str], *, elsewhere: bool) -> Candidate:
     engine, rest = split_engine(reference)
     model = resolve(rest)
     if model.is_ours_to_run:
-        engine = require_engine(choose_engine(model, engine, devices)).name
+        engine = require_engine(choose_engine(model, engine, devices, elsewhere=elsewhere)).name
     elif engine is not None:
         raise UsageError(f"{reference}: an engine can be forced for a model folder or file only", f"write {rest}")
     if model.source == "recorded":
