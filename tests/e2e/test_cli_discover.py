@@ -274,7 +274,8 @@ def test_ollama_and_what_it_only_passes_on(workspace: InsideWorkspace, monkeypat
         {"name": "strange", "size": 2_000_000_000, "details": {"family": "llama", "parameter_size": "3.2B"}},
         {"size": 1},
     ]
-    shown = {"license": "Apache License\n   Version 2.0, January 2004", "model_info": QWEN_INFO, "details": {}}
+    info = QWEN_INFO | {"general.license": "other"}  # a tag that names nothing does not hide the text
+    shown = {"license": "Apache License\n   Version 2.0, January 2004", "model_info": info, "details": {}}
     server = Server({"/api/tags": {"models": tags}, "/api/show qwen3:8b": shown})
     monkeypatch.setenv("OLLAMA_HOST", server.url)
     workspace.environment["BAKEOFF_MEMORY_BUDGET"] = str(16 << 30)

@@ -135,7 +135,7 @@ def _filled(model: Found, other: Found) -> Found:
     """Return the model with what only the other source knows."""
     known = model.model_dump()
     empty = [name for name, value in known.items() if value is None or value in ({}, ())]
-    if model.licence.tag is None and model.licence.name is None:
+    if not model.licence.is_named and other.licence.is_named:
         empty.append("licence")
     return model.model_copy(update={name: getattr(other, name) for name in empty})
 

@@ -14,7 +14,14 @@ from bakeoff.catalog.headers import read_config, read_weights
 from bakeoff.catalog.hub_cache import hub_cache
 from bakeoff.catalog.licence import Licence
 from bakeoff.catalog.mlx_weights import count_parameters, mlx_bits
-from bakeoff.catalog.model_card import Card, bases_in_gguf, known_licences, read_card, read_heading
+from bakeoff.catalog.model_card import (
+    Card,
+    bases_in_gguf,
+    known_licences,
+    licence_in_gguf,
+    read_card,
+    read_heading,
+)
 from bakeoff.catalog.registry import load_registry
 from bakeoff.core.errors import InvalidFile, UsageError
 
@@ -167,7 +174,7 @@ def _gguf(file: Path, name: str, reference: str, source: Any) -> Found:
         stored="gguf",
         context_length=header.context_length,
         architecture=header.architecture,
-        licence=Licence(model=name, tag=header.licence),
+        licence=licence_in_gguf(name, header.metadata.get),
         base_models=bases,
         base_licences=known_licences(bases),
         local=True,
