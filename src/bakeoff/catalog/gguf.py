@@ -39,6 +39,7 @@ _SIZES = {
     "max_position_embeddings": "context_length",
     "sliding_window": "attention.sliding_window",
     "sliding_window_pattern": "attention.sliding_window_pattern",
+    "num_kv_shared_layers": "attention.shared_kv_layers",
     "kv_lora_rank": "attention.kv_lora_rank",
     "qk_rope_head_dim": "rope.dimension_count",
     "mamba_d_state": "ssm.state_size",

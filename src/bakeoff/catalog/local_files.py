@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bakeoff.catalog.architecture import read_architecture
 from bakeoff.catalog.found import Found, Told
 from bakeoff.catalog.gguf import SUFFIX, read_gguf
 from bakeoff.catalog.headers import read_config, read_weights
@@ -139,7 +140,8 @@ def _folder(folder: Path, name: str, reference: str, source: Any) -> Found:
     weights = read_weights(folder)
     bits = mlx_bits(config, folder)
     parameters = weights.parameters if bits is None else count_parameters(config, folder, bits)
-    named = config.get("architectures")
+    listed = config.get("architectures")
+    named = listed[0] if isinstance(listed, list) and listed and isinstance(listed[0], str) else None
     card = _card(folder, name)
     return Found(
         name=name,
@@ -150,14 +152,23 @@ def _folder(folder: Path, name: str, reference: str, source: Any) -> Found:
         weight_bytes=weights.data_bytes,
         quantisation=None if bits is None else f"MLX {bits}-bit",
         stored="folder" if bits is None else "mlx",
-        context_length=config.get("max_position_embeddings"),
-        architecture=named[0] if isinstance(named, list) and named and isinstance(named[0], str) else None,
+        context_length=read_architecture(config).max_context,
+        architecture=named,
+        task=_task(config, named or ""),
         licence=card.licence,
         base_models=card.bases,
         base_licences=known_licences(card.bases),
         local=True,
         facts={**config, "param_count": parameters},
     )
+
+
+def _task(config: dict[str, Any], named: str) -> str | None:
+    """Return what a model of transformers' class `named` is for, None where that does not tell it."""
+    if named.endswith(("ForCausalLM", "LMHeadModel")):
+        return "text-generation"
+    sees = "text_config" in config and "vision_config" in config  # others of that name hear, or translate
+    return "image-text-to-text" if named.endswith("ForConditionalGeneration") and sees else None
 
 
 def _gguf(file: Path, name: str, reference: str, source: Any) -> Found:
@@ -174,6 +185,7 @@ def _gguf(file: Path, name: str, reference: str, source: Any) -> Found:
         stored="gguf",
         context_length=header.context_length,
         architecture=header.architecture,
+        task="text-generation" if header.chat_template else None,
         licence=licence_in_gguf(name, header.metadata.get),
         base_models=bases,
         base_licences=known_licences(bases),

@@ -92,6 +92,7 @@ def _ollama_model(name: str, entry: dict[str, Any], shown: dict[str, Any]) -> Fo
         stored="gguf",
         context_length=_integer(context),
         architecture=family if isinstance(family, str) else None,
+        task=_task(shown.get("capabilities")),
         licence=licence_in_gguf(name, info.get, text if isinstance(text, str) else None),
         base_models=bases,
         base_licences=known_licences(bases),
@@ -99,6 +100,13 @@ def _ollama_model(name: str, entry: dict[str, Any], shown: dict[str, Any]) -> Fo
         remote_host=remote,
         facts=_facts(info, str(family)) if info else {},
     )
+
+
+def _task(capabilities: object) -> str | None:
+    """Return what Ollama says that a model can be asked for; older versions say nothing."""
+    if not isinstance(capabilities, list):
+        return None
+    return "text-generation" if "completion" in capabilities else ", ".join(map(str, capabilities)) or None
 
 
 def _facts(info: dict[str, Any], family: str) -> dict[str, Any]:
