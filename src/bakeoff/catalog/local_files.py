@@ -11,6 +11,7 @@ from typing import Any
 from bakeoff.catalog.architecture import read_architecture
 from bakeoff.catalog.found import Found, Told
 from bakeoff.catalog.gguf import SUFFIX, read_gguf
+from bakeoff.catalog.gguf_parts import files_there, is_later_part
 from bakeoff.catalog.headers import read_config, read_weights
 from bakeoff.catalog.hub_cache import hub_cache
 from bakeoff.catalog.licence import Licence
@@ -44,14 +45,26 @@ def list_cache() -> Told:
             warnings.append(f"cache: {name} has no snapshot")
             continue
         reference = f"hf:{name}" if commit else f"hf:{name}@{folder.name}"
+        told = _list_snapshot(folder, name, reference)
+        found += told.found
+        warnings += told.warnings
+    return Told(found, warnings)
+
+
+def _list_snapshot(folder: Path, name: str, reference: str) -> Told:
+    """Return the model of a repository's folder, and its GGUF files, which often lie in a folder for each quantisation."""
+    found, warnings = [], []
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() == SUFFIX and not is_later_part(file))
+    weights = list(folder.glob("*.safetensors"))
+    if missing := [file.name for file in weights if not file.exists()]:
+        warnings.append(f"cache: {name} was not downloaded to its end: {missing[0]} is missing")
+    places = [folder] if (folder / "config.json").exists() and not missing and (weights or not files) else []
+    for place in (*places, *files):
         try:
-            if missing := [file.name for file in folder.glob("*.safetensors") if not file.exists()]:
-                warnings.append(f"cache: {name} was not downloaded to its end: {missing[0]} is missing")
-            elif (folder / "config.json").exists():
+            if place == folder:
                 found.append(_folder(folder, name, reference, "cache").model_copy(update={"revision": folder.name}))
             else:
-                files = sorted(folder.glob(f"*{SUFFIX}"))
-                found += [_gguf(file, file.stem, str(file), "cache") for file in files]
+                found.append(_gguf(place, place.stem, str(place), "cache"))
         except (InvalidFile, UsageError, OSError) as error:
             warnings.append(f"cache: {name}: {str(error).splitlines()[0]}")
     return Told(found, warnings)
@@ -76,7 +89,7 @@ def list_folder(root: Path) -> Told:
         try:
             if place.is_dir():
                 found.append(_folder(place, place.name, str(place), "folder"))
-            elif "-of-" not in place.stem or "-00001-of-" in place.stem:
+            elif not is_later_part(place):
                 found.append(_gguf(place, place.stem, str(place), "folder"))
         except (InvalidFile, UsageError, OSError) as error:
             warnings.append(f"folder: {str(error).splitlines()[0]}")
@@ -178,7 +191,7 @@ def _gguf(file: Path, name: str, reference: str, source: Any) -> Found:
         name=name,
         source=source,
         reference=reference,
-        fingerprint=_fingerprint([file]),
+        fingerprint=_fingerprint(list(files_there(file))),
         parameters=header.parameters,
         weight_bytes=header.weight_bytes,
         quantisation=header.quantisation,
