@@ -45,6 +45,13 @@ def test_the_facts_of_a_file(tmp_path):
     }
 
 
+def test_a_licence_that_is_other_goes_by_its_name(tmp_path):
+    other = KEYS | {"general.license": "other"}
+    assert read_gguf(write_gguf(tmp_path / "a.gguf", other)).licence == "other"
+    named = other | {"general.license.name": "lfm1.0"}
+    assert resolve(str(write_gguf(tmp_path / "b.gguf", named))).licence == "lfm1.0"
+
+
 def test_what_a_file_does_not_say_is_none_or_seen_in_its_tensors(tmp_path):
     tensors = {"big": ("Q4_K", (256, 40)), "small": ("F32", (64,))}
     found = read_gguf(write_gguf(tmp_path / "m.gguf", {"general.architecture": "llama"}, tensors))

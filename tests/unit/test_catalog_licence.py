@@ -163,6 +163,8 @@ MIT = "Permission is hereby granted, free of charge, to any person obtaining a c
             "tii-falcon-license",
         ),
         ("Falcon 2 11B TII License Version 1.0\nbased on the Apache License Version 2.0", "tii-falcon-license"),
+        ("# Apache License\n\nVersion 2.0, January 2004", "apache-2.0"),
+        ("Copyright 2025 Them: based on the Apache License Version 2.0", None),
         ("Their Licence\n\nThis is the Apache License Version 2.0 with restrictions", None),
         ("Their Licence\nApache License\nVersion 2.0\nholds for the code alone", None),
         ("Copyright 2024 Alibaba Cloud\n\n   Apache License\n   Version 2.0, January 2004", "apache-2.0"),

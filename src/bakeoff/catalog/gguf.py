@@ -111,8 +111,9 @@ class GgufHeader:
 
     @property
     def licence(self) -> str | None:
-        """The licence, as the file's author wrote it."""
-        return self.text("general.license")
+        """The licence as the file's author wrote it: its name where the tag is `other`."""
+        tag = self.text("general.license")
+        return self.text("general.license.name") or tag if tag == "other" else tag
 
     @property
     def chat_template(self) -> str | None:

@@ -1,7 +1,7 @@
 """The Hugging Face hub: models by downloads, what their cards say, and their sizes, without downloading a weight.
 
 Needs huggingface_hub (the extra `hub`). The endpoint is HF_ENDPOINT's, or another for tests. What is sent is the
-question alone: a task, a range of sizes.
+question alone: two tasks, a range of sizes.
 """
 
 from __future__ import annotations

@@ -335,8 +335,8 @@ def _stands(match: re.Match[str], tag: str) -> bool:
     """Whether what was found is the licence itself, and not named by another one."""
     if tag not in {_APACHE, _MIT}:
         return True
-    above, whole = match.string[: match.start()], match.string
-    if not all(_PREFACE.fullmatch(line) for line in above.splitlines()) or above.rstrip(" ")[-1:] not in {"", "\n"}:
+    *above, before = match.string[: match.start()].split("\n")
+    if not all(_PREFACE.fullmatch(line) for line in above) or re.search(r"\w", before):
         return False
-    end = _MIT_END.search(whole) if tag == _MIT else None
-    return end is None or end.end() == len(whole)
+    end = _MIT_END.search(match.string) if tag == _MIT else None
+    return end is None or end.end() == len(match.string)
