@@ -50,7 +50,9 @@ class HubStub:
                     query = parse_qs(parts.query)
                     stub.asked.append(query)
                     wanted = query.get("filter", [""])[0]
-                    listed = [m for m in stub.models if not wanted or wanted in m["tags"]]
+                    task = query.get("pipeline_tag", [None])[0]
+                    of_task = [m for m in stub.models if task in {None, m["pipeline_tag"]}]
+                    listed = [m for m in of_task if not wanted or wanted in m["tags"]]
                     self.reply(
                         [m for m in listed if wanted or "base_model:quantized" not in " ".join(m["tags"])], stub.status
                     )

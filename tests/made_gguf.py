@@ -3,6 +3,9 @@
 import struct
 from pathlib import Path
 
+from bakeoff.catalog.gguf import read_gguf
+from bakeoff.catalog.gguf_types import TENSOR_TYPES
+
 U32, F32, BOOL, STRING, ARRAY = 4, 6, 7, 8, 9
 TYPES = {"F32": (0, 1, 4), "F16": (1, 1, 2), "Q8_0": (8, 32, 34), "Q4_K": (12, 256, 144)}
 KEYS = {
@@ -72,3 +75,37 @@ def write_gguf(file: Path, keys=KEYS, tensors=TENSORS, **odd) -> Path:
         raw += bytes(size) + padding(size)
     file.write_bytes(raw)
     return file
+
+
+def split_gguf(file: Path, folder: Path, first_tensors: int) -> list[Path]:
+    """Split a file in two as `llama-gguf-split` does: the keys and `first_tensors` tensors, then the other tensors."""
+    raw, whole = file.read_bytes(), read_gguf(file)
+    rows = whole.tensors
+    name = rows[0].name.encode()
+    infos = raw.index(struct.pack("<Q", len(name)) + name)
+    data = len(raw) - sum(row.data_bytes + len(padding(row.data_bytes)) for row in rows)
+    keys = raw[24:infos]
+    n_keys = struct.unpack_from("<Q", raw, 16)[0]
+    made = []
+    for number, part in enumerate((rows[:first_tensors], rows[first_tensors:])):
+        told = {
+            "split.no": struct.pack("<IH", 2, number),
+            "split.count": struct.pack("<IH", 2, 2),
+            "split.tensors.count": struct.pack("<Ii", 5, len(rows)),
+        }
+        out = b"" if number else keys
+        out += b"".join(text(key) + of for key, of in told.items())
+        counts = struct.pack("<QQ", len(part), len(told) + (0 if number else n_keys))
+        offset = 0
+        for row in part:
+            out += text(row.name) + struct.pack(f"<I{len(row.shape)}Q", len(row.shape), *row.shape)
+            out += struct.pack(
+                "<IQ", next(code for code, kind in TENSOR_TYPES.items() if kind.name == row.type), offset
+            )
+            offset += row.data_bytes + len(padding(row.data_bytes))
+        out = raw[:8] + counts + out
+        out += padding(len(out)) + raw[data : data + offset]
+        data += offset
+        made.append(folder / f"{file.stem}-{number + 1:05d}-of-00002.gguf")
+        made[-1].write_bytes(out)
+    return made

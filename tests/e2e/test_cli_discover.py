@@ -18,6 +18,7 @@ from bakeoff.catalog.references import bundled_folder
 from contracts import check_discover_document, one_document
 from hub_stub import LLAMA_SIZES, HubStub, hub_model
 from inside import InsideWorkspace
+from made_gguf import KEYS, TENSORS, write_gguf
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -46,6 +47,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubStub]:
             hub_model("of/nobody-knows", 640_000, card={"base_model": "gone/away"}),
             hub_model("of/unlicensed", 630_000, card={"base_model": "no/licence"}),
             hub_model("of/research", 620_000, tags=("base_model:finetune:facebook/opt-2.7b",)),
+            hub_model("sees/images", 610_000, family="gemma3", pipeline_tag="image-text-to-text"),
             hub_model("gated/one", 600_000, gated="manual", family="qwen3"),
             hub_model("big/use-gguf", 90_000, tags=("gguf", "base_model:quantized:big/use"), library_name="gguf"),
             hub_model("rarely/used", 100),
@@ -55,6 +57,8 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubStub]:
     stub.configs = dict.fromkeys(("big/use", "made/of-llama"), LLAMA_SIZES) | {
         "second/llama": LLAMA_SIZES | {"num_hidden_layers": 32}
     }
+    sizes = {"model_type": "gemma3_text", "hidden_size": 2560, "num_hidden_layers": 34, "sliding_window": 1024}
+    stub.configs["sees/images"] = {"model_type": "gemma3", "text_config": sizes}
     # Below what is asked for, so that nothing lists it; its own card has to be asked for.
     stub.cards["an/apache-child"] = hub_model("an/apache-child", 5, card={"base_model": ["meta-llama/Llama-3.2-3B"]})
     stub.cards["big/base"] = hub_model("big/base", 5, licence="mit")
@@ -79,18 +83,18 @@ def test_the_hub(workspace: InsideWorkspace, hub: HubStub, monkeypatch: pytest.M
     monkeypatch.setenv("BAKEOFF_MEMORY_BUDGET", str(10 << 30))
     workspace.environment["BAKEOFF_MEMORY_BUDGET"] = str(10 << 30)
     document = discovered(workspace, "--source", "hub", "--variants")
-    (_, query, *variants) = hub.asked
+    (_, query, images, *variants) = hub.asked
     assert query["num_parameters"] == ["min:1B,max:10B"]
-    assert query["pipeline_tag"] == ["text-generation"]
+    assert (query["pipeline_tag"], images["pipeline_tag"]) == (["text-generation"], ["image-text-to-text"])
     assert query["sort"] == ["downloads"]
     by_name = {each["name"]: each for each in document["candidates"]}
     assert set(by_name) == {
-        *("big/use", "made/of-llama", "gated/one", "second/llama", "grand/child", "of/nobody-knows")
+        *("big/use", "made/of-llama", "gated/one", "second/llama", "grand/child", "of/nobody-knows", "sees/images")
     }
     first = by_name["big/use"]
     assert (first["reference"], first["downloads"], first["local"]) == ("hf:big/use", 5_000_000, False)
     assert (first["weight_bytes"], first["parameters"]) == (6_000_000_000, 3_000_000_000)
-    assert first["context_length"] == 131072
+    assert first["context_length"] == by_name["sees/images"]["context_length"] == 131072
     # In float32, as an engine on a CPU has it, 3 billion parameters are more than 10 GiB; as a GGUF file in 8 bits they fit.
     assert (first["fit"]["verdict"], first["fit"]["quantised_to"]) == ("fits", "q8_0")
     assert 3_000_000_000 < first["fit"]["need_bytes"] < 6_000_000_000
@@ -194,6 +198,21 @@ def test_the_cache_and_folders(workspace: InsideWorkspace) -> None:
     assert "lmstudio: does not answer" in warnings
 
 
+def test_a_family_that_is_not_known_here_has_an_unknown_fit(workspace: InsideWorkspace) -> None:
+    models = workspace.folder / "models"
+    models.mkdir()
+    keys = {key.replace("llama", "gemma4"): of for key, of in KEYS.items()} | {"general.architecture": "gemma4"}
+    write_gguf(models / "new.gguf", keys)
+    silent = {key: of for key, of in keys.items() if key != "tokenizer.chat_template"}
+    write_gguf(models / "embeds.gguf", silent, TENSORS | {"more.weight": ("F32", (64,))})
+    workspace.environment["BAKEOFF_MEMORY_BUDGET"] = str(10 << 30)
+    document = discovered(workspace, "--source", "folder", "--folder", str(models), "--min-params", "1")
+    (new,) = document["candidates"]
+    assert (new["name"], new["architecture"], new["fit"]["verdict"]) == ("new", "gemma4", "unknown")
+    (rejected,) = document["rejected"]
+    assert rejected["reasons"] == ["nothing says that its architecture gemma4 writes text"]
+
+
 def test_a_models_card_in_the_cache_names_what_it_was_made_of(workspace: InsideWorkspace) -> None:
     cache = workspace.folder / "hf" / "hub"
     cards = {
@@ -274,7 +293,8 @@ def test_ollama_and_what_it_only_passes_on(workspace: InsideWorkspace, monkeypat
         {"name": "strange", "size": 2_000_000_000, "details": {"family": "llama", "parameter_size": "3.2B"}},
         {"size": 1},
     ]
-    shown = {"license": "Apache License\n   Version 2.0, January 2004", "model_info": QWEN_INFO, "details": {}}
+    info = QWEN_INFO | {"general.license": "other"}  # a tag that names nothing does not hide the text
+    shown = {"license": "Apache License\n   Version 2.0, January 2004", "model_info": info, "details": {}}
     server = Server({"/api/tags": {"models": tags}, "/api/show qwen3:8b": shown})
     monkeypatch.setenv("OLLAMA_HOST", server.url)
     workspace.environment["BAKEOFF_MEMORY_BUDGET"] = str(16 << 30)

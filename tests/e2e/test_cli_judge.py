@@ -27,6 +27,12 @@ def always_first(first: str, second: str) -> str:
     return "A"
 
 
+def spelt(token: str) -> dict[str, object]:
+    """A token as OpenAI's protocol tells of it, with what else it might have been."""
+    top = [{"token": token, "logprob": -0.05}, {"token": "hm", "logprob": -4.0}]
+    return {"token": token, "logprob": -0.05, "top_logprobs": top}
+
+
 class StubJudge:
     """An endpoint that judges by a rule and remembers what it was asked; `logprobs` as `read` from OpenAI's protocol."""
 
@@ -37,6 +43,7 @@ class StubJudge:
         self.warmth: list[tuple[float, int]] = []
         self.grade: Callable[[int], str] = lambda _seed: "4"
         self.status = 200
+        self.thought: list[str] = []
         stub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -80,11 +87,10 @@ class StubJudge:
         choice: dict[str, object] = {
             "index": 0,
             "finish_reason": "stop",
-            "message": {"role": "assistant", "content": said},
+            "message": {"role": "assistant", "content": "".join([*self.thought, said])},
         }
         if self.logprobs:
-            top = [{"token": said, "logprob": -0.05}, {"token": "hm", "logprob": -4.0}]
-            choice["logprobs"] = {"content": [{"token": said, "logprob": -0.05, "top_logprobs": top}]}
+            choice["logprobs"] = {"content": [spelt(token) for token in (*self.thought, said)]}
         return {"choices": [choice], "model": "judge", "usage": {"prompt_tokens": 100, "completion_tokens": 1}}
 
 
@@ -166,6 +172,19 @@ def test_without_probabilities_a_grade_is_the_mean_of_drawn_answers(space: Insid
     stub.grade = lambda seed: "4" if seed < 4 else "I would rather not say"
     (other,) = judged(space, stub.reference, "--briefs", "5", "--ask", "grades")["judges"]  # type: ignore[misc]
     assert other["without_answer"] == 6
+
+
+@pytest.mark.parametrize("stub", [(by_length, True), (by_length, False)], indirect=True)
+def test_a_judge_that_thinks_first_is_read_by_its_answer(space: InsideWorkspace, stub: StubJudge) -> None:
+    stub.thought = ["<think>", "B has 3 facts, A has 5.", "</think>", "\n\n"]
+    (one,) = judged(space, stub.reference, "--briefs", "3", "--ask", "both")["judges"]  # type: ignore[misc]
+    assert (one["asked"], one["without_answer"]) == (12, 0)
+    assert {found["judge_quality"]["estimate"] for found in one["candidates"]} == {7.5}
+    assert {found["win_rate"]["estimate"] for found in one["candidates"]} == {0.0, 1.0}
+    stub.thought = ["<think>", "B has 3 facts, A has"]
+    stub.verdict = stub.grade = lambda *_asked: "4"
+    (other,) = judged(space, stub.reference, "--briefs", "6")["judges"]  # type: ignore[misc]
+    assert other["without_answer"] == 6  # of those that were not asked before
 
 
 def test_labels_say_what_a_judge_is_worth(space: InsideWorkspace, stub: StubJudge) -> None:

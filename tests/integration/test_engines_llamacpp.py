@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bakeoff.catalog.gguf import read_gguf
 from bakeoff.catalog.references import bundled_folder
 from bakeoff.core.errors import InvalidFile, UnsupportedModel, UsageError
 from bakeoff.engines import onnx_model
@@ -17,6 +18,7 @@ from bakeoff.engines.gguf_file import write_gguf
 from bakeoff.engines.gguf_weights import read_llama, read_tensors, size_keys
 from bakeoff.engines.text import TextCodec
 from bakeoff.machine.accelerators import CUDA_CONTEXT_BYTES
+from made_gguf import split_gguf
 from tiny_model import make_tiny_model
 
 pytest.importorskip("llama_cpp", reason="the extra [llamacpp] is not installed")
@@ -63,6 +65,17 @@ def model(file):
 @pytest.fixture(autouse=True)
 def empty(model):
     model.keep([])
+
+
+def test_a_model_in_two_files_is_run_by_its_first(file, model, tmp_path):
+    first, _ = split_gguf(file, tmp_path, 5)
+    loaded = llamacpp_model.load(first, None, 1)
+    try:
+        assert loaded.facts().parameters == model.facts().parameters == read_gguf(first).parameters
+        prompt = [[1, 5, 9, 20]]
+        assert np.array_equal(loaded.prefill(prompt), model.prefill(prompt))
+    finally:
+        loaded.close()
 
 
 def forced(model, prompts, continuations):

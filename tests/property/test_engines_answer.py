@@ -25,7 +25,7 @@ EXTRAS = st.sampled_from(
         {"reasoning": "hm"},
         {"refusal": "no"},
         {"error": {"message": "out of memory"}},
-        {"logprobs": {"content": [{"token": " its"}]}},
+        {"logprobs": {"content": [{"token": " its", "top_logprobs": [{"token": " its", "logprob": -0.5}]}]}},
     ]
 )
 CHUNKS = st.tuples(
@@ -39,7 +39,8 @@ CHUNKS = st.tuples(
 
 def event(text, extra, finish, escaped, key):
     delta = {key: text, **{name: extra[name] for name in ("reasoning", "refusal") if name in extra}}
-    chunk = {"id": "x", **extra, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+    told = {name: extra[name] for name in ("logprobs",) if name in extra}
+    chunk = {"id": "x", **extra, "choices": [{"index": 0, "delta": delta, **told, "finish_reason": finish}]}
     return json.dumps(chunk, ensure_ascii=escaped)
 
 
@@ -63,6 +64,7 @@ def read(events, *, fresh):
         answer.model,
         answer.tokens,
         answer.refusals,
+        answer.first_logprobs,
     )
 
 

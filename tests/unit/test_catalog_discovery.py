@@ -56,7 +56,11 @@ def reasons(found: Found, criteria: Criteria | None = None, verdicts: dict[str, 
         ({"licence": Licence(tag="other", commercial_use=False)}, "the card says commercial: false"),
         ({"licence": Licence(tag="llama3.1")}, ""),
         ({"base_licences": (Licence(model="a/base", tag="cc-by-nc-4.0"),)}, "inherited from a/base"),
-        ({"facts": LLAMA | {"model_type": "brandnew"}}, "architecture brandnew is not known"),
+        ({"facts": LLAMA | {"model_type": "brandnew"}}, ""),  # its fit is unknown, and it is none the worse for that
+        (
+            {"facts": LLAMA | {"model_type": "hears"}, "task": None},
+            "nothing says that its architecture hears writes text",
+        ),
         ({"facts": LLAMA}, ""),
     ],
 )

@@ -44,6 +44,47 @@ QWEN25_3B = sizes(
 QWEN3_MOE = sizes("qwen3_moe", 48, 2048, 32, 4, 128, vocab_size=151936, param_count=30532122624, num_experts=128)
 GPT_OSS = sizes("gpt_oss", 24, 2880, 64, 8, 64, sliding_window=128, vocab_size=201088, param_count=20914757184)
 GEMMA3_4B = sizes("gemma3", 34, 2560, 8, 4, 256, sliding_window=1024, sliding_window_pattern=6, vocab_size=262208)
+SPARSE_GEMMA3_4B = {
+    "model_type": "gemma3",
+    "text_config": {
+        "model_type": "gemma3_text",
+        "hidden_size": 2560,
+        "intermediate_size": 10240,
+        "num_hidden_layers": 34,
+        "sliding_window": 1024,
+    },
+}
+SPARSE_GEMMA3_12B = {
+    "model_type": "gemma3",
+    "text_config": {
+        "model_type": "gemma3_text",
+        "hidden_size": 3840,
+        "num_attention_heads": 16,
+        "num_hidden_layers": 48,
+        "num_key_value_heads": 8,
+        "sliding_window": 1024,
+    },
+}
+SPARSE_GEMMA3N_E2B = {
+    "model_type": "gemma3n",
+    "text_config": {"num_hidden_layers": 30, "num_kv_shared_layers": 10},
+}
+STARCODER = {
+    "model_type": "gpt_bigcode",
+    "n_layer": 40,
+    "n_embd": 6144,
+    "n_head": 48,
+    "n_positions": 8192,
+    "multi_query": True,
+}
+DBRX = {
+    "model_type": "dbrx",
+    "n_layers": 40,
+    "d_model": 6144,
+    "n_heads": 48,
+    "attn_config": {"kv_n_heads": 8},
+    "max_seq_len": 32768,
+}
 BLOOM = {"model_type": "bloom", "n_layer": 24, "n_head": 16, "hidden_size": 1024}
 FLAN_T5 = {"model_type": "t5", "num_layers": 24, "num_decoder_layers": 24, "num_heads": 16, "d_kv": 64, "d_model": 1024}
 DEEPSEEK = sizes(
@@ -68,6 +109,13 @@ def cache(facts: dict[str, Any], tokens: int, engine: str = "llamacpp", kv_type:
         (GEMMA3_4B, 131072, "llamacpp", (2560 + 174) * MIB),  # ollama#17037, load log
         (BLOOM, 1024, "vllm", 100_663_296),  # measured with torch
         (FLAN_T5, 512, "vllm", 96 * MIB),  # its own and the brief's tokens
+        # What these leave out is their configurations' own; the sums are by those (transformers 5.24).
+        (SPARSE_GEMMA3_4B, 4096, "llamacpp", 254 * MIB),
+        (SPARSE_GEMMA3_12B, 1, "vllm", 48 * 8 * 2 * 256 * 2),
+        (STARCODER, 8192, "vllm", 160 * MIB),
+        (STARCODER | {"multi_query": False}, 8192, "vllm", 48 * 160 * MIB),
+        (DBRX, 4096, "vllm", 640 * MIB),
+        (SPARSE_GEMMA3N_E2B, 4096, "llamacpp", (4 * 4096 + 16 * 1024) * 2 * 2 * 256 * 2),
         (DEEPSEEK, 1, "vllm", 27 * (512 + 64) * 2),  # kept compressed
         (DEEPSEEK, 1, "transformers", 27 * 16 * (128 + 64 + 128) * 2),
     ],
@@ -97,6 +145,10 @@ def test_the_type_of_the_numbers_and_the_rows() -> None:
         ({"model_type": "falcon_h1"}, {"state": 4, "full": 4}),
         ({"model_type": "qwen2", "sliding_window": 4096, "use_sliding_window": False}, {"full": 4}),
         ({"model_type": "gemma2"}, {"sliding": 2, "full": 2}),
+        ({"model_type": "lfm2", "full_attn_idxs": [2]}, {"state": 3, "full": 1}),
+        ({"model_type": "qwen35"}, {"state": 3, "full": 1}),
+        ({"model_type": "llama4"}, {"sliding": 3, "full": 1}),
+        ({"model_type": "glm4moe"}, {"full": 4}),
         (
             {"text_config": {"model_type": "gemma3_text", "num_hidden_layers": 12, "sliding_window": 512}},
             {"sliding": 10, "full": 2},
@@ -109,6 +161,13 @@ def test_layers_of_several_kinds(facts: dict[str, Any], kinds: dict[str, int]) -
     for group in read_architecture(told).layers:
         found[group.kind] = found.get(group.kind, 0) + group.count
     assert found == kinds
+
+
+def test_what_a_configuration_has_by_itself_is_no_guess() -> None:
+    found = read_architecture(SPARSE_GEMMA3_4B)
+    assert (found.known, found.guessed, found.max_context, found.heads) == (True, (), 131072, 8)
+    # Facts that somebody wrote down in part are not filled up to a model.
+    assert not read_architecture({"model_type": "gemma3_text"}).layers
 
 
 def test_states_do_not_grow() -> None:

@@ -1,6 +1,7 @@
 """GGUF headers: exact facts of right files, and a named error for every wrong one, quickly."""
 
 import os
+import shutil
 import struct
 import time
 import tracemalloc
@@ -9,10 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bakeoff.catalog.digests import files_of
 from bakeoff.catalog.gguf import read_gguf
+from bakeoff.catalog.local_files import list_cache, list_folder
 from bakeoff.catalog.references import look_again, resolve
 from bakeoff.core.errors import InvalidFile, UnknownModel, UnsupportedModel
-from made_gguf import ARRAY, F32, KEYS, STRING, TENSORS, U32, header, text, write_gguf
+from made_gguf import ARRAY, F32, KEYS, STRING, TENSORS, U32, header, split_gguf, text, write_gguf
 
 
 def refusal(file) -> str:
@@ -40,6 +43,13 @@ def test_the_facts_of_a_file(tmp_path):
         "hidden_size": 64,
         "max_position_embeddings": 1024,
     }
+
+
+def test_a_licence_that_is_other_goes_by_its_name(tmp_path):
+    other = KEYS | {"general.license": "other"}
+    assert read_gguf(write_gguf(tmp_path / "a.gguf", other)).licence == "other"
+    named = other | {"general.license.name": "lfm1.0"}
+    assert resolve(str(write_gguf(tmp_path / "b.gguf", named))).licence == "lfm1.0"
 
 
 def test_what_a_file_does_not_say_is_none_or_seen_in_its_tensors(tmp_path):
@@ -77,6 +87,66 @@ def test_files_that_are_no_whole_model_are_refused(tmp_path, keys, named):
     with pytest.raises(UnsupportedModel, match=named) as refused:
         resolve(str(write_gguf(tmp_path / "m.gguf", KEYS | keys)))
     assert refused.value.hint
+
+
+@pytest.mark.parametrize("first_tensors", [0, 1])
+def test_a_model_in_two_files_is_one(tmp_path, first_tensors):
+    whole = write_gguf(tmp_path / "big.gguf")
+    first, second = split_gguf(whole, tmp_path, first_tensors)
+    assert read_gguf(first).facts() == read_gguf(whole).facts()
+    spec, of_one = resolve(str(first)), resolve(str(whole))
+    assert (spec.parameters, spec.weight_bytes) == (of_one.parameters, of_one.weight_bytes) == (704, 936)
+    assert [model.parameters for model in list_folder(tmp_path).found] == [704, 704]  # in two, and in one
+    assert files_of(spec) == [first, second]
+    with pytest.raises(UnsupportedModel, match="not the first") as refused:
+        resolve(str(second))
+    assert "name the first" in refused.value.hint
+    raw = bytearray(second.read_bytes())
+    raw[-40] ^= 1  # a weight
+    second.write_bytes(raw)
+    assert look_again(spec).digest != spec.digest
+
+
+def test_a_part_that_is_missing_or_another_models_is_told(tmp_path):
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    first, second = split_gguf(write_gguf(tmp_path / "m.gguf"), folder, 1)
+    shutil.copy(first, second)
+    with pytest.raises(InvalidFile, match="another part"):
+        read_gguf(first)
+    second.unlink()
+    with pytest.raises(InvalidFile, match="m-00002-of-00002"):
+        read_gguf(first)
+    told = list_folder(folder)
+    assert not told.found
+    assert "m-00002-of-00002" in told.warnings[0]
+    split_gguf(tmp_path / "m.gguf", folder, 1)
+    first.unlink()
+    told = list_folder(folder)
+    assert not told.found
+    assert "m-00002-of-00002" in told.warnings[0]
+
+
+def test_a_name_that_only_looks_like_a_part_s_is_none(tmp_path):
+    write_gguf(tmp_path / "best-of-breed.gguf")
+    write_gguf(tmp_path / "m-00001-of-00002.gguf", KEYS | {"general.name": "another"})
+    assert sorted(model.name for model in list_folder(tmp_path).found) == ["best-of-breed", "m-00001-of-00002"]
+    assert resolve(str(tmp_path / "m-00001-of-00002.gguf")).parameters == 704
+
+
+def test_the_cache_has_gguf_files_in_folders_and_beside_a_configuration(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    snapshot = tmp_path / "models--org--model-GGUF" / "snapshots" / "0123abc"
+    (snapshot / "Q4_K_M").mkdir(parents=True)
+    (snapshot / "config.json").write_text("{}")
+    write_gguf(snapshot / "plain.gguf")
+    write_gguf(tmp_path / "big.gguf")
+    split_gguf(tmp_path / "big.gguf", snapshot / "Q4_K_M", 1)
+    (snapshot / "cut.gguf").symlink_to(tmp_path / "nowhere")
+    told = list_cache()
+    assert {model.name: model.parameters for model in told.found} == {"big-00001-of-00002": 704, "plain": 704}
+    (warning,) = told.warnings
+    assert "cut.gguf" in warning
 
 
 HUGE = 1 << 60

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bakeoff.catalog.licence import Licence, judge_licence, recognise_text
-from bakeoff.catalog.model_card import read_card
+from bakeoff.catalog.model_card import licence_in_gguf, read_card
 from bakeoff.catalog.registry import find_entry
 
 TAGS = {
@@ -58,6 +58,13 @@ def test_a_tag_is_judged_by_the_table(commercial: str, tag: str | None) -> None:
             ("llama3", "conditional"),
             ("some-noncommercial-licence", "no"),
             ("their-own", "unknown"),
+        ),
+        *(
+            (name, "conditional")
+            for name in (
+                *("modified-mit", "deepseek", "falcon-llm-license", "nvidia-open-model-license"),
+                *("stabilityai-ai-community", "jamba-open-model-license", "tencent-hunyuan-community"),
+            )
         ),
     ],
 )
@@ -130,6 +137,9 @@ def test_no_base_makes_a_licence_milder_and_their_order_does_not_matter(own: Lic
     assert set(verdict.conditions) == set(turned.conditions)
 
 
+MIT = "Permission is hereby granted, free of charge, to any person obtaining a copy ... OR THE USE OR OTHER DEALINGS IN THE\nSOFTWARE."
+
+
 @pytest.mark.parametrize(
     ("text", "tag"),
     [
@@ -148,6 +158,25 @@ def test_no_base_makes_a_licence_milder_and_their_order_does_not_matter(own: Lic
             "Qwen RESEARCH LICENSE AGREEMENT\n\nQwen RESEARCH LICENSE AGREEMENT Release Date: September 19, 2024",
             "qwen-research",
         ),
+        (
+            "Falcon 3 TII Falcon License\n\nThis license is, in part, based on the Apache License\nVersion 2.0 (available at ...)",
+            "tii-falcon-license",
+        ),
+        ("Falcon 2 11B TII License Version 1.0\nbased on the Apache License Version 2.0", "tii-falcon-license"),
+        ("# Apache License\n\nVersion 2.0, January 2004", "apache-2.0"),
+        ("Copyright 2025 Them: based on the Apache License Version 2.0", None),
+        ("Their Licence\n\nThis is the Apache License Version 2.0 with restrictions", None),
+        ("Their Licence\nApache License\nVersion 2.0\nholds for the code alone", None),
+        ("Copyright 2024 Alibaba Cloud\n\n   Apache License\n   Version 2.0, January 2004", "apache-2.0"),
+        (f"The MIT License (MIT)\n\n(c) 2025 A. Author\n\n{MIT}", "mit"),
+        (
+            f"Modified MIT License\n\nCopyright (c) 2025 Moonshot AI\n\n{MIT}\n\nOur only modification part is that",
+            "modified-mit",
+        ),
+        (f"Copyright (c) 2025 A. Author\n\n{MIT}\n\nNobody may sell it.", None),
+        ("DEEPSEEK LICENSE AGREEMENT\n\nVersion 1.0, 23 October 2023", "deepseek"),
+        ("NVIDIA Open Model License Agreement\nLast Modified: October 24, 2025", "nvidia-open-model-license"),
+        ("TENCENT HUNYUAN COMMUNITY LICENSE AGREEMENT\nTencent Hunyuan-MT Release Date", "tencent-hunyuan-community"),
         ("mit", "mit"),
         ("Nobody may do anything.", None),
         ("", None),
@@ -155,6 +184,31 @@ def test_no_base_makes_a_licence_milder_and_their_order_does_not_matter(own: Lic
 )
 def test_a_licence_is_known_by_its_text(text: str, tag: str | None) -> None:
     assert recognise_text(text) == tag
+
+
+@pytest.mark.parametrize(
+    ("header", "text", "commercial"),
+    [
+        ({"general.license": "other", "general.license.name": "lfm1.0"}, None, "conditional"),
+        ({"general.license": "other", "general.license.name": "qwen-research"}, None, "no"),
+        ({"general.license": "other"}, None, "unknown"),
+        ({"general.license": "other"}, "Gemma Terms of Use", "conditional"),
+        ({"general.license": "other", "general.license.name": "theirs"}, "Gemma Terms of Use", "conditional"),
+        ({"general.license": "cc-by-nc-4.0"}, "Gemma Terms of Use", "no"),
+        ({"general.license": 7}, "Nobody may do anything.", "unknown"),
+        ({}, "Apache License\nVersion 2.0", "yes"),
+    ],
+)
+def test_a_gguf_header_is_read_with_the_name_and_a_text_where_it_names_nothing_known(
+    header: dict[str, object], text: str | None, commercial: str
+) -> None:
+    found = licence_in_gguf("a/b", header.get, text)
+    assert judge_licence(found.tag, found.name, found.link).commercial == commercial
+
+
+def test_a_gguf_headers_link_says_where_an_unknown_licence_can_be_read() -> None:
+    found = licence_in_gguf("m", {"general.license": "other", "general.license.link": "https://example.org/l"}.get)
+    assert "https://example.org/l" in judge_licence(found.tag, found.name, found.link).reason
 
 
 @pytest.mark.parametrize("odd", [7, True, {"a": "b"}, [7, None], 2.5])

@@ -36,6 +36,12 @@ def test_texts_stand_between_fences_that_they_cannot_hold() -> None:
     assert fence not in grade_question(CHECKS, evil + "!")[1]["content"]
 
 
+def test_where_a_thought_comes_first_its_probabilities_say_nothing() -> None:
+    assert read_preference("B", {"<think>": -0.001, "B": -9.0}) == (0.0, None)
+    assert read_grade("<think>3 facts</think>4", {"<think>": -0.001, "4": -9.0}) == (4.0, None)
+    assert read_preference("<think>A is", {}) == (None, 0.0)
+
+
 def test_a_pair_is_shown_in_the_order_given() -> None:
     user = pair_question(CHECKS, "the first one", "the other one")[1]["content"]
     assert user.index("Text A") < user.index("the first one") < user.index("Text B") < user.index("the other one")
@@ -46,6 +52,8 @@ def test_a_pair_is_shown_in_the_order_given() -> None:
     [
         *(("4", 4.0), (" 4.\n", 4.0), ("Grade: 2", 2.0), ("3/5", 3.0), ("5 out of 5", 5.0), ("0", None), ("7", None)),
         *(("4.5", None), ("", None), ("good", None), ("1 to 5", None), ("10", None), ("3, maybe 4", None)),
+        *(("4 (out of 5)", 4.0), ("<think>The text has 3 facts.</think>\n\n4", 4.0), ("3 facts.</think>4", 4.0)),
+        *(("<think>4, I would say", None), ("<think>3</think>", None), ("[THINK]3[/THINK]2/5", 2.0)),
     ],
 )
 def test_a_grade_is_one_digit_or_none(answer: str, value: float | None) -> None:
@@ -74,6 +82,11 @@ def test_too_little_mass_on_valid_answers_is_no_answer(read: object) -> None:
         ("Text B", 0.0),
         ("**A**", 1.0),
         ("A or B", None),
+        ("<think>A is better than B</think>B", 0.0),
+        ("A is better than B</think>T", 0.5),
+        ("<|channel>thought\nA?<channel|>B", 0.0),
+        ("<|channel|>analysis<|message|>A?<|end|><|start|>assistant<|channel|>final<|message|>B<|return|>", 0.0),
+        ("<think>A", None),
         ("neither", None),
         ("", None),
     ],

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
+from bakeoff.catalog.family_defaults import completed
 from bakeoff.catalog.state_layers import linear_state_bytes, ssm_state_bytes
 from bakeoff.core.spec import Record
 
@@ -44,8 +45,11 @@ _FAMILIES = frozenset(
         "gemma2",
         "gemma3",
         "gemma3_text",
+        "gemma3n",
+        "gemma3n_text",
         "glm",
         "glm4",
+        "glm4_moe",
         "gpt2",
         "gpt_bigcode",
         "gpt_neo",
@@ -60,11 +64,15 @@ _FAMILIES = frozenset(
         "internlm3",
         "jamba",
         "lfm2",
+        "lfm2_moe",
         "llama",
+        "llama4",
+        "llama4_text",
         "mamba",
         "mamba2",
         "minicpm",
         "ministral",
+        "ministral3",
         "mistral",
         "mistral3",
         "mixtral",
@@ -82,10 +90,22 @@ _FAMILIES = frozenset(
         "phi3",
         "phimoe",
         "qwen2",
+        "qwen2_5_vl",
+        "qwen2_5_vl_text",
         "qwen2_moe",
+        "qwen2_vl",
+        "qwen2_vl_text",
         "qwen3",
+        "qwen3_5",
+        "qwen3_5_moe",
+        "qwen3_5_moe_text",
+        "qwen3_5_text",
         "qwen3_moe",
         "qwen3_next",
+        "qwen3_vl",
+        "qwen3_vl_moe",
+        "qwen3_vl_moe_text",
+        "qwen3_vl_text",
         "seed_oss",
         "smollm3",
         "stablelm",
@@ -100,12 +120,19 @@ _GGUF_NAMES = {
     "deepseek2": "deepseek_v2",
     "falcon-h1": "falcon_h1",
     "gpt-oss": "gpt_oss",
+    "glm4moe": "glm4_moe",
     "gptneox": "gpt_neox",
     "granitehybrid": "granitemoehybrid",
+    "lfm2moe": "lfm2_moe",
     "phi2": "phi",
     "qwen2moe": "qwen2_moe",
+    "qwen2vl": "qwen2_vl",
+    "qwen35": "qwen3_5",
+    "qwen35moe": "qwen3_5_moe",
     "qwen3moe": "qwen3_moe",
     "qwen3next": "qwen3_next",
+    "qwen3vl": "qwen3_vl",
+    "qwen3vlmoe": "qwen3_vl_moe",
     "starcoder": "gpt_bigcode",
 }
 """llama.cpp's names of families that the configuration calls otherwise."""
@@ -121,8 +148,13 @@ _SYNONYMS = {
     "vocab_size": ("vocab_size",),
 }
 # Every n-th layer attends to everything, where the configuration does not list them (transformers, same version).
-_PATTERNS = {"gemma2": 2, "gemma3": 6, "gemma3_text": 6, "gpt_oss": 2, "cohere2": 4, "olmo3": 4, "exaone4": 4}
-_WINDOWS = {"gemma2": 4096, "gpt_oss": 128, "cohere2": 4096}
+_PATTERNS = {
+    **dict.fromkeys(("gemma2", "gpt_oss"), 2),
+    **dict.fromkeys(("cohere2", "exaone4", "llama4", "llama4_text", "olmo3"), 4),
+    **dict.fromkeys(("gemma3n", "gemma3n_text"), 5),
+    **dict.fromkeys(("gemma3", "gemma3_text"), 6),
+}
+_WINDOWS = {"gemma2": 4096, "gpt_oss": 128, "cohere2": 4096, "llama4": 8192}
 
 
 class LayerGroup(Record):
@@ -166,9 +198,8 @@ class Architecture(Record):
 
 
 def read_architecture(facts: Mapping[str, Any]) -> Architecture:
-    """Read sizes by the names of config.json, those inside `text_config` first. Sizes that are none are taken as absent."""
-    inner = facts.get("text_config")
-    merged = {**facts, **inner} if isinstance(inner, Mapping) else dict(facts)
+    """Read sizes by the names of config.json, those inside `text_config` first, then the family's own. Sizes that are none are taken as absent."""
+    merged = completed(facts)
     sizes = {name: _size(merged, names) for name, names in _SYNONYMS.items()}
     named = merged.get("model_type")
     family = _GGUF_NAMES.get(named, named) if isinstance(named, str) else None
@@ -216,9 +247,7 @@ def _attention(
         return LayerGroup(
             count=1, kind="mla", elements=(heads or 1) * (nope + rope + value), latent_elements=latent + rope
         )
-    kv_heads = sizes["num_key_value_heads"]
-    if family == "falcon" and facts.get("multi_query") and not facts.get("new_decoder_architecture"):
-        kv_heads = 1
+    kv_heads = _kv_heads(family, facts, sizes)
     if kv_heads is None and heads is None:
         guessed.append("no number of attention heads: one of the model's width was assumed")
     if (dim := sizes["head_dim"]) is None:
@@ -229,37 +258,52 @@ def _attention(
     return LayerGroup(count=1, kind="full", elements=(kv_heads or heads or 1) * (dim + value_dim))
 
 
+def _kv_heads(family: str | None, facts: Mapping[str, Any], sizes: Mapping[str, int | None]) -> int | None:
+    """Return how many heads of keys and values a layer has, None where as many as it attends with."""
+    if family == "falcon" and facts.get("multi_query") and not facts.get("new_decoder_architecture"):
+        return 1
+    if told := sizes["num_key_value_heads"]:
+        return told
+    if family == "gpt_bigcode" and facts.get("multi_query", True):
+        return 1
+    inner = facts.get("attn_config")  # DBRX, and MPT as its makers run it
+    return _size(inner, ("kv_n_heads",)) if isinstance(inner, Mapping) else None
+
+
 def _kinds(family: str | None, facts: Mapping[str, Any], count: int) -> list[_Told]:
-    """Return what each layer is."""
+    """Return what each layer is. Those that read an earlier layer's keys and values keep none (Gemma 3n's last ones)."""
+    kinds = _all_kinds(family, facts, count)
+    own = count - (_size(facts, ("num_kv_shared_layers",)) or 0)
+    return [kind if layer < own else "none" for layer, kind in enumerate(kinds)]
+
+
+def _all_kinds(family: str | None, facts: Mapping[str, Any], count: int) -> list[_Told]:
     listed = facts.get("layer_types")
     if isinstance(listed, Sequence) and not isinstance(listed, str):
         return [_KINDS.get(str(name), "full") for name in listed][:count]
     if isinstance(pattern := facts.get("hybrid_override_pattern"), str):  # Nemotron-H: M, * and -
         return [_MARKS.get(mark, "none") for mark in pattern[:count]]
-    if family in _STATE_FAMILIES:
+    if family in _STATE_FAMILIES or isinstance(facts.get("full_attn_idxs"), list):
         attending = _attending(family, facts, count)
-        other: _Told = "linear" if family == "qwen3_next" else "ssm"
+        other: _Told = "linear" if family in _DELTA_FAMILIES else "ssm"
         return ["full" if layer in attending else other for layer in range(count)]
-    full = _full_attention_layers(family, facts, count)
-    return [*_repeat("sliding", count - full), *_repeat("full", full)]
+    attending = _full_attention_layers(family, facts, count)
+    return ["full" if layer in attending else "sliding" for layer in range(count)]
 
 
-_STATE_FAMILIES = {"mamba", "mamba2", "falcon_mamba", "jamba", "bamba", "qwen3_next"}
+_DELTA_FAMILIES = {"qwen3_next", "qwen3_5", "qwen3_5_text", "qwen3_5_moe", "qwen3_5_moe_text"}
+_STATE_FAMILIES = {"mamba", "mamba2", "falcon_mamba", "jamba", "bamba", *_DELTA_FAMILIES}
 
 
 def _attending(family: str | None, facts: Mapping[str, Any], count: int) -> Collection[int]:
     """Return which layers of a family that mostly keeps states attend to everything."""
     if family == "jamba":
         return range(_size(facts, ("attn_layer_offset",)) or 4, count, _size(facts, ("attn_layer_period",)) or 8)
-    if family == "qwen3_next":
+    if family in _DELTA_FAMILIES:
         every = _size(facts, ("full_attention_interval",)) or 4
         return range(every - 1, count, every)
-    indices = facts.get("attn_layer_indices")  # Bamba
+    indices = facts.get("attn_layer_indices", facts.get("full_attn_idxs"))  # Bamba, LFM2
     return indices if isinstance(indices, list) else ()
-
-
-def _repeat(kind: _Told, times: int) -> list[_Told]:
-    return [kind] * times
 
 
 _MARKS: dict[str, _Told] = {"M": "ssm", "*": "full"}
@@ -274,14 +318,14 @@ _KINDS: dict[str, _Told] = {
 }
 
 
-def _full_attention_layers(family: str | None, facts: Mapping[str, Any], count: int) -> int:
-    """Return how many layers see everything. One window for all layers is left out: engines keep every token then."""
+def _full_attention_layers(family: str | None, facts: Mapping[str, Any], count: int) -> Collection[int]:
+    """Return which layers see everything. One window for all layers is left out: engines keep every token then."""
     if _window(family, facts) is None:
-        return count
+        return range(count)
     if told := _size(facts, ("full_attention_layers",)):
-        return min(told, count)
+        return range(min(told, count))  # which ones is not told
     pattern = _size(facts, ("sliding_window_pattern",)) or _PATTERNS.get(family or "")
-    return count // pattern if pattern else count
+    return range(pattern - 1, count, pattern) if pattern else range(count)
 
 
 def _window(family: str | None, facts: Mapping[str, Any]) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from bakeoff.catalog.gguf_parts import files_there
 from bakeoff.core.errors import InvalidFile, Problem
 from bakeoff.core.spec import ModelSpec
 
@@ -27,7 +28,7 @@ _WRITES_OTHERWISE = (
 def files_of(spec: ModelSpec) -> list[Path]:
     """Return the files that the digest of a model of ours covers, in its order."""
     place = Path(spec.location)
-    return [place] if spec.source == "gguf" else _files_in(place)
+    return list(files_there(place)) if spec.source == "gguf" else _files_in(place)
 
 
 def digest_of(spec: ModelSpec) -> str:
@@ -54,12 +55,13 @@ def folder_digest(folder: Path) -> str:
 
 
 def file_digest(file: Path) -> str:
-    """Return the digest of a whole file.
+    """Return the digest of a whole GGUF file, and of the others where it is the first of several.
 
     Raises:
-        InvalidFile: it cannot be read.
+        InvalidFile: one cannot be read.
     """
-    return _content_digest(file).hex()[:16]
+    first, *others = map(_content_digest, files_there(file))
+    return (hashlib.sha256(b"".join([first, *others])).digest() if others else first).hex()[:16]
 
 
 def _files_in(folder: Path) -> list[Path]:

@@ -135,7 +135,7 @@ def _filled(model: Found, other: Found) -> Found:
     """Return the model with what only the other source knows."""
     known = model.model_dump()
     empty = [name for name, value in known.items() if value is None or value in ({}, ())]
-    if model.licence.tag is None and model.licence.name is None:
+    if not model.licence.is_named and other.licence.is_named:
         empty.append("licence")
     return model.model_copy(update={name: getattr(other, name) for name in empty})
 
@@ -152,8 +152,8 @@ def _reasons(model: Found, criteria: Criteria, licence: LicenceVerdict) -> list[
         reasons.append(f"{told}, under {criteria.min_downloads:,}")
     if criteria.commercial and licence.commercial in {"no", "unknown"}:
         reasons.append(licence.reason)
-    if model.facts and not (found := read_architecture(model.facts)).known:
-        reasons.append(f"its architecture {found.family or 'without a name'} is not known here")
+    if model.facts and model.task is None and not (found := read_architecture(model.facts)).known:
+        reasons.append(f"nothing says that its architecture {found.family or 'without a name'} writes text")
     if criteria.context is not None and model.context_length is not None and model.context_length < criteria.context:
         reasons.append(f"its context of {model.context_length:,} tokens is under {criteria.context:,}")
     return reasons

@@ -16,6 +16,7 @@ SOURCES: tuple[SourceName, ...] = ("hub", "cache", "ollama", "lmstudio", "folder
 class Found(Record):
     """None is what the source did not tell. `local`: its weights are on this machine; `remote_host`: it runs elsewhere.
 
+    `task` is what it is for, by the hub's names where it is told: to write text or else.
     `facts` are sizes by the names of config.json; `fingerprint` is equal for equal files; `stored` says how the weights are
     kept: a folder of safetensors, GGUF, MLX. `base_models` are those that it was made of, `base_licences` theirs as far as known.
     """

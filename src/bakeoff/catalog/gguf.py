@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from bakeoff.catalog.gguf_types import FILE_TYPES, TENSOR_TYPES
+from bakeoff.catalog.gguf_parts import expect_parts
+from bakeoff.catalog.gguf_types import FILE_TYPES, SIZES, TENSOR_TYPES
 from bakeoff.core.errors import InvalidFile, Problem
 
 SUFFIX = ".gguf"
@@ -25,28 +26,6 @@ MADE_FROM = "general.made_from"
 """The key under which `bakeoff convert` keeps the digest of the folder that a file was made of."""
 
 Value = bool | int | float | str | tuple[int | float | bool, ...]
-
-# What config.json calls a size, and what follows the architecture's name in a GGUF key.
-_SIZES = {
-    "num_hidden_layers": "block_count",
-    "num_attention_heads": "attention.head_count",
-    "num_key_value_heads": "attention.head_count_kv",
-    "head_dim": "attention.key_length",
-    "v_head_dim": "attention.value_length",
-    "hidden_size": "embedding_length",
-    "intermediate_size": "feed_forward_length",
-    "vocab_size": "vocab_size",
-    "max_position_embeddings": "context_length",
-    "sliding_window": "attention.sliding_window",
-    "sliding_window_pattern": "attention.sliding_window_pattern",
-    "kv_lora_rank": "attention.kv_lora_rank",
-    "qk_rope_head_dim": "rope.dimension_count",
-    "mamba_d_state": "ssm.state_size",
-    "mamba_d_conv": "ssm.conv_kernel",
-    "mamba_d_ssm": "ssm.inner_size",
-    "mamba_n_groups": "ssm.group_count",
-    "conv_L_cache": "shortconv.l_cache",
-}
 
 # Bounds, each at least ten times what the largest published models have.
 _MAX_KEYS = 1 << 16
@@ -91,7 +70,10 @@ class GgufTensor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
-    """What a GGUF file says of itself. `metadata` lacks texts in arrays (a vocabulary) and long arrays of numbers."""
+    """What a GGUF file says of itself. `metadata` lacks texts in arrays (a vocabulary) and long arrays of numbers.
+
+    Of a model in several files it is what all of them hold: the first one's keys, and the tensors of each.
+    """
 
     metadata: dict[str, Value]
     tensors: tuple[GgufTensor, ...]
@@ -129,8 +111,9 @@ class GgufHeader:
 
     @property
     def licence(self) -> str | None:
-        """The licence, as the file's author wrote it."""
-        return self.text("general.license")
+        """The licence as the file's author wrote it: its name where the tag is `other`."""
+        tag = self.text("general.license")
+        return self.text("general.license.name") or tag if tag == "other" else tag
 
     @property
     def chat_template(self) -> str | None:
@@ -145,7 +128,7 @@ class GgufHeader:
     def facts(self) -> dict[str, Any]:
         """Return the model's sizes under the names that config.json has for them; unknown ones are left out."""
         table = next((tensor for tensor in self.tensors if tensor.name == "token_embd.weight"), None)
-        sizes = {ours: self._count(theirs) for ours, theirs in _SIZES.items()}
+        sizes = {ours: self._count(theirs) for ours, theirs in SIZES.items()}
         facts: dict[str, Any] = {name: size for name, size in sizes.items() if size is not None}
         if table is not None and len(table.shape) == 2:
             facts.setdefault("vocab_size", table.shape[1])
@@ -170,10 +153,32 @@ class GgufHeader:
 
 
 def read_gguf(file: Path) -> GgufHeader:
-    """Read and check the header of a GGUF file.
+    """Read and check the header of a GGUF file, and of the others where it is the first of several.
 
     Raises:
-        InvalidFile: it cannot be read, is cut short, or is no GGUF file of a model.
+        InvalidFile: one cannot be read, is cut short, or is no GGUF file of a model.
+        UnsupportedModel: it is one of several, and not the first, or the others cannot be found by its name.
+    """
+    header = _read_one(file)
+    count = header.metadata.get("split.count", 0)
+    if type(count) is not int or count < 2:
+        return header
+    tensors = list(header.tensors)
+    for number, part in enumerate(expect_parts(file, header.metadata.get("split.no", 0), count)[1:], 1):
+        read = _read_one(part)
+        if (read.metadata.get("split.no"), read.metadata.get("split.count")) != (number, count):
+            raise _invalid(part, "is another part, or another model's", f"part {number + 1} of {count}")
+        tensors += read.tensors
+    if len({tensor.name for tensor in tensors}) != len(tensors) or not tensors:
+        raise _invalid(file, "and its other parts have a tensor twice, or none at all", "the parts of one model")
+    return GgufHeader(header.metadata, tuple(tensors))
+
+
+def _read_one(file: Path) -> GgufHeader:
+    """Read one file's header, which has no architecture where it is a later one of several.
+
+    Raises:
+        InvalidFile: it is not what it should be.
     """
     if file.exists() and not file.is_file():
         raise _invalid(file, "is no regular file", "a GGUF file")
@@ -292,9 +297,12 @@ def _parse(reader: _Reader) -> GgufHeader:
     tensor_count = reader.count("tensors", _MAX_TENSORS, 24)
     key_count = reader.count("keys", _MAX_KEYS, 13)
     metadata = _metadata(reader, key_count)
-    if not metadata.get("general.architecture") or not isinstance(metadata["general.architecture"], str):
+    architecture = metadata.get("general.architecture")
+    number, count = (metadata.get(key) for key in ("split.no", "split.count"))
+    is_later = type(number) is int and type(count) is int and 0 < number < count
+    if not is_later and not (architecture and isinstance(architecture, str)):
         raise _BrokenError("names no architecture (key general.architecture)", "the GGUF file of a model")
-    if tensor_count == 0:
+    if tensor_count == 0 and not (type(count) is int and count > 1):
         raise _BrokenError("holds no weights", "the GGUF file of a model")
     alignment = metadata.get("general.alignment", 32)
     if type(alignment) is not int or not 0 < alignment <= 1 << 16:
@@ -358,6 +366,8 @@ def _tensors(reader: _Reader, count: int, alignment: int) -> tuple[GgufTensor, .
         names.add(tensor.name)
         found.append(tensor)
         expected += _padded(tensor.data_bytes, alignment)
+    if not found:
+        return ()
     begin = _padded(reader.at, alignment)
     # The last tensor's padding may be left out.
     needed = begin + expected - (_padded(found[-1].data_bytes, alignment) - found[-1].data_bytes)

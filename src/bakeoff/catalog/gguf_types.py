@@ -90,3 +90,26 @@ FILE_TYPES = {
     41: "Q2_0",
 }
 """`general.file_type`, llama.cpp's `llama_ftype`: the recipe of a file whose tensors may be of several types."""
+
+SIZES = {
+    "num_hidden_layers": "block_count",
+    "num_attention_heads": "attention.head_count",
+    "num_key_value_heads": "attention.head_count_kv",
+    "head_dim": "attention.key_length",
+    "v_head_dim": "attention.value_length",
+    "hidden_size": "embedding_length",
+    "intermediate_size": "feed_forward_length",
+    "vocab_size": "vocab_size",
+    "max_position_embeddings": "context_length",
+    "sliding_window": "attention.sliding_window",
+    "sliding_window_pattern": "attention.sliding_window_pattern",
+    "num_kv_shared_layers": "attention.shared_kv_layers",
+    "kv_lora_rank": "attention.kv_lora_rank",
+    "qk_rope_head_dim": "rope.dimension_count",
+    "mamba_d_state": "ssm.state_size",
+    "mamba_d_conv": "ssm.conv_kernel",
+    "mamba_d_ssm": "ssm.inner_size",
+    "mamba_n_groups": "ssm.group_count",
+    "conv_L_cache": "shortconv.l_cache",
+}
+"""What config.json calls a size, and what follows the architecture's name in a GGUF key."""

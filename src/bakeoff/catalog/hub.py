@@ -1,7 +1,7 @@
 """The Hugging Face hub: models by downloads, what their cards say, and their sizes, without downloading a weight.
 
 Needs huggingface_hub (the extra `hub`). The endpoint is HF_ENDPOINT's, or another for tests. What is sent is the
-question alone: a task, a range of sizes.
+question alone: two tasks, a range of sizes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+from bakeoff.catalog.architecture import read_architecture
 from bakeoff.catalog.discovery import Criteria
 from bakeoff.catalog.found import Found, Told
 from bakeoff.catalog.model_card import Card, known_licences, read_card
@@ -31,36 +32,44 @@ _EXPAND = [
 ]
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I8": 1, "U8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I32": 4, "U32": 4}
 _MOST_LISTED = 400
+_TASKS = ("text-generation", "image-text-to-text")
+"""The hub files a model under one task: those that also see images write text as well, and stand under the second."""
 
 
 def list_hub(criteria: Criteria, endpoint: str | None = None) -> Told:
     """Return models for writing text in the wanted range of sizes, most downloaded first.
 
-    Listed until their downloads fall below what is asked, at most 400.
+    Listed until their downloads fall below what is asked, at most 400 of each task.
 
     Raises:
         MissingDependency: huggingface_hub is not installed.
     """
     api = _api(endpoint)
-    low, high = (_in_words(size) for size in (criteria.min_parameters, criteria.max_parameters))
     found: list[Found] = []
+    warnings = []
     try:
         _knock(api)
-        listed: Iterator[Any] = iter(
-            api.list_models(
-                pipeline_tag="text-generation",
-                num_parameters=f"min:{low},max:{high}",
-                sort="downloads",
-                expand=_EXPAND,
-            )
-        )
-        for info in islice(listed, _MOST_LISTED):
-            found.append(_read(info))
-            if (info.downloads or 0) < criteria.min_downloads:
-                break
+        for task in _TASKS:
+            found += _list_task(api, task, criteria)
     except Exception as error:  # noqa: BLE001 - the client's (a library that changed with its version), the hub's, a proxy's: none may end the search
-        return Told(found, [f"hub: {_problem(error)}"])
-    return Told(found, [])
+        warnings.append(f"hub: {_problem(error)}")
+    return Told(sorted(found, key=lambda model: -(model.downloads or 0)), warnings)
+
+
+def _list_task(api: Any, task: str, criteria: Criteria) -> Iterator[Found]:
+    low, high = (_in_words(size) for size in (criteria.min_parameters, criteria.max_parameters))
+    listed: Iterator[Any] = iter(
+        api.list_models(
+            pipeline_tag=task,
+            num_parameters=f"min:{low},max:{high}",
+            sort="downloads",
+            expand=_EXPAND,
+        )
+    )
+    for info in islice(listed, _MOST_LISTED):
+        yield _read(info)
+        if (info.downloads or 0) < criteria.min_downloads:
+            return
 
 
 def _knock(api: Any) -> None:
@@ -93,9 +102,9 @@ def add_sizes(model: Found, endpoint: str | None = None) -> Found:
         config = None
     if not isinstance(config, dict):
         return model
-    context = config.get("max_position_embeddings")
+    context = read_architecture(config).max_context
     known = {"facts": {**config, "param_count": model.parameters}}
-    return model.model_copy(update=known | ({"context_length": context} if isinstance(context, int) else {}))
+    return model.model_copy(update=known | ({} if context is None else {"context_length": context}))
 
 
 def ask_card(model: str, endpoint: str | None = None) -> Card | None:

@@ -32,6 +32,11 @@ class Licence(Record):
     commercial_use: bool | None = None
     unread: bool = False
 
+    @property
+    def is_named(self) -> bool:
+        """Whether a licence is named at all, by tag or by name, known here or not."""
+        return not {_normal(self.tag), _normal(self.name)} <= _NAMELESS
+
 
 class LicenceVerdict(Record):
     """Whether commercial use is allowed, under which conditions, why, and where that is from."""
@@ -122,6 +127,61 @@ _TABLE = (
         ("a licence of its own is needed above 100 million monthly users",),
         "secondary sources; read the licence",
     ),
+    _row(
+        r"modified-mit",
+        "conditional",
+        (
+            "what was modified, which differs: Kimi's has its name shown above 100 million monthly users or 20 million dollars of monthly revenue",
+        ),
+        "Kimi K2's LICENSE; of others not read",
+    ),
+    _row(
+        r"deepseek(-license)?",
+        "conditional",
+        (*_USES, "among them no military use (Attachment A)"),
+        "DeepSeek License Agreement v1.0, from memory; read the licence",
+    ),
+    _row(
+        r"falcon-llm-license|falcon-mamba-7b-license|tii-falcon.*",
+        "conditional",
+        (
+            "the acceptable use policy of the Technology Innovation Institute, as it is changed from time to time",
+            "say that what is made of it is built with Falcon technology of that institute",
+            "the TII Falcon LLM License 1.0 of 2023 wants a share of revenue above a million dollars",
+        ),
+        "Falcon 2 11B TII License 1.0; its other versions from memory; read the licence",
+    ),
+    _row(
+        r"nvidia-open-model-license(-agreement)?",
+        "conditional",
+        (
+            'pass on the licence and the notice "Licensed by NVIDIA Corporation under the NVIDIA Open Model License"',
+            "the rights end for whoever gets round its guardrails without others as good, or sues over it",
+        ),
+        "NVIDIA Open Model License Agreement, partly from memory; read the licence",
+    ),
+    _row(
+        r"stabilityai-ai-community|stabilityai-community",
+        "conditional",
+        ("free below a million dollars of revenue a year, after registering", 'show "Powered by Stability AI"'),
+        "Stability AI Community License, from memory; read the licence",
+    ),
+    _row(
+        r"jamba-open-model-license",
+        "conditional",
+        ("free below 50 million dollars of revenue a year",),
+        "Jamba Open Model License, from memory; read the licence",
+    ),
+    _row(
+        r"tencent-hunyuan-community",
+        "conditional",
+        (
+            "it does not apply in the European Union, the United Kingdom and South Korea",
+            "a licence of its own is needed above 100 million monthly users",
+            "its acceptable use policy; no other models may be improved with it",
+        ),
+        "Tencent Hunyuan Community License Agreement; its limits partly from memory; read the licence",
+    ),
     _row(r"(.*[-_ (])?non-?commercial.*|.*-nc(-.*)?", "no", (), "its own name"),
 )
 """The first row that matches counts. Tags are those of Hugging Face; `license_name` is looked up where the tag is `other`."""
@@ -137,21 +197,37 @@ _ALIASES = {
 }
 _NAMELESS = frozenset({"", "other", "unknown", "none", "n/a"})
 
-_TEXTS = (
-    (r"apache license\s+version 2\.0", "apache-2.0"),
-    (r"permission is hereby granted, free of charge, to any person obtaining a copy", "mit"),
-    (r"llama\s+(\d(?:\.\d)?)\s+community license", "llama"),
-    (r"gemma terms of use", "gemma"),
-    (r"qwen research license", "qwen-research"),
-    (r"tongyi qianwen license|qwen license agreement", "qwen"),
-    (r"mistral ai research license", "mistral-research"),
-    (r"mistral ai non-production license", "mnpl"),
-    (r"exaone ai model license", "exaone"),
-    (r"bigscience (?:rail|openrail-m)|bigscience.{0,20}rail license", "bigscience-openrail-m"),
-    (r"creative commons attribution-noncommercial", "cc-by-nc-4.0"),
-    (r"lfm open license", "lfm1.0"),
+_APACHE = "apache-2.0"
+_MIT = "mit"
+_TEXTS = tuple(
+    (re.compile(pattern.replace(" ", r"\s+")), tag)
+    for pattern, tag in (
+        (r"apache license version 2\.0", _APACHE),
+        (r"permission is hereby granted, free of charge, to any person obtaining a copy", _MIT),
+        (r"modified mit license|our only modification part is that", "modified-mit"),
+        (r"llama (\d(?:\.\d)?) community license", "llama"),
+        (r"gemma terms of use", "gemma"),
+        (r"qwen research license", "qwen-research"),
+        (r"tongyi qianwen license|qwen license agreement", "qwen"),
+        (r"mistral ai research license", "mistral-research"),
+        (r"mistral ai non-production license", "mnpl"),
+        (r"exaone ai model license", "exaone"),
+        (r"bigscience (?:rail|openrail-m)|bigscience.{0,20}rail license", "bigscience-openrail-m"),
+        (r"creative commons attribution-noncommercial", "cc-by-nc-4.0"),
+        (r"lfm open license", "lfm1.0"),
+        (r"tii falcon (?:llm )?license|falcon 2 11b tii license", "tii-falcon-license"),
+        (r"deepseek license agreement", "deepseek"),
+        (r"nvidia open model license", "nvidia-open-model-license"),
+        (r"stability ai community license", "stabilityai-ai-community"),
+        (r"jamba open model license", "jamba-open-model-license"),
+        (r"tencent hunyuan community license", "tencent-hunyuan-community"),
+    )
 )
 """What stands near the beginning of a licence's text, and the tag that it goes by."""
+
+_PREFACE = re.compile(r"\W*|(?:the )?mit license(?: \(mit\))?|\W*(?:copyright\b|\(c\)|©).*|all rights reserved\.?")
+"""The lines that may stand above a licence that asks for nothing but notices; after any other it is part of another licence."""
+_MIT_END = re.compile(r"other\s+dealings\s+in\s+the\s+software\W*")
 
 
 def judge_licence(
@@ -237,14 +313,30 @@ def _normal(text: str | None) -> str:
 
 
 def recognise_text(text: str) -> str | None:
-    r"""Return the tag of a licence whose text this is (Ollama gives no tag, but the text), or None.
+    r"""Return the tag of a licence whose text this is (Ollama gives the text, and a tag only at times), or None.
+
+    Apache's and MIT's licence are what others are made of: they count only where the text begins with them, and MIT's only
+    where nothing follows.
 
     >>> recognise_text("LLAMA 3.2 COMMUNITY LICENSE AGREEMENT"), recognise_text("Apache License\n  Version 2.0, 2004")
     ('llama3.2', 'apache-2.0')
     """
-    plain = " ".join(text[:20_000].split()).lower()
-    found = [(match.start(), tag, match) for pattern, tag in _TEXTS if (match := re.search(pattern, plain))]
+    lines = (" ".join(line.split()) for line in text[:20_000].lower().splitlines())
+    plain = "\n".join(line for line in lines if line)
+    found = [(match, tag) for pattern, tag in _TEXTS if (match := pattern.search(plain)) and _stands(match, tag)]
     if not found:
-        return _normal(plain) if any(row.pattern.fullmatch(_normal(plain)) for row in _TABLE) else None
-    _, tag, match = min(found, key=lambda each: each[0])
+        named = _normal(plain)
+        return named if any(row.pattern.fullmatch(named) for row in _TABLE) else None
+    match, tag = min(found, key=lambda each: each[0].start())
     return f"llama{match[1].removesuffix('.0')}" if tag == "llama" else tag
+
+
+def _stands(match: re.Match[str], tag: str) -> bool:
+    """Whether what was found is the licence itself, and not named by another one."""
+    if tag not in {_APACHE, _MIT}:
+        return True
+    *above, before = match.string[: match.start()].split("\n")
+    if not all(_PREFACE.fullmatch(line) for line in above) or re.search(r"\w", before):
+        return False
+    end = _MIT_END.search(match.string) if tag == _MIT else None
+    return end is None or end.end() == len(match.string)

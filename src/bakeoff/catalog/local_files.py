@@ -8,13 +8,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bakeoff.catalog.architecture import read_architecture
 from bakeoff.catalog.found import Found, Told
 from bakeoff.catalog.gguf import SUFFIX, read_gguf
+from bakeoff.catalog.gguf_parts import files_there, is_later_part
 from bakeoff.catalog.headers import read_config, read_weights
 from bakeoff.catalog.hub_cache import hub_cache
 from bakeoff.catalog.licence import Licence
 from bakeoff.catalog.mlx_weights import count_parameters, mlx_bits
-from bakeoff.catalog.model_card import Card, bases_in_gguf, known_licences, read_card, read_heading
+from bakeoff.catalog.model_card import (
+    Card,
+    bases_in_gguf,
+    known_licences,
+    licence_in_gguf,
+    read_card,
+    read_heading,
+)
 from bakeoff.catalog.registry import load_registry
 from bakeoff.core.errors import InvalidFile, UsageError
 
@@ -36,14 +45,26 @@ def list_cache() -> Told:
             warnings.append(f"cache: {name} has no snapshot")
             continue
         reference = f"hf:{name}" if commit else f"hf:{name}@{folder.name}"
+        told = _list_snapshot(folder, name, reference)
+        found += told.found
+        warnings += told.warnings
+    return Told(found, warnings)
+
+
+def _list_snapshot(folder: Path, name: str, reference: str) -> Told:
+    """Return the model of a repository's folder, and its GGUF files, which often lie in a folder for each quantisation."""
+    found, warnings = [], []
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() == SUFFIX and not is_later_part(file))
+    weights = list(folder.glob("*.safetensors"))
+    if missing := [file.name for file in weights if not file.exists()]:
+        warnings.append(f"cache: {name} was not downloaded to its end: {missing[0]} is missing")
+    places = [folder] if (folder / "config.json").exists() and not missing and (weights or not files) else []
+    for place in (*places, *files):
         try:
-            if missing := [file.name for file in folder.glob("*.safetensors") if not file.exists()]:
-                warnings.append(f"cache: {name} was not downloaded to its end: {missing[0]} is missing")
-            elif (folder / "config.json").exists():
+            if place == folder:
                 found.append(_folder(folder, name, reference, "cache").model_copy(update={"revision": folder.name}))
             else:
-                files = sorted(folder.glob(f"*{SUFFIX}"))
-                found += [_gguf(file, file.stem, str(file), "cache") for file in files]
+                found.append(_gguf(place, place.stem, str(place), "cache"))
         except (InvalidFile, UsageError, OSError) as error:
             warnings.append(f"cache: {name}: {str(error).splitlines()[0]}")
     return Told(found, warnings)
@@ -68,7 +89,7 @@ def list_folder(root: Path) -> Told:
         try:
             if place.is_dir():
                 found.append(_folder(place, place.name, str(place), "folder"))
-            elif "-of-" not in place.stem or "-00001-of-" in place.stem:
+            elif not is_later_part(place):
                 found.append(_gguf(place, place.stem, str(place), "folder"))
         except (InvalidFile, UsageError, OSError) as error:
             warnings.append(f"folder: {str(error).splitlines()[0]}")
@@ -132,7 +153,8 @@ def _folder(folder: Path, name: str, reference: str, source: Any) -> Found:
     weights = read_weights(folder)
     bits = mlx_bits(config, folder)
     parameters = weights.parameters if bits is None else count_parameters(config, folder, bits)
-    named = config.get("architectures")
+    listed = config.get("architectures")
+    named = listed[0] if isinstance(listed, list) and listed and isinstance(listed[0], str) else None
     card = _card(folder, name)
     return Found(
         name=name,
@@ -143,14 +165,23 @@ def _folder(folder: Path, name: str, reference: str, source: Any) -> Found:
         weight_bytes=weights.data_bytes,
         quantisation=None if bits is None else f"MLX {bits}-bit",
         stored="folder" if bits is None else "mlx",
-        context_length=config.get("max_position_embeddings"),
-        architecture=named[0] if isinstance(named, list) and named and isinstance(named[0], str) else None,
+        context_length=read_architecture(config).max_context,
+        architecture=named,
+        task=_task(config, named or ""),
         licence=card.licence,
         base_models=card.bases,
         base_licences=known_licences(card.bases),
         local=True,
         facts={**config, "param_count": parameters},
     )
+
+
+def _task(config: dict[str, Any], named: str) -> str | None:
+    """Return what a model of transformers' class `named` is for, None where that does not tell it."""
+    if named.endswith(("ForCausalLM", "LMHeadModel")):
+        return "text-generation"
+    sees = "text_config" in config and "vision_config" in config  # others of that name hear, or translate
+    return "image-text-to-text" if named.endswith("ForConditionalGeneration") and sees else None
 
 
 def _gguf(file: Path, name: str, reference: str, source: Any) -> Found:
@@ -160,14 +191,15 @@ def _gguf(file: Path, name: str, reference: str, source: Any) -> Found:
         name=name,
         source=source,
         reference=reference,
-        fingerprint=_fingerprint([file]),
+        fingerprint=_fingerprint(list(files_there(file))),
         parameters=header.parameters,
         weight_bytes=header.weight_bytes,
         quantisation=header.quantisation,
         stored="gguf",
         context_length=header.context_length,
         architecture=header.architecture,
-        licence=Licence(model=name, tag=header.licence),
+        task="text-generation" if header.chat_template else None,
+        licence=licence_in_gguf(name, header.metadata.get),
         base_models=bases,
         base_licences=known_licences(bases),
         local=True,

@@ -14,8 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bakeoff.catalog.found import Found, Told
-from bakeoff.catalog.licence import Licence, recognise_text
-from bakeoff.catalog.model_card import bases_in_gguf, known_licences
+from bakeoff.catalog.model_card import bases_in_gguf, known_licences, licence_in_gguf
 from bakeoff.catalog.references import ollama_url
 from bakeoff.core.errors import UsageError
 
@@ -79,7 +78,6 @@ def _ollama_model(name: str, entry: dict[str, Any], shown: dict[str, Any]) -> Fo
     family = info.get("general.architecture") or details.get("family")
     remote = _runs_elsewhere(entry)
     bases = bases_in_gguf(info.get)
-    tag = info.get("general.license")
     text = shown.get("license")
     context = info.get(f"{family}.context_length") or details.get("context_length")
     size = _integer(entry.get("size"))
@@ -94,15 +92,21 @@ def _ollama_model(name: str, entry: dict[str, Any], shown: dict[str, Any]) -> Fo
         stored="gguf",
         context_length=_integer(context),
         architecture=family if isinstance(family, str) else None,
-        licence=Licence(
-            model=name, tag=tag if isinstance(tag, str) else recognise_text(text) if isinstance(text, str) else None
-        ),
+        task=_task(shown.get("capabilities")),
+        licence=licence_in_gguf(name, info.get, text if isinstance(text, str) else None),
         base_models=bases,
         base_licences=known_licences(bases),
         local=remote is None,
         remote_host=remote,
         facts=_facts(info, str(family)) if info else {},
     )
+
+
+def _task(capabilities: object) -> str | None:
+    """Return what Ollama says that a model can be asked for; older versions say nothing."""
+    if not isinstance(capabilities, list):
+        return None
+    return "text-generation" if "completion" in capabilities else ", ".join(map(str, capabilities)) or None
 
 
 def _facts(info: dict[str, Any], family: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from bakeoff.catalog.licence import Licence
+from bakeoff.catalog.licence import Licence, judge_licence, recognise_text
 from bakeoff.catalog.registry import load_catalogue
 
 _BASE = "base_model:"
@@ -96,6 +96,21 @@ def bases_in_gguf(key: Callable[[str], object]) -> tuple[str, ...]:
             whole = f"{organisation}/{name}" if isinstance(organisation, str) else name
             found.append(whole.replace(" ", "-"))
     return tuple(found)
+
+
+def licence_in_gguf(model: str, key: Callable[[str], object], text: str | None = None) -> Licence:
+    """Return the licence that a GGUF file names; `key` returns a value of its header, `text` is the licence itself where a server sends it.
+
+    The text is read where the names say nothing that is known here.
+
+    >>> licence_in_gguf("a/b", {"general.license": "other", "general.license.name": "lfm1.0"}.get).name
+    'lfm1.0'
+    """
+    tag, name, link = (_text(key(f"general.license{part}")) for part in ("", ".name", ".link"))
+    told = Licence(model=model, tag=tag, name=name, link=link)
+    if text is None or judge_licence(tag, name).commercial != "unknown":
+        return told
+    return told.model_copy(update={"tag": recognise_text(text) or tag})
 
 
 def base_licence_tag(name: str) -> str | None:

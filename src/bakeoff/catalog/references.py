@@ -179,19 +179,13 @@ def folder_spec(folder: Path, reference: str, name: str) -> ModelSpec:
 
 
 def gguf_spec(file: Path, reference: str) -> ModelSpec:
-    """Read a GGUF file's facts; the digest covers the whole file.
+    """Read a GGUF file's facts; the digest covers the whole file, and all of a model in several.
 
     Raises:
         InvalidFile: it cannot be read, or is no GGUF file.
-        UnsupportedModel: it is one part of several, or no model that writes text.
+        UnsupportedModel: it is a part of several and not the first, or no model that writes text.
     """
     header = read_gguf(file)
-    parts = header.metadata.get("split.count", 0)
-    if isinstance(parts, int) and parts > 1:
-        raise UnsupportedModel(
-            f"{file}: one of {parts} parts of a model",
-            "merge them first:  llama-gguf-split --merge FIRST_PART FILE.gguf",
-        )
     kind = header.text("general.type") or "model"
     if kind != "model":
         raise UnsupportedModel(f"{file}: a GGUF file of type {kind!r}, no model", "name the model that it belongs to")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from bakeoff.core.errors import (
     AnswerEmpty,
@@ -19,6 +19,7 @@ from bakeoff.core.errors import (
     EndpointGarbage,
 )
 from bakeoff.core.records import MOST_TOKENS, FinishReason
+from bakeoff.core.thoughts import after_thoughts, answer_start
 from bakeoff.engines.sse import ErrorEvent
 
 # What servers call an ending, beside OpenAI's own "stop" and "length".
@@ -39,12 +40,18 @@ _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 _NO_FRAME = ("\r", "\r")
 
 
+class _Token(NamedTuple):
+    """A token as it is spelt, and token -> log-probability of the likeliest that it might have been; None where not told."""
+
+    text: str
+    likeliest: Mapping[str, float] | None
+
+
 @dataclass(slots=True)
 class Answer:
     """What has been read so far. `where` names the endpoint in errors.
 
     `thoughts` counts the pieces of a model's thinking, `has_text` tells that a text came, were it of no characters.
-    `first_logprobs` are those of the tokens that the first one might have been.
     """
 
     where: str
@@ -58,7 +65,7 @@ class Answer:
     has_text: bool = False
     refusals: list[str] = field(default_factory=list)
     declined: str | None = None
-    first_logprobs: Mapping[str, float] | None = None
+    _spelt: list[_Token] = field(default_factory=list)
     # Around the text of a plain event: what every further event of most servers repeats.
     _frame: tuple[str, str] = _NO_FRAME
 
@@ -124,13 +131,17 @@ class Answer:
         value = self._parse(data)
         if isinstance(data, ErrorEvent) and "error" not in value:
             raise EndpointFailed(f"{self.where} failed in the middle of its answer: {excerpt(data)}")
-        texts, others = len(self.texts), self.thoughts + len(self.refusals)
+        texts, others = len(self.texts), self._beside()
         settled = self._settled()
         self._take(value, "delta", required=False)
         if self._settled() != settled:  # an event such as those before would change it back
             self._frame = _NO_FRAME
-        if len(self.texts) > texts and self.thoughts + len(self.refusals) == others:
+        if len(self.texts) > texts and self._beside() == others:
             self._frame = _frame_around(self.texts[-1], data)
+
+    def _beside(self) -> int:
+        """Return how much has come that an event adds to beside the text."""
+        return self.thoughts + len(self.refusals) + len(self._spelt)
 
     def _settled(self) -> tuple[object, ...]:
         """Return all that an event sets and does not add to."""
@@ -145,6 +156,29 @@ class Answer:
         """
         self._take(self._parse(body), "message", required=True)
         self.done = True
+
+    @property
+    def first_logprobs(self) -> Mapping[str, float] | None:
+        """Token -> log-probability of the likeliest tokens where the answer's first that is no blank was chosen, thoughts passed over.
+
+        None where they were not given, or where the tokens that were are not those of the answer; empty where no answer
+        came after the thoughts.
+        """
+        if not self._spelt:
+            return None
+        answer = "".join(after_thoughts(self.text).split())
+        if not answer:
+            return {}
+        spelt = "".join(token.text for token in self._spelt)
+        begin = answer_start(spelt)
+        if begin is None or not _agree(answer, "".join(spelt[begin:].split())):
+            return None
+        at = 0
+        for token in self._spelt:
+            if at >= begin and token.text.strip():
+                return token.likeliest
+            at += len(token.text)
+        return None
 
     def count(self, name: str) -> int | None:
         """Return a token count as the server reported it, None where it did not, or where it cannot be one."""
@@ -221,8 +255,7 @@ class Answer:
         self.thoughts += any(inner.get(name) for name in _THOUGHTS)
         if isinstance(inner.get("refusal"), str) and inner["refusal"]:
             self.refusals.append(inner["refusal"])
-        if self.first_logprobs is None:
-            self.first_logprobs = _first_logprobs(choice.get("logprobs"))
+        self._spelt += _tokens(choice.get("logprobs"))
         self._end(choice.get("finish_reason"))
 
     def _end(self, reason: object) -> None:
@@ -239,21 +272,28 @@ class Answer:
             raise EndpointFailed(f"{self.where} ended with finish_reason {reason!r}, which is no finished text")
 
 
-def _first_logprobs(value: object) -> Mapping[str, float] | None:
-    """Return token -> log-probability of the likeliest tokens where the first that is no blank was chosen, if given."""
+def _tokens(value: object) -> list[_Token]:
+    """Return the tokens that a choice's log-probabilities tell of, up to one that is none."""
     content = value.get("content") if isinstance(value, dict) else None
+    found: list[_Token] = []
     for entry in content if isinstance(content, list) else ():
-        top = entry.get("top_logprobs") if isinstance(entry, dict) else None
-        if not isinstance(top, list) or not isinstance(entry.get("token"), str):
-            return None
-        if entry["token"].strip():
-            pairs = [(found.get("token"), found.get("logprob")) for found in top if isinstance(found, dict)]
-            return {
-                token: float(known)
-                for token, known in pairs
-                if isinstance(token, str) and isinstance(known, int | float)
-            }
-    return None
+        if not isinstance(entry, dict) or not isinstance(entry.get("token"), str):
+            break
+        found.append(_Token(entry["token"], _likeliest(entry.get("top_logprobs"))))
+    return found
+
+
+def _likeliest(top: object) -> Mapping[str, float] | None:
+    if not isinstance(top, list):
+        return None
+    pairs = [(found.get("token"), found.get("logprob")) for found in top if isinstance(found, dict)]
+    return {token: float(known) for token, known in pairs if isinstance(token, str) and isinstance(known, int | float)}
+
+
+def _agree(answer: str, spelt: str) -> bool:
+    """Whether tokens spell the answer, as far as both go: a server that takes thoughts out of the text may leave their tokens in."""
+    whole = spelt.partition("\ufffd")[0]  # a token may be a part of a character
+    return whole.startswith(answer) or answer.startswith(whole)
 
 
 def _is_plain(text: str) -> bool:

@@ -32,7 +32,8 @@ LINGER_S = 2.0
 class Completion:
     """One answer. `served_model` is the name the server gave itself; `rows` how many it batched, where it says.
 
-    `first_logprobs` are the log-probabilities of the tokens that the first one might have been, where asked for and given.
+    `first_logprobs` are the log-probabilities of the tokens that the answer's first one might have been, behind any thoughts, where
+    asked for and given: empty where the thoughts did not end.
     `device`, `dtype` and `fallbacks` are what a worker saw do the work, where it can look.
     """
 

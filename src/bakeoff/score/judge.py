@@ -14,6 +14,7 @@ from math import exp
 from statistics import median
 from typing import NamedTuple
 
+from bakeoff.core.thoughts import after_thoughts, answer_start
 from bakeoff.score.brief import BriefChecks
 
 VERSION = "judge/1"
@@ -89,18 +90,19 @@ def pair_question(checks: BriefChecks, first: str, second: str) -> list[Message]
 def read_grade(answer: str, logprobs: Mapping[str, float] | None = None) -> Verdict:
     """Read a grade: the mean of 1 to 5 by the first token's probabilities where given (G-Eval, arXiv 2303.16634), else a digit.
 
-    A text answer holds one grade, alone or as `4/5` or `4 out of 5`; anything else is none.
+    A text answer holds one grade, alone or as `4/5`, `4 out of 5` or `4 (out of 5)`, behind whatever thoughts; anything
+    else is none. Probabilities of a thought's first token say nothing of the grade: then the text is read.
 
-    >>> read_grade("Grade: 4/5"), read_grade("3 or 4"), read_grade("45")
+    >>> read_grade("<think>3 facts</think>Grade: 4/5"), read_grade("3 or 4"), read_grade("45")
     (Verdict(value=4.0, mass=None), Verdict(value=None, mass=None), Verdict(value=None, mass=None))
     """
-    if logprobs is not None:
+    if logprobs is not None and not _opens_thought(logprobs):
         masses = _masses(logprobs, _GRADES)
         total = sum(masses.values())
         if total < LEAST_MASS:
             return Verdict(None, total)
         return Verdict(sum(int(grade) * mass for grade, mass in masses.items()) / total, total)
-    found = set(re.findall(r"(?<![\d.,/])([1-5])(?![\d])(?![.,]\d)(?:\s*(?:/|out of)\s*5)?", answer.strip()))
+    found = set(re.findall(r"(?<![\d.,/])([1-5])(?![\d])(?![.,]\d)(?:\s*\(?(?:/|out of)\s*5)?", after_thoughts(answer)))
     return Verdict(float(found.pop()) if len(found) == 1 else None, None)
 
 
@@ -116,17 +118,17 @@ def sampled_grade(drawn: Sequence[Verdict]) -> Verdict:
 
 
 def read_preference(answer: str, logprobs: Mapping[str, float] | None = None) -> Verdict:
-    """Read which text is better: the likeliest valid letter, by the first token's probabilities where given.
+    """Read which text is better: the likeliest valid letter, by the first token's probabilities where given and no thought's.
 
     >>> read_preference("B."), read_preference("Text A"), read_preference("A is better than B")
     (Verdict(value=0.0, mass=None), Verdict(value=1.0, mass=None), Verdict(value=None, mass=None))
     """
-    if logprobs is not None:
+    if logprobs is not None and not _opens_thought(logprobs):
         masses = _masses(logprobs, tuple(_VERDICTS))
         total = sum(masses.values())
         likeliest = max(masses, key=lambda letter: masses[letter])
         return Verdict(_VERDICTS[likeliest] if total >= LEAST_MASS else None, total)
-    words = re.findall(r"[A-Za-z]+", answer)
+    words = re.findall(r"[A-Za-z]+", after_thoughts(answer))
     letters = {
         word.lower() for word in words if word in {"A", "B", "T"} or (len(words) == 1 and word.lower() in _VERDICTS)
     }
@@ -183,6 +185,12 @@ def family_of(model: str) -> str:
     name = model.rstrip("/").rsplit("/", 1)[-1]
     found = re.match(r"[A-Za-z]+", name)
     return found.group().lower() if found is not None else name.lower()
+
+
+def _opens_thought(logprobs: Mapping[str, float]) -> bool:
+    """Whether a thought was likeliest to come, and no answer."""
+    likeliest = max(logprobs, key=lambda token: logprobs[token], default="")
+    return answer_start(likeliest) is None
 
 
 def _masses(logprobs: Mapping[str, float], valid: Sequence[str]) -> dict[str, float]:

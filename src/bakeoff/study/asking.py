@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
 from bakeoff.catalog.references import folder_spec, resolve
 from bakeoff.core.errors import UnknownModel
 from bakeoff.core.spec import Candidate, Record, Sampling
+from bakeoff.core.thoughts import after_thoughts
 from bakeoff.engines.reward import RewardModel, open_reward_model
 from bakeoff.score.judge import (
     SAMPLES,
@@ -98,13 +99,18 @@ class ModelJudge:
             self._gives_none = True
             return await self._drawn(question, (answer,))
         read = read_grade if question.kind == "grades" else read_preference
-        return _judgement(read(answer.text, answer.first_logprobs), (answer,), answer.text)
+        return _judgement(read(answer.text, answer.first_logprobs), (answer,), _said(answer))
 
     async def _drawn(self, question: Question, paid: tuple[Completion, ...]) -> Judgement:
         """Grade by several answers; `paid` came before and count towards the cost only."""
         drawn = [await self._writer.judge(question.messages, TOP_LOGPROBS, draw) for draw in range(1, SAMPLES + 1)]
         verdict = sampled_grade([read_grade(answer.text) for answer in drawn])
-        return _judgement(verdict, (*paid, *drawn), " | ".join(answer.text.strip() for answer in drawn))
+        return _judgement(verdict, (*paid, *drawn), " | ".join(_said(answer) for answer in drawn))
+
+
+def _said(answer: Completion) -> str:
+    """Return the answer behind its thoughts, or thoughts that did not end."""
+    return after_thoughts(answer.text) or answer.text.strip()
 
 
 def _judgement(verdict: Verdict, answers: Sequence[Completion], said: str) -> Judgement:
