@@ -68,7 +68,7 @@ _AT_START = (
     ),
     Telltale(
         ("information", "detail", "context"),
-        rf"{_START}i (?:(?:do not|don't) have (?:enough|sufficient|the necessary)|(?:would |'d )?need (?:(?:some|a bit|a little) )?more) (?:\w{{1,20}} )?(?:information|details?|context)\b[^.\n]{{0,60}}"
+        rf"{_START}i(?: (?:do not|don't) have (?:enough|sufficient|the necessary)|(?: would|'d)? need (?:(?:some|a bit|a little) )?more) (?:\w{{1,20}} )?(?:information|details?|context)\b[^.\n]{{0,60}}"
         r"\b(?:to|before i can|before i) (?:write|create|generate|draft|compose|produce)\b",
     ),
 )
