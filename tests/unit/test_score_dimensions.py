@@ -208,6 +208,7 @@ def test_depth_of_other_texts_is_what_they_take_from_the_brief():
 @pytest.mark.parametrize(
     ("part", "has", "lacks"),
     [
+        ("hook", "Werte, die zählen.\n\nDas war die Frage.", "Hallo zusammen, das Boot ist fertig."),
         ("hook", "Nine hours.\n\nThat was the wait.", "We are excited to announce that the boat is ready."),
         ("question", "Ready? We are.", "We are ready."),
         ("call_to_action", "It is here. Order yours today.", "It is here. It is blue."),

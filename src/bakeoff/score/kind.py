@@ -25,8 +25,7 @@ _JSON = re.compile(_FENCE + r"(?:\{\s{0,20}[\"'][\w .-]{1,40}[\"']\s{0,4}:|\[\s{
 _JSON_ENDS = ("}", '"]', "']", "}]", "}\n]", '"\n]')
 _SPEAKS_OF_JSON = re.compile(r"json|yaml|\bapi\b|payload|structured|schema", re.IGNORECASE)
 _HTML = re.compile(
-    _FENCE
-    + r"<(?:!doctype html|html|head|body|div|section|article|main|p|h[1-6]|ul|ol|table|span|strong|b)\b[^<>]{0,200}>",
+    _FENCE + r"<(?:!doctype html|html|head|body|div|section|article|main|p|h[1-6]|ul|ol|table)\b[^<>]{0,200}>",
     re.IGNORECASE,
 )
 _HTML_END = re.compile(r"</[a-z][a-z0-9]{0,9}>\Z", re.IGNORECASE)

@@ -18,11 +18,11 @@ from bakeoff.score.text import Text, is_heading, is_list_item
 SUBJECT = re.compile(r"\**(?:subject|betreff|objet|asunto|oggetto|onderwerp|assunto)\**\s?:\**\s?\S", re.IGNORECASE)
 GREETING = re.compile(
     r"(?<!\w)(?:dear|hi|hello|hey|good (?:morning|afternoon|evening|day)|greetings|to whom it may concern|to the team|team|"
-    r"liebe[rs]?|sehr geehrte[r]?|werte[r]?|hallo|moin|servus|grüß gott|guten (?:tag|morgen|abend)|"
+    r"liebe[rs]?|sehr geehrte[r]?|hallo|moin|servus|grüß gott|guten (?:tag|morgen|abend)|"
     r"bonjour|bonsoir|chers?|chères?|madame|mesdames|monsieur|messieurs|"
     r"hola|estimad[oa]s?|querid[oa]s?|muy señor(?:es)?|buen[oa]s (?:días|tardes|noches)|señor(?:a|es|as)?|"
     r"buongiorno|buonasera|gentil[ei]|gentilissim[oaie]|egregi[oa]|spettabile|caro|cara|cari|"
-    r"beste|geachte|goede(?:morgen|middag|navond|ndag)|olá|bom dia|boa tarde|prezad[oa]s?|car[oa]s)\b",
+    r"beste|geachte|goede(?:morgen|middag|navond|ndag)|olá|bom dia|boa tarde|prezad[oa]s?)\b",
     re.IGNORECASE,
 )
 SIGN_OFF = re.compile(
