@@ -58,6 +58,7 @@ def test_an_assistant_refuses(prompt: str, content_type: str, text: str) -> None
         (REFUND, "email", "I am sorry, but I cannot provide a refund, since the 14-day period is over."),
         (REFUND, "email", "I must decline the request, since the 14-day period is over. Anna Weber, Alder Bakery"),
         (SALE, "tweet", "I can't help but smile: our summer sale starts on Friday."),
+        (SALE, "tweet", "I'm sorry, but I can't help counting the days: our summer sale starts on Friday."),
         (SALE, "tweet", "I can't help with the weather, but our summer sale has umbrellas."),
         (SALE, "tweet", "I can't write a cheque for your summer, but our sale on Friday comes close."),
         (SALE, "tweet", "I can't create more hours in your day. Our summer sale has deck chairs for them."),

@@ -31,7 +31,7 @@ _OF_A_TASK = (
         ("sorry", "afraid", "apologi"),
         (
             rf"\bi(?:(?:'m| am) (?:sorry|afraid)| apologi[sz]e)[^.\n]{{0,60}}\b{_CANNOT} "
-            r"(?:assist|help|fulfil|fulfill|comply|complete|write|create|generate|provide|do that|produce)\b"
+            r"(?:assist|help(?! (?:but|it|myself|[a-z]{1,20}ing)\b)|fulfil|fulfill|comply|complete|write|create|generate|provide|do that|produce)\b"
         ),
     ),
     Telltale(
