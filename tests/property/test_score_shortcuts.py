@@ -6,7 +6,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bakeoff.score import chatter, dimensions, facts, figures, lexicon, names, normal, norms, opposites, polarity
+from bakeoff.score import (
+    chatter,
+    dimensions,
+    facts,
+    figures,
+    lexicon,
+    names,
+    normal,
+    norms,
+    opposites,
+    polarity,
+    refusal,
+    telltales,
+)
 from bakeoff.score.brief import make_checks
 from bakeoff.score.facts import _fact_pattern, _forbidden_pattern, _may_occur, _occurs
 from bakeoff.score.gates import run_gates
@@ -32,14 +45,17 @@ def test_phrases_are_found_as_their_pattern_finds_them(text, phrases):
     assert phrases.occur(text) == (phrases._pattern.search(text) is not None)
 
 
-@pytest.mark.parametrize("telltale", [*chatter._REFUSALS, *chatter._JUDGE], ids=lambda each: each._needs[0])
+TELLTALES = [*refusal._OF_A_MODEL, *refusal._OF_A_TASK, *refusal._AT_START, refusal._MUST_DECLINE, *chatter._JUDGE]
+
+
+@pytest.mark.parametrize("telltale", TELLTALES, ids=lambda each: each._needs[0])
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_every_match_of_a_telltale_is_found(telltale, data):
     text = data.draw(st.from_regex(telltale._pattern))
     expected = telltale._pattern.search(text)
     assert expected is not None
-    assert chatter._first((telltale,), text, chatter._lowered(text)) == expected.group()[:160]
+    assert telltales.first_of((telltale,), text, telltales.lowered_for(text)) == expected.group()[:160]
 
 
 @settings(max_examples=300, deadline=None)
@@ -218,5 +234,5 @@ def test_days_and_months_are_known_as_they_are_written(name, ending):
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_a_refusal_by_a_model_is_looked_for_in_other_languages(data):
-    text = data.draw(st.from_regex(chatter._MODEL_ELSEWHERE._pattern))
-    assert chatter._MODEL_ELSEWHERE.search(text, chatter._lowered(text)) is not None
+    text = data.draw(st.from_regex(refusal._MODEL_ELSEWHERE._pattern))
+    assert refusal._MODEL_ELSEWHERE.search(text, telltales.lowered_for(text)) is not None

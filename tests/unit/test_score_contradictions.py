@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import random
+import time
+
 import pytest
 
 from bakeoff.score.brief import make_checks
+from bakeoff.score.compliance import contradictions
 from bakeoff.score.composite import score_text
 from bakeoff.score.dates import invented_dates
 from bakeoff.score.polarity import turned_around
+from bakeoff.score.text import Text
 
 MOVES = "Tell Ms Keller that the report moves from Friday 6 June to Wednesday 11 June. Offer a call on Thursday."
 
@@ -68,3 +73,63 @@ def test_a_wrong_date_costs_more_than_any_other_number() -> None:
     )
     assert plain.value - date.value >= 1.5
     assert date.publishable  # a date may be right and the brief silent: it is no gate
+
+
+CHAIRS = "Say that we cannot deliver the chairs before 3 May."
+DISCOUNT = "Write that there is no discount on the June order."
+FEES = "Write copy for an account with no hidden fees."
+PHONES = "Remind staff that nobody may use private phones at the till."
+SERVER = "The server does not start after the update."
+BOUGHT = "Write a post: the mill Venn bought Aldous."
+COVER = "Write a mail from Anna Weber to Mr Okoye at Nordwind for the job as baker."
+
+
+@pytest.mark.parametrize(
+    ("brief", "text"),
+    [
+        (CHAIRS, "We are unable to deliver the chairs before 3 May."),
+        (DISCOUNT, "We're unable to provide a discount on the June order."),
+        (FEES, "Tired of hidden fees? So were we. Open an account today."),
+        (PHONES, "Private phones stay in the locker while you work at the till."),
+        (SERVER, "After the update the server fails to start."),
+        (BOUGHT, "Aldous has been sold to the mill Venn."),
+        (COVER, "Dear Hiring Manager,\n\nI bake.\n\nKind regards,\nAnna Weber"),
+    ],
+)
+def test_other_words_for_the_same_contradict_nothing(brief: str, text: str) -> None:
+    assert contradictions(Text(text), make_checks(brief, "email")) == ()
+
+
+@pytest.mark.parametrize(
+    ("brief", "text"),
+    [
+        (CHAIRS, "We can deliver the chairs before 3 May."),
+        (DISCOUNT, "We give a discount on the June order."),
+        (FEES, "Our account has hidden fees."),
+        (PHONES, "You may use private phones at the till."),
+        ("Remind staff that nobody smokes in the hall.", "Smoke in the hall as you like."),
+        (SERVER, "After the update the server will start."),
+        (BOUGHT, "The mill Venn has sold Aldous."),
+        (COVER, "Dear Mr Hansen,\n\nI bake.\n\nKind regards,\nAnna Weber"),
+        (
+            "Write a post: in May the mill Venn acquires the bakery, and Aldous advises Venn.",
+            "Here Venn advises Aldous.",
+        ),
+    ],
+)
+def test_the_opposite_in_nearly_the_same_words_does(brief: str, text: str) -> None:
+    assert contradictions(Text(text), make_checks(brief, "email"))
+
+
+def test_a_brief_of_many_names_takes_no_longer_than_it_is() -> None:
+    """200 names took half a minute while every pair of them was looked for on its own."""
+    drawer = random.Random(7)
+    names = [f"{_name(drawer)} {_name(drawer)}" for _ in range(200)]
+    checks = make_checks(f"Write an invitation to our party for {', '.join(names)}.", "email")
+    start = time.process_time()
+    score_text(f"Dear {', '.join(names)},\n\nplease come to our party.\n\nKind regards,\nAnna", "stop", checks)
+    assert time.process_time() - start < 2.0
+
+
+def _name(drawer: random.Random) -> str:
+    return "".join(drawer.choice("abcdeilmnorst") for _ in range(7)).title()

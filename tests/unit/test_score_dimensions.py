@@ -129,6 +129,50 @@ def test_language(text, least, most):
     assert least <= language_quality(Text(text), make_checks("", "note")).value <= most
 
 
+def test_a_word_is_doubled_within_a_sentence():
+    def reasons(text, language="en"):
+        return language_quality(Text(text), make_checks("", "note", language=language)).evidence
+
+    assert reasons("We made it. It took a year, and we doubled it.\n\nIt works.") == ()
+    assert reasons("Plans\n\n| what | Yes | Yes |\n|---|---|---|\n") == ()
+    assert "doubled: it" in reasons("We made it it took a year.")[0]
+    assert reasons("What it is to be proud of. We know.") == ()
+
+
+def test_rules_of_english_words_hold_in_english():
+    german = "Der Durchschnitt der Kunden hat Rechtsschutz."
+    assert language_quality(Text(german), make_checks("", "note", language="de")).value == 10
+    assert language_quality(Text(german), make_checks("", "note")).value < 10
+    odd = "Der Kunde hat xkcdfgh gesagt, und qu!ck war er auch."
+    assert language_quality(Text(odd), make_checks("", "note", language="de")).value < 10
+
+
+def test_a_german_letter_goes_on_below_its_greeting():
+    letter = "Sehr geehrter Herr Okoye,\n\nunsere Eröffnung ist im Mai. Wir freuen uns.\n\n{}"
+    german = make_checks("", "note", language="de")
+    assert language_quality(Text(letter.format("Bis bald.")), german).value == 10
+    assert language_quality(Text(letter.format("bis sehr bald dann.")), german).value < 10
+
+
+@pytest.mark.parametrize(
+    ("greeting", "sign_off"),
+    [
+        ("Madame Martin,", "Bien cordialement,"),
+        ("Estimados señores:", "Atentamente,"),
+        ("Sehr geehrte Damen und Herren,", "Freundliche Grüsse"),
+        ("Guten Tag Frau Keller,", "Viele Grüße aus Leipzig"),
+        ("Madame, Monsieur,", "Je vous prie d'agréer, Madame, mes salutations distinguées."),
+        ("Gentili signori,", "Distinti saluti"),
+    ],
+)
+def test_letters_of_other_languages_have_their_parts(greeting, sign_off):
+    letter = Text(f"{greeting}\n\n3 Mai.\n\n{sign_off}\nAnna Weber\n0341 555 1234")
+    assert DETECTORS["greeting"](letter, MAIL_CHECKS)
+    assert DETECTORS["sign_off"](letter, MAIL_CHECKS)
+    assert invented_numbers(letter, make_checks("Schreib vom 3 Mai.", "email", language="de")) == ((), ())
+    assert not DETECTORS["sign_off"](Text("Madame est là.\nElle présente ses salutations à tous."), MAIL_CHECKS)
+
+
 def test_register():
     checks = make_checks("Write a mail about the delay of our strategy day.", "email")
     assert business_quality(Text("The strategy day moves to 3 May because the hall is flooded."), checks).value == 10
@@ -164,6 +208,7 @@ def test_depth_of_other_texts_is_what_they_take_from_the_brief():
 @pytest.mark.parametrize(
     ("part", "has", "lacks"),
     [
+        ("hook", "Werte, die zählen.\n\nDas war die Frage.", "Hallo zusammen, das Boot ist fertig."),
         ("hook", "Nine hours.\n\nThat was the wait.", "We are excited to announce that the boat is ready."),
         ("question", "Ready? We are.", "We are ready."),
         ("call_to_action", "It is here. Order yours today.", "It is here. It is blue."),

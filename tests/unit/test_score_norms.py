@@ -6,10 +6,11 @@ import pytest
 from pydantic import ValidationError
 
 from bakeoff.score.brief import BriefChecks, make_checks
-from bakeoff.score.facts import contains_fact, find_forbidden, known_numbers, prompt_facts
+from bakeoff.score.facts import contains_fact, find_forbidden, prompt_facts
 from bakeoff.score.keyword_heuristic import keyword_heuristic
 from bakeoff.score.normal import normalise
 from bakeoff.score.norms import NORMS, PART_NAMES, canonical_content_type, norms_for, weighted_length
+from bakeoff.score.numerals import known_numbers
 from bakeoff.score.parts import DETECTORS
 
 

@@ -1,12 +1,16 @@
 """Quality in production: graded as the run's own texts were, held against their lower bound, told when it really drops."""
 
 import random
+from contextlib import closing
 
 import pytest
 
+import made_store
 from bakeoff.decide.live_reference import LiveGrade, LiveReference, live_references
 from bakeoff.score.live import grade_answer
 from bakeoff.serve.quality_watch import QualityWatch
+from bakeoff.study.live_references import read_live_references
+from bakeoff.study.suite import parse_suite
 
 
 def reference(low=0.8, measure="publishable", content_type="tweet"):
@@ -113,6 +117,47 @@ def test_live_grades_are_those_of_the_score_command():
     )
     assert refused.grades["publishable"] == 0.0
     assert "refusal" in refused.gates
+
+
+GERMAN = (
+    "Betreff: Die Eröffnung ist am {0}. Mai\n\nSehr geehrter Herr Okoye,\n\nunsere Eröffnung ist nun am {0}. Mai, weil der Ofen zu spät "
+    "geliefert wird. Ihre Gutscheine gelten weiter, und wir halten für Sie einen Tisch am Fenster frei.\n\nFreundliche Grüße\nAnna Weber"
+)
+ENGLISH = (
+    "Subject: The opening is on 17 May\n\nDear Mr Okoye,\n\nour opening is now on 17 May, because the oven arrives late. Your tickets stay "
+    "valid, and we will keep a table at the window for you.\n\nKind regards,\nAnna Weber"
+)
+
+
+def test_an_answer_is_right_in_the_languages_of_the_run_and_of_its_request():
+    asked = "Schreib Herrn Okoye, dass die Eröffnung nun am 17. Mai ist, weil der Ofen zu spät kommt, und dass seine Gutscheine weiter gelten."
+    short = "E-Mail an Herrn Okoye: Eröffnung am 17. Mai."
+    german = GERMAN.format(17)
+    assert grade_answer(asked, "business_email", german, "stop").grades["publishable"] == 1.0
+    assert grade_answer(short, "business_email", german, "stop", ("de",)).grades["publishable"] == 1.0
+    assert grade_answer(short, "business_email", german, "stop", ("en", "de")).grades["publishable"] == 1.0
+    # Short requests tell no language, and a run in English says that English is meant.
+    assert grade_answer(short, "business_email", german, "stop").gates == ("wrong_language",)
+    assert grade_answer(asked, "business_email", ENGLISH, "stop", ("de",)).gates == ("wrong_language",)
+
+
+def test_a_reference_knows_the_languages_that_its_briefs_asked_for(tmp_path):
+    briefs = "".join(
+        f"  - {{id: b{i}, content_type: business_email, language: de-AT, prompt: 'E-Mail an Herrn Okoye: Eröffnung am {i + 1}. Mai.'}}\n"
+        for i in range(8)
+    )
+    plan = made_store.make_plan(
+        parse_suite(f"version: 1\nname: deutsch\nbriefs:\n{briefs}", "deutsch.yaml"), ["bundled:generalist"]
+    )
+    with closing(made_store.store_in(tmp_path)) as store:
+        write = lambda _candidate, brief, _drawer: GERMAN.format(int(brief.id[1:]) + 1)  # noqa: E731
+        made_store.write_run(store, plan, write, failing=0.0, finish=False)
+        found = read_live_references(plan, store)
+    assert {each.measure: each.mean for each in found}["publishable"] == 1.0
+    assert {each.languages for each in found} == {("de",)}
+    watch = watching(*found)
+    assert watch.languages("business_email") == ("de",)
+    assert watch.languages("tweet") == ("en",)
 
 
 def test_a_share_out_of_range_is_refused():

@@ -92,7 +92,7 @@ def test_an_exported_window_says_that_it_is_none(store: Store) -> None:
     plan = run_beside_boards(store, ann=("cpu",), bob=("cuda",))
     row = store.run(plan.run_id)
     assert row is not None
-    rows = list(RunTables(store, row, "rules/6").rows("energy"))
+    rows = list(RunTables(store, row, "rules/7").rows("energy"))
     assert [(each["candidate"], each["quality"], each["problem"]) for each in rows] == [
         ("ann", "invalid", PROBLEM),
         ("bob", "measured", ""),

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from pydantic import Field
+
 from bakeoff.core.spec import Record
 from bakeoff.score.live import Measure
 
@@ -19,16 +21,23 @@ FEWEST_FAMILIES = 5
 
 
 class LiveGrade(NamedTuple):
-    """One text, graded by its request alone. Each grade is in [0, 1]; `family` tells briefs that share a situation."""
+    """One text, graded by its request alone. Each grade is in [0, 1]; `family` tells briefs that share a situation.
+
+    `language` is the one that its brief declares, which a request does not say.
+    """
 
     candidate: str
     content_type: str
     family: str
     grades: dict[Measure, float]
+    language: str = "en"
 
 
 class LiveReference(Record):
-    """The mean of one measure of one candidate's texts of one content type, in [0, 1], and its lower bound."""
+    """The mean of one measure of one candidate's texts of one content type, in [0, 1], and its lower bound.
+
+    `languages` are those that the briefs asked for: answers are graded by the same.
+    """
 
     candidate: str
     content_type: str
@@ -37,6 +46,7 @@ class LiveReference(Record):
     low: float
     texts: int
     families: int
+    languages: tuple[str, ...] = Field(default=("en",), min_length=1)
 
 
 def live_references(graded: Iterable[LiveGrade]) -> list[LiveReference]:
@@ -47,7 +57,9 @@ def live_references(graded: Iterable[LiveGrade]) -> list[LiveReference]:
     from bakeoff.stats.intervals import cluster_means, interval  # a gateway reads references, and has no numpy
 
     cells: dict[tuple[str, str, Measure], list[tuple[float, str]]] = {}
+    languages: dict[str, set[str]] = {}
     for text in graded:
+        languages.setdefault(text.content_type, set()).add(text.language)
         for measure, grade in text.grades.items():
             cells.setdefault((text.candidate, text.content_type, measure), []).append((grade, text.family))
     found = []
@@ -65,6 +77,7 @@ def live_references(graded: Iterable[LiveGrade]) -> list[LiveReference]:
                 low=max(0.0, limits.low),
                 texts=len(texts),
                 families=len(families),
+                languages=tuple(sorted(languages[content_type])),
             )
         )
     return found

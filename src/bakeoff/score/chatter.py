@@ -1,84 +1,12 @@
-"""Text that talks about the task instead of doing it: refusals, assistant chatter, role labels, notes to a judge."""
+"""Text that talks about the task beside doing it: assistant chatter, role labels, notes to a judge."""
 
 from __future__ import annotations
 
 import re
 
+from bakeoff.score.brief import BriefChecks
+from bakeoff.score.telltales import KIND, THING, Telltale, first_of, lowered_for, plain_apostrophes
 from bakeoff.score.text import Text
-
-_KIND = r"(?:linkedin|twitter|x|business|follow-up|marketing|ad|product|technical|short|brief|professional|possible|sample|concise|revised|draft|polished|friendly)"
-_THING = r"(?:post|tweet|e-?mail|message|copy|text|draft|version|response|answer|article|document|documentation|guide|how-to|caption|rewrite|example|attempt|advert|ad)"
-
-
-class _Telltale:
-    """A pattern, and words of which a text must hold one for it to match: most texts are spared the pattern."""
-
-    def __init__(self, needs: tuple[str, ...], pattern: str) -> None:
-        self._needs = needs
-        self._pattern = re.compile(pattern, re.IGNORECASE)
-
-    def search(self, text: str, lowered: str) -> re.Match[str] | None:
-        """Look for it; `lowered` is the text in lower case."""
-        for need in self._needs:
-            if need in lowered:
-                return self._pattern.search(text)
-        return None
-
-
-_REFUSALS = (
-    _Telltale(
-        (" ai", " artificial intelligence", " large"),
-        r"\bas an? (?:responsible |ethical |helpful )?(?:ai|artificial intelligence|large)(?: language)?(?: model| assistant)?\b[, ]{1,2}(?:i|my)\b",
-    ),
-    _Telltale(
-        ("an ai", "a ai", " artificial intelligence", " large"),
-        r"\bi(?:'m| am) (?:just |only )?an? (?:ai|artificial intelligence|large)(?: language)? (?:model|assistant)\b",
-    ),
-    _Telltale(
-        ("sorry", "afraid", "apologi"),
-        (
-            r"\bi(?:(?:'m| am) (?:sorry|afraid)| apologi[sz]e)[^.\n]{0,60}\bi (?:cannot|can't|can not|am unable to|am not able to|won't) "
-            r"(?:assist|help|fulfil|fulfill|comply|complete|write|create|generate|provide|do that|produce)\b"
-        ),
-    ),
-    _Telltale(
-        ("assist ", "help ", "comply "),
-        r"\bi (?:cannot|can't|can not|am unable to|am not able to|won't) (?:assist|help|comply) (?:you )?with (?:that|this|your) (?:request|task|topic|prompt)\b",
-    ),
-    _Telltale(
-        ("fulfil", "complete ", "comply with ", "carry out "),
-        r"\bi (?:cannot|can't|can not|am unable to|am not able to|won't) (?:fulfil|fulfill|complete|comply with|carry out) (?:that|this|your|the) (?:request|task|instruction|prompt)",
-    ),
-    _Telltale(
-        ("i cannot ", "i can't ", "i can not ", "i am unable ", "i am not able ", "i'm unable ", "i'm not able "),
-        rf"^\W{{0,20}}(?:unfortunately|regrettably|sorry)?,? ?i(?: cannot| can't| can not|(?:'m| am) (?:unable|not able) to) (?:write|create|generate|draft|produce|compose|provide) (?:an? |the |this |that |your )?(?:{_KIND} )?{_THING}\b",
-    ),
-)
-
-# The same in other languages, at the very start: a mail begins with a subject or a greeting, and may well regret something below it.
-_REFUSALS_ELSEWHERE = re.compile(
-    r"\W{0,10}(?:"
-    r"(?:es tut mir leid|tut mir leid|entschuldigung|leider)[^.\n]{0,60}\b(?:ich (?:kann|darf)|(?:kann|darf) ich)\b[^.\n]{0,90}\bnicht\b[^.\n]{0,40}\b(?:schreiben|helfen|erstellen|erfüllen|verfassen|beantworten|nachkommen)"
-    r"|(?:je suis (?:vraiment )?désolée?|désolée?|malheureusement)[^.\n]{0,60}\bje ne (?:peux|suis)[^.\n]{0,40}\b(?:aider|rédiger|écrire|répondre|créer|fournir)"
-    r"|(?:lo siento|lamentablemente|lo lamento)[^.\n]{0,60}\bno puedo (?:ayudar|escribir|crear|redactar|generar|proporcionar|cumplir)"
-    r"|(?:mi dispiace|purtroppo)[^.\n]{0,60}\bnon posso (?:aiutar|scrivere|creare|fornire|soddisfare|generare)"
-    r"|(?:sorry|het spijt me|helaas)[^.\n]{0,60}\b(?:ik kan|kan ik)\b[^.\n]{0,60}\bniet\b[^.\n]{0,40}\b(?:schrijven|helpen|maken|voldoen)"
-    r"|(?:desculpe|sinto muito|lamento|infelizmente)[^.\n]{0,60}\bnão (?:posso|consigo) (?:ajudar|escrever|criar|fornecer|atender|gerar)"
-    r")",
-    re.IGNORECASE,
-)
-_MODEL_ELSEWHERE = _Telltale(
-    (
-        *("als ki", "als sprach", "als kün", "als ein ki", "als ein sprach", "als ein kün", "en tant qu"),
-        *("como modelo", "como ia", "como intel", "como un", "como um"),
-        *("in quanto ", "come modello", "come ia", "come intel", "als ai", "als taal", "als kunst"),
-    ),
-    r"\b(?:als (?:ein )?(?:ki|sprachmodell|künstliche intelligenz)(?:-\w{1,30})?,? (?:kann|habe|bin|darf) ich"
-    r"|en tant qu(?:e |')(?:modèle de langage|ia|intelligence artificielle|assistant)[^.\n]{0,20}\bje"
-    r"|como (?:un |una |um |uma )?(?:modelo de lenguaje|modelo de linguagem|ia|inteligencia artificial|inteligência artificial),? (?:no|não) (?:tengo|puedo|tenho|posso)"
-    r"|(?:in quanto|come) (?:modello linguistico|ia|intelligenza artificiale),? non (?:ho|posso)"
-    r"|als (?:ai|taalmodel|kunstmatige intelligentie)(?:-\w{1,30})?,? (?:kan|heb|ben) ik)\b",
-)
 
 
 class _Beginnings:
@@ -95,6 +23,12 @@ class _Beginnings:
         return next((match for pattern in self.patterns if (match := pattern.match(line)) is not None), None)
 
 
+# "Here's the message I sent to my team:" is what a post may begin with.
+_WHAT_FOR = (
+    r"(?:(?:of|for|about|on|announcing|promoting|based|using|in|under|within|with|regarding|as|you|addressed|from|to|per|inviting|introducing|celebrating|suitable|tailored|highlighting)\b"
+    r"|that (?:is|are|meets?|fits?|follows?|captures?|highlights?|announces?|includes?|incorporates?|uses?|covers?|stays?|promotes?|you|should|could|can)\b)"
+)
+_SEVERAL = r"(?:two|three|four|five|six|seven|eight|nine|ten|\d{1,2}|several|a few)"
 _OPENINGS = _Beginnings(
     r"(?:sure|certainly|of course|absolutely|ok|great|no problem|got it|understood|happy to help|here|below is|"
     r"the |this is|prompt|brief|instruction|task|user request|gerne|natürlich|selbstverständlich|klar|sicher|hier |"
@@ -102,8 +36,9 @@ _OPENINGS = _Beginnings(
     r"certo|certamente|volentieri|ecco |natuurlijk|zeker|graag|com certeza|segue )",
     r"(?:sure|certainly|of course|absolutely|okay|ok|great|no problem|got it|understood|happy to help)\b[,.! –—-]{1,3}(?:thing[,.! ]{1,2})?(?:here|i can|i'd|i'll|i would|below|this|let me|happy)\b",
     r"(?:sure|certainly|of course|absolutely|sure thing)[!.:,]$",
-    rf"(?:here(?:'s| is| are)|below is|the following is|this is) (?:an?|the|your|my|one|some) (?:{_KIND} ){{0,4}}{_THING}\b[^.\n]{{0,120}}:$",
-    rf"(?:here(?:'s| is| are)|below is) (?:an?|the|your|my) (?:{_KIND} ){{0,4}}{_THING}\b[^.\n]{{0,80}}\b(?:you requested|you asked for|for your review|based on your|as requested)\b",
+    rf"(?:here(?:'s| is| are)|below is|the following is|this is) (?:an?|the|your|my|one|some) (?:{KIND} ){{0,4}}{THING}(?: {_WHAT_FOR}[^.\n]{{0,120}})? ?:$",
+    rf"here are (?:the|your|my|some|{_SEVERAL}) (?:{KIND} ){{0,4}}(?:(?:linkedin |x |twitter )post|tweet|caption|draft|version)s(?: {_WHAT_FOR}[^.\n]{{0,120}})? ?:$",
+    rf"(?:here(?:'s| is| are)|below is) (?:an?|the|your|my) (?:{KIND} ){{0,4}}{THING}\b[^.\n]{{0,80}}\b(?:you requested|you asked for|for your review|based on your|as requested)\b",
     r"(?:the )?(?:prompt|brief|instructions?|task|user request) ?:",
     r"(?:(?:gerne|natürlich|selbstverständlich|klar|sicher)[!,. ]{1,3})?hier (?:ist|sind|kommt) (?:der|die|das|ein|eine|dein|deine|ihr|ihre|mein) (?:[\w-]{1,20} ){0,3}(?:e-?mail|mail|beitrag|post|text|tweet|entwurf|version|artikel|nachricht|vorschlag)\b[^.\n]{0,60}:$",
     r"(?:(?:bien sûr|certainement|avec plaisir|d'accord) ?[!,. ]{1,3})?voici (?:le|la|l'|un|une|votre|mon) ?(?:[\w'-]{1,20} ){0,3}(?:courriel|e-?mail|texte|post|publication|tweet|article|message|version|proposition)\b[^.\n]{0,60}:$",
@@ -116,163 +51,141 @@ _CLOSINGS = _Beginnings(
     r"(?:\(?\**(?:word|character) count|\((?:approx|about |\d)|please |let me know|feel free|note:|disclaimer:|i hope|hope this|would you)",
     r"\(?\**(?:word|character) count\**:? ?\d",
     r"\((?:approximately |about |approx\. )?\d{1,4} (?:words|characters)\)$",
-    rf"(?:please )?(?:let me know|feel free)[^.\n]{{0,60}}\b(?:adjust|revise|tweak|modify|customi[sz]e|edit|personali[sz]e) (?:this|the) (?:{_KIND} )?{_THING}\b",
+    rf"(?:please )?(?:let me know|feel free)[^.\n]{{0,60}}\b(?:adjust|revise|tweak|modify|customi[sz]e|edit|personali[sz]e) (?:this|the) (?:{KIND} )?{THING}\b",
     r"let me know if (?:you(?:'d| would) like|you want|you need) (?:me to|any (?:changes|edits|revisions|adjustments)|another version)\b",
-    rf"(?:note|disclaimer): (?:this|the above|i|please (?:replace|adjust|customi[sz]e)) ?(?:{_THING}|have|has|used|text)?\b[^.\n]{{0,80}}\b(?:prompt|brief|word limit|character limit|placeholder|placeholders|requirements|you requested|as requested|as you asked|as instructed)\b",
-    rf"(?:i hope|hope) this (?:{_THING} )?(?:helps|meets your (?:needs|requirements|expectations))",
+    rf"(?:note|disclaimer): (?:this|the above|i|please (?:replace|adjust|customi[sz]e)) ?(?:{THING}|have|has|used|text)?\b[^.\n]{{0,80}}\b(?:prompt|brief|word limit|character limit|placeholder|placeholders|requirements|you requested|as requested|as you asked|as instructed)\b",
+    rf"(?:i hope|hope) this (?:{THING} )?(?:helps(?: you)?(?: out)?(?=\W{{0,4}}$|[.!])|meets your (?:needs|requirements|expectations))",
     r"would you like me to (?:adjust|revise|change|make|write|add|shorten|create)\b",
 )
-_ROLE_LINE = re.compile(
-    r"^[ \t]{0,8}(?:#{1,4} ?(?:instructions?|response|input|output|assistant|human|user|system) ?:|(?:assistant|human|ai|chatgpt|<?system>?) ?: ?(?=\S|$)|"
-    r"#{1,4} ?(?:instruction|assistant|human|response)[ \t]{0,4}$)",
+_ROLE_HEADING = re.compile(
+    r"^[ \t]{0,8}#{1,4} ?(?:(instructions?|response|input|output|assistant|human|user|system) ?:|(instruction|assistant|human|response)[ \t]{0,4}$)",
     re.IGNORECASE | re.MULTILINE,
 )
+_ROLE_LABEL = re.compile(
+    r"^[ \t]{0,8}(assistant|human|ai|chatgpt|user|system|<system>) ?: ?(?=\S|$)", re.IGNORECASE | re.MULTILINE
+)
+# Each half of a dialogue, or of a task and its answer.
+_ASKS = frozenset({"human", "user", "instruction", "instructions"})
+_ANSWERS = frozenset({"assistant", "response", "chatgpt", "ai"})
+_SPEAKS_OF_DIALOGUE = re.compile(r"dialogue|conversation|chat|transcript|interview", re.IGNORECASE)
 _ROLE_TOKEN = re.compile(
-    r"<\|[a-z_]{2,30}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>|</?(?:think|thinking|assistant|answer)>|<(?:pad|unk|eos|bos)>",
+    r"<\|[a-z_]{2,30}\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>|</?(?:think|thinking|assistant|answer)>|<(?:pad|unk|eos|bos)>|assistantfinal",
     re.IGNORECASE,
 )
-_REGRETS = (
-    "leid",
-    "entschuldigung",
-    "leider",
-    "désol",
-    "malheureusement",
-    "lo siento",
-    "lament",
-    "dispiace",
-    "purtroppo",
-    "sorry",
-    "spijt",
-    "helaas",
-    "desculpe",
-    "sinto",
-    "infelizmente",
-    "als ",
-    "en tant",
-    "como ",
-    "in quanto",
-    "come ",
-)
-_QUOTED = re.compile(r"[\"“„«][^\"“”„«»]{1,400}[\"”“»]|^ {0,3}>.*$|`[^`\n]{1,400}`", re.MULTILINE)
-_ENOUGH_AROUND_QUOTE = 12
 _JUDGE = (
-    _Telltale(
+    Telltale(
         ("ignore ", "disregard ", "forget ", "override "),
-        r"\b(?:ignore|disregard|forget|override) (?:all |any |the |your |every )?(?:of the )?(?:previous|prior|above|earlier|preceding|other)? ?(?:instructions?|rubrics?|criteria|guidelines|prompts?|system prompts?)\b",
+        r"\b(?:ignore|disregard|forget|override) (?:"
+        r"(?:all |any |the |your |every )?(?:of the )?(?:previous|prior|above|earlier|preceding|other)? ?(?:instructions?|rubrics?|system prompts?)"
+        # "Forget prompts" is a hook, and "override the prompt" what an option does.
+        r"|(?:all )?(?:of )?(?:any |the |your |every )?(?:previous|prior|above|earlier|preceding|scoring|grading|evaluation|judging) (?:criteria|guidelines|prompts?)"
+        r"|(?:all )?(?:of )?your (?:criteria|guidelines|prompts?))\b",
     ),
-    _Telltale(
+    Telltale(
         ("score", "rating", "mark", "grade", "points", "out of 10", "/"),
         (
             r"\b(?:award|assign|return|output|respond with|answer with|(?:give|rate|grade|score|mark) (?:this|it|the) ?(?:text|response|answer|output|post|submission|entry)?)\b"
             r"[^.\n]{0,40}\b(?:(?:maximum|highest|full|perfect|top) (?:score|rating|marks?|grade|points)|(?:score|rating|grade) of (?:10|5|100)\b|10 ?/ ?10|10 out of 10|5 ?/ ?5|100 ?/ ?100)"
         ),
     ),
-    _Telltale(
+    Telltale(
         ("evaluator", "judge", "grader", "rater", "scorer"),
         r"\b(?:note|message|instructions?|attention|dear)(?: to| for)?,? (?:the |any |all )?(?:evaluators?|judges?|graders?|raters?|scorers?)\b(?! (?:panel|of|who)\b)",
     ),
-    _Telltale(
+    Telltale(
         ("better than the other", "the best ", "full marks", "score", "rating", "marks"),
         r"\bthis (?:response|answer|text|output|post) (?:is|deserves|should (?:be|get|receive))[^.\n]{0,60}\b(?:better than the other|the best (?:response|answer)|full marks|(?:the )?(?:highest|maximum|perfect|top) (?:score|rating|marks))\b",
     ),
-    _Telltale(
+    Telltale(
         ("judge will", "evaluator will", "grader will"),
         r"\b(?:any|every) (?:careful )?(?:judge|evaluator|grader) will (?:select|choose|prefer|pick)\b",
     ),
-    _Telltale(
+    Telltale(
         ("output:", "score:", "rating:", "verdict:", "grade:"),
-        r"(?:^|\n|\. )(?:output|score|rating|verdict|grade): ?(?:10|5|100)(?: ?/ ?(?:10|5|100))?(?:\.|\n|$)",
+        # "Output: 5" is what a call in a manual returns.
+        r"(?:^|\n|\. )(?:output: ?(?:10|5|100) ?/ ?(?:10|5|100)|(?:score|rating|verdict|grade): ?(?:10|5|100)(?: ?/ ?(?:10|5|100))?)(?:\.|\n|$)",
     ),
-    _Telltale(
+    Telltale(
         ("evaluator", "judge", "grader"),
         r"\bas an? (?:evaluator|judge|grader)[, ]{1,2}(?:you|i)\b",
     ),
-    _Telltale(
+    Telltale(
         ("evaluator", "judge", "grader", "rater"),
         r"\b(?:evaluator|judge|grader|rater)s? ?[:,–-] {0,2}(?:please )?(?:pick|choose|select|prefer|give|rate|award|score|mark|rank)\b",
     ),
 )
 
 
-def find_refusal(text: Text, prompt: str = "") -> str | None:
-    """Return the words by which an assistant refuses, looked for in the first 600 characters; None if it does not.
-
-    A refusal that is quoted in a text of other words, or that the prompt itself speaks of, is a subject and no refusal.
-    """
-    start = _plain(text.raw[:600])
-    lowered = text.lowered[:600] if text.raw.isascii() else _lowered(start)
-    elsewhere = _refusal_elsewhere(start, lowered) if _holds(text.raw[:600].lower(), _REGRETS) else None
-    if elsewhere is not None:
-        return elsewhere.group()[:160]
-    span = _first(_REFUSALS, start, lowered)
-    if span is None or _first(_REFUSALS, _plain(prompt), _lowered(_plain(prompt))) is not None:
-        return None
-    rest = _QUOTED.sub(" ", start)
-    return span if len(rest.split()) < _ENOUGH_AROUND_QUOTE else _first(_REFUSALS, rest, _lowered(rest))
-
-
-def _refusal_elsewhere(start: str, lowered: str) -> re.Match[str] | None:
-    return _REFUSALS_ELSEWHERE.match(start) or _MODEL_ELSEWHERE.search(start, lowered)
-
-
-def _holds(text: str, any_of: tuple[str, ...]) -> bool:
-    return any(part in text for part in any_of)
-
-
-def find_meta_chatter(text: Text, content_type: str) -> tuple[str, str] | None:
+def find_meta_chatter(text: Text, checks: BriefChecks) -> tuple[str, str] | None:
     """Return (rule, span) for an opening to the requester, a closing remark to them, or role labels; else None.
 
     Closing offers ("let me know ...") are ordinary in e-mails and are not looked for there.
     """
     if not text.lines:
         return None
-    role = _find_role(text)
+    role = _find_role(text, checks)
     if role is not None:
         return "a role label or chat token", role.group().strip()[:80]
-    opening = _OPENINGS.match(_plain(text.lines[0][:300]).strip("*_ "))
+    opening = _OPENINGS.match(plain_apostrophes(text.lines[0][:300]).strip("*_ "))
     if opening is not None:
         return "talks to the requester before the text", opening.group()[:120]
-    if content_type != "business_email" and len(text.lines) > 1:
+    if checks.content_type != "business_email" and len(text.lines) > 1:
         for line in text.lines[-2:]:
-            closing = _CLOSINGS.match(_plain(line[:400]).strip("*_-— "))
+            closing = _CLOSINGS.match(plain_apostrophes(line[:400]).strip("*_-— "))
             if closing is not None:
                 return "talks to the requester after the text", closing.group()[:120]
     return None
 
 
-def _find_role(text: Text) -> re.Match[str] | None:
+def _find_role(text: Text, checks: BriefChecks) -> re.Match[str] | None:
     """Return the first role label or, where there is none, chat token; both need marks that few texts hold."""
-    found = _ROLE_LINE.search(text.without_blocks) if ":" in text.without_blocks or "#" in text.without_blocks else None
-    if found is None and ("<" in text.no_code or "[" in text.no_code):
+    bare = text.without_blocks
+    found = _role_heading(bare, shown=checks.norms.markdown) if "#" in bare else None
+    if found is None and ":" in bare and _SPEAKS_OF_DIALOGUE.search(checks.prompt) is None:
+        found = _role_label(bare)
+    if found is None and ("<" in text.no_code or "[" in text.no_code or "assistantfinal" in text.no_code):
         found = _ROLE_TOKEN.search(text.no_code)
     return found
 
 
+def _role_heading(bare: str, *, shown: bool) -> re.Match[str] | None:
+    """`### Response:`. Where headings are shown, a manual has a right to one: a label is one that all begins with, `Instruction`, or a pair."""
+    headings = list(_ROLE_HEADING.finditer(bare))
+    if not headings or not shown:
+        return headings[0] if headings else None
+    roles = [(match.group(1) or match.group(2)).casefold() for match in headings]
+    if headings[0].start() <= _begin(bare) or (_ASKS.intersection(roles) and _ANSWERS.intersection(roles)):
+        return headings[0]
+    return next((match for match, role in zip(headings, roles, strict=True) if role == "instruction"), None)
+
+
+def _role_label(bare: str) -> re.Match[str] | None:
+    """`Assistant:` where a text begins, `Human:` where it goes on, or both sides of a dialogue. `AI:` and `Human:` may be a comparison."""
+    labels = list(_ROLE_LABEL.finditer(bare))
+    roles = {match.group(1).casefold() for match in labels}
+    if (_ASKS & roles and {"assistant", "chatgpt"} & roles) or {"user", "ai"} <= roles:
+        return labels[0]
+    for match in labels:
+        role, begins = match.group(1).casefold(), match.start() <= _begin(bare)
+        behind_blank = bare[max(0, match.start() - 9) : match.start()].rstrip(" \t").endswith("\n\n")
+        if (
+            role == "<system>"
+            or (role == "assistant" and begins)
+            or (role == "human" and behind_blank and "ai" not in roles)
+        ):
+            return match
+    return None
+
+
+def _begin(bare: str) -> int:
+    return len(bare) - len(bare.lstrip())
+
+
 def find_judge_injection(text: Text, prompt: str) -> str | None:
     """Return words that address whoever grades the text; None if there are none, or the prompt speaks of the same."""
-    plain = _plain(text.raw)
-    span = _first(_JUDGE, plain, text.lowered if text.raw.isascii() else _lowered(plain))
+    plain = plain_apostrophes(text.raw)
+    span = first_of(_JUDGE, plain, text.lowered if text.raw.isascii() else lowered_for(plain))
     # "Please ignore our earlier instructions" is an honest mail when the brief speaks of instructions.
-    if span is None or span.split()[-1].casefold().strip(".:]") in _plain(prompt).casefold():
+    if span is None or span.split()[-1].casefold().strip(".:]") in plain_apostrophes(prompt).casefold():
         return None
     return span.strip()
-
-
-def _plain(text: str) -> str:
-    return text.replace("’", "'")
-
-
-# Letters that a pattern takes for i, k and s whatever the case, and `str.lower` does not.
-_UNUSUAL = str.maketrans({"\u0130": "i", "\u0131": "i", "\u212a": "k", "\u017f": "s"})
-
-
-def _lowered(text: str) -> str:
-    return text.translate(_UNUSUAL).lower()
-
-
-def _first(telltales: tuple[_Telltale, ...], text: str, lowered: str) -> str | None:
-    for telltale in telltales:
-        match = telltale.search(text, lowered)
-        if match is not None:
-            return match.group()[:160]
-    return None

@@ -18,14 +18,12 @@ from bakeoff.score.dimensions import Dimension, counts_within
 from bakeoff.score.facts import (
     contains_fact,
     find_forbidden,
-    known_numbers,
-    number_values,
-    numbers_in,
     prompt_facts,
 )
 from bakeoff.score.figures import misplaced_figures
 from bakeoff.score.names import wrong_names
 from bakeoff.score.normal import normalise
+from bakeoff.score.numerals import known_numbers, number_values, numbers_in, scaled
 from bakeoff.score.opposites import opposites_of
 from bakeoff.score.parts import SIGN_OFF, missing_parts
 from bakeoff.score.polarity import negated_otherwise, turned_around
@@ -169,6 +167,7 @@ def invented_numbers(text: Text, checks: BriefChecks) -> tuple[tuple[str, ...], 
             if _is_label(line, numeral, bare[max(0, start - 12) : start], after, start):
                 continue
             values = number_values(numeral)
+            values |= scaled(values, after.lower(), 0)
             is_claim = (
                 _CLAIM_BEFORE.search(before[:-1]) is not None
                 or bare[start : start + 1] in "$€£¥"

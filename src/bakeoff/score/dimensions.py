@@ -8,7 +8,7 @@ of deductions are this project's judgment, set by hand before any human label wa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from operator import eq
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from bakeoff.score.brief import BriefChecks, Limits
 from bakeoff.score.language import words_in
 from bakeoff.score.lexicon import BUZZWORDS, CLICHES, HOSTILE, SLANG
 from bakeoff.score.odd_words import QUOTES, is_odd_token
-from bakeoff.score.parts import missing_parts
+from bakeoff.score.parts import GREETING, missing_parts
 from bakeoff.score.text import URL, Text, is_list_item
 
 
@@ -177,14 +177,14 @@ def language_quality(text: Text, checks: BriefChecks) -> Dimension:
         ledger.deduct(min(4.0, 30 * (share - 0.04)), f"{share:.0%} of four-word runs are repeated")
     _deduct_sentences(ledger, text, checks)
     _deduct_marks(ledger, text)
-    if text.may_be_odd and (odd := _odd_words(text)):
+    if text.may_be_odd and (odd := _odd_words(text, checks.language)):
         ledger.deduct(min(5.0, 0.75 * len(odd)), f"broken words: {', '.join(odd[:4])[:80]}")
     return ledger.close()
 
 
-def _odd_words(text: Text) -> list[str]:
+def _odd_words(text: Text, language: str) -> list[str]:
     tokens = [token.strip(QUOTES) for token in text.no_links.split() if not token.startswith(("#", "@"))]
-    return [token for token in tokens if token and is_odd_token(token)]
+    return [token for token in tokens if token and is_odd_token(token, language)]
 
 
 _DOUBLED = re.compile(r"\b([a-z]{1,20}) \1\b")
@@ -212,13 +212,20 @@ def _deduct_sentences(ledger: _Ledger, text: Text, checks: BriefChecks) -> None:
         ledger.deduct(min(3.0, 1.0 + (longest - 55) / 20), f"a sentence of {longest} words")
     if longest > 30 and (mean := sum(lengths) / len(lengths)) > 30:
         ledger.deduct(min(2.0, (mean - 30) / 5), f"{mean:.0f} words a sentence on average")
-    _deduct_lower_case(ledger, text)
+    _deduct_lower_case(ledger, text, checks.language)
     if checks.language == "en":
         _deduct_english(ledger, text)
 
 
-def _deduct_lower_case(ledger: _Ledger, text: Text) -> None:
-    starts = [sentence.lstrip(" \"'“‘(*_-•") for sentence in text.sentences if not is_list_item(sentence)]
+def _deduct_lower_case(ledger: _Ledger, text: Text, language: str) -> None:
+    sentences = text.sentences
+    if language != "en":  # in German and Dutch, what a greeting with a comma begins goes on below it
+        sentences = tuple(
+            sentence
+            for before, sentence in zip(("", *sentences), sentences, strict=False)
+            if not (before.endswith(",") and GREETING.match(before))
+        )
+    starts = [sentence.lstrip(" \"'“‘(*_-•") for sentence in sentences if not is_list_item(sentence)]
     if not any(start[:1].islower() for start in starts):
         return
     starts = [
@@ -234,16 +241,20 @@ def _deduct_lower_case(ledger: _Ledger, text: Text) -> None:
 def _deduct_english(ledger: _Ledger, text: Text) -> None:
     if pairs := text.impossible_pairs:
         ledger.deduct(min(5.0, 1.0 * len(pairs)), f"words that do not go together: {', '.join(pairs[:4])}")
-    flat = " ".join(text.words)
-    runs = flat.translate(_JOINTS).split()
-    if any(map(eq, runs, runs[1:])) and (
-        doubled := [word for word in _DOUBLED.findall(flat) if word not in _MAY_DOUBLE]
-    ):
+    runs = " ".join(text.words).translate(_JOINTS).split()
+    if any(map(eq, runs, runs[1:])) and (doubled := list(_doubled(text))):
         ledger.deduct(min(3.0, 1.0 * len(doubled)), f"doubled: {', '.join(doubled[:4])}")
     if articles := _ARTICLE.findall(text.prose):
         ledger.deduct(min(2.0, 0.5 * len(articles)), f"a/an: {', '.join(articles[:3])}")
     if alone := len(_SMALL_I.findall(text.no_code)):
         ledger.deduct(min(2.0, 0.5 * alone), "i for I")
+
+
+def _doubled(text: Text) -> Iterator[str]:
+    """Words that stand there twice within a sentence; cells of a table may hold the same side by side."""
+    for sentence, words in zip(text.sentences, text.lowered_sentence_words, strict=True):
+        if not sentence.startswith("|"):
+            yield from (word for word in _DOUBLED.findall(" ".join(words)) if word not in _MAY_DOUBLE)
 
 
 _ITEM_OR_SMILE = re.compile(r"^\s{0,12}(?:\d{1,3}|[a-z])\)|[:;]-?[()]", re.MULTILINE)

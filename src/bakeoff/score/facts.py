@@ -1,8 +1,8 @@
 """Looking for a fact in a text the way a careful reader would, and reading facts off a prompt.
 
 Matching ignores case, white space, accents, Markdown emphasis and typographic variants, keeps to word boundaries, and
-knows a few spellings of the same thing: `14 March` / `March 14th`, `10 am` / `10:00 a.m.`, `18 percent` / `18%`, `&` /
-`and`, digits and words up to twenty, a plural `s`.
+knows a few spellings of the same thing: `14 March` / `March 14th`, `10 am` / `10:00 a.m.`, `15:30` / `3:30 pm`, `$1,250` / `1250.00
+dollars`, `2.5 million` / `2,500,000`, `18 percent` / `18%`, `&` / `and`, digits and words up to twenty, a plural `s`.
 """
 
 from __future__ import annotations
@@ -12,39 +12,28 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from bakeoff.score.normal import normalise
+from bakeoff.score.numerals import NUMBER_WORDS, SCALES, number_values, numbers_in
 from bakeoff.score.text import URL, may_link
 
-_NUMBER_WORDS = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
-]
-_NUMBER_VALUES = {word: value for value, word in enumerate(_NUMBER_WORDS)}
-_TENS = {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
-_OTHER_NUMBERS = {"once": 1, "twice": 2, "double": 2, "half": 50, "dozen": 12, "hundred": 100, "thousand": 1000}
-_COUNTING = frozenset([*_NUMBER_VALUES, *_TENS, *_OTHER_NUMBERS])
 _MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
 _DAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
 _DATE = re.compile(rf"(?:({_DAYS}),? )?(?:the )?(\d{{1,2}})(?:st|nd|rd|th)? (?:of )?({_MONTHS})(.{{0,40}})")
-_HOUR = re.compile(r"(\d{1,2})(?:[:.]00)? ?(am|pm)")
+_CLOCK = re.compile(r"(\d{1,2})(?:[:.](\d\d))? ?(am|pm)|(\d{1,2}):(\d\d)")
+_CURRENCIES = {
+    "$": "$",
+    "usd": "$",
+    "dollar": "$",
+    "€": "€",
+    "eur": "€",
+    "euro": "€",
+    "£": "£",
+    "gbp": "£",
+    "pound": "£",
+}
+_WRITTEN_CURRENCIES = {"$": r"(?:\$|usd\b|dollars?\b)", "€": r"(?:€|eur\b|euros?\b)", "£": r"(?:£|gbp\b|pounds?\b)"}
+_AMOUNT = re.compile(
+    r"([$€£])? ?(\d{1,15}(?:[.,]\d{1,15}){0,5})(?: ?(thousand|million|billion|k|m|mn|bn)\b)?(?: ?(€|eur|euro|usd|dollar|gbp|pound)s?)?"
+)
 _TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+|[^\w\s]|_")
 
 
@@ -68,8 +57,7 @@ def _always_there(fact: str) -> tuple[str, ...]:
     if date is not None:
         day, _, month, rest = date.groups()
         return (*([day] if day else []), month[:3], *_fixed_tokens(rest))
-    hour = _HOUR.fullmatch(wanted)
-    return _fixed_tokens(wanted) if hour is None else (hour.group(2),)
+    return () if _other_forms(wanted) else _fixed_tokens(wanted)
 
 
 def _fixed_tokens(wanted: str) -> tuple[str, ...]:
@@ -78,11 +66,13 @@ def _fixed_tokens(wanted: str) -> tuple[str, ...]:
 
 
 def _number_word(token: str) -> str | None:
-    return _NUMBER_WORDS[int(token)] if token.isdigit() and len(token) <= 2 and int(token) <= 20 else None
+    return NUMBER_WORDS[int(token)] if token.isdigit() and len(token) <= 2 and int(token) <= 20 else None
 
 
 def _occurs(fact: str, normalised: str) -> bool:
-    if fact.isascii() and fact.isdecimal() and int(fact) > 20:  # the commonest fact, without a pattern of its own
+    if (
+        fact.isascii() and fact.isdecimal() and 20 < int(fact) < 1000
+    ):  # the commonest fact, without a pattern of its own
         return fact in normalised and fact in _BOUNDED_NUMERAL.findall(normalised)
     return _may_occur(fact, normalised) and _fact_pattern(fact).search(normalised) is not None
 
@@ -107,10 +97,59 @@ def _fact_pattern(fact: str) -> re.Pattern[str]:
         stem = f"{month[:3]}[a-z]{{0,6}}\\.?"
         forms.append(rf"(?<![\w.,]){lead}0?{ordinal} (?:of )?{stem}{tail}(?![\w])")
         forms.append(rf"(?<![\w.,]){lead}{stem} (?:the )?0?{ordinal}{tail}(?![\w])")
-    hour = _HOUR.fullmatch(wanted)
-    if hour is not None:
-        forms.append(rf"(?<![\w.,:])0?{hour.group(1)}(?:[:.]00)? ?{hour.group(2)}(?!\w)")
+    forms += _other_forms(wanted)
     return re.compile("|".join(forms))
+
+
+def _other_forms(wanted: str) -> list[str]:
+    """Patterns of the same time of day, or the same amount, in other notation; none for any other fact."""
+    return _clock_forms(wanted) or _amount_forms(wanted)
+
+
+def _clock_forms(wanted: str) -> list[str]:
+    match = _CLOCK.fullmatch(wanted)
+    if match is None:
+        return []
+    hour, minute = int(match[1] or match[4]), int(match[2] or match[5] or 0)
+    half = match[3]
+    behind = "(?:[:.]00)?" if minute == 0 else f"[:.]{minute:02d}"
+    if half is None:
+        if hour < 13:  # of which half of the day, the fact does not say
+            return [rf"(?<![\w.,:])0?{hour}[:.]{minute:02d}(?: ?[ap]m(?!\w)|(?!\w|[.,:]\d))"]
+        half = "pm"
+    else:
+        hour = hour % 12 + (12 if half == "pm" else 0)
+    return [
+        rf"(?<![\w.,:])0?{hour % 12 or 12}{behind} ?{half}(?!\w)",
+        rf"(?<![\w.,:])0?{hour}[:.]{minute:02d}(?!\w|[.,:]\d)",
+    ]
+
+
+def _amount_forms(wanted: str) -> list[str]:
+    """Thousands with and without marks between, whole amounts with and without cents, the currency before or behind."""
+    match = _AMOUNT.fullmatch(wanted)
+    if match is None:
+        return []
+    factor = SCALES.get(match[3] or "", 1)
+    values = {round(value * factor, 2) for value in number_values(match[2])}
+    currency = _CURRENCIES.get(match[1] or match[4] or "")
+    if currency is None and max(values) < 1000:
+        return []
+    amount = f"(?:{'|'.join(spelling for value in sorted(values) for spelling in _spellings(value))})"
+    if currency is None:
+        return [rf"(?<!\d)(?<!\d[.,:]){amount}(?!\w|[.,:]\d)"]
+    written = _WRITTEN_CURRENCIES[currency]
+    return [rf"(?<!\w){written} ?{amount}(?!\w|[.,:]\d)", rf"(?<!\d)(?<!\d[.,:]){amount} ?{written}"]
+
+
+def _spellings(value: float) -> Iterator[str]:
+    whole, cents = f"{value:.2f}".split(".")
+    groups = f"{int(whole):,}".replace(",", "[,.]?")
+    yield groups + ("(?:[.,]00)?" if cents == "00" else rf"[.,]{cents.rstrip('0')}0?")
+    for words, size, smallest in (("k|thousand", 1e3, 1e2), ("m|mn|mio|million", 1e6, 1e4), ("bn|billion", 1e9, 1e7)):
+        if size <= value < 1000 * size and value % smallest == 0:
+            short = f"{value / size:g}".replace(".", "[.,]")
+            yield rf"{short}(?:[.,]0)? ?(?:{words})"
 
 
 @lru_cache(maxsize=4096)
@@ -140,74 +179,13 @@ def _spaced(wanted: str) -> str:
     return "".join(out)
 
 
-_NUMBER = re.compile(r"(?<![\w.,:/#-])[$€£¥]?(\d{1,15}(?:[.,:]\d{1,15}){0,5})(?=[^\d]|$)")
-_WORD = re.compile(r"[a-z]+(?:-[a-z]+)?")
-_PM_HOUR = re.compile(r"(?<!\d)(\d{1,2})(?:[:.]\d\d)? ?p\.?m")
-_CLOCK_HOUR = re.compile(r"(?<!\d)(\d{1,2})[:.]\d\d(?!\d)")
-
-
-def numbers_in(text: str) -> list[tuple[str, int, int]]:
-    """Return numerals of `text` with their start and end; parts of words, paths and identifiers are left out."""
-    return [(match.group(1), match.start(), match.end()) for match in _NUMBER.finditer(text)]
-
-
-def number_values(numeral: str) -> set[float]:
-    """Return every value a numeral may stand for: `1,250` is 1250, `1.250` may be either, `9:30` is 9.3."""
-    if ":" in numeral:
-        hours, minutes = (part.replace(",", "").replace(".", "") for part in numeral.split(":")[:2])
-        return {float(hours) + float(minutes) / 100}
-    values: set[float] = set()
-    if numeral.isdecimal():
-        return {float(numeral)}
-    plain = re.sub(r"[.,]", "", numeral)
-    parts = re.split(r"[.,]", numeral)
-    if len(parts) == 1 or all(len(part) == 3 for part in parts[1:]):
-        values.add(float(plain))
-    if len(parts) == 2 and not ("," in numeral and len(parts[1]) == 3):
-        values.add(float(f"{parts[0]}.{parts[1]}"))
-    return values or {float(plain)}
-
-
-@lru_cache(maxsize=256)
-def known_numbers(*texts: str) -> frozenset[float]:
-    """Return the values of all numbers in `texts`, numerals and words, and hours in either notation."""
-    known: set[float] = set()
-    for text in texts:
-        lowered = text.lower()
-        for match in re.finditer(r"\d{1,15}(?:[.,:]\d{1,15}){0,5}", lowered):
-            known |= number_values(match.group())
-            # In the prompt "2.4" may be a version and "24/7" two numbers: each part is known as well.
-            known |= {float(part) for part in re.split(r"[.,:]", match.group())}
-        for word in _WORD.findall(lowered):
-            if word.partition("-")[0] in _COUNTING:
-                known |= word_values(word)
-        known |= _hours_in(lowered)
-    return frozenset(known)
-
-
-def _hours_in(lowered: str) -> set[float]:
-    """Times of day in the other notation: 3 pm is 15, 15:00 is 3."""
-    after_noon = {int(hour) % 12 + 12.0 for hour in _PM_HOUR.findall(lowered)}
-    return after_noon | {float(int(hour) - 12) for hour in _CLOCK_HOUR.findall(lowered) if 13 <= int(hour) <= 24}
-
-
-def word_values(word: str) -> set[float]:
-    """Return the value of a number word (`twenty-five`), as a set; empty for any other word."""
-    head, _, tail = word.partition("-")
-    if head in _NUMBER_VALUES:
-        return {float(_NUMBER_VALUES[head])}
-    if head in _TENS:
-        unit = _NUMBER_WORDS.index(tail) if tail in _NUMBER_WORDS[:10] else 0
-        return {float(_TENS[head] + unit)}
-    return {float(_OTHER_NUMBERS[word])} if word in _OTHER_NUMBERS else set()
-
-
 _TICKED = re.compile(r"`([^`\n]{2,200})`")
 _QUOTED = re.compile(r"(?<!\w)['\"“‘]([A-Z0-9][^'\"“”‘’\n]{2,80})['\"”’](?!\w)")
 _COUNTED = re.compile(
     r"[ -]?(?:-? ?(?:to|and|-|–) ?\d{1,5} )?(?:words?|characters?|hashtags?|emojis?|sentences?|paragraphs?|bullets?|bullet points?|lines?|steps?|tweets?|options|versions|things|reasons|ways|tips|lessons|ideas|examples|questions)\b",
     re.IGNORECASE,
 )
+_GOES_ON = re.compile(r" ?[ap]\.? ?m\b\.?| (?:thousand|million|billion)\b", re.IGNORECASE)
 _GLUED = re.compile(r"[A-Za-z]{1,6}\b")
 _NAME = re.compile(
     r"([A-Z](?<![.!?:] .)(?<!^.)(?<![\w'’#@./-].)[\w'’]{1,30}(?: (?:& |of |and )?[A-Z][\w'’]{1,30}){0,3})"
@@ -279,7 +257,9 @@ def prompt_facts(prompt: str) -> tuple[tuple[str, ...], ...]:
         if not _COUNTED.match(bare, end):
             glued = _GLUED.match(bare, end)
             fact = numeral + (glued.group() if glued is not None else "")
-            found.setdefault(fact, (fact,))
+            # A time of day and a number of millions are the same in other notation, with what stands behind them.
+            behind = _GOES_ON.match(bare, end)
+            found.setdefault(fact, (fact,) if behind is None else (fact, numeral + behind.group()))
     for name in _names_of(bare):
         found.setdefault(name, (name, *(word for word in name.split() if len(word) > 3)))
     return tuple(found.values())

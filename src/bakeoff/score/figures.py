@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from bakeoff.score.facts import known_numbers, number_values, word_values
 from bakeoff.score.language import FUNCTION_WORDS
+from bakeoff.score.numerals import known_numbers, number_values, scaled, word_values
 
 _NUMERAL = r"\d{1,15}(?:[.,:]\d{1,15}){0,5}"
 _NUMBER_WORDS = (
@@ -132,11 +132,12 @@ def _bound_numbers(lowered: str) -> Iterator[tuple[str, frozenset[float], str]]:
     for match in _BOUND.finditer(lowered):
         number = match["number"]
         values = frozenset(number_values(number) if number[0].isdigit() else word_values(number))
+        values = frozenset(scaled(values, lowered, match.end("number"))) or values
         noun = match["noun"]
         if match["percent"]:
             yield "%", values, match["number"] + match["percent"]
         elif match["half"] or ":" in number:
-            yield "o'clock", values | {value % 12 for value in values}, number + (match["half"] or "")
+            yield "o'clock", values | {round(value % 12, 2) for value in values}, number + (match["half"] or "")
         elif match["money"]:
             yield "money", values, match["money"] + number
         elif noun is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from bakeoff.score.brief import BriefChecks
 from bakeoff.score.norms import EMOJI
 from bakeoff.score.odd_words import EDGES, is_odd_token
 from bakeoff.score.text import EMAIL, HASHTAG, Text
@@ -13,6 +14,13 @@ _HIDDEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufef
 _JOINERS = "\u200c\u200d"
 _MARKS = "\u200e\u200f"
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")
+# UTF-8 read as Windows-1252: a typographic mark, an accented letter, a sign, an emoji. Left out is what capitals of Portuguese and
+# French may stand before ("MANHÃ»").
+_MOJIBAKE = re.compile(
+    "â€[\u2122\u0153\u009d\u02dc\u00a6\u00a2\u201c\u201d\u2013\u2014\u009c\u0099\u0093\u0094]"
+    "|Ã[\u00a1-\u00a9\u00ac\u00ae-\u00b9\u00bc-\u00be\u0178\u0153\u0161\u2013\u2014\u201e\u2030]"
+    "|Â[£§©®°±·€]|ðŸ"
+)
 _BROKEN = re.compile("[\ufffd\ue000-\uf8ff]")
 
 
@@ -43,16 +51,18 @@ def find_hidden(raw: str) -> tuple[str, str] | None:
     return None
 
 
-def find_garbage(text: Text, language: str) -> tuple[str, str] | None:
-    """Return (rule, span) for control characters, undecodable bytes, broken tokens or shuffled words, else None."""
-    if not _is_plain(text.raw) and (broken := _find_broken(text.raw)) is not None:
-        return broken
+def find_garbage(text: Text, checks: BriefChecks) -> tuple[str, str] | None:
+    """Return (rule, span) for control characters, undecodable or wrongly decoded bytes, broken tokens or shuffled words, else None."""
+    if not _is_plain(text.raw):
+        found = _find_broken(text.raw) or _find_mojibake(text, f"{checks.prompt}\n{checks.source or ''}")
+        if found is not None:
+            return found
     tags = len(text.hashtags) + len(text.emoji)
     if tags >= 10 and tags > len(text.words) - len(text.hashtags):
         return f"{tags} hashtags and emoji, more than words", text.raw[:120]
-    if text.may_be_odd and (odd := _find_odd(text)) is not None:
+    if text.may_be_odd and (odd := _find_odd(text, checks.language)) is not None:
         return odd
-    if language == "en":
+    if checks.language == "en":
         return _find_salad(text)
     return None
 
@@ -73,12 +83,23 @@ def _find_broken(raw: str) -> tuple[str, str] | None:
     return None
 
 
-def _find_odd(text: Text) -> tuple[str, str] | None:
+_SPEAKS_OF_BYTES = re.compile(r"mojibake|encod|utf|character set|charset|latin-1|windows-1252", re.IGNORECASE)
+
+
+def _find_mojibake(text: Text, asked: str) -> tuple[str, str] | None:
+    """Characters that were decoded wrongly; not where the brief is about that, or has them itself."""
+    match = _MOJIBAKE.search(text.no_code)
+    if match is None or match.group() in asked or _SPEAKS_OF_BYTES.search(asked):
+        return None
+    return "UTF-8 read as another encoding", text.no_code[max(0, match.start() - 20) : match.end() + 20]
+
+
+def _find_odd(text: Text, language: str) -> tuple[str, str] | None:
     tokens = [
         token.strip(EDGES) for token in text.no_links.split() if "@" not in token or not EMAIL.fullmatch(token[:200])
     ]
     tokens = [token for token in tokens if len(token) > 1 or (token and not HASHTAG.fullmatch(f"#{token}"))]
-    odd = [token for token in tokens if is_odd_token(token)]
+    odd = [token for token in tokens if is_odd_token(token, language)]
     if len(odd) >= 4 and len(odd) > 0.2 * len(tokens):
         return f"{len(odd)} of {len(tokens)} words are no words", " ".join(odd[:8])[:120]
     return None

@@ -7,13 +7,13 @@ gate lets through may still be bad, what it stops is broken. `docs/scoring/gates
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 
 from bakeoff.core.records import GateHit
 from bakeoff.score.brief import BriefChecks
-from bakeoff.score.chatter import find_judge_injection, find_meta_chatter, find_refusal
+from bakeoff.score.chatter import find_judge_injection, find_meta_chatter
 from bakeoff.score.facts import contains_fact, prompt_facts
 from bakeoff.score.garbage import find_garbage, find_hidden
 from bakeoff.score.kind import find_other_kind
@@ -27,6 +27,7 @@ from bakeoff.score.language import (
 )
 from bakeoff.score.normal import normalise
 from bakeoff.score.norms import weighted_length
+from bakeoff.score.refusal import find_refusal
 from bakeoff.score.repetition import duplicate_sentences, immediate_loop, only_word
 from bakeoff.score.scant import find_scant
 from bakeoff.score.text import Text, brief_words, is_listing, may_link, parsed
@@ -48,6 +49,11 @@ _ANGLE = re.compile(
 _GAP_WORDS = frozenset(
     str.split(
         "name company client customer recipient sender product brand date time link url price phone address city title location amount number"
+    )
+)
+_REMARKS = frozenset(
+    str.split(
+        "note warning tip important caution sic optional required recommended beta deprecated experimental new info error danger"
     )
 )
 _INSTRUCTION_START = re.compile(
@@ -163,12 +169,12 @@ def run_gates(text: Text, finish_reason: str, checks: BriefChecks) -> tuple[Gate
 
 
 def _refusal(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
-    span = find_refusal(text, checks.prompt)
+    span = find_refusal(text, checks)
     return ("an assistant refuses", span) if span is not None else None
 
 
 def _meta_chatter(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
-    return find_meta_chatter(text, checks.content_type)
+    return find_meta_chatter(text, checks)
 
 
 _ECHO_OF_ALL = 0.7
@@ -233,7 +239,7 @@ def _repetition(text: Text, _finish: str, checks: BriefChecks) -> Finding | None
     if (word := only_word(words)) is not None and f" {' '.join(words)} " not in f" {' '.join(_asked(checks))} ":
         return "says one word over and over", word[:120]
     # A phrase that stands three times in a row repeats a run of four words.
-    if text.repeated_share > 0 and (loop := immediate_loop(words)) is not None:
+    if text.repeated_share > 0 and (loop := immediate_loop(_outside_tables(text))) is not None:
         return "a phrase stands three times in a row", loop[:120]
     share = text.repeated_share
     if len(words) >= 40 and share > _REPEATS and share > (_LIST_REPEATS if is_listing(text) else _REPEATS):
@@ -245,6 +251,13 @@ def _repetition(text: Text, _finish: str, checks: BriefChecks) -> Finding | None
     return None
 
 
+def _outside_tables(text: Text) -> Sequence[str]:
+    """The words of the text without those in rows of a table, where cells side by side may well say the same."""
+    if not any(line.startswith("|") for line in text.lines):
+        return text.words
+    return Text("\n".join(line for line in text.lines if not line.startswith("|"))).words
+
+
 def _asked(checks: BriefChecks) -> tuple[str, ...]:
     return brief_words(checks.prompt, checks.source)
 
@@ -252,7 +265,7 @@ def _asked(checks: BriefChecks) -> tuple[str, ...]:
 def _truncated(text: Text, finish: str, checks: BriefChecks) -> Finding | None:
     if finish == "length":
         return "stopped at the token limit", text.raw.rstrip()[-80:]
-    return find_truncation(text, checks.content_type)
+    return find_truncation(text, checks)
 
 
 def _platform_limit(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
@@ -301,9 +314,7 @@ def _placeholder(text: Text, _finish: str, checks: BriefChecks) -> Finding | Non
         if gap.casefold() not in wanted
         and (" " in gap or gap[1:2].isupper() or gap[0] != "[" or gap[1:-1] in _GAP_WORDS)
     ]
-    gaps = [
-        gap for gap in gaps if gap.strip("[]").lower() not in {"note", "warning", "tip", "important", "caution", "sic"}
-    ]
+    gaps = [gap for gap in gaps if gap.strip("[]").lower() not in _REMARKS]
     if not gaps or "template" in wanted:
         return None
     # Where facts are not declared, one gap may be a value that the brief does not give: readers prefer a marked gap.
@@ -359,7 +370,7 @@ def _invisible_characters(text: Text, _finish: str, _checks: BriefChecks) -> Fin
 
 
 def _garbage(text: Text, _finish: str, checks: BriefChecks) -> Finding | None:
-    return find_garbage(text, checks.language)
+    return find_garbage(text, checks)
 
 
 GATES: Mapping[str, Callable[[Text, str, BriefChecks], Finding | None]] = MappingProxyType(

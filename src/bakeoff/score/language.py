@@ -119,7 +119,7 @@ _NEVER_AFTER = frozenset(
         "did",
     ]
 )
-_NEVER_LAST = frozenset(["the", "an", "our", "your", "their", "my", "and", "or", "of", "every"])
+_NEVER_LAST = frozenset(["the", "an", "our", "your", "their", "my", "and", "or", "every"])
 
 
 def detect_other_language(words: Sequence[str], expected: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,15 +18,27 @@ class Graded(NamedTuple):
     gates: tuple[str, ...]
 
 
-def grade_answer(prompt: str, content_type: str, text: str, finish_reason: str) -> Graded:
-    """Grade one text; `prompt` is what was asked, `finish_reason` is `stop` or `length`."""
+def grade_answer(
+    prompt: str, content_type: str, text: str, finish_reason: str, languages: Sequence[str] = ("en",)
+) -> Graded:
+    """Grade one text; `prompt` is what was asked, `finish_reason` is `stop` or `length`.
+
+    `languages` are those in which a run asked for such texts, one at least. A request does not say which it means, so that a text is
+    right in each of them, and in the request's own where that is plain.
+    """
     # A gateway that grades nothing does without them.
     from bakeoff.score.brief import make_checks
     from bakeoff.score.composite import score_text
+    from bakeoff.score.language import detect_other_language, words_in
 
-    scored = score_text(text, finish_reason, make_checks(prompt, content_type))
-    grades: dict[Measure, float] = {"publishable": float(scored.publishable), "score": scored.value / 10.0}
-    return Graded(grades, tuple(sorted({hit.gate for hit in scored.gates})))
+    own = detect_other_language(words_in(prompt.lower()), languages[0])
+    scored = [
+        score_text(text, finish_reason, make_checks(prompt, content_type, language=language))
+        for language in dict.fromkeys((*languages, own or languages[0]))
+    ]
+    found = next((each for each in scored if all(hit.gate != "wrong_language" for hit in each.gates)), scored[0])
+    grades: dict[Measure, float] = {"publishable": float(found.publishable), "score": found.value / 10.0}
+    return Graded(grades, tuple(sorted({hit.gate for hit in found.gates})))
 
 
 def judge_messages(prompt: str, content_type: str, text: str) -> list[Message]:

@@ -23,6 +23,7 @@ _MONTHS = frozenset(str.split("january february april june july august september
 _WRITTEN = frozenset(f"{name}{ending}" for name in _DAYS | _MONTHS for ending in ("", "s", "'s", "s's"))
 _FULL_NAME = re.compile(r"(?<![\w'.-])[A-Z][\w'-]{1,30}(?: (?:& )?[A-Z][\w'-]{1,30}){1,2}")
 _VERB = re.compile(r"[a-z]{2,}(?:s|ed) |beat |met |won |bought |sold |took ")
+_BETWEEN = re.compile(r" ((?:[a-z]+ ){1,3})(?![a-z]+ )")
 _CAPITAL = re.compile(r"(?<![\w'’.-])[A-Z][\w]{1,30}")
 _AROUND = re.compile(r"[a-z]{2,}")
 _RECIPIENT = re.compile(
@@ -31,7 +32,8 @@ _RECIPIENT = re.compile(
 )
 _ANYBODY = frozenset(
     str.split(
-        "all team everyone everybody sir madam customer colleague colleagues friend friends guest guests neighbour neighbours neighbor neighbors member members there folks"
+        "all team everyone everybody sir madam customer colleague colleagues friend friends guest guests neighbour neighbours neighbor neighbors member members there folks "
+        "hiring manager recruiter recruiting recruitment committee sirs madame monsieur reader readers partner partners client clients"
     )
 )
 
@@ -158,21 +160,28 @@ def _exchanged(raw: str, prompt: str, found: dict[str, None]) -> None:
 @lru_cache(maxsize=256)
 def _actions(prompt: str) -> tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]:
     flat = " ".join(prompt.split())
-    names = tuple(dict.fromkeys((*names_in(flat), *_FULL_NAME.findall(flat))))
+    begins: dict[int, list[str]] = {}
+    ends: dict[int, list[str]] = {}
+    for name in dict.fromkeys((*names_in(flat), *_FULL_NAME.findall(flat))):
+        for match in re.finditer(rf"\b{re.escape(name)}\b", flat):
+            begins.setdefault(match.start(), []).append(name)
+            ends.setdefault(match.end(), []).append(name)
+    verbs: dict[tuple[str, str], str] = {}  # of the first place where the one stands before the other
+    for end in sorted(ends):
+        between = _BETWEEN.match(flat, end)
+        if between is None or _VERB.match(between.group(1)) is None:
+            continue
+        for first in ends[end]:
+            for second in begins.get(between.end(), ()):
+                if first != second:
+                    verbs.setdefault((first, second), between.group(1).split()[0][:5])
     found = []
-    for first in names:
-        for second in names:
-            if first == second:
-                continue
-            match = re.search(rf"\b{re.escape(first)} ((?:[a-z]+ ){{1,3}}){re.escape(second)}\b", flat)
-            if match is None or _VERB.match(match.group(1)) is None:
-                continue
-            verb = re.escape(match.group(1).split()[0][:5])
-            between = rf" {verb}[a-z]*(?: (?!by\b)[a-z]+){{0,3}} "
-            found.append(
-                (
-                    re.compile(rf"\b{re.escape(first)}{between}{re.escape(second)}\b"),
-                    re.compile(rf"\b{re.escape(second)}{between}{re.escape(first)}\b"),
-                )
+    for (first, second), verb in verbs.items():
+        way = rf" {re.escape(verb)}[a-z]*(?: (?!by\b)[a-z]+){{0,3}} "
+        found.append(
+            (
+                re.compile(rf"\b{re.escape(first)}{way}{re.escape(second)}\b"),
+                re.compile(rf"\b{re.escape(second)}{way}{re.escape(first)}\b"),
             )
+        )
     return tuple(found)

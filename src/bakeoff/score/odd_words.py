@@ -14,6 +14,7 @@ EDGES = ".,;:!?\"'“”‘’()[]{}*_~`…–—-/\\<>|#@"
 QUOTES = ".,;:!?\"'()[]*_“”’"
 """The same, without those that tell a tag, an address or a dash from a word."""
 
+_RULE = "|-:=+"
 _VOWELS = frozenset("aeiouyàáâãäåæèéêëìíîïòóôõöøùúûüýÿœ")
 _INNER_PUNCTUATION = re.compile(r"[^\W\d_][;!?%$\\^~|{}][^\W\d_]")
 _REPEATED_LETTER = re.compile(r"([^\W\d_])\1{3}")
@@ -44,25 +45,26 @@ def _is_odd_inside(token: str) -> bool:
     return is_odd_token(inner) or (less != inner and is_odd_token(less))
 
 
-def is_odd_token(token: str) -> bool:
+def is_odd_token(token: str, language: str = "en") -> bool:
     """Whether a token has a shape that words, names, numbers and abbreviations do not have.
 
     Six consonants in a row, five letters without a vowel in lower case, a capital inside a lower-case word, digits
-    between letters, punctuation between letters, a letter four times, or more than 40 characters.
+    between letters, punctuation between letters, a letter four times, or more than 40 characters. Six consonants are no oddity
+    in other languages than English ("Durchschnitt"), nor is the rule below the head of a table.
     """
     if len(token) > 40:
         return not any(mark in token for mark in "/-.@_")
-    if token.isdecimal():
+    if token.isdecimal() or not token.strip(_RULE):
         return False
     if not any(map(str.isalpha, token)):
         return (
             sum(not character.isalnum() for character in token) > max(4, len(token) // 2)
             and EMOJI.search(token) is None
         )
-    if _INNER_PUNCTUATION.search(token) or _REPEATED_LETTER.search(token):
-        return True
     lowered = token.lower()
-    if _DIGIT_IN_WORD.search(lowered) or (_CONSONANTS.search(lowered) and not token.isupper()):
+    if _INNER_PUNCTUATION.search(token) or _REPEATED_LETTER.search(token) or _DIGIT_IN_WORD.search(lowered):
+        return True
+    if language == "en" and _CONSONANTS.search(lowered) and not token.isupper():
         return True
     return any(_is_odd_word(word) for word in WORD.findall(token)[:6])
 

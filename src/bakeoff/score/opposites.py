@@ -51,7 +51,7 @@ _PAIRS = (
         r"(?:switch|turn|shut)(?:ed|s)? off|(?:is|goes|be) off|shut down",
     ),
     (r"earlier|sooner|brought forward|early", r"later|delay(?:s|ed)?|postponed?|put back|late"),
-    (r"buys?|bought|buying|purchas\w+|acquir\w+", r"sells?|sold|selling"),
+    (r"buys?|bought|buying|purchas\w+|acquir\w+", r"sells?|sold(?! to\b)|selling"),
     (
         r"hir(?:e|es|ed|ing)|recruit(?:s|ed|ing)?",
         r"fir(?:ed|ing)|lett?(?:s|ing)? (?:\w+ ){1,4}go|lay(?:s|ing)? off|laid off|dismiss(?:ed|es|ing)?",

@@ -15,17 +15,27 @@ from bakeoff.score.language import words_in
 from bakeoff.score.lexicon import CLICHES, CTA_PHRASES, CTA_VERBS
 from bakeoff.score.text import Text, is_heading, is_list_item
 
-_SUBJECT = re.compile(r"\**(?:subject|betreff|objet|asunto|oggetto|onderwerp|assunto)\**\s?:\**\s?\S", re.IGNORECASE)
+SUBJECT = re.compile(r"\**(?:subject|betreff|objet|asunto|oggetto|onderwerp|assunto)\**\s?:\**\s?\S", re.IGNORECASE)
 GREETING = re.compile(
-    r"(?:dear|hi|hello|hey|good (?:morning|afternoon|evening|day)|greetings|to whom it may concern|to the team|team|liebe[rs]?|sehr geehrte[r]?|"
-    r"hallo|guten tag|bonjour|cher|chère|hola|estimad[oa]|buongiorno|gentile|beste|geachte|olá|prezad[oa]|caro|cara)\b",
+    r"(?<!\w)(?:dear|hi|hello|hey|good (?:morning|afternoon|evening|day)|greetings|to whom it may concern|to the team|team|"
+    r"liebe[rs]?|sehr geehrte[r]?|hallo|moin|servus|grüß gott|guten (?:tag|morgen|abend)|"
+    r"bonjour|bonsoir|chers?|chères?|madame|mesdames|monsieur|messieurs|"
+    r"hola|estimad[oa]s?|querid[oa]s?|muy señor(?:es)?|buen[oa]s (?:días|tardes|noches)|señor(?:a|es|as)?|"
+    r"buongiorno|buonasera|gentil[ei]|gentilissim[oaie]|egregi[oa]|spettabile|caro|cara|cari|"
+    r"beste|geachte|goede(?:morgen|middag|navond|ndag)|olá|bom dia|boa tarde|prezad[oa]s?)\b",
     re.IGNORECASE,
 )
 SIGN_OFF = re.compile(
     r"(?:(?:best|kind|warm|warmest|kindest)(?: (?:regards|wishes))?|regards|with (?:best|kind|warm) (?:regards|wishes)|(?:yours )?(?:sincerely|faithfully|truly)|"
     r"yours|all the best|many thanks|thanks(?: again| and (?:best|kind) regards| so much| in advance)?|thank you(?: again| so much)?|cheers|respectfully|warmly|cordially|"
     r"with (?:thanks|gratitude|appreciation)|see you (?:there|then|soon)|talk soon|"
-    r"mit freundlichen grüßen|viele grüße|cordialement|saludos(?: cordiales)?|cordiali saluti|distinti saluti|met vriendelijke groet(?:en)?|atenciosamente)[,.!]?$",
+    r"(?:mit )?(?:freundliche|beste|viele|liebe|herzliche|schöne)n? grü(?:ß|ss)en?(?: (?:aus|an|von) [^\n]{1,40})?|mit freundlichem gru(?:ß|ss)|hochachtungsvoll|"
+    r"(?:bien |très )?cordialement|bien à vous|(?:avec )?(?:mes |nos )?(?:sincères|meilleures|cordiales|respectueuses) salutations|"
+    r"(?:je vous prie|nous vous prions|veuillez)[^\n]{1,120}(?:salutations|sentiments|considération)[^\n]{0,40}|"
+    r"(?:muy )?atentamente|(?:un )?(?:cordial |atento )?saludo|saludos(?: cordiales)?|"
+    r"(?:un )?cordial[ei] saluti?|distinti saluti|cordialmente|"
+    r"(?:met )?(?:vriendelijke|hartelijke) groet(?:en)?|hoogachtend|"
+    r"atenciosamente|(?:com os )?(?:melhores |nossos )?cumprimentos|abraços)[,.!]?$",
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(r"^\s{0,12}(?:\*\*)?(?:step )?\d{1,2}(?:[.)]|:)(?:\*\*)?\s", re.IGNORECASE)
@@ -94,7 +104,9 @@ _NOT_A_PERSON = frozenset(
 )
 
 
-_TITLES = frozenset({"Mr", "Ms", "Mrs", "Miss", "Dr", "Prof", "Sir", "Madam"})
+_TITLES = frozenset(
+    str.split("Mr Ms Mrs Miss Dr Prof Sir Sirs Madam Herr Frau Madame Monsieur Señor Señora Signor Signora")
+)
 
 
 def missing_parts(wanted: tuple[str, ...], text: Text, checks: BriefChecks) -> tuple[str, ...]:
@@ -171,7 +183,7 @@ def _headings(text: Text, _checks: BriefChecks) -> bool:
 
 def _greeting_line(text: Text) -> str | None:
     for line in text.lines[:4]:
-        if GREETING.match(line) and not _SUBJECT.match(line):
+        if GREETING.match(line) and not SUBJECT.match(line):
             return line[:120]
     return None
 
@@ -237,7 +249,7 @@ DETECTORS: Mapping[str, Callable[[Text, BriefChecks], bool]] = MappingProxyType(
         "call_to_action": _call_to_action,
         "hashtags": lambda text, _checks: bool(text.hashtags),
         "paragraphs": lambda text, _checks: len(text.paragraphs) >= 2,
-        "subject": lambda text, _checks: bool(text.lines) and _SUBJECT.match(text.lines[0]) is not None,
+        "subject": lambda text, _checks: bool(text.lines) and SUBJECT.match(text.lines[0]) is not None,
         "greeting": lambda text, _checks: _greeting_line(text) is not None,
         "sign_off": lambda text, _checks: any(SIGN_OFF.match(line) for line in text.lines[-7:]),
         "recipient": _recipient,

@@ -34,7 +34,15 @@ _NOUN_CUES = frozenset(
 _SOFT_CUES = frozenset(
     str.split(
         "zero instead rather skip forget avoid avoids exclude excludes excluding excluded stop stops ditch lack lacks hardly goodbye "
-        "unless nowhere few little less rid optional wouldn't couldn't shouldn't haven't hasn't hadn't unnecessary"
+        "unless nowhere few little less rid optional wouldn't couldn't shouldn't haven't hasn't hadn't unnecessary "
+        "unable impossible fail fails failed failing refuse refuses refused refusing decline declines declined"
+    )
+)
+# Of whom nobody does something, what stands behind it is done: with "nobody may use a phone", "the phone stays here" agrees.
+_NOBODY = frozenset(str.split("none nothing nobody"))
+_MODALS = frozenset(
+    str.split(
+        "may can will shall should must could would might is are was were has have had of them us in at on from the"
     )
 )
 _NO_NEGATION = frozenset(
@@ -87,9 +95,14 @@ def _statements(prompt: str) -> tuple[tuple[re.Pattern[str], re.Pattern[str]], .
 
 
 class _Uses(NamedTuple):
-    """How a text uses its words, by stem: with a negation before them, right behind one, without any in the sentence; and their company."""
+    """How a text uses its words, by stem: with a negation before them, right behind one, without any in the sentence; and their company.
+
+    `of_nobody` has the stem of the verb of what nobody does, for the words that are negated by "nobody" alone. What a question holds
+    is hedged: it states nothing.
+    """
 
     negated: dict[str, str]
+    of_nobody: dict[str, str]
     at_once: dict[str, frozenset[str]]
     plain: dict[str, frozenset[str]]
     hedged: frozenset[str]
@@ -109,7 +122,9 @@ def negated_otherwise(text: str, prompt: str) -> tuple[str, ...]:
     said = _uses(text, of_brief=False)
     found: dict[str, None] = {}
     for stem, word in asked.negated.items():
-        if stem in said.plain and stem not in said.negated.keys() | said.hedged | asked.plain.keys() | asked.hedged:
+        if stem not in said.plain or stem in said.negated.keys() | said.hedged | asked.plain.keys() | asked.hedged:
+            continue
+        if stem not in asked.of_nobody or _stand_together(text, stem, asked.of_nobody[stem]):
             found.setdefault(word)
     for stem, company in said.at_once.items():
         unsure = stem in asked.negated or stem in asked.hedged or stem in said.plain
@@ -126,6 +141,10 @@ def _may_deny(text: str) -> bool:
     )
 
 
+def _stand_together(text: str, *stems: str) -> bool:
+    return any({*stems} <= {stem_of(token) for token in sentence} for sentence in _sentences(text))
+
+
 def stem_of(word: str) -> str:
     """Return what words of one family share, roughly: no plural s, five letters."""
     return word.removesuffix("s")[:5] if len(word) > 3 else word
@@ -134,23 +153,27 @@ def stem_of(word: str) -> str:
 @lru_cache(maxsize=256)
 def _uses(text: str, *, of_brief: bool) -> _Uses:
     negated: dict[str, str] = {}
+    of_nobody: dict[str, str] = {}
     at_once: dict[str, frozenset[str]] = {}
     plain: dict[str, set[str]] = {}
     hedged: set[str] = set()
     for sentence in _sentences(text):
         words = [token for token in sentence if token not in _BREAKS]
         stems = frozenset(stem_of(word) for word in words if _carries(word))
-        cued = not _CUES.isdisjoint(words) or not _SOFT_CUES.isdisjoint(words)
-        reach, since, cue = 0, 0, ""
+        cued = sentence[-1] == "?" or not _CUES.isdisjoint(words) or not _SOFT_CUES.isdisjoint(words)
+        reach, since, cue, verb = 0, 0, "", ""
         for index, token in enumerate(sentence):
             if token in _BREAKS:
                 reach = 0
             elif token in _CUES and _denies(sentence, index, of_brief):
                 reach, since, cue = _REACH, 0, token
+                verb = next((stem_of(word) for word in sentence[index + 1 :] if word not in _MODALS), "")
             elif _carries(token):
                 stem = stem_of(token)
                 if reach > 0:
                     negated.setdefault(stem, token)
+                    if cue in _NOBODY:
+                        of_nobody.setdefault(stem, verb)
                     if since == 0 and cue not in _NOUN_CUES:
                         at_once.setdefault(stem, stems - {stem})
                 elif _is_hedged(sentence, index) if of_brief else cued:
@@ -159,13 +182,17 @@ def _uses(text: str, *, of_brief: bool) -> _Uses:
                     plain.setdefault(stem, set()).update(stems - {stem})
                 since += 1
             reach -= token not in _BREAKS and token not in _CUES
-    return _Uses(negated, at_once, {stem: frozenset(company) for stem, company in plain.items()}, frozenset(hedged))
+    return _Uses(
+        negated, of_nobody, at_once, {stem: frozenset(company) for stem, company in plain.items()}, frozenset(hedged)
+    )
 
 
 def _sentences(text: str) -> list[list[str]]:
     found: list[list[str]] = [[]]
     for token in _TOKEN.findall(_FREE.sub(" without ", text.replace("’", "'").lower())):
         if token in _ENDS:
+            if found[-1] and token.startswith("?"):
+                found[-1].append(token)
             found.append([])
         else:
             found[-1].append(token)

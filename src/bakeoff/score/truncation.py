@@ -8,74 +8,46 @@ punctuation in a text that otherwise punctuates.
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 
+from bakeoff.score.brief import BriefChecks
 from bakeoff.score.language import words_in
 from bakeoff.score.norms import EMOJI
 from bakeoff.score.parts import SIGN_OFF
 from bakeoff.score.text import EMAIL, URL, Text, is_heading, is_list_item
 
-# Words that end no English sentence or line. Particles that may ("on", "in", "up", "for") are left out.
-_UNFINISHED = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "and",
-        "or",
-        "of",
-        "our",
-        "your",
-        "their",
-        "my",
-        "his",
-        "its",
-        "than",
-        "because",
-        "if",
-        "as",
-        "into",
-        "with",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "has",
-        "have",
-        "had",
-        "very",
-        "every",
-        "between",
-        "de",
-        "la",
-        "el",
-        "los",
-        "las",
-        "un",
-        "una",
-        "der",
-        "die",
-        "das",
-        "den",
-        "dem",
-        "ein",
-        "eine",
-        "und",
-        "le",
-        "les",
-        "des",
-        "du",
-        "et",
-        "il",
-    ]
+# Words that end no sentence or line of their language. Particles and pronouns that may ("on", "in", "up", "for"; "das", "ein", "una") are left out.
+_UNFINISHED = MappingProxyType(
+    {
+        language: frozenset(words.split())
+        for language, words in {
+            "en": "the a an and or our your their my his its than because if as very every between",
+            "de": "der den dem des eine einen einem und oder weil dass",
+            "fr": "le la les des du de au aux une et ou dont",
+            "es": "el los las de del un y o",
+            "it": "il lo gli di del della dei delle e o",
+            "nl": "de een en of van",
+            "pt": "de do da dos das e ou",
+        }.items()
+    }
 )
+# Words that end a line where another has gone before that leaves them there: "wherever you are", "bread to be proud of".
+_SELDOM_LAST = frozenset(str.split("of into with is are was were be has have had"))
+_LEAVES_ONE_LAST = frozenset(
+    str.split(
+        "as where wherever what whatever who whoever which how however that when whenever than to all both so yes no not if "
+        "i you he she it we they there this these those proud made part full"
+    )
+)
+_LEFT_WITHIN = 6
+_SELDOM_MINIMUM_WORDS = 7
 _ENDINGS = tuple(".!?…:;\"'”’»)]}*_`>|。！？~")
 _OPEN_ENDINGS = (",", "(", "[", " -", " –", " —", "/", "&")
 _END = re.compile(r"[.!?…:][\"'”’)*_]{0,3}$")
 _WEAK_MINIMUM_WORDS = {"tweet": 10, "marketing_copy": 10}
 
 
-def find_truncation(text: Text, content_type: str) -> tuple[str, str] | None:
+def find_truncation(text: Text, checks: BriefChecks) -> tuple[str, str] | None:
     """Return (rule, last words) when the text breaks off, else None."""
     if any(not block.closed for block in text.code_blocks):
         return "a code fence is opened and never closed", text.raw.rstrip()[-80:]
@@ -85,19 +57,27 @@ def find_truncation(text: Text, content_type: str) -> tuple[str, str] | None:
     words = words_in(line)
     if not words:
         return None
-    rule = _broken_end(text, line, words, content_type)
+    rule = _broken_end(text, line, words, checks)
     return (rule, line[-80:]) if rule is not None else None
 
 
-def _broken_end(text: Text, line: str, words: list[str], content_type: str) -> str | None:
+def _broken_end(text: Text, line: str, words: list[str], checks: BriefChecks) -> str | None:
     if line.endswith(_OPEN_ENDINGS):
         return None if _is_sign_off(text, line) else "the last line ends in punctuation that opens or continues"
     if line.endswith(_ENDINGS) or (not line.isascii() and EMOJI.search(line[-4:]) is not None):
         return None
+    if _is_unfinished(words, checks.language):
+        return f"the last word is {words[-1]!r}"
+    return "the last sentence has no end" if _stops_in_a_sentence(text, checks.content_type) else None
+
+
+def _is_unfinished(words: list[str], language: str) -> bool:
     last = words[-1]
-    if last in _UNFINISHED and len(words) > 2:
-        return f"the last word is {last!r}"
-    return "the last sentence has no end" if _stops_in_a_sentence(text, content_type) else None
+    if last in _UNFINISHED.get(language, ()):
+        return len(words) > 2
+    if language != "en" or last not in _SELDOM_LAST or len(words) < _SELDOM_MINIMUM_WORDS:
+        return False
+    return _LEAVES_ONE_LAST.isdisjoint(map(str.lower, words[-_LEFT_WITHIN:-1]))
 
 
 def _ends_in_code(text: Text) -> bool:

@@ -142,7 +142,7 @@ class QualitySampling(Collector):
         while True:
             sample = await self._waiting.get()
             try:
-                answer = await asyncio.to_thread(_grade, sample)
+                answer = await asyncio.to_thread(_grade, sample, self._watch.languages(sample.content_type))
             except Exception:  # no narrower: no text, from wherever, may end all grading
                 log.exception("an answer of %s could not be graded", sample.model)
                 self._left_out["failed"] += 1
@@ -213,7 +213,7 @@ def content_type_of(chosen: Chosen, body: Mapping[str, Any]) -> str | None:
     return canonical_content_type(said) if isinstance(said, str) and said.strip() else None
 
 
-def _grade(sample: _Sample) -> _Answer | None:
+def _grade(sample: _Sample, languages: Sequence[str]) -> _Answer | None:
     """Return an answer with its request and its grades; None for one that is not like the run's texts."""
     body = sample.asked.body
     messages = body.get("messages") or ()
@@ -227,4 +227,4 @@ def _grade(sample: _Sample) -> _Answer | None:
     if not isinstance(text, str) or reason not in {"stop", "length"} or (reason == "length" and own_limit):
         return None
     request = last_request(body)
-    return _Answer(request, text, grade_answer(request, sample.content_type, text, reason))
+    return _Answer(request, text, grade_answer(request, sample.content_type, text, reason, languages))

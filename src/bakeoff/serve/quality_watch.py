@@ -89,6 +89,16 @@ class QualityWatch:
         """Whether there is a reference for it."""
         return stream in self._watched
 
+    def languages(self, content_type: str) -> tuple[str, ...]:
+        """Return the languages in which the run asked for texts of this type: English where nothing is known of it."""
+        found = {
+            language
+            for stream, watched in self._watched.items()
+            if stream.content_type == content_type
+            for language in watched.reference.languages
+        }
+        return tuple(sorted(found)) or ("en",)
+
     def wants(self, candidate: str, content_type: str) -> bool:
         """Decide by lot whether an answer is graded. Only where a reference stands to hold it against."""
         return (candidate, content_type) in self._types and self._draw() < self.share

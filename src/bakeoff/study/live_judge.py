@@ -66,10 +66,16 @@ class LiveJudging:
         agreement = next(one for one in report.agreements if one.content_type is None)
         if not agreement.validated:
             return LiveJudged(agreement=agreement, references=())
-        families = {brief.id: brief.family for brief in self._plan.suite.briefs}
+        briefs = {brief.id: brief for brief in self._plan.suite.briefs}
         grades = {trial: judge_grade(value) for trial, value in judged.grades.items()}
         found = live_references(
-            LiveGrade(text.candidate, text.content_type, families[text.brief], {"judge": grades[text.trial]})
+            LiveGrade(
+                text.candidate,
+                text.content_type,
+                briefs[text.brief].family,
+                {"judge": grades[text.trial]},
+                self._plan.suite.checks(briefs[text.brief]).language,
+            )
             for text in self._drawn
             if text.trial in grades
         )

@@ -24,11 +24,14 @@ def read_live_references(plan: Plan, store: Store) -> list[LiveReference]:
 
 def _graded(plan: Plan, store: Store) -> Iterator[LiveGrade]:
     briefs = {brief.id: brief for brief in plan.suite.briefs}
+    spoken = {brief.id: plan.suite.checks(brief).language for brief in plan.suite.briefs}
+    languages: dict[str, set[str]] = {}
+    for brief in plan.suite.briefs:
+        languages.setdefault(brief.content_type, set()).add(spoken[brief.id])
     for batch in store.generation_batches(plan.run_id):
         for generation in batch:
             brief = briefs[generation.brief]
             kind = brief.content_type
             text, reason = generation.text or "", generation.finish_reason
-            yield LiveGrade(
-                generation.candidate, kind, brief.family, grade_answer(brief.prompt, kind, text, reason).grades
-            )
+            graded = grade_answer(brief.prompt, kind, text, reason, sorted(languages[kind]))
+            yield LiveGrade(generation.candidate, kind, brief.family, graded.grades, spoken[brief.id])

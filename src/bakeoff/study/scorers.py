@@ -11,7 +11,7 @@ from bakeoff.score.weights import DIMENSIONS
 from bakeoff.study.plan import Plan
 from bakeoff.study.scorer_files import load_scorer_file
 
-RULES = "rules/6"
+RULES = "rules/7"
 """Version of the scoring rules: scores by another version are never mixed with these."""
 
 
