@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from bakeoff.core.records import RunEvent
@@ -37,7 +38,7 @@ def document(
     `fresh`, where that is. `threshold` is what the suite asks for.
     """
     units, written = make_briefs(briefs, TYPES), briefs if finished is None else finished
-    extra = [] if fresh is None else [unit.model_copy(update={"id": f"h{unit.id}"}) for unit in make_briefs(21, TYPES)]
+    extra = [] if fresh is None else [replace(unit, id=f"h{unit.id}") for unit in make_briefs(21, TYPES)]
     table = {
         name: [max(0.0, 8.0 - 2 * place + 0.1 * ((i * 7 + place) % 5)) for i in range(written)]
         for place, name in enumerate(names)

@@ -51,7 +51,7 @@ def render(document: dict[str, Any]) -> RenderableType:
         )
     parts.append(Prose(_counted(document), style="dim"))
     if any(candidate.get("confirmed") for candidate in document["candidates"]):
-        other = "score and publishable share from briefs held back to confirm them: not to be compared with the other rows; leads are on the same briefs"
+        other = "score from briefs held back to confirm it: not to be compared with the other rows; shares are of the briefs competed on, leads of the same briefs"
         parts.append(Prose(f"{_CONFIRMED} {other}", style="dim"))
     parts += [*speed_and_memory(document, labels), *_remarks(document, labels)]
     parts += bullets("The race", race_lines(document, labels))

@@ -18,6 +18,7 @@ from bakeoff.core.plain import printable, printable_values, whole_characters
 from bakeoff.core.units import bytes_text, percent_text, seconds_text
 from bakeoff.decide.wording import plural
 from bakeoff.report.answers import fault_lines
+from bakeoff.report.contested import contest_note, contested
 from bakeoff.report.headline import headline
 from bakeoff.report.labels import validity_sentence
 from bakeoff.report.layout import ranked
@@ -159,6 +160,8 @@ def _environment(moved: Moved) -> Environment:
         "outcome_words": story.outcome_words,
         "validity_sentence": validity_sentence,
         "tone": quality.tone_of,
+        "contested": contested,
+        "contest_note": contest_note,
     }
     return made
 

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from bakeoff.core.generations import Generations
 from bakeoff.decide.wording import p_in_words, plural, signed_points
 from bakeoff.measure.selecting import failed, groups, scored
+from bakeoff.report.contested import contest_note, contested, contested_in
 from bakeoff.report.page.facts import PageFacts
 from bakeoff.report.page.forest import Row, Tone, forest
 from bakeoff.report.page.scale import Scale, fit_scale
@@ -98,21 +99,26 @@ def quality_chart(facts: PageFacts, ranked: Sequence[Mapping[str, Any]], names: 
 
 
 def glance_chart(document: Mapping[str, Any], order: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Markup:
-    """Return the first few candidates' scores, small, for beside the headline."""
+    """Return the first few candidates' scores on the briefs that they competed on, small, for beside the headline."""
     rows = [
         Row(
             name=names[one["id"]],
-            estimate=one["quality"]["estimate"],
-            low=one["quality"]["low"],
-            high=one["quality"]["high"],
-            value="no score" if one["quality"]["estimate"] is None else f"{one['quality']['estimate']:.1f}",
+            estimate=quality["estimate"],
+            low=quality["low"],
+            high=quality["high"],
+            value="no score" if quality["estimate"] is None else f"{quality['estimate']:.1f}",
             tone=tone_of(one["id"], document),
         )
         for one in order[:GLANCE]
+        for quality in [contested(one)]
     ]
     said = "; ".join(f"{row.name} {row.value}" for row in rows)
     return forest(
-        Caption("glance", "Scores at a glance", f"With 95 % intervals, from 0 to 10: {said}."),
+        Caption(
+            "glance",
+            "Scores at a glance",
+            f"With 95 % intervals, from 0 to 10: {said}. {contest_note(document)}".strip(),
+        ),
         rows,
         _QUALITY,
         small=True,
@@ -217,15 +223,13 @@ def _within(document: Mapping[str, Any]) -> set[str]:
 def type_chart(
     content_type: str, document: Mapping[str, Any], ranked: Sequence[Mapping[str, Any]], names: Mapping[str, str]
 ) -> Markup:
-    """Return the small forest plot of one content type; the route's candidate stands out."""
+    """Return the small forest plot of one content type, of the briefs competed on; the route's candidate stands out."""
     route = document["routes"][content_type]
     rows = []
     for one in ranked:
-        estimate = one["by_content_type"].get(content_type)
-        if estimate is None:
+        shown = contested_in(one, content_type)
+        if shown is None:
             continue
-        chosen = one["id"] == route["candidate"]
-        shown = route["evidence"] if chosen and route["evidence"]["estimate"] is not None else estimate
         rows.append(
             Row(
                 name=names[one["id"]],
@@ -233,7 +237,7 @@ def type_chart(
                 low=shown["low"],
                 high=shown["high"],
                 value=interval_words(shown),
-                tone="choice" if chosen else "plain",
+                tone="choice" if one["id"] == route["candidate"] else "plain",
             )
         )
     said = "; ".join(f"{row.name} {row.value}" for row in rows)
@@ -242,7 +246,7 @@ def type_chart(
         Caption(
             f"type-{list(document['routes']).index(content_type)}",
             f"{type_name(content_type)}: score of each candidate",
-            f"Intervals at {100 * level:.3g} %. {said}.",
+            f"Intervals at {100 * level:.3g} %. {said}. {contest_note(document)}".strip(),
         ),
         rows,
         _QUALITY,

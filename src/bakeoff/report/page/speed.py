@@ -14,6 +14,7 @@ from bakeoff.core.generations import Generations
 from bakeoff.core.units import money, seconds_text
 from bakeoff.measure.selecting import ran_alone
 from bakeoff.measure.timing import tpot_s
+from bakeoff.report.contested import contested
 from bakeoff.report.page.distributions import Strip, distributions
 from bakeoff.report.page.facts import PageFacts
 from bakeoff.report.page.forest import Tone
@@ -160,7 +161,7 @@ def _spots(
     spots = []
     for one in ranked:
         value, low, high = read(one)
-        quality = one["quality"]
+        quality = contested(one)
         if value is None or value <= 0 or quality["estimate"] is None:
             continue
         spots.append(
