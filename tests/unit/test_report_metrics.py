@@ -57,6 +57,7 @@ COST = {
 }  # fmt: skip
 TEXTS = {"completion_tokens": 50.0, "suitable": estimate(0.6, 0.1), "call_to_action": estimate(None)}
 RUN = {
+    "candidates": [],
     "baseline": "bob",
     "comparisons": [{"a": "bob", "b": "ann", "difference": -1.0, "low": -1.5, "high": -0.5}],
     "routes": {"tweet": {"candidate": "ann"}, "mail": {"candidate": "bob"}},
@@ -109,6 +110,14 @@ def test_values_are_those_of_the_document() -> None:
     assert values["cost/cloud_usd_per_1k"] == 4.0
     assert values["energy/assumed_texts_per_kwh"] == 100_000.0
     assert len(values) >= 50
+
+
+def test_means_over_different_briefs_are_not_called_comparable() -> None:
+    fresh = candidate(quality_in_selection={**estimate(6.5), "briefs": 30})
+    other = candidate(id="bob", quality={**estimate(5.0), "briefs": 30})
+    assert known(found(fresh, candidates=[fresh, other]))["quality/in_contest"] == 6.5
+    out = candidate(id="bob", quality={**estimate(5.0), "briefs": 12})
+    assert "different briefs" in found(fresh, candidates=[fresh, out])["quality/in_contest"].value.reason
 
 
 def test_what_is_not_known_has_a_reason_and_no_number() -> None:

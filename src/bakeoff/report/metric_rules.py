@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from bakeoff.report.contested import contested, same_briefs
 from bakeoff.report.metric_values import (
     GIB,
     Rule,
@@ -37,9 +38,11 @@ def half_width(subject: Subject) -> Value:
 
 
 def in_contest(subject: Subject) -> Value:
-    """Return the mean on the briefs that candidates competed on, whether or not the quoted quality is another one."""
-    number = number_at(subject.candidate, "quality_in_selection.estimate")
-    return scored("quality.estimate")(subject) if number is None else Value(number, "derived")
+    """Return the mean on the briefs that all competed on; none where they did not write the same ones, as in most races."""
+    if not same_briefs(subject.run):
+        return unknown("candidates wrote different briefs: their paired differences compare them")
+    number = number_at(contested(subject.candidate), "estimate")
+    return unknown("there was nothing to estimate it from") if number is None else Value(number, "derived")
 
 
 def over_baseline(field: Literal["difference", "low", "high"]) -> Rule:

@@ -68,7 +68,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("quality/t_high", "points", "upper end of Student's interval, for comparison", "quality_t.high", scored("quality_t.high")),
     Metric("quality/briefs", "briefs", "briefs that the mean rests on", "quality.briefs", counted("quality.briefs"), "sample_size"),
     Metric("quality/families", "families", "families of briefs: what the interval counts", "quality.clusters", counted("quality.clusters")),
-    Metric("quality/in_contest", "points", "the mean on the briefs that all competed on: this one may be compared between candidates", "quality_in_selection.estimate, quality.estimate", rules.in_contest),
+    Metric("quality/in_contest", "points", "the mean on the briefs that all competed on, which may be compared between candidates; unknown where they wrote different ones, as in a race that somebody left", "quality_in_selection.estimate, quality.estimate", rules.in_contest),
     Metric("quality/over_baseline", "points", "how far it is ahead of the baseline, on the same briefs", "comparisons", rules.over_baseline("difference")),
     Metric("quality/over_base_low", "points", "lower end of that difference's interval", "comparisons", rules.over_baseline("low")),
     Metric("quality/over_base_high", "points", "upper end of that difference's interval", "comparisons", rules.over_baseline("high")),
