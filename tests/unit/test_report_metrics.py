@@ -27,9 +27,9 @@ def estimate(value: float | None, half: float = 0.5) -> dict[str, Any]:
     return {"estimate": value, "low": ends[0], "high": ends[1], "level": 0.95, "briefs": 20, "clusters": 10}
 
 
-def times(value: float | None) -> dict[str, Any]:
+def times(value: float | None, count: int = 100) -> dict[str, Any]:
     names = ("p50", "p95", "p99", "p50_low", "p50_high")
-    return {**dict.fromkeys(names, value), "count": 0 if value is None else 12, "windows": 3}
+    return {**dict.fromkeys(names, value), "count": 0 if value is None else count, "windows": 3}
 
 
 def candidate(**changed: Any) -> dict[str, Any]:
@@ -118,6 +118,18 @@ def test_means_over_different_briefs_are_not_called_comparable() -> None:
     assert known(found(fresh, candidates=[fresh, other]))["quality/in_contest"] == 6.5
     out = candidate(id="bob", quality={**estimate(5.0), "briefs": 12})
     assert "different briefs" in found(fresh, candidates=[fresh, out])["quality/in_contest"].value.reason
+
+
+@pytest.mark.parametrize(("count", "told"), [(2, []), (19, []), (20, ["p95"]), (99, ["p95"]), (100, ["p95", "p99"])])
+def test_a_tail_takes_enough_texts(count: int, told: list[str]) -> None:
+    metrics = found(candidate(**{name: times(0.5, count) for name in ("latency_s", "ttft_s", "itl_s", "tpot_s")}))
+    tails = {name for name in metrics if re.search(r"p9[59]_ms$", name)}
+    assert len(tails) == 6
+    assert {name for name in known(metrics) if name in tails} == {name for name in tails if name[-6:-3] in told}
+    assert metrics["latency/p99_ms"].value.reason == (
+        "" if "p99" in told else f"a p99 takes 100 values at least, and there are {count}"
+    )
+    assert known(metrics)["latency/texts_timed"] == count
 
 
 def test_what_is_not_known_has_a_reason_and_no_number() -> None:

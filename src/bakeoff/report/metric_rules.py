@@ -15,12 +15,14 @@ from bakeoff.report.metric_values import (
     money_provenance,
     number_at,
     scored,
+    timed,
     unknown,
 )
+from bakeoff.report.tails import LEAST, Tail, tail
 
 NO_CALL = "no brief or content type of the run asks for a call to action"
 _NO_BUDGET = "this machine does not say how much memory models may take"
-_HOUR_S, _DAY_H, _JOULES_PER_KWH = 3600.0, 24.0, 3.6e6
+_MS, _HOUR_S, _DAY_H, _JOULES_PER_KWH = 1000.0, 3600.0, 24.0, 3.6e6
 _CPU = {"cpu"}
 
 
@@ -43,6 +45,20 @@ def in_contest(subject: Subject) -> Value:
         return unknown("candidates wrote different briefs: their paired differences compare them")
     number = number_at(contested(subject.candidate), "estimate")
     return unknown("there was nothing to estimate it from") if number is None else Value(number, "derived")
+
+
+def tail_of(field: str, name: Tail) -> Rule:
+    """Return a rule for a percentile far out, in milliseconds: none of too few values."""
+
+    def rule(subject: Subject) -> Value:
+        found = timed(f"{field}.{name}", _MS)(subject)
+        if found.number is None or tail(subject.candidate[field], name) is not None:
+            return found
+        return unknown(
+            f"a {name} takes {LEAST[name]} values at least, and there are {subject.candidate[field]['count']}"
+        )
+
+    return rule
 
 
 def over_baseline(field: Literal["difference", "low", "high"]) -> Rule:

@@ -8,7 +8,9 @@ from typing import Any
 from rich.console import RenderableType
 
 from bakeoff.core.units import bytes_text, seconds_text
+from bakeoff.decide.wording import plural
 from bakeoff.report.layout import Prose, bullets, cells, ranked, table, title
+from bakeoff.report.tails import LEAST, tail
 
 _WIDE = 2.0
 
@@ -22,16 +24,29 @@ def speed_and_memory(document: dict[str, Any], labels: dict[str, str]) -> Iterab
         label = labels[candidate["id"]]
         latency_s = candidate["latency_s"]
         medians = [_median(candidate.get(name)) for name in ("latency_s", "ttft_s", "itl_s")]
-        times.add_row(*cells(label, medians[0], seconds_text(latency_s["p95"]), *medians[1:]))
+        times.add_row(*cells(label, medians[0], seconds_text(tail(latency_s, "p95")), *medians[1:]))
         loads = [seconds_text(candidate.get(name)) for name in ("load_cold_s", "load_warm_s")]
         needs.add_row(*cells(label, _rate(candidate), *loads, bytes_text(candidate["peak_memory_bytes"])))
     yield times
+    yield Prose(_texts_timed(document, labels), style="dim")
     yield title("What each one takes")
     yield needs
     before = _before_a_load(document, labels)
     if before:
         yield Prose(f"Before a load come the engine's library and the choice of its arithmetic: {before}.", style="dim")
     yield from bullets("Energy", energy_lines(document, labels))
+
+
+def _texts_timed(document: dict[str, Any], labels: dict[str, str]) -> str:
+    """Return of how many texts these times are, and from how many on a p95 is told."""
+    counts = {labels[each["id"]]: each["latency_s"].get("count") or 0 for each in ranked(document)}
+    numbers = set(counts.values())
+    said = f"Of {plural(numbers.pop(), 'text')} each" if len(numbers) == 1 else f"Of texts: {_listed(counts)}"
+    return f"{said}." if min(counts.values()) >= LEAST["p95"] else f"{said}; p95 takes {LEAST['p95']}."
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{label} {count}" for label, count in counts.items())
 
 
 def _before_a_load(document: dict[str, Any], labels: dict[str, str]) -> str:

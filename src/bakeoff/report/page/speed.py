@@ -23,6 +23,7 @@ from bakeoff.report.page.scale import fit_scale, seconds_tick
 from bakeoff.report.page.story import leads_of
 from bakeoff.report.page.svg import Caption
 from bakeoff.report.page.tradeoff import Spot, Standing, front, standings, tradeoff
+from bakeoff.report.tails import LEAST, tail, tail_words
 
 
 class Times(NamedTuple):
@@ -91,8 +92,8 @@ def _times(
                 p50=found["p50"],
                 p50_low=found.get("p50_low"),
                 p50_high=found.get("p50_high"),
-                p95=found["p95"],
-                value=f"{seconds_text(found['p50'])}, p95 {seconds_text(found['p95'])}{reported}",
+                p95=tail(found, "p95"),
+                value=f"{seconds_text(found['p50'])} {tail_words(found)}{reported}",
                 tone=tones[one["id"]],
             )
         )
@@ -106,7 +107,7 @@ def _times(
     ]
     said = "; ".join(f"{strip.name} median {strip.value}" for strip in strips)
     title = f"{kind.name} of each candidate's texts"
-    description = f"A dot for each text, a large one at the median, an upright line at the 95th percentile. {said}."
+    description = f"A dot for each text, a large one at the median, an upright line at the 95th percentile where there are {LEAST['p95']} texts. {said}."
     caption = Caption(f"times-{kind.field}", title, description)
     drawn = distributions(caption, strips, fit_scale(ends), seconds_tick)
     return Times(kind.name, kind.explained, drawn, without)

@@ -10,6 +10,7 @@ from bakeoff.decide.wording import plural, points, points_between
 from bakeoff.report.headline import alone_qualifies, some_are_out
 from bakeoff.report.moved import MEANING, marked, moved_lines, moved_of
 from bakeoff.report.page.facts import PageFacts
+from bakeoff.report.tails import tail_words
 
 NAMES = {
     "linkedin_post": "LinkedIn post",
@@ -134,11 +135,7 @@ def key_figures(document: Mapping[str, Any]) -> list[KeyFigure]:
     latency = one["latency_s"]
     if latency["p50"] is not None:
         said = "reported" if one["timing_provenance"] == "reported" else "measured alone"
-        figures.append(
-            KeyFigure(
-                "A text takes", seconds_text(latency["p50"]), f"median, {said}; p95 {seconds_text(latency['p95'])}"
-            )
-        )
+        figures.append(KeyFigure("A text takes", seconds_text(latency["p50"]), f"median {tail_words(latency)}, {said}"))
     if one["peak_memory_bytes"] is not None:
         figures.append(KeyFigure("Memory", bytes_text(one["peak_memory_bytes"]), f"peak, on {one['device'] or '?'}"))
     return [figure._replace(value=f"{figure.value}{mark}") for figure in figures]
