@@ -7,7 +7,7 @@ from typing import Any
 from bakeoff.core.generations import Generations, Places
 from bakeoff.report.headline import headline
 from bakeoff.report.page.facts import Origin, PageFacts
-from bakeoff.report.page.story import how_sure, warnings
+from bakeoff.report.page.story import how_sure, key_figures, warnings
 from made_documents import document
 
 
@@ -40,6 +40,13 @@ def test_families_are_those_that_were_finished() -> None:
     few = document(briefs=60, finished=12)
     assert any(line.startswith("A pilot: 12 families") for line in warnings(facts_of(few)))
     assert not any("A pilot" in line for line in warnings(facts_of(document(briefs=60))))
+
+
+def test_a_share_that_is_not_all_does_not_read_as_all() -> None:
+    found = document()
+    found["candidates"][0]["publishable_rate"] |= {"estimate": 0.9955, "low": 0.98, "high": 0.9991}
+    (figure,) = [figure for figure in key_figures(found) if figure.label == "Publishable texts"]
+    assert (figure.value, figure.detail) == (">99 %", "95 %: 98 % to >99 %")
 
 
 def test_a_race_that_ended_by_itself_is_no_pilot() -> None:

@@ -243,6 +243,9 @@ def test_medians_and_rates_have_their_intervals_beside_them() -> None:
     text = as_text(shown, 100)
     assert re.search(r"ann\s+40 ms ±25 %\s+80 ms\s+-\s+0\.8 ms ×÷5\.0\s*\n", text)
     assert re.search(r"ann\s+1,200 ±10 %\s+3\.2 s\s+500 ms\s+-\s*\n", text)
+    shown["candidates"][0] |= {"tokens_per_s": 0.43, "tokens_per_s_high": 0.5}
+    assert re.search(r"ann\s+0\.43 ±16 %", as_text(shown, 100))  # of a large model on a CPU: not 0
+    shown["candidates"][0] |= {"tokens_per_s": 1200.0, "tokens_per_s_high": 1320.0}
     del shown["candidates"][1]["itl_s"], shown["candidates"][1]["load_cold_s"]  # as an earlier version wrote it
     assert re.search(r"bob\s+-\s+-\s+-\s+-\s*\n", as_text(shown, 100))
 

@@ -172,9 +172,10 @@ def break_even(subject: Subject) -> Value:
         return unknown("never: each text costs more here than in the cloud")
     number = number_at(subject.cost, "break_even_per_day")
     if number is None:
-        return unknown(subject.cost.get("missing") or "its cost is not known")
-    # From the first text on it is cheaper: that is no finding while nobody said what the machine costs.
-    return Value(number, money_provenance(subject)) if number else unknown("no price of the hardware was stated")
+        return unknown(
+            subject.cost.get("missing") or "nobody stated the price of the hardware, its upkeep or its idle watts"
+        )
+    return Value(number, money_provenance(subject))
 
 
 def error_rate(subject: Subject) -> Value:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from bakeoff.core.units import bytes_text, seconds_text
+from bakeoff.core.units import bytes_text, digits, percent_text, seconds_text
 from bakeoff.decide.wording import plural
 from bakeoff.report.layout import Prose, bullets, cells, ranked, table, title
 from bakeoff.report.tails import LEAST, tail
@@ -86,7 +86,7 @@ def _median(percentiles: dict[str, Any] | None) -> str:
 
 def _rate(candidate: dict[str, Any]) -> str:
     rate = candidate["tokens_per_s"]
-    return "-" if rate is None else f"{rate:,.0f}" + _margin(rate, candidate.get("tokens_per_s_high"))
+    return "-" if rate is None else digits(rate) + _margin(rate, candidate.get("tokens_per_s_high"))
 
 
 def _margin(estimate: float | None, high: float | None) -> str:
@@ -98,4 +98,4 @@ def _margin(estimate: float | None, high: float | None) -> str:
     if not estimate or high is None:
         return ""
     factor = high / estimate
-    return f" ±{factor - 1:.0%}".replace("%", " %") if factor < _WIDE else f" ×÷{factor:.1f}"
+    return f" ±{percent_text(factor - 1, 0)}" if factor < _WIDE else f" ×÷{factor:.1f}"

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bakeoff.core.plain import printable, printable_values, whole_characters
-from bakeoff.core.units import bytes_text, percent_text, seconds_text
+from bakeoff.core.units import bytes_text, digits, percent_text, seconds_text
 from bakeoff.decide.wording import plural
 from bakeoff.report.answers import fault_lines
 from bakeoff.report.contested import contest_note, contested
@@ -143,6 +143,7 @@ def _environment(moved: Moved) -> Environment:
         "seconds": seconds_text,
         "bytes": bytes_text,
         "share": percent_text,
+        "digits": digits,
         "interval": quality.interval_words,
         "sample": quality.sample_words,
         "evidence": quality.evidence_words,

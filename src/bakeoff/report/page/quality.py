@@ -11,6 +11,7 @@ import numpy as np
 from markupsafe import Markup
 
 from bakeoff.core.generations import Generations
+from bakeoff.core.units import level_text
 from bakeoff.decide.wording import p_in_words, plural, signed_points
 from bakeoff.measure.selecting import failed, groups, scored
 from bakeoff.report.contested import contest_note, contested, contested_in
@@ -246,7 +247,7 @@ def type_chart(
         Caption(
             f"type-{list(document['routes']).index(content_type)}",
             f"{type_name(content_type)}: score of each candidate",
-            f"Intervals at {100 * level:.3g} %. {said}. {contest_note(document)}".strip(),
+            f"Intervals at {level_text(level)}. {said}. {contest_note(document)}".strip(),
         ),
         rows,
         _QUALITY,

@@ -130,8 +130,9 @@ def key_figures(document: Mapping[str, Any]) -> list[KeyFigure]:
         figures.append(KeyFigure("Lead over the next", signed(nearest.difference), f"{between}, over {nearest.behind}"))
     rate = one["publishable_rate"]
     if rate["estimate"] is not None:
-        detail = "" if rate["low"] is None else f"95 %: {100 * rate['low']:.0f} to {100 * rate['high']:.0f} %"
-        figures.append(KeyFigure("Publishable texts", percent_text(round(rate["estimate"], 2)), detail))
+        ends = (percent_text(rate[end], 0) for end in ("low", "high"))
+        detail = "" if rate["low"] is None else f"95 %: {' to '.join(ends)}"
+        figures.append(KeyFigure("Publishable texts", percent_text(rate["estimate"], 0), detail))
     latency = one["latency_s"]
     if latency["p50"] is not None:
         said = "reported" if one["timing_provenance"] == "reported" else "measured alone"
