@@ -20,6 +20,7 @@ import pytest
 
 from bakeoff.core.spec import Candidate
 from bakeoff.core.units import percent_text
+from bakeoff.report.speed import in_flight
 from bakeoff.study.asking import Judgement
 from bakeoff.study.judging import KnownJudge, checks_by_brief, questions_for
 from bakeoff.study.labelling import read_written
@@ -172,6 +173,15 @@ def test_numbers_of_one_name_say_how_they_differ(html: str) -> None:
     head = costs[: costs.index("</thead>")]
     for axis in ("Latency of a text (median)", "Peak memory, GiB", "Electricity of 1,000 texts"):
         assert f">{axis}</th>" in head
+
+
+def test_tokens_a_second_stand_beside_the_load_that_they_were_measured_at(common: Path, html: str) -> None:
+    document = json.loads((common / "runs" / "20260101-000000-aaaa" / "result.json").read_text(encoding="utf-8"))
+    most = {one["tokens_per_s_concurrency"] for one in document["candidates"]} - {None}
+    assert document["concurrency"] == 4
+    assert most
+    assert most != {4}  # a made run of few texts at a time: what was allowed is not what was in flight
+    assert f"Tokens/s: {in_flight(document)}." in html
 
 
 def test_a_digest_says_what_it_is_of(html: str) -> None:

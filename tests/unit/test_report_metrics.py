@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bakeoff.report.metric_values import Found, Subject, exported_name
-from bakeoff.report.metrics import GROUPS, METRICS, metric_word, metrics_of, metrics_page
+from bakeoff.report.metrics import GROUPS, METRICS, metric_words, metrics_of, metrics_page
 from bakeoff.report.tracked import verdict_of
 
 ROOT = Path(__file__).parents[2]
@@ -190,7 +190,46 @@ def test_the_baseline_is_not_ahead_of_itself() -> None:
 def test_names_of_the_users_become_words() -> None:
     assert "qtype/odd.name" in found()
     assert "qdim/my__own_" in found()
-    assert metric_word("ä/b" * 40) == "__b" * 20
+    long = metric_words(["ä/b" * 40])["ä/b" * 40]
+    assert long.startswith("__b__b")
+    assert len(long) == 60
+
+
+@pytest.mark.parametrize(
+    "types",
+    [
+        ("推文", "邮件"),
+        ("press release", "press_release"),
+        ("a", "a_low"),
+        ("a", "a_low", "a_low_low"),
+        ("x" * 70, "x" * 80),
+    ],
+)
+def test_no_two_types_share_a_metric(types: tuple[str, ...]) -> None:
+    own = candidate(by_content_type={name: estimate(float(place)) for place, name in enumerate(types)})
+    metrics = known(found(own))  # `found` asserts that no name stands twice
+    kept = [value for name, value in metrics.items() if name.startswith("qtype/")]
+    assert sorted(kept) == sorted(place + end for place in range(len(types)) for end in (-0.5, 0.0, 0.5))
+
+
+def test_a_name_means_the_same_for_every_candidate() -> None:
+    own = candidate(dimensions={"a b": 1.0})
+    other = candidate(id="bob", dimensions={"a b": 2.0, "a_b": 3.0})
+    names = [
+        {name for name in found(each, candidates=[own, other]) if name.startswith("qdim/")} for each in (own, other)
+    ]
+    assert names[0] < names[1]
+
+
+def test_load_stands_beside_the_rate_that_was_measured_at_it() -> None:
+    assert known(found(candidate(tokens_per_s_concurrency=3)))["latency/tok_s_in_flight"] == 3
+
+
+def test_measured_energy_has_no_assumed_range() -> None:
+    drawn = {"value": 36.0, "low": None, "high": None, "provenance": "measured", "reason": "RAPL", "net": None}
+    metrics = found(candidate(energy_j_per_generation=drawn))
+    assert metrics["energy/j_low"].value.reason == "it was measured: there is no assumed range"
+    assert metrics["energy/net_j_per_text"].value.reason == "no meter measured it"
 
 
 def test_verdicts() -> None:

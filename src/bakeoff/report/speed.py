@@ -78,6 +78,17 @@ def energy_lines(document: dict[str, Any], labels: dict[str, str]) -> list[str]:
     return measured + ([f"joules a text: {', '.join(assumed)}. {how}"] if assumed else [])
 
 
+def in_flight(document: dict[str, Any]) -> str:
+    """Return with how many texts at a time tokens/s were measured, as the texts' own times say."""
+    counts = {count for each in document["candidates"] if (count := each.get("tokens_per_s_concurrency")) is not None}
+    if not counts:
+        return "not measured"
+    if counts == {1}:
+        return "one text at a time"
+    told = f"{max(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
+    return f"with up to {told} texts in flight"
+
+
 def _median(percentiles: dict[str, Any] | None) -> str:
     if percentiles is None:  # in documents of earlier versions
         return "-"

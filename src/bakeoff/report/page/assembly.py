@@ -32,6 +32,7 @@ from bakeoff.report.page.race_chart import Lane, race_chart
 from bakeoff.report.page.samples import Samples, gate_examples, read_samples
 from bakeoff.report.page.svg import Caption
 from bakeoff.report.page.visible import markup_of
+from bakeoff.report.speed import in_flight
 
 _LONGEST_NAME = 30
 _PLACE = "<!-- texts -->\n"
@@ -157,6 +158,7 @@ def _environment(moved: Moved) -> Environment:
     }
     made.globals |= {
         "plural": plural,
+        "in_flight": in_flight,
         "verdict": quality.verdict_words,
         "outcome_words": story.outcome_words,
         "validity_sentence": validity_sentence,
