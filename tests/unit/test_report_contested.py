@@ -44,7 +44,7 @@ def test_the_front_is_of_scores_on_the_same_briefs() -> None:
     for one, latency in zip(found["candidates"], (0.2, 0.3), strict=True):
         one["latency_s"] |= {"p50": latency, "p95": latency, "p99": latency, "count": 30}
     origin = Origin(state="done", started="", command="", sampling={}, replicates=1)
-    facts = PageFacts(found, origin, {}, {name: Generations(Places()) for name in NAMES}, lambda _: [], lambda: 0)
+    facts = PageFacts(found, origin, {}, {name: Generations(Places()) for name in NAMES}, {}, lambda _: [], lambda: 0)
     latency = next(each for each in tradeoffs(facts, found["candidates"], NAMES) if each.heading == "Latency")
     assert latency.front == ["ann"]  # better and faster; by its fresh briefs bob would stand there too
 

@@ -14,7 +14,7 @@ from made_documents import document
 def facts_of(found: dict[str, Any]) -> PageFacts:
     origin = Origin(state="interrupted", started="", command="", sampling={}, replicates=1)
     names = [one["id"] for one in found["candidates"]]
-    return PageFacts(found, origin, {}, {name: Generations(Places()) for name in names}, lambda _: [], lambda: 0)
+    return PageFacts(found, origin, {}, {name: Generations(Places()) for name in names}, {}, lambda _: [], lambda: 0)
 
 
 def test_where_nobody_else_qualified_no_evidence_is_claimed() -> None:

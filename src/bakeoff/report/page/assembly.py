@@ -213,6 +213,7 @@ def _charts(facts: PageFacts, order: Sequence[Mapping[str, Any]], names: Mapping
         "glance": quality.glance_chart(document, order, names) if len(order) > 1 else None,
         "glance_left": max(0, len(order) - quality.GLANCE),
         "quality": quality.quality_chart(facts, order, names),
+        "thinned": quality.thinned_families(facts, order, names),
         "differences": quality.difference_chart(document, names),
         "types": {name: quality.type_chart(name, document, order, names) for name in document["routes"]},
         "race": None if document.get("race") is None else _race(document, order, names),

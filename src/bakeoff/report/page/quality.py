@@ -16,10 +16,11 @@ from bakeoff.decide.wording import p_in_words, plural, signed_points
 from bakeoff.measure.selecting import failed, groups, scored
 from bakeoff.report.contested import contest_note, contested, contested_in
 from bakeoff.report.page.facts import PageFacts
-from bakeoff.report.page.forest import Row, Tone, forest
+from bakeoff.report.page.forest import MOST_POINTS, Row, Tone, forest
 from bakeoff.report.page.scale import Scale, fit_scale
 from bakeoff.report.page.story import Lead, leads_of, signed, type_name
 from bakeoff.report.page.svg import Caption
+from bakeoff.report.page.thinning import thinned_words
 
 _QUALITY = Scale(0.0, 10.0)
 _LEAST_REACH = 1.0
@@ -40,17 +41,17 @@ def tone_of(candidate: str, document: Mapping[str, Any]) -> Tone:
 
 
 def family_means(facts: PageFacts) -> dict[str, dict[bool, list[float]]]:
-    """Return, for each candidate, the mean score of every family of briefs; those held back apart, under True.
+    """Return, for each candidate, the mean score of every family of briefs that counted; those held back apart, under True.
 
     A failed text counts 0, as everywhere; replicates are averaged first, then the briefs of a family.
     """
     found: dict[str, dict[bool, list[float]]] = {}
     for candidate, made in facts.generations.items():
         families: dict[tuple[bool, str], list[float]] = defaultdict(list)
-        for brief, values in _by_brief(made).items():
-            known = facts.briefs.get(brief)
-            if known is not None:
-                families[known.held_back, known.family].append(fmean(values))
+        written, counted = _by_brief(made), facts.rested_on[candidate]
+        for brief, known in facts.briefs.items():
+            if (brief in written and known.held_back) or brief in counted:
+                families[known.held_back, known.family].append(fmean(written.get(brief, (0.0,))))
         if families:
             found[candidate] = {False: [], True: []}
         for (held_back, _), values in families.items():
@@ -97,6 +98,15 @@ def quality_chart(facts: PageFacts, ranked: Sequence[Mapping[str, Any]], names: 
         _QUALITY,
         threshold=facts.origin.threshold,
     )
+
+
+def thinned_families(facts: PageFacts, ranked: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> str:
+    """Return of how many families some are drawn in the forest plot, "" where all are."""
+    means = family_means(facts)
+    counts = {
+        names[one["id"]]: len(means[one["id"]][bool(one.get("confirmed"))]) for one in ranked if one["id"] in means
+    }
+    return thinned_words(counts, MOST_POINTS, "families")
 
 
 def glance_chart(document: Mapping[str, Any], order: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Markup:

@@ -15,24 +15,26 @@ from bakeoff.core.units import money, seconds_text
 from bakeoff.measure.selecting import ran_alone
 from bakeoff.measure.timing import tpot_s
 from bakeoff.report.contested import contested
-from bakeoff.report.page.distributions import Strip, distributions
+from bakeoff.report.page.distributions import MOST, Strip, distributions
 from bakeoff.report.page.facts import PageFacts
 from bakeoff.report.page.forest import Tone
 from bakeoff.report.page.quality import tone_of
 from bakeoff.report.page.scale import fit_scale, seconds_tick
 from bakeoff.report.page.story import leads_of
 from bakeoff.report.page.svg import Caption
+from bakeoff.report.page.thinning import thinned_words
 from bakeoff.report.page.tradeoff import Spot, Standing, front, standings, tradeoff
 from bakeoff.report.tails import LEAST, tail, tail_words
 
 
 class Times(NamedTuple):
-    """One chart of times; `chart` is None where nobody knows any, and `without` names who has none."""
+    """One chart of times; `chart` is None where nobody knows any, and `without` names who has none, `thinned` of whose texts some are drawn."""
 
     name: str
     explained: str
     chart: Markup | None
     without: list[str]
+    thinned: str = ""
 
 
 class Tradeoff(NamedTuple):
@@ -110,7 +112,8 @@ def _times(
     description = f"A dot for each text, a large one at the median, an upright line at the 95th percentile where there are {LEAST['p95']} texts. {said}."
     caption = Caption(f"times-{kind.field}", title, description)
     drawn = distributions(caption, strips, fit_scale(ends), seconds_tick)
-    return Times(kind.name, kind.explained, drawn, without)
+    counts = {strip.name: len(strip.values) for strip in strips}
+    return Times(kind.name, kind.explained, drawn, without, thinned_words(counts, MOST, "texts"))
 
 
 def tradeoffs(facts: PageFacts, ranked: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[Tradeoff]:
