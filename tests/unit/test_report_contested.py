@@ -5,8 +5,9 @@ from __future__ import annotations
 from bakeoff.core.generations import Generations, Places
 from bakeoff.report.contested import contest_note, same_briefs
 from bakeoff.report.page.facts import Origin, PageFacts
-from bakeoff.report.page.quality import glance_chart, type_chart
+from bakeoff.report.page.quality import evidence_words, glance_chart, type_chart, verdict_words
 from bakeoff.report.page.speed import tradeoffs
+from bakeoff.report.page.story import leads_of
 from bakeoff.report.ranking import rank_candidates
 from bakeoff.report.text import as_text
 from made_documents import TYPES, document
@@ -55,3 +56,24 @@ def test_who_left_a_race_wrote_fewer_and_that_is_said() -> None:
     found["candidates"][1]["quality"]["briefs"] = 12
     assert not same_briefs(found)
     assert "wrote fewer of them" in contest_note(found)
+
+
+def test_a_pilot_claims_no_equivalence() -> None:
+    """Eight families: the evidence is `too few families for a test`, and the verdict claims no more than that."""
+    found = document(briefs=8)
+    (lead,) = leads_of("ann", found["comparisons"])
+    lead = lead._replace(difference=5.99, low=0.08, high=7.47)
+    assert evidence_words(lead.pair) == "too few families for a test"
+    assert verdict_words(lead, found) == "too few families for a claim"
+
+
+def test_how_far_a_rival_may_be_ahead_is_the_bound_that_decides() -> None:
+    found = document()
+    (lead,) = leads_of("ann", found["comparisons"])
+    close = {**lead.pair, "p_adjusted": 0.4, "low": -0.2, "high": 0.6}
+    near = lead._replace(low=-0.2, high=0.6, pair={**close, "simultaneous_low": -0.25, "simultaneous_high": 0.7})
+    assert verdict_words(near, found) == "ahead by 0.3 at most, if at all"
+    far = near._replace(pair={**close, "simultaneous_low": -0.35, "simultaneous_high": 0.7})
+    assert verdict_words(far, found) == "not told apart"  # of several rivals, one interval alone promises too much
+    turned = near._replace(pair={**close, "a": "bob", "b": "ann", "simultaneous_low": -0.7, "simultaneous_high": 0.35})
+    assert verdict_words(turned, found) == "not told apart"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from math import inf
 from statistics import fmean
 from typing import Any
 
@@ -210,17 +211,27 @@ def verdict_words(lead: Lead, document: Mapping[str, Any]) -> str:
     pair, eps = lead.pair, document["eps"]
     if lead.low is None or lead.high is None:
         return "nothing shown yet"
-    p = pair["p_adjusted"]
-    race = document.get("race")
+    p, race = pair["p_adjusted"], document.get("race")
+    if p is None and race is None:
+        return "too few families for a claim"
     outs = {(out["candidate"], out["by"]) for out in race["overall"]["eliminations"]} if race else set()
     surely = (p is not None and p <= 0.05) or (lead.behind, lead.ahead) in outs or (race is not None and lead.low > 0)
     if surely and lead.low > 0:
         return "shown to be behind"
     if surely and lead.high < 0:
         return "shown to be ahead"
-    if lead.behind in _within(document) or lead.low > -eps:
+    if lead.behind in _within(document) or _most_ahead(lead) <= eps:
         return f"ahead by {eps:g} at most, if at all"
     return "not told apart"
+
+
+def _most_ahead(lead: Lead) -> float:
+    """Return how far the other can be ahead: by the bound that holds for all rivals together, which decides, where there is one."""
+    pair = lead.pair
+    low, high = pair.get("simultaneous_low"), pair.get("simultaneous_high")
+    if low is None or high is None:
+        return inf if lead.low is None else -lead.low
+    return float(-low if pair["a"] == lead.ahead else high)
 
 
 def _within(document: Mapping[str, Any]) -> set[str]:
