@@ -28,7 +28,7 @@ def speed_and_memory(document: dict[str, Any], labels: dict[str, str]) -> Iterab
         loads = [seconds_text(candidate.get(name)) for name in ("load_cold_s", "load_warm_s")]
         needs.add_row(*cells(label, _rate(candidate), *loads, bytes_text(candidate["peak_memory_bytes"])))
     yield times
-    yield Prose(_texts_timed(document, labels), style="dim")
+    yield Prose(_texts_timed(document), style="dim")
     yield title("What each one takes")
     yield needs
     before = _before_a_load(document, labels)
@@ -37,16 +37,12 @@ def speed_and_memory(document: dict[str, Any], labels: dict[str, str]) -> Iterab
     yield from bullets("Energy", energy_lines(document, labels))
 
 
-def _texts_timed(document: dict[str, Any], labels: dict[str, str]) -> str:
+def _texts_timed(document: dict[str, Any]) -> str:
     """Return of how many texts these times are, and from how many on a p95 is told."""
-    counts = {labels[each["id"]]: each["latency_s"].get("count") or 0 for each in ranked(document)}
-    numbers = set(counts.values())
-    said = f"Of {plural(numbers.pop(), 'text')} each" if len(numbers) == 1 else f"Of texts: {_listed(counts)}"
-    return f"{said}." if min(counts.values()) >= LEAST["p95"] else f"{said}; p95 takes {LEAST['p95']}."
-
-
-def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{label} {count}" for label, count in counts.items())
+    counts = [each["latency_s"].get("count") or 0 for each in document["candidates"]]
+    fewest, most = min(counts), max(counts)
+    said = f"Of {plural(most, 'text')} each" if fewest == most else f"Of {fewest} to {most} texts each"
+    return f"{said}." if fewest >= LEAST["p95"] else f"{said}; p95 takes {LEAST['p95']}."
 
 
 def _before_a_load(document: dict[str, Any], labels: dict[str, str]) -> str:
@@ -86,7 +82,7 @@ def in_flight(document: dict[str, Any]) -> str:
     if counts == {1}:
         return "one text at a time"
     told = f"{max(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
-    return f"with up to {told} texts in flight"
+    return f"with {told} texts in flight at the most"
 
 
 def _median(percentiles: dict[str, Any] | None) -> str:
