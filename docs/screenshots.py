@@ -91,8 +91,8 @@ def shoot_mlflow(browser: Browser) -> None:
             if assistant.count():
                 assistant.click()
             choose(page, "model, parameters", drop=("parameters",))
-            choose(page, "quality/mean", add=("latency/p50_ms", "memory/peak_gib", "quality/in_contest"), drop=("quality/mean",))
-            page.locator(".js-plotly-plot text", has_text="quality/in_contest").first.wait_for()
+            choose(page, "quality/mean", add=("latency/p50_ms", "memory/peak_gib"))
+            page.locator(".js-plotly-plot text", has_text="memory/peak_gib").first.wait_for()
             page.screenshot(path=IMAGES / "mlflow-compare.png")
             page.close()
         finally:

@@ -264,7 +264,7 @@ def _answer(value: Any, where: str) -> None:
         assert math.isclose(found["saving_percent"], percent, rel_tol=1e-9, abs_tol=1e-9), where
     check_estimate(found["annual_saving"], f"{where}.annual_saving")
     if found["break_even_per_day"] != "never":
-        _number(found["break_even_per_day"], f"{where}.break_even_per_day", 0)
+        _unknown_or(found["break_even_per_day"], f"{where}.break_even_per_day", 0)
     by_name = {}
     for index, each in enumerate(found["assumptions"]):
         inside = f"{where}.assumptions[{index}]"

@@ -122,13 +122,13 @@ def write_run(
     timed: bool = True,
     failing: float = 0.02,
     graded: bool = True,
-    most: int | None = None,
+    most: int | Mapping[str, int] | None = None,
     finish: bool = True,
     moved: Mapping[str, tuple[str, ...]] | None = None,
 ) -> None:
     """Store what every candidate wrote. `write` returns a text, a whole generation, or None for one that never came.
 
-    `graded` texts get scores from a table, others from the rules; each candidate writes `most` texts, where that is stated.
+    `graded` texts get scores from a table, others from the rules; each candidate writes `most` texts, where that is stated (for all, or by name).
     `moved` is what candidates' workers left to another device.
     """
     store.add_run(plan.run_id, plan.suite.name, "2026-01-01T09:30:00+00:00", plan.model_dump(mode="json"))
@@ -141,7 +141,10 @@ def write_run(
             store.add_load(plan.run_id, _load(candidate, place, (moved or {}).get(candidate.id, ())))
         made = []
         for number, trial in enumerate(
-            islice(trials_for(plan, candidate, [*plan.briefs(), *plan.held_back_briefs()]), most)
+            islice(
+                trials_for(plan, candidate, [*plan.briefs(), *plan.held_back_briefs()]),
+                most.get(candidate.id) if isinstance(most, Mapping) else most,
+            )
         ):
             brief = briefs[trial.brief]
             written = None if drawer.random() < failing else write(candidate, brief, drawer)

@@ -220,6 +220,14 @@ def test_a_plan_is_the_reference_value(space: InsideWorkspace) -> None:
     assert "<- this plan" in shown
 
 
+def test_a_level_near_one_is_told_as_it_was_stated(space: InsideWorkspace) -> None:
+    shown = space.call("plan", "--sd", "2", "--difference", "1", "--level", "0.999", "--power", "0.999").stdout
+    assert "99.9 % power at level 99.9 %" in " ".join(shown.split())
+    write_csv(space.folder / "t.csv", draw())
+    page = " ".join(space.call("analyse", "t.csv", "--level", "0.9995").stdout.split())
+    assert "with 99.95 % intervals" in page
+
+
 def test_a_plan_from_a_pilot_uses_the_upper_end_of_its_spread(space: InsideWorkspace) -> None:
     write_csv(space.folder / "pilot.csv", draw(12))
     found = json.loads(space.call("plan", "--from", "pilot.csv", "--difference", "1", "--json").stdout)

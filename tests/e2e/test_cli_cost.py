@@ -44,6 +44,10 @@ def test_a_few_numbers(workspace: InsideWorkspace) -> None:
     assert "1,000 pieces here" in alone
     assert "$0.00232" in alone  # of a thousand: 2.3158e-6 dollars each
     assert "the first" not in alone
+    assert document["break_even_per_day"] is None  # of a machine whose price nobody stated
+    kept = one_document(workspace.call("cost", *NUMBERS, "--maintenance", "36.5", "--json").stdout)
+    assert kept["break_even_per_day"] == pytest.approx(0.1 / (0.00015 - 2.315833e-6), rel=1e-4)
+    assert "677 a day" in " ".join(workspace.call("cost", *NUMBERS, "--maintenance", "36.5").stdout.split())
     unspread = " ".join(workspace.call("cost", *NUMBERS, "--hardware-price", "2000").stdout.split())
     assert "which no figure here holds until a volume is stated" in unspread
     assert "9,276 a day" in unspread
@@ -70,6 +74,27 @@ def test_a_few_numbers(workspace: InsideWorkspace) -> None:
     assert assumed["annual_saving"]["low"] < assumed["annual_saving"]["estimate"] < assumed["annual_saving"]["high"]
     never = one_document(workspace.call("cost", *NUMBERS[:-1], "0.000001", "--json").stdout)
     assert never["break_even_per_day"] == "never"
+
+
+def test_a_usable_share_that_nobody_stated_is_marked(workspace: InsideWorkspace) -> None:
+    document = one_document(workspace.call("cost", *NUMBERS, "--json").stdout)
+    check_cost_document(document)
+    told = {each["name"]: each for each in document["assumptions"]}["accepted"]
+    assert (told["value"], told["provenance"]) == (1.0, "assumed")
+    shown = " ".join(workspace.call("cost", *NUMBERS).stdout.split())
+    assert "100% ASSUMED" in shown
+    assert "every text is usable; give --accepted" in shown
+    stated = " ".join(workspace.call("cost", *NUMBERS, "--accepted", "0.9996").stdout.split())
+    assert ">99.9%" not in stated
+    assert ">99% " in stated  # not 100%
+    assert "ASSUMED" not in stated.split("What that rests on")[0]
+
+
+def test_hardly_any_saving_and_nearly_all_are_told_as_that(workspace: InsideWorkspace) -> None:
+    dear = " ".join(workspace.call("cost", *NUMBERS[:-1], "50").stdout.split())
+    assert ">99.9 % cheaper" in dear
+    even = " ".join(workspace.call("cost", *NUMBERS[:-1], "0.000002316").stdout.split())
+    assert "<0.1 % cheaper" in even
 
 
 def test_a_run(workspace: InsideWorkspace) -> None:

@@ -20,12 +20,14 @@ import pytest
 
 from bakeoff.core.spec import Candidate
 from bakeoff.core.units import percent_text
+from bakeoff.report.speed import in_flight
 from bakeoff.study.asking import Judgement
 from bakeoff.study.judging import KnownJudge, checks_by_brief, questions_for
 from bakeoff.study.labelling import read_written
+from bakeoff.study.stored_plan import load_plan
 from bakeoff.study.suite import Brief, load_suite
 from inside import InsideWorkspace
-from made_store import make_plan, make_suite, prose, store_in, write_run
+from made_store import NAMES, make_plan, make_suite, prose, store_in, write_run
 from recorded_texts import write_texts
 from sample_runs import suite_text
 
@@ -155,7 +157,7 @@ def test_it_can_be_read_by_everybody(html: str) -> None:
 
 
 def test_every_number_of_quality_stands_beside_what_it_is_worth(html: str) -> None:
-    for name in ("decision", "quality", "differences", "routes", "tradeoffs"):
+    for name in ("decision", "quality", "differences", "routes", "tradeoffs", "texts"):
         section = html[html.index(f'<section id="{name}"') :]
         assert 'class="worth' in section[: section.index("</section>")], name
     cards = html.split('<article class="card"')[1:]
@@ -172,6 +174,15 @@ def test_numbers_of_one_name_say_how_they_differ(html: str) -> None:
     head = costs[: costs.index("</thead>")]
     for axis in ("Latency of a text (median)", "Peak memory, GiB", "Electricity of 1,000 texts"):
         assert f">{axis}</th>" in head
+
+
+def test_tokens_a_second_stand_beside_the_load_that_they_were_measured_at(common: Path, html: str) -> None:
+    document = json.loads((common / "runs" / "20260101-000000-aaaa" / "result.json").read_text(encoding="utf-8"))
+    most = {one["tokens_per_s_concurrency"] for one in document["candidates"]} - {None}
+    assert document["concurrency"] == 4
+    assert most
+    assert most != {4}  # a made run of few texts at a time: what was allowed is not what was in flight
+    assert f"Tokens/s: {in_flight(document)}." in html
 
 
 def test_a_digest_says_what_it_is_of(html: str) -> None:
@@ -246,6 +257,19 @@ def test_a_large_run_is_packed_and_shows_the_most_telling_briefs_without_a_scrip
     assert {found["data-type"] for found in Page(html).elements if found.get("class") == "brief"} == set(
         re.findall(r'<option value="([a-z_]+)">', html)
     ) & {"linkedin_post", "tweet", "business_email", "technical_doc", "marketing_copy"}
+
+
+def test_a_text_for_a_brief_that_was_held_back_is_shown(space: InsideWorkspace) -> None:
+    made_page(space.home, 60, names=NAMES[:2], fixed_n=30)
+    document = json.loads(space.call("show", "latest", "--json").stdout)
+    store = store_in(space.home)
+    plan = load_plan(store, document["run_id"])
+    store.close()
+    done = space.call("show", "latest", "--texts", plan.held_back[0])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("score ") + done.stdout.count("failed") >= 2
+    gone = space.call("show", "latest", "--texts", "nothing-of-the-kind")
+    assert (gone.returncode, "has no brief" in gone.stderr) == (2, True)
 
 
 def test_one_candidate_alone(space: InsideWorkspace) -> None:

@@ -249,7 +249,10 @@ def test_what_money_is_said_to_rest_on_follows_the_fields(browser: Browser, writ
     source = tab.locator("p:has(#term-hardware_price) small")
     first = basis.inner_text()
     assert (first.startswith("Nobody has stated a volume"), "not stated" in source.inner_text()) == (True, True)
+    even = tab.locator('[data-out="even"]').first
+    assert even.inner_text() == "–"  # nobody has said what the machine costs
     tab.locator("#term-hardware_price").fill("2000")
+    assert even.inner_text().endswith(" a day") or even.inner_text() == "never"
     assert "until it is said how many texts" in basis.inner_text()
     assert source.inner_text() == "your figure"
     tab.locator("#term-pieces_per_day").fill("50")

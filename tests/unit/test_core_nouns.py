@@ -38,7 +38,12 @@ def test_durations_have_a_number_and_a_unit(seconds: float) -> None:
 
 @given(st.floats(0, 1))
 def test_shares_are_told_in_percent(share: float) -> None:
-    assert abs(float(percent_text(share).removesuffix(" %")) - 100 * share) <= 0.051
+    said = percent_text(share).removesuffix(" %")
+    if said[0] in "<>":  # nearer to none, or to all, than the digits tell
+        assert (0 < share < 0.001) if said == "<0.1" else (said == ">99.9" and 0.999 < share < 1)
+    else:
+        assert abs(float(said) - 100 * share) <= 0.051
+        assert (float(said) in {0.0, 100.0}) == (share in {0.0, 1.0})
 
 
 def test_equal_content_equal_hash() -> None:

@@ -164,6 +164,17 @@ def test_what_nobody_stated_costs_nobody_knows_what() -> None:
     assert local_cost(replace(volume, maintenance_per_year=365.0)).hardware == pytest.approx(0.001)
 
 
+def test_a_break_even_of_a_machine_that_nobody_priced_is_not_known() -> None:
+    assert break_even_per_day(SEED) is None
+    assert answer(SEED, []).break_even_busy_share is None
+    assert break_even_per_day(replace(SEED, cloud_text=0.0)) == "never"
+    assert break_even_per_day(replace(SEED, hardware_price=0.0)) == 0.0  # a gift: the first text pays for it
+    for stated in ({"hardware_price": 100.0}, {"idle_watts": 5.0}, {"maintenance_per_year": 30.0}):
+        even = break_even_per_day(replace(SEED, **stated))
+        assert isinstance(even, float)
+        assert even > 0
+
+
 def test_a_providers_tokens_are_not_the_models() -> None:
     assert cloud_cost(replace(SEED, token_ratio=1.25)) == pytest.approx(1.25 * SEED.cloud_text)
     assert flips_sign_at(SEED, "token_ratio") == pytest.approx(2.315833e-6 / 0.00015, rel=1e-5)

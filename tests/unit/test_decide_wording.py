@@ -45,6 +45,8 @@ def test_estimates_read_as_a_number_with_its_interval():
     some = Estimate(estimate=0.9, low=0.75, high=1.0, method="bounded", briefs=9)
     none = Estimate(estimate=None, low=None, high=None, method="bounded", briefs=0)
     assert wording.rate_in_words(some) == "90 % [75 %, 100 %]"
+    nearly = some.model_copy(update={"estimate": 0.9965, "low": 0.003, "high": 0.9999})
+    assert wording.rate_in_words(nearly) == ">99 % [<1 %, >99 %]"  # 3 of 1000 failed: not 100 %
     assert wording.quality_in_words(some) == "0.9 [0.8, 1.0]"
     assert (wording.quality_in_words(none), wording.rate_in_words(none)) == ("no score", "unknown")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bakeoff.report.metric_values import Found, Subject, exported_name
-from bakeoff.report.metrics import GROUPS, METRICS, metric_word, metrics_of, metrics_page
+from bakeoff.report.metrics import GROUPS, METRICS, metric_words, metrics_of, metrics_page
 from bakeoff.report.tracked import verdict_of
 
 ROOT = Path(__file__).parents[2]
@@ -27,9 +27,9 @@ def estimate(value: float | None, half: float = 0.5) -> dict[str, Any]:
     return {"estimate": value, "low": ends[0], "high": ends[1], "level": 0.95, "briefs": 20, "clusters": 10}
 
 
-def times(value: float | None) -> dict[str, Any]:
+def times(value: float | None, count: int = 100) -> dict[str, Any]:
     names = ("p50", "p95", "p99", "p50_low", "p50_high")
-    return {**dict.fromkeys(names, value), "count": 0 if value is None else 12, "windows": 3}
+    return {**dict.fromkeys(names, value), "count": 0 if value is None else count, "windows": 3}
 
 
 def candidate(**changed: Any) -> dict[str, Any]:
@@ -52,11 +52,12 @@ def candidate(**changed: Any) -> dict[str, Any]:
 COST = {
     "local": {"total": 0.002, "electricity_cost": 0.001, "idle_cost": None, "hardware_cost": None, "interval": estimate(0.002, 0.001)},
     "cloud": {"cost": 0.004}, "saving": estimate(0.002, 0.001), "saving_percent": 50.0, "annual_saving": estimate(None),
-    "break_even_per_day": 0.0, "capacity": {"busy_share": None}, "accepted": 0.5,
+    "break_even_per_day": None, "capacity": {"busy_share": None}, "accepted": 0.5,
     "assumptions": [{"name": "watts", "provenance": "assumed"}, {"name": "tariff", "provenance": "reported"}],
 }  # fmt: skip
 TEXTS = {"completion_tokens": 50.0, "suitable": estimate(0.6, 0.1), "call_to_action": estimate(None)}
 RUN = {
+    "candidates": [],
     "baseline": "bob",
     "comparisons": [{"a": "bob", "b": "ann", "difference": -1.0, "low": -1.5, "high": -0.5}],
     "routes": {"tweet": {"candidate": "ann"}, "mail": {"candidate": "bob"}},
@@ -111,6 +112,26 @@ def test_values_are_those_of_the_document() -> None:
     assert len(values) >= 50
 
 
+def test_means_over_different_briefs_are_not_called_comparable() -> None:
+    fresh = candidate(quality_in_selection={**estimate(6.5), "briefs": 30})
+    other = candidate(id="bob", quality={**estimate(5.0), "briefs": 30})
+    assert known(found(fresh, candidates=[fresh, other]))["quality/in_contest"] == 6.5
+    out = candidate(id="bob", quality={**estimate(5.0), "briefs": 12})
+    assert "different briefs" in found(fresh, candidates=[fresh, out])["quality/in_contest"].value.reason
+
+
+@pytest.mark.parametrize(("count", "told"), [(2, []), (19, []), (20, ["p95"]), (99, ["p95"]), (100, ["p95", "p99"])])
+def test_a_tail_takes_enough_texts(count: int, told: list[str]) -> None:
+    metrics = found(candidate(**{name: times(0.5, count) for name in ("latency_s", "ttft_s", "itl_s", "tpot_s")}))
+    tails = {name for name in metrics if re.search(r"p9[59]_ms$", name)}
+    assert len(tails) == 6
+    assert {name for name in known(metrics) if name in tails} == {name for name in tails if name[-6:-3] in told}
+    assert metrics["latency/p99_ms"].value.reason == (
+        "" if "p99" in told else f"a p99 takes 100 values at least, and there are {count}"
+    )
+    assert known(metrics)["latency/texts_timed"] == count
+
+
 def test_what_is_not_known_has_a_reason_and_no_number() -> None:
     nothing = times(None)
     metrics = found(
@@ -147,7 +168,7 @@ def test_money_is_assumed_as_soon_as_watts_or_tariff_are() -> None:
 
 
 def test_a_break_even_without_hardware_is_none() -> None:
-    assert found()["business/break_even"].value.reason == "no price of the hardware was stated"
+    assert found()["business/break_even"].value.reason.startswith("nobody stated the price of the hardware")
     never = found(cost={**COST, "break_even_per_day": "never"})
     assert never["business/break_even"].value.reason.startswith("never")
     assert known(found(cost={**COST, "break_even_per_day": 40.0}))["business/assumed_break_even"] == 40.0
@@ -169,7 +190,46 @@ def test_the_baseline_is_not_ahead_of_itself() -> None:
 def test_names_of_the_users_become_words() -> None:
     assert "qtype/odd.name" in found()
     assert "qdim/my__own_" in found()
-    assert metric_word("ä/b" * 40) == "__b" * 20
+    long = metric_words(["ä/b" * 40])["ä/b" * 40]
+    assert long.startswith("__b__b")
+    assert len(long) == 60
+
+
+@pytest.mark.parametrize(
+    "types",
+    [
+        ("推文", "邮件"),
+        ("press release", "press_release"),
+        ("a", "a_low"),
+        ("a", "a_low", "a_low_low"),
+        ("x" * 70, "x" * 80),
+    ],
+)
+def test_no_two_types_share_a_metric(types: tuple[str, ...]) -> None:
+    own = candidate(by_content_type={name: estimate(float(place)) for place, name in enumerate(types)})
+    metrics = known(found(own))  # `found` asserts that no name stands twice
+    kept = [value for name, value in metrics.items() if name.startswith("qtype/")]
+    assert sorted(kept) == sorted(place + end for place in range(len(types)) for end in (-0.5, 0.0, 0.5))
+
+
+def test_a_name_means_the_same_for_every_candidate() -> None:
+    own = candidate(dimensions={"a b": 1.0})
+    other = candidate(id="bob", dimensions={"a b": 2.0, "a_b": 3.0})
+    names = [
+        {name for name in found(each, candidates=[own, other]) if name.startswith("qdim/")} for each in (own, other)
+    ]
+    assert names[0] < names[1]
+
+
+def test_load_stands_beside_the_rate_that_was_measured_at_it() -> None:
+    assert known(found(candidate(tokens_per_s_concurrency=3)))["latency/tok_s_in_flight"] == 3
+
+
+def test_measured_energy_has_no_assumed_range() -> None:
+    drawn = {"value": 36.0, "low": None, "high": None, "provenance": "measured", "reason": "RAPL", "net": None}
+    metrics = found(candidate(energy_j_per_generation=drawn))
+    assert metrics["energy/j_low"].value.reason == "it was measured: there is no assumed range"
+    assert metrics["energy/net_j_per_text"].value.reason == "no meter measured it"
 
 
 def test_verdicts() -> None:

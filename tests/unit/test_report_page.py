@@ -13,12 +13,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bakeoff.report.page.distributions import Strip, distributions, thinned
+from bakeoff.report.page.distributions import Strip, distributions
 from bakeoff.report.page.forest import Row, forest
 from bakeoff.report.page.label_places import Box, place_labels
 from bakeoff.report.page.race_chart import Lane, race_chart
 from bakeoff.report.page.scale import Scale, fit_scale, seconds_tick
 from bakeoff.report.page.svg import EDGE, Caption
+from bakeoff.report.page.thinning import thinned
 from bakeoff.report.page.tradeoff import HEIGHT, WIDTH, Spot, front, standings, tradeoff
 from bakeoff.report.page.visible import visible
 

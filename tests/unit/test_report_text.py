@@ -9,68 +9,12 @@ from typing import Any, get_args
 import pytest
 from rich.console import Console
 
-from bakeoff.core.records import Decision, Estimate, Outcome, Route, RunEvent
-from bakeoff.core.spec import Candidate
-from bakeoff.decide.analysis import analyse
-from bakeoff.decide.conclusion import Conclusion
-from bakeoff.decide.decision import decide
-from bakeoff.decide.routing import route_content_types
-from bakeoff.measure.memory import summarise_loads
-from bakeoff.measure.timing import summarise_timings
-from bakeoff.report.document import RunFacts, build_document
+from bakeoff.core.records import Decision, Estimate, Outcome, Route
 from bakeoff.report.text import _lead, as_text, print_document, render
 from contracts import check_run_document
-from made_generations import columns_of
-from made_runs import make_briefs, make_run
-from sample_runs import MACHINE, make_candidate, make_suite
+from made_documents import TYPES, document
 
-TYPES = ("tweet", "business_email", "technical_doc")
 LONG = "/home/somebody/models/a-folder-with-a-long-name/llama-3.2-1b-instruct-float32"
-
-
-def document(
-    names: tuple[str, ...] = ("ann", "bob"), *, briefs: int = 45, gated: tuple[str, ...] = (), **changed: Any
-) -> Any:
-    """A document made of a real analysis: the first candidate is better by two points."""
-    units = make_briefs(briefs, TYPES)
-    table = {
-        name: [max(0.0, 8.0 - 2 * place + 0.1 * ((i * 7 + place) % 5)) for i in range(briefs)]
-        for place, name in enumerate(names)
-    }
-    generations = columns_of(*make_run(units, table, gated))
-    analysis = analyse(list(names), units, generations)
-    decision = decide(analysis.overall)
-    candidates: list[Candidate] = [make_candidate(name, make_suite()) for name in names]
-    conclusion = Conclusion(
-        analysis=analysis,
-        decision=decision,
-        routes=route_content_types(analysis, decision),
-        timings={name: summarise_timings(generations[name], 1) for name in names},
-        loads={name: summarise_loads([]) for name in names},
-        events=(
-            RunEvent(at="now", kind="worker_died", candidate=names[0], message="killed [red]by[/red] \x1b[2J signal 9"),
-        ),
-        generations=generations,
-        complete=True,
-    )
-    facts = RunFacts(
-        run_id="20260101-000000-aaaa",
-        suite_name="small",
-        suite_hash="abc",
-        briefs=briefs,
-        families=briefs,
-        mode="fixed",
-        eps=0.3,
-        baseline="ann",
-        concurrency=4,
-        seed=0,
-        machine=MACHINE.model_dump(mode="json"),
-        budget={"value": None, "source": "not known"},
-        elapsed_s=83.2,
-        report=None,
-        version="0.1.0",
-    )
-    return build_document(facts, candidates, conclusion) | changed
 
 
 def with_outcome(outcome: str) -> Any:
@@ -299,6 +243,9 @@ def test_medians_and_rates_have_their_intervals_beside_them() -> None:
     text = as_text(shown, 100)
     assert re.search(r"ann\s+40 ms ±25 %\s+80 ms\s+-\s+0\.8 ms ×÷5\.0\s*\n", text)
     assert re.search(r"ann\s+1,200 ±10 %\s+3\.2 s\s+500 ms\s+-\s*\n", text)
+    shown["candidates"][0] |= {"tokens_per_s": 0.43, "tokens_per_s_high": 0.5}
+    assert re.search(r"ann\s+0\.43 ±16 %", as_text(shown, 100))  # of a large model on a CPU: not 0
+    shown["candidates"][0] |= {"tokens_per_s": 1200.0, "tokens_per_s_high": 1320.0}
     del shown["candidates"][1]["itl_s"], shown["candidates"][1]["load_cold_s"]  # as an earlier version wrote it
     assert re.search(r"bob\s+-\s+-\s+-\s+-\s*\n", as_text(shown, 100))
 

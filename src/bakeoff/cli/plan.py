@@ -132,6 +132,7 @@ def _pairs_of_table(table: str, bounds: str) -> list[dict[str, Any]]:
 def _print(found: SamplePlan, pilot: dict[str, Any] | None) -> None:
     from rich.console import Console
 
+    from bakeoff.core.units import level_text
     from bakeoff.decide.analysis import PILOT_UNDER
     from bakeoff.report.layout import Prose
 
@@ -147,8 +148,8 @@ def _print(found: SamplePlan, pilot: dict[str, Any] | None) -> None:
         console.print(Prose(f"No number of briefs that anybody could write shows {found.difference:g} points{among}."))
         return
     said = (
-        f"{found.briefs} briefs show a difference of {found.difference:g} points{among} with {found.power:.0%} power at "
-        f"level {found.level:.0%}, if differences spread by {found.sd:.2f}."
+        f"{found.briefs} briefs show a difference of {found.difference:g} points{among} with {level_text(found.power)} power at "
+        f"level {level_text(found.level)}, if differences spread by {found.sd:.2f}."
     )
     console.print(Prose(said))
     console.print("\nbriefs   detectable difference", highlight=False)

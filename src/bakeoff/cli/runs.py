@@ -111,7 +111,7 @@ def _show_texts(store: Store, run_id: str, brief_id: str) -> None:
     from bakeoff.study.stored_plan import load_plan
 
     plan = load_plan(store, run_id)
-    briefs = {brief.id: brief for brief in plan.briefs()}
+    briefs = {brief.id: brief for brief in (*plan.briefs(), *plan.held_back_briefs())}
     if brief_id not in briefs and any(brief.id == brief_id for brief in plan.suite.briefs):
         raise UsageError(
             f"nobody was asked for {brief_id!r} in run {run_id}, which is of {len(briefs)} of its suite's briefs",
@@ -125,10 +125,11 @@ def _show_texts(store: Store, run_id: str, brief_id: str) -> None:
         )
     console = Console()
     console.print(Text(printable(briefs[brief_id].prompt), style="bold"))
+    found = [one for one in store.generations(run_id) if one.brief == brief_id]
+    if not found:
+        console.print(Text("(no candidate was asked for it)"))
     scores = {score.trial: score for score in store.scores(run_id, scoring_version(plan))}
-    for generation in sorted(store.generations(run_id), key=lambda found: (found.candidate, found.replicate)):
-        if generation.brief != brief_id:
-            continue
+    for generation in sorted(found, key=lambda one: (one.candidate, one.replicate)):
         score = scores.get(generation.trial)
         worth = "not scored" if score is None else f"score {score.value:.1f}"
         gates = "" if score is None or not score.gates else " · gated: " + ", ".join(hit.gate for hit in score.gates)

@@ -46,15 +46,29 @@ def _milliseconds(value: float) -> str:
     return f"{value:.1f}" if 0 < value < 9.95 else f"{value:.0f}"
 
 
-def percent_text(share: float | None) -> str:
-    """Return `97.5 %` for 0.975.
+def percent_text(share: float | None, decimals: int = 1) -> str:
+    """Return `97.5 %` for 0.975. What is neither none nor all never reads as if it were: 2499 of 2500 are not all.
 
-    >>> percent_text(0.975), percent_text(1.0), percent_text(None)
-    ('97.5 %', '100 %', '-')
+    >>> percent_text(0.975), percent_text(1.0), percent_text(None), percent_text(0.975, 0)
+    ('97.5 %', '100 %', '-', '98 %')
+    >>> percent_text(0.9996), percent_text(0.0004), percent_text(0.9965, 0), percent_text(0.0)
+    ('>99.9 %', '<0.1 %', '>99 %', '0 %')
     """
     if share is None:
         return "-"
-    return f"{100 * share:.1f} %".replace(".0 %", " %")
+    said, step = f"{100 * share:.{decimals}f}", 10.0**-decimals
+    if 0 < share < 1 and float(said) in {0.0, 100.0}:
+        return f"<{step:g} %" if share < 0.5 else f">{100 - step:g} %"
+    return f"{said} %".replace(".0 %", " %")
+
+
+def level_text(level: float) -> str:
+    """Return the level of an interval or a test in percent, as exactly as it was stated.
+
+    >>> level_text(0.95), level_text(0.999), level_text(1 - 0.05 / 1000)
+    ('95 %', '99.9 %', '99.995 %')
+    """
+    return f"{100 * level:.6g} %"
 
 
 def money(value: float) -> str:

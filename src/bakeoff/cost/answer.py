@@ -36,7 +36,7 @@ class Answer(Record):
     saving: Estimate
     saving_percent: float | None
     annual_saving: Estimate
-    break_even_per_day: float | Literal["never"]
+    break_even_per_day: float | Literal["never"] | None
     break_even_busy_share: float | None
     busy_share: float | None
     one_machine_is_enough: bool | None
@@ -99,7 +99,7 @@ def answer(  # noqa: PLR0913 - each is a part of the question, and all but two h
         saving_percent=100 * saving_per_piece(values) / there if there > 0 else None,
         annual_saving=intervals.annual_saving,
         break_even_per_day=even,
-        break_even_busy_share=None if even == "never" else busy_share(replace(values, pieces_per_day=even)),
+        break_even_busy_share=busy_share(replace(values, pieces_per_day=even)) if isinstance(even, float) else None,
         busy_share=busy,
         one_machine_is_enough=None if busy is None else busy <= MOST_BUSY,
         co2_g=None if co2_per_kwh is None else local.energy_j / 3.6e6 * co2_per_kwh,

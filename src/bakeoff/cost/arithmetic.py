@@ -3,7 +3,8 @@
     electricity = J / 3.6e6 x price of a kWh
     idle        = idle watts while no text is written, shared out over the texts
     hardware    = (price - residual) / years x the share of the machine that is charged to this, shared out over the texts
-    break-even  = fixed costs a day / (cloud's price - own marginal cost); "never" where that margin is not positive
+    break-even  = fixed costs a day / (cloud's price - own marginal cost); "never" where that margin is not positive, and
+                  not known where nobody stated a fixed cost
 
 A piece is a text that can be used: one that is accepted with probability p takes 1 / p texts.
 """
@@ -119,8 +120,11 @@ def annual_saving(values: Values) -> float | None:
     return None if values.pieces_per_day is None else saving_per_piece(values) * values.pieces_per_day * DAYS_PER_YEAR
 
 
-def break_even_per_day(values: Values) -> float | Literal["never"]:
+def break_even_per_day(values: Values) -> float | Literal["never"] | None:
     """Return from how many pieces a day on this machine is cheaper; "never" where each piece loses money.
+
+    None where nobody stated what the machine costs a day, neither price nor upkeep nor idle watts: from how many pieces on
+    that is paid for is no question then.
 
     While a text is written the machine does not idle, which lowers what that text costs by as much.
 
@@ -132,7 +136,10 @@ def break_even_per_day(values: Values) -> float | Literal["never"]:
     marginal = electricity_cost(values.joules - idle_share * values.busy_s, values.tariff) * texts
     fixed = hardware_per_year(values) / DAYS_PER_YEAR + electricity_cost(idle_share * _DAY_S, values.tariff)
     margin = cloud_cost(values) - marginal
-    return "never" if margin <= 0 else fixed / margin
+    if margin <= 0:
+        return "never"
+    stated = values.hardware_price is not None or values.idle_watts is not None or values.maintenance_per_year > 0
+    return fixed / margin if stated else None
 
 
 def busy_share(values: Values) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bakeoff.core.records import Estimate
+from bakeoff.core.units import percent_text
 
 _MOST_DIGITS = 6
 
@@ -48,7 +49,8 @@ def rate_in_words(rate: Estimate) -> str:
     """Return `92 % [83 %, 97 %]`, or `unknown`."""
     if rate.estimate is None or rate.low is None or rate.high is None:
         return "unknown"
-    return f"{100 * rate.estimate:.0f} % [{100 * rate.low:.0f} %, {100 * rate.high:.0f} %]"
+    share, low, high = (percent_text(value, 0) for value in (rate.estimate, rate.low, rate.high))
+    return f"{share} [{low}, {high}]"
 
 
 def p_in_words(p: float) -> str:

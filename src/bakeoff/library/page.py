@@ -76,6 +76,7 @@ def page_facts(
         origin=_origin(plan, store),
         briefs=_briefs(plan),
         generations=generations,
+        rested_on=_rested_on(plan, store, generations, complete=document["complete"]),
         read_texts=Scored(plan, store, keep=False).read,
         text_bytes=partial(store.text_bytes, plan.run_id),
         cost=cost,
@@ -83,6 +84,16 @@ def page_facts(
         judges=judges_before(plan, store),
         methods=_methods(plan, document, generations),
     )
+
+
+def _rested_on(
+    plan: Plan, store: Store, generations: Mapping[str, Generations], *, complete: bool
+) -> dict[str, set[str]]:
+    from bakeoff.study.pulse import GONE
+    from bakeoff.study.rested import rested_on
+
+    gone = {event.candidate for event in store.events(plan.run_id) if event.kind == GONE and event.candidate}
+    return rested_on(plan, generations, gone if complete else (), complete=complete)
 
 
 def _methods(

@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from bakeoff.core.plain import printable
+from bakeoff.core.units import level_text, percent_text
 from bakeoff.decide.analysis import Section
 from bakeoff.decide.replay import Replay
 from bakeoff.decide.score_analysis import ScoreAnalysis
@@ -93,7 +94,7 @@ def print_analysis(document: Mapping[str, Any], console: Console) -> None:
             style="dim",
         ),
         title(
-            f"Scores: {document['bounds'][0]:g} to {document['bounds'][1]:g}, with {document['level']:.0%} intervals"
+            f"Scores: {document['bounds'][0]:g} to {document['bounds'][1]:g}, with {level_text(document['level'])} intervals"
         ),
         _models(document["models"], moved),
         *_differences(document, moved),
@@ -188,6 +189,6 @@ def _replay_lines(replay: Mapping[str, Any] | None, models: int) -> list[str]:
     return [
         f"{drawn}; the table's means are the truth",
         f"scores used: {used['race']['p50']:.0f} (median), {used['race']['p90']:.0f} (90 %); a fixed number: {used['fixed']:.0f}",
-        f"somebody shown best or within eps: {shown['race']:.0%}; after a fixed number: {shown['fixed']:.0%}",
-        f"and wrongly so: {bad['race']:.1%}; after a fixed number: {bad['fixed']:.1%}",
+        f"somebody shown best or within eps: {percent_text(shown['race'], 0)}; after a fixed number: {percent_text(shown['fixed'], 0)}",
+        f"and wrongly so: {percent_text(bad['race'])}; after a fixed number: {percent_text(bad['fixed'])}",
     ]

@@ -216,24 +216,31 @@ def _unit(pieces: int) -> str:
 
 def _row(found: Answer, texts: int | None, pieces: int) -> tuple[str, ...]:
     even = found.break_even_per_day
-    paid = even if isinstance(even, str) else f"{even:,.0f} a day" if even else "the first"
+    paid = "-" if even is None else even if isinstance(even, str) else f"{even:,.0f} a day" if even > 0 else "the first"
     return (
-        f"{found.accepted:.0%}" if texts is None else f"{found.accepted:.0%} of {texts}",
+        _usable(found, texts),
         money(pieces * found.local.total),
         "-" if found.cloud.estimate is None else money(pieces * found.cloud.estimate),
         _compared(found),
-        paid if _is_priced(found) or even == "never" else "-",
+        paid,
     )
+
+
+def _usable(found: Answer, texts: int | None) -> str:
+    """Return the share of usable texts, with how many it was counted on, or that it was assumed."""
+    assumed = any(each.name == "accepted" and each.provenance == "assumed" for each in found.assumptions)
+    share = percent_text(found.accepted, 0).replace(" ", "")
+    return f"{share} ASSUMED" if assumed else share if texts is None else f"{share} of {texts}"
 
 
 def _compared(found: Answer) -> str:
     """Return how this machine compares, in words: a percentage below a hundred says nothing of what is 300 times dearer."""
     if found.saving_percent is None:
         return "-"
-    if found.saving_percent >= 0:
-        return f"{found.saving_percent:.1f} % cheaper"
-    times = 1 - found.saving_percent / 100
-    return f"{-found.saving_percent:.0f} % dearer" if times < 2 else f"{times:,.0f} x dearer"
+    share = found.saving_percent / 100
+    if share >= 0:
+        return f"{percent_text(share)} cheaper"
+    return f"{percent_text(-share, 0)} dearer" if share > -1 else f"{1 - share:,.0f} x dearer"
 
 
 def _intervals(each: CostedCandidate, pieces: int) -> str:

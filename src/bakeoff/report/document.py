@@ -65,6 +65,7 @@ def build_document(facts: RunFacts, candidates: Sequence[Candidate], conclusion:
             "briefs": facts.briefs,
             "families": facts.families,
         },
+        "analysed": {"briefs": analysis.overall.briefs, "families": analysis.overall.clusters},
         "mode": facts.mode,
         "eps": facts.eps,
         "baseline": facts.baseline,

@@ -31,6 +31,8 @@ def headline(document: Mapping[str, Any]) -> str:
         if len(document["candidates"]) == 1 and decision["outcome"] == "no_clear_winner"
         else "Run {choice}: no other candidate qualified."
         if alone_qualifies(decision)
+        else "Run {choice}: it beats every other candidate that qualified."
+        if decision["outcome"] == "winner" and some_are_out(decision)
         else "No clear winner: {leader} and {level} are level."
         if level and decision["outcome"] == "no_clear_winner"
         else _HEADLINES[decision["outcome"]]
@@ -40,6 +42,11 @@ def headline(document: Mapping[str, Any]) -> str:
 def alone_qualifies(decision: Mapping[str, Any]) -> bool:
     """Whether a decision or a route fell on the one candidate that qualified."""
     return decision["outcome"] == "winner" and any(" alone qualifies; " in reason for reason in decision["reasons"])
+
+
+def some_are_out(decision: Mapping[str, Any]) -> bool:
+    """Whether a candidate does not qualify, so that a decision says nothing of whether it was beaten."""
+    return any(" does not qualify: " in reason for reason in decision["reasons"])
 
 
 def _is_out(name: str, decision: Mapping[str, Any]) -> bool:

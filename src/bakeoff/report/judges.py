@@ -9,6 +9,7 @@ from rich.console import Console
 
 from bakeoff.core.plain import printable
 from bakeoff.core.records import Estimate
+from bakeoff.core.units import money
 from bakeoff.decide.labelling import ScorerAgreement
 from bakeoff.decide.wording import plural, quality_in_words, rate_in_words
 from bakeoff.report.labels import validity_sentence
@@ -75,7 +76,7 @@ def print_judges(found: Mapping[str, Any], console: Console) -> None:
         if one["counts"] is not None:
             lines.append(_counts_line(one["counts"]))
         if one.get("cost") is not None and one["cost"]["value"] is not None:
-            lines.append(f"{one['cost']['value']:.4f} USD ({one['cost']['reason']})")
+            lines.append(f"{money(one['cost']['value'])} ({one['cost']['reason']})")
         for part in bullets("What that is worth", [printable(line) for line in lines]):
             console.print(part)
     notes = list(found["warnings"])

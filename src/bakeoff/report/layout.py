@@ -13,6 +13,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from bakeoff.report.contested import contested
+
 _ANY_WIDTH = 10_000
 _GLUE = "\u00a0"
 _WORDS = {
@@ -121,6 +123,6 @@ def ranked(document: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the candidates of a `bakeoff.run/1` document in its order; best mean first in one that has none yet."""
     order = document.get("ranked_by", {}).get("order")
     if order is None:
-        return sorted(document["candidates"], key=lambda candidate: -(candidate["quality"]["estimate"] or 0.0))
+        return sorted(document["candidates"], key=lambda candidate: -(contested(candidate)["estimate"] or 0.0))
     place = {name: number for number, name in enumerate(order)}
     return sorted(document["candidates"], key=lambda candidate: place.get(candidate["id"], len(place)))

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bakeoff.core.plain import printable
+from bakeoff.core.units import percent_text
 from bakeoff.decide.methodology import FIGURE_SIZE, By, Figure, FigureRow, Methodology, Rule
 from bakeoff.decide.wording import plural, points
 from bakeoff.report.layout import Prose, bullets, cells, title
@@ -71,7 +72,9 @@ def _figure(found: Methodology, width: int) -> list[RenderableType]:
     ]
     for row in figure.rows:
         lines.append(
-            Text(f"{_cut(names[row.candidate], label):<{label}} {_samples(row, figure, axis)} wins {_share(row.named)}")
+            Text(
+                f"{_cut(names[row.candidate], label):<{label}} {_samples(row, figure, axis)} wins {percent_text(row.named, 0)}"
+            )
         )
         lines.append(Text(f"{'':<{label}} {_whole(row, figure, axis)} {_number(row.run.estimate)}", style="bold"))
     low, high = f"{figure.axis_low:g}", f"{figure.axis_high:g}"
@@ -207,14 +210,18 @@ def _naming(found: Methodology, few: Rule) -> str:
     graded = "graded by keywords as at a glance" if few.by == "heuristic" else "graded by the same score"
     rigorous = found.rigorous
     often = sorted(few.candidates, key=lambda spread: -spread.named)
-    told = ", ".join(f"{marked(spread.candidate, found.fallbacks)} in {_share(spread.named)}" for spread in often[:3])
-    told += f"; nobody alone in {_share(few.tie)}" if few.tie else ""
+    told = ", ".join(
+        f"{marked(spread.candidate, found.fallbacks)} in {percent_text(spread.named, 0)}" for spread in often[:3]
+    )
+    told += f"; nobody alone in {percent_text(few.tie, 0)}" if few.tie else ""
     if not rigorous.right:
-        said = f"{few.n} texts a candidate, {graded}, name a winner in {_share(few.names_wrong)} of samples ({told})"
+        said = f"{few.n} texts a candidate, {graded}, name a winner in {percent_text(few.names_wrong, 0)} of samples ({told})"
         return f"{said}; the whole run shows none."
     whole = rigorous.choice if rigorous.outcome == "winner" else ", ".join(sorted(rigorous.right))
-    said = f"The whole run names {whole}. {few.n} texts a candidate, {graded}, name another in {_share(few.names_wrong)} of samples"
-    loser = f", one that the run shows to be worse in {_share(few.names_ruled_out)}" if rigorous.ruled_out else ""
+    said = f"The whole run names {whole}. {few.n} texts a candidate, {graded}, name another in {percent_text(few.names_wrong, 0)} of samples"
+    loser = (
+        f", one that the run shows to be worse in {percent_text(few.names_ruled_out, 0)}" if rigorous.ruled_out else ""
+    )
     return f"{said}{loser} ({told})."
 
 
@@ -237,13 +244,13 @@ def _reasons(few: Rule, honest: Rule) -> str:
 
 def _intervals(few: Rule, more: Rule) -> str:
     said = (
-        f"The interval mean ± 1.96 sd/√n holds the true mean in {_share(_covers(few, 'z'))} of samples of {few.n} and "
-        f"{_share(_covers(more, 'z'))} of {more.n}, where 95 % is claimed; with t in place of 1.96, in "
-        f"{_share(_covers(few, 't'))} and {_share(_covers(more, 't'))}"
+        f"The interval mean ± 1.96 sd/√n holds the true mean in {percent_text(_covers(few, 'z'), 0)} of samples of {few.n} and "
+        f"{percent_text(_covers(more, 'z'), 0)} of {more.n}, where 95 % is claimed; with t in place of 1.96, in "
+        f"{percent_text(_covers(few, 't'), 0)} and {percent_text(_covers(more, 't'), 0)}"
     )
     widthless = sum(spread.no_width for spread in few.candidates) / len(few.candidates)
     none = (
-        f"; in {_share(widthless)} of samples of {few.n} all texts have one grade, and it has no width"
+        f"; in {percent_text(widthless, 0)} of samples of {few.n} all texts have one grade, and it has no width"
         if widthless > 0.005
         else ""
     )
@@ -253,16 +260,16 @@ def _intervals(few: Rule, more: Rule) -> str:
 def _tests(few: Rule, more: Rule) -> str:
     a, b = few.pairs, more.pairs
     return (
-        f"Of pairs made equal, the unpaired test calls {_share(a.false_unpaired)} different with {few.n} texts and "
-        f"{_share(b.false_unpaired)} with {more.n}, the paired one {_share(a.false_paired)} and {_share(b.false_paired)}; of the "
-        f"pairs as they are, {_share(a.unpaired)} and {_share(b.unpaired)} against {_share(a.paired)} and {_share(b.paired)}."
+        f"Of pairs made equal, the unpaired test calls {percent_text(a.false_unpaired, 0)} different with {few.n} texts and "
+        f"{percent_text(b.false_unpaired, 0)} with {more.n}, the paired one {percent_text(a.false_paired, 0)} and {percent_text(b.false_paired, 0)}; of the "
+        f"pairs as they are, {percent_text(a.unpaired, 0)} and {percent_text(b.unpaired, 0)} against {percent_text(a.paired, 0)} and {percent_text(b.paired, 0)}."
     )
 
 
 def _baseline(found: Methodology, more: Rule) -> str:
     differs = sum(spread.differs_z for spread in more.candidates) / len(more.candidates)
     return (
-        f"Against a fixed baseline of {found.baseline:g}, {more.n} texts differ significantly in {_share(differs)} of samples: "
+        f"Against a fixed baseline of {found.baseline:g}, {more.n} texts differ significantly in {percent_text(differs, 0)} of samples: "
         "that is no comparison of candidates."
     )
 
@@ -278,15 +285,8 @@ def _reach(rule: Rule) -> float:
     return sum((spread.high - spread.low) / 2 for spread in rule.candidates) / len(rule.candidates)
 
 
-def _share(share: float) -> str:
-    """Return a share as people read it: `under 1 %` and `over 99 %` where it is neither none nor all."""
-    if 0 < share < 0.005:
-        return "<1 %"
-    return ">99 %" if 0.995 < share < 1 else f"{100 * share:.0f} %"
-
-
 def _percent(share: float) -> str:
-    return _share(share).replace(" ", "")
+    return percent_text(share, 0).replace(" ", "")
 
 
 def _number(value: float | None) -> str:

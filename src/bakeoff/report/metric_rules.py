@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from bakeoff.report.contested import contested, same_briefs
 from bakeoff.report.metric_values import (
     GIB,
     Rule,
@@ -14,12 +15,14 @@ from bakeoff.report.metric_values import (
     money_provenance,
     number_at,
     scored,
+    timed,
     unknown,
 )
+from bakeoff.report.tails import LEAST, Tail, tail
 
 NO_CALL = "no brief or content type of the run asks for a call to action"
 _NO_BUDGET = "this machine does not say how much memory models may take"
-_HOUR_S, _DAY_H, _JOULES_PER_KWH = 3600.0, 24.0, 3.6e6
+_MS, _HOUR_S, _DAY_H, _JOULES_PER_KWH = 1000.0, 3600.0, 24.0, 3.6e6
 _CPU = {"cpu"}
 
 
@@ -37,9 +40,25 @@ def half_width(subject: Subject) -> Value:
 
 
 def in_contest(subject: Subject) -> Value:
-    """Return the mean on the briefs that candidates competed on, whether or not the quoted quality is another one."""
-    number = number_at(subject.candidate, "quality_in_selection.estimate")
-    return scored("quality.estimate")(subject) if number is None else Value(number, "derived")
+    """Return the mean on the briefs that all competed on; none where they did not write the same ones, as in most races."""
+    if not same_briefs(subject.run):
+        return unknown("candidates wrote different briefs: their paired differences compare them")
+    number = number_at(contested(subject.candidate), "estimate")
+    return unknown("there was nothing to estimate it from") if number is None else Value(number, "derived")
+
+
+def tail_of(field: str, name: Tail) -> Rule:
+    """Return a rule for a percentile far out, in milliseconds: none of too few values."""
+
+    def rule(subject: Subject) -> Value:
+        found = timed(f"{field}.{name}", _MS)(subject)
+        if found.number is None or tail(subject.candidate[field], name) is not None:
+            return found
+        return unknown(
+            f"a {name} takes {LEAST[name]} values at least, and there are {subject.candidate[field]['count']}"
+        )
+
+    return rule
 
 
 def over_baseline(field: Literal["difference", "low", "high"]) -> Rule:
@@ -153,9 +172,10 @@ def break_even(subject: Subject) -> Value:
         return unknown("never: each text costs more here than in the cloud")
     number = number_at(subject.cost, "break_even_per_day")
     if number is None:
-        return unknown(subject.cost.get("missing") or "its cost is not known")
-    # From the first text on it is cheaper: that is no finding while nobody said what the machine costs.
-    return Value(number, money_provenance(subject)) if number else unknown("no price of the hardware was stated")
+        return unknown(
+            subject.cost.get("missing") or "nobody stated the price of the hardware, its upkeep or its idle watts"
+        )
+    return Value(number, money_provenance(subject))
 
 
 def error_rate(subject: Subject) -> Value:

@@ -106,10 +106,18 @@ def drawn(path: str, factor: float = 1.0) -> Rule:
         held = subject.candidate["energy_j_per_generation"]
         number = number_at(held, path)
         if number is None:
-            return unknown("no meter measured it" if held.get("value") is not None else str(held.get("reason")))
+            return unknown(_not_drawn(held, path))
         return Value(number * factor, held["provenance"])
 
     return rule
+
+
+def _not_drawn(held: Mapping[str, Any], path: str) -> str:
+    if held.get("value") is None:
+        return str(held.get("reason"))
+    if path in {"low", "high"} and held["provenance"] != "assumed":
+        return "it was measured: there is no assumed range"
+    return "no meter measured it"
 
 
 def costed(path: str, factor: float = 1.0, *, why: str = "") -> Rule:

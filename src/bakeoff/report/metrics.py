@@ -7,9 +7,11 @@ is exported as `group/assumed_...` (`metric_values`). `docs/metrics.md` is this 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from bakeoff.core.spec import content_hash
 from bakeoff.report import metric_rules as rules
 from bakeoff.report.metric_values import (
     GIB,
@@ -28,6 +30,8 @@ from bakeoff.report.metric_values import (
 
 MS, MINUS_ONE, THOUSAND = 1000.0, -1.0, 1000.0
 PER_GIB = 1.0 / GIB
+_LONGEST = 60
+"""Characters of a user's name in a metric's name."""
 _VOLUME = "no volume was stated (--requests-per-day, or requests_per_day in the suite's tracking)"
 _CLOUD = "no price of a cloud is known"
 
@@ -68,7 +72,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("quality/t_high", "points", "upper end of Student's interval, for comparison", "quality_t.high", scored("quality_t.high")),
     Metric("quality/briefs", "briefs", "briefs that the mean rests on", "quality.briefs", counted("quality.briefs"), "sample_size"),
     Metric("quality/families", "families", "families of briefs: what the interval counts", "quality.clusters", counted("quality.clusters")),
-    Metric("quality/in_contest", "points", "the mean on the briefs that all competed on: this one may be compared between candidates", "quality_in_selection.estimate, quality.estimate", rules.in_contest),
+    Metric("quality/in_contest", "points", "the mean on the briefs that all competed on, which may be compared between candidates; unknown where they wrote different ones, as in a race that somebody left", "quality_in_selection.estimate, quality.estimate", rules.in_contest),
     Metric("quality/over_baseline", "points", "how far it is ahead of the baseline, on the same briefs", "comparisons", rules.over_baseline("difference")),
     Metric("quality/over_base_low", "points", "lower end of that difference's interval", "comparisons", rules.over_baseline("low")),
     Metric("quality/over_base_high", "points", "upper end of that difference's interval", "comparisons", rules.over_baseline("high")),
@@ -84,19 +88,20 @@ METRICS: tuple[Metric, ...] = (
     Metric("latency/p50_ms", "ms", "request to last byte, median", "latency_s.p50", timed("latency_s.p50", MS), "inference_latency_ms"),
     Metric("latency/p50_low_ms", "ms", "lower end of the median's interval, over repeated windows", "latency_s.p50_low", timed("latency_s.p50_low", MS)),
     Metric("latency/p50_high_ms", "ms", "upper end of it", "latency_s.p50_high", timed("latency_s.p50_high", MS)),
-    Metric("latency/p95_ms", "ms", "95 of 100 texts take no longer", "latency_s.p95", timed("latency_s.p95", MS)),
-    Metric("latency/p99_ms", "ms", "99 of 100 texts take no longer", "latency_s.p99", timed("latency_s.p99", MS)),
+    Metric("latency/p95_ms", "ms", "request to last byte, 95th percentile; of 20 texts at least", "latency_s.p95", rules.tail_of("latency_s", "p95")),
+    Metric("latency/p99_ms", "ms", "request to last byte, 99th percentile; of 100 texts at least", "latency_s.p99", rules.tail_of("latency_s", "p99")),
     Metric("latency/ttft_p50_ms", "ms", "time to first token, median", "ttft_s.p50", timed("ttft_s.p50", MS)),
-    Metric("latency/ttft_p95_ms", "ms", "time to first token, 95th percentile", "ttft_s.p95", timed("ttft_s.p95", MS)),
-    Metric("latency/ttft_p99_ms", "ms", "time to first token, 99th percentile", "ttft_s.p99", timed("ttft_s.p99", MS)),
+    Metric("latency/ttft_p95_ms", "ms", "time to first token, 95th percentile; of 20 texts at least", "ttft_s.p95", rules.tail_of("ttft_s", "p95")),
+    Metric("latency/ttft_p99_ms", "ms", "time to first token, 99th percentile; of 100 texts at least", "ttft_s.p99", rules.tail_of("ttft_s", "p99")),
     Metric("latency/itl_p50_ms", "ms", "time between two tokens, median", "itl_s.p50", timed("itl_s.p50", MS)),
-    Metric("latency/itl_p95_ms", "ms", "time between two tokens, 95th percentile", "itl_s.p95", timed("itl_s.p95", MS)),
+    Metric("latency/itl_p95_ms", "ms", "time between two tokens, 95th percentile; of 20 times at least", "itl_s.p95", rules.tail_of("itl_s", "p95")),
     Metric("latency/tpot_p50_ms", "ms", "time per output token after the first, median over texts", "tpot_s.p50", timed("tpot_s.p50", MS)),
-    Metric("latency/tpot_p95_ms", "ms", "the same, 95th percentile", "tpot_s.p95", timed("tpot_s.p95", MS)),
+    Metric("latency/tpot_p95_ms", "ms", "the same, 95th percentile; of 20 texts at least", "tpot_s.p95", rules.tail_of("tpot_s", "p95")),
     Metric("latency/texts_timed", "texts", "texts written alone, which the times come from", "latency_s.count", counted("latency_s.count")),
-    Metric("latency/tok_s", "tokens/s", "output tokens a second, at the run's concurrency", "tokens_per_s", timed("tokens_per_s"), "tokens_per_second"),
+    Metric("latency/tok_s", "tokens/s", "output tokens a second, with `latency/tok_s_in_flight` texts in flight", "tokens_per_s", timed("tokens_per_s"), "tokens_per_second"),
     Metric("latency/tok_s_low", "tokens/s", "lower end of its interval, over repeated windows", "tokens_per_s_low", timed("tokens_per_s_low")),
     Metric("latency/tok_s_high", "tokens/s", "upper end of it", "tokens_per_s_high", timed("tokens_per_s_high")),
+    Metric("latency/tok_s_in_flight", "texts", "how many texts were in flight at a time, at the most, where tokens a second were measured", "tokens_per_s_concurrency", counted("tokens_per_s_concurrency")),
     Metric("memory/peak_gib", "GiB", "peak of whoever holds the weights: the accelerator's allocator, else the process", "peak_memory_bytes", loaded("peak_memory_bytes", PER_GIB), "memory_usage_gb"),
     Metric("memory/process_gib", "GiB", "peak of the worker process", "process_peak_bytes", loaded("process_peak_bytes", PER_GIB)),
     Metric("memory/device_gib", "GiB", "peak of the accelerator's allocator; on CUDA its context too, assumed", "device_peak_bytes", rules.device_peak),
@@ -147,7 +152,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("business/cta", "share", "publishable texts with a call to action, of those whose brief or type asks for one", "texts.call_to_action", written("call_to_action.estimate", rules.NO_CALL), "lead_generation_potential"),
     Metric("business/cta_low", "share", "lower end of its 95 % interval", "texts.call_to_action", written("call_to_action.low", rules.NO_CALL)),
     Metric("business/cta_high", "share", "upper end of it", "texts.call_to_action", written("call_to_action.high", rules.NO_CALL)),
-    Metric("business/texts_per_hour", "texts/h", "texts an hour at the run's concurrency, usable or not", "tokens_per_s, texts.completion_tokens", rules.texts_per_hour, "content_generation_rate"),
+    Metric("business/texts_per_hour", "texts/h", "texts an hour with `latency/tok_s_in_flight` texts in flight, usable or not", "tokens_per_s, texts.completion_tokens", rules.texts_per_hour, "content_generation_rate"),
     Metric("business/daily", "texts/day", "usable texts a day, writing without a pause", "texts_per_hour, publishable_rate", rules.daily("estimate"), "daily_content_capacity"),
     Metric("business/daily_low", "texts/day", "with the lower ends of both intervals: 90 % at least together", "the same", rules.daily("low")),
     Metric("business/daily_high", "texts/day", "with the upper ends of both", "the same", rules.daily("high")),
@@ -177,26 +182,48 @@ def _spelt_out(subject: Subject) -> Iterator[tuple[str, str, Rule]]:
         if "<" not in row.name:
             yield row.name, row.unit, row.rule
         elif row.name == "qdim/<dimension>":
+            words = metric_words(_named_by_any(subject, "dimensions"))
             for name in subject.candidate["dimensions"]:
-                yield f"qdim/{metric_word(name)}", row.unit, rules.dimension(name)
+                yield f"qdim/{words[name]}", row.unit, rules.dimension(name)
         elif row.name == "qtype/<type>":
             yield from _by_type(subject, row.unit)
 
 
 def _by_type(subject: Subject, unit: str) -> Iterator[tuple[str, str, Rule]]:
+    fields = {"": "estimate", "_low": "low", "_high": "high"}
+    words = metric_words(_named_by_any(subject, "by_content_type"), tuple(fields))
     for content_type in subject.candidate["by_content_type"]:
-        word = metric_word(content_type)
-        for end, field in (("", "estimate"), ("_low", "low"), ("_high", "high")):
-            yield f"qtype/{word}{end}", unit, rules.in_type(content_type, field)
+        for end, field in fields.items():
+            yield f"qtype/{words[content_type]}{end}", unit, rules.in_type(content_type, field)
 
 
-def metric_word(name: str) -> str:
-    """Return a name of the user's as part of a metric's name: letters, digits, `_`, `-`, `.`, at most 60 of them.
+def _named_by_any(subject: Subject, field: str) -> list[str]:
+    """Return the names that any candidate of the run has there, so that a word means the same for all of them."""
+    return list(dict.fromkeys(name for each in (*subject.run["candidates"], subject.candidate) for name in each[field]))
 
-    >>> metric_word("Press release (long)"), metric_word("tweet")
-    ('Press_release__long_', 'tweet')
+
+def metric_words(names: Iterable[str], ends: Sequence[str] = ("",)) -> dict[str, str]:
+    """Return each name of the user's as part of a metric's name: letters, digits, `_`, `-`, `.`, at most 60 of them.
+
+    One that keeps too little of itself for that, being in another script, or that with one of its `ends` would be the word of
+    another, has a hash of it at its end: two metrics of one name would be one, and the later value the only one.
+
+    >>> metric_words(["Press release (long)", "tweet"])
+    {'Press release (long)': 'Press_release__long_', 'tweet': 'tweet'}
+    >>> metric_words(["a b", "a_b"])
+    {'a b': 'a_b_5e229e24', 'a_b': 'a_b_3ebec71b'}
     """
-    return "".join(each if (each.isascii() and each.isalnum()) or each in "_-." else "_" for each in name)[:60]
+    plain = {
+        name: "".join(each if (each.isascii() and each.isalnum()) or each in "_-." else "_" for each in name)[:_LONGEST]
+        for name in names
+    }
+    taken = Counter(f"{word}{end}" for word in plain.values() for end in ends)
+    return {
+        name: f"{word[: _LONGEST - 9]}_{content_hash(name)[:8]}"
+        if not name.isascii() or any(taken[f"{word}{end}"] > 1 for end in ends)
+        else word
+        for name, word in plain.items()
+    }
 
 
 def metrics_page() -> str:

@@ -17,7 +17,7 @@ COLUMNS = (
     "metrics.`quality/mean`",
     "metrics.`quality/low`",
     "metrics.`quality/high`",
-    "metrics.`quality/in_contest`",
+    "metrics.`quality/over_baseline`",
     "metrics.`quality/publishable`",
     "metrics.`latency/p50_ms`",
     "metrics.`latency/tok_s`",

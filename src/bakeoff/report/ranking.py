@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bakeoff.decide.labelling import FEWEST_LABELS, LabelReport
+from bakeoff.report.contested import contested
 
 NO_JUDGES = {"rule score", "keyword heuristic"}
 """Instruments of our own that labels can validate too; none of them is a judge."""
@@ -37,14 +38,14 @@ def rank_candidates(document: Mapping[str, Any], labels: LabelReport | None = No
     by_rules = {
         candidate["id"]: (
             -(candidate["publishable_rate"]["estimate"] or 0.0),
-            -(candidate["quality"]["estimate"] or 0.0),
+            -(contested(candidate)["estimate"] or 0.0),
         )
         for candidate in document["candidates"]
     }
     few = "is no label of yours" if labels is None or not labels.labels else f"are fewer than {FEWEST_LABELS} labels"
     return {
         "by": "rules",
-        "why": f"by the share of publishable texts, then by the rule score, as there {few}",
+        "why": f"by the share of publishable texts, then by the rule score, of the briefs that they competed on, as there {few}",
         "order": sorted(ids, key=lambda name: by_rules[name]),
         "win_rates": {},
     }

@@ -28,13 +28,14 @@ def _interval(name: str, path: str, what: str, unit: str) -> tuple[Column, ...]:
     )
 
 
-def _percentiles(name: str, what: str) -> tuple[Column, ...]:
+def _percentiles(name: str, what: str, of: str = "texts") -> tuple[Column, ...]:
     return (
         Column(f"{name}_p50_s", "number", f"{what}: median", f"{name}_s.p50"),
         Column(f"{name}_p50_low_s", "number", "lower end of the median's interval", f"{name}_s.p50_low"),
         Column(f"{name}_p50_high_s", "number", "upper end of the median's interval", f"{name}_s.p50_high"),
-        Column(f"{name}_p95_s", "number", f"{what}: 95th percentile", f"{name}_s.p95"),
-        Column(f"{name}_p99_s", "number", f"{what}: 99th percentile", f"{name}_s.p99"),
+        Column(f"{name}_p95_s", "number", f"{what}: 95th percentile; empty under 20 {of}", f"{name}_s.p95"),
+        Column(f"{name}_p99_s", "number", f"{what}: 99th percentile; empty under 100 {of}", f"{name}_s.p99"),
+        Column(f"{name}_{of}", "integer", f"{of} that these come from", f"{name}_s.count"),
     )
 
 
@@ -107,7 +108,7 @@ _CANDIDATES = (
     Column("retries", "integer", "requests that were made again"),
     *_percentiles("latency", "request to last byte, one text at a time"),
     *_percentiles("ttft", "request to first text"),
-    *_percentiles("itl", "between two tokens"),
+    *_percentiles("itl", "between two tokens", "times"),
     *_percentiles("tpot", "a token, after the first"),
     Column("tokens_per_s", "number", "with `tokens_per_s_concurrency` texts in flight"),
     Column("tokens_per_s_low", "number", "lower end of its interval"),

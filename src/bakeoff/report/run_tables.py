@@ -11,6 +11,7 @@ from bakeoff.core.spec import Candidate
 from bakeoff.measure.energy import read_windows
 from bakeoff.measure.memory import moved_work
 from bakeoff.report.run_columns import COLUMNS, FALLBACKS, Column
+from bakeoff.report.tails import told
 from bakeoff.store.db import RunRow, Store
 
 Value = str | int | float | bool | list[Any] | None
@@ -108,7 +109,7 @@ class RunTables:
                 "parameters": candidate.model.parameters,
                 "licence": candidate.model.licence,
                 "digest": candidate.digest,
-                **found.get(candidate.id, {}),
+                **_without_false_tails(found.get(candidate.id, {})),
                 "id": candidate.id,
                 **self._beside(candidate.id),
                 "quantisation": candidate.quantisation or candidate.model.quantisation,
@@ -192,6 +193,11 @@ class RunTables:
         for one in self._judgements:
             for record in one.records:
                 yield {**record, "judge": one.judge}
+
+
+def _without_false_tails(candidate: Mapping[str, Any]) -> dict[str, Any]:
+    times = {name: told(candidate[name]) for name in ("latency_s", "ttft_s", "itl_s", "tpot_s") if candidate.get(name)}
+    return {**candidate, **times}
 
 
 def _read(record: str) -> Mapping[str, Any]:

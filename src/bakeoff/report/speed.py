@@ -7,8 +7,10 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from bakeoff.core.units import bytes_text, seconds_text
+from bakeoff.core.units import bytes_text, digits, percent_text, seconds_text
+from bakeoff.decide.wording import plural
 from bakeoff.report.layout import Prose, bullets, cells, ranked, table, title
+from bakeoff.report.tails import LEAST, tail
 
 _WIDE = 2.0
 
@@ -22,16 +24,25 @@ def speed_and_memory(document: dict[str, Any], labels: dict[str, str]) -> Iterab
         label = labels[candidate["id"]]
         latency_s = candidate["latency_s"]
         medians = [_median(candidate.get(name)) for name in ("latency_s", "ttft_s", "itl_s")]
-        times.add_row(*cells(label, medians[0], seconds_text(latency_s["p95"]), *medians[1:]))
+        times.add_row(*cells(label, medians[0], seconds_text(tail(latency_s, "p95")), *medians[1:]))
         loads = [seconds_text(candidate.get(name)) for name in ("load_cold_s", "load_warm_s")]
         needs.add_row(*cells(label, _rate(candidate), *loads, bytes_text(candidate["peak_memory_bytes"])))
     yield times
+    yield Prose(_texts_timed(document), style="dim")
     yield title("What each one takes")
     yield needs
     before = _before_a_load(document, labels)
     if before:
         yield Prose(f"Before a load come the engine's library and the choice of its arithmetic: {before}.", style="dim")
     yield from bullets("Energy", energy_lines(document, labels))
+
+
+def _texts_timed(document: dict[str, Any]) -> str:
+    """Return of how many texts these times are, and from how many on a p95 is told."""
+    counts = [each["latency_s"].get("count") or 0 for each in document["candidates"]]
+    fewest, most = min(counts), max(counts)
+    said = f"Of {plural(most, 'text')} each" if fewest == most else f"Of {fewest} to {most} texts each"
+    return f"{said}." if fewest >= LEAST["p95"] else f"{said}; p95 takes {LEAST['p95']}."
 
 
 def _before_a_load(document: dict[str, Any], labels: dict[str, str]) -> str:
@@ -63,6 +74,17 @@ def energy_lines(document: dict[str, Any], labels: dict[str, str]) -> list[str]:
     return measured + ([f"joules a text: {', '.join(assumed)}. {how}"] if assumed else [])
 
 
+def in_flight(document: dict[str, Any]) -> str:
+    """Return with how many texts at a time tokens/s were measured, as the texts' own times say."""
+    counts = {count for each in document["candidates"] if (count := each.get("tokens_per_s_concurrency")) is not None}
+    if not counts:
+        return "not measured"
+    if counts == {1}:
+        return "one text at a time"
+    told = f"{max(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
+    return f"with {told} texts in flight at the most"
+
+
 def _median(percentiles: dict[str, Any] | None) -> str:
     if percentiles is None:  # in documents of earlier versions
         return "-"
@@ -71,7 +93,7 @@ def _median(percentiles: dict[str, Any] | None) -> str:
 
 def _rate(candidate: dict[str, Any]) -> str:
     rate = candidate["tokens_per_s"]
-    return "-" if rate is None else f"{rate:,.0f}" + _margin(rate, candidate.get("tokens_per_s_high"))
+    return "-" if rate is None else digits(rate) + _margin(rate, candidate.get("tokens_per_s_high"))
 
 
 def _margin(estimate: float | None, high: float | None) -> str:
@@ -83,4 +105,4 @@ def _margin(estimate: float | None, high: float | None) -> str:
     if not estimate or high is None:
         return ""
     factor = high / estimate
-    return f" ±{factor - 1:.0%}".replace("%", " %") if factor < _WIDE else f" ×÷{factor:.1f}"
+    return f" ±{percent_text(factor - 1, 0)}" if factor < _WIDE else f" ×÷{factor:.1f}"

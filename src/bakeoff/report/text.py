@@ -24,7 +24,7 @@ from bakeoff.report.layout import Prose, bullets, cells, ranked, table, title
 from bakeoff.report.moved import MEANING, marked, moved_lines, moved_of
 from bakeoff.report.names import short_names
 from bakeoff.report.race import confirmed_lines, race_lines
-from bakeoff.report.speed import speed_and_memory
+from bakeoff.report.speed import in_flight, speed_and_memory
 from bakeoff.report.worth import WORTH, worth_by_type
 
 _CONFIRMED = "*"
@@ -51,7 +51,7 @@ def render(document: dict[str, Any]) -> RenderableType:
         )
     parts.append(Prose(_counted(document), style="dim"))
     if any(candidate.get("confirmed") for candidate in document["candidates"]):
-        other = "score and publishable share from briefs held back to confirm them: not to be compared with the other rows; leads are on the same briefs"
+        other = "score from briefs held back to confirm it: not to be compared with the other rows; shares are of the briefs competed on, leads of the same briefs"
         parts.append(Prose(f"{_CONFIRMED} {other}", style="dim"))
     parts += [*speed_and_memory(document, labels), *_remarks(document, labels)]
     parts += bullets("The race", race_lines(document, labels))
@@ -198,19 +198,8 @@ def _counted(document: dict[str, Any]) -> str:
     )
 
 
-def _in_flight(document: dict[str, Any]) -> str:
-    """Return with how many texts at a time tokens/s were measured, as the texts' own times say."""
-    counts = {count for each in document["candidates"] if (count := each["tokens_per_s_concurrency"]) is not None}
-    if not counts:
-        return "not measured"
-    if counts == {1}:
-        return "one text at a time"
-    told = f"{max(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
-    return f"with up to {told} texts in flight"
-
-
 def _remarks(document: dict[str, Any], labels: dict[str, str]) -> Iterable[RenderableType]:
-    beside = _in_flight(document)
+    beside = in_flight(document)
     devices = {(candidate["engine"], candidate["device"], candidate["dtype"]) for candidate in document["candidates"]}
     where = "; ".join(sorted(", ".join(part for part in found if part) for found in devices))
     yield Text(

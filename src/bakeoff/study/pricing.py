@@ -87,7 +87,7 @@ def calculate(terms: Terms, watts: float, busy_s: float) -> Costed:
         *_volume(terms),
     ]
     stated += [] if terms.idle_watts is None else [_stated("idle_watts", terms.idle_watts, "W")]
-    stated += [] if terms.accepted is None else [_stated("accepted", terms.accepted, "share")]
+    stated.append(_all_usable() if terms.accepted is None else _stated("accepted", terms.accepted, "share"))
     found = answer(values, stated, co2_per_kwh=terms.co2_per_kwh)
     return Costed(price=_FLAT, flat=flat, candidates=(CostedCandidate(candidate=None, answer=found),))
 
@@ -180,6 +180,11 @@ def _usable(terms: Terms, share: float, texts: int) -> Assumption:
     return Assumption(
         name="accepted", value=share, low=share, high=share, unit="share", provenance="measured", note=note
     )
+
+
+def _all_usable() -> Assumption:
+    note = "every text is usable; give --accepted"
+    return Assumption(name="accepted", value=1.0, low=1.0, high=1.0, unit="share", provenance="assumed", note=note)
 
 
 def _ratio() -> Assumption:

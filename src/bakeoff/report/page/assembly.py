@@ -15,9 +15,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bakeoff.core.plain import printable, printable_values, whole_characters
-from bakeoff.core.units import bytes_text, percent_text, seconds_text
+from bakeoff.core.units import bytes_text, digits, percent_text, seconds_text
 from bakeoff.decide.wording import plural
 from bakeoff.report.answers import fault_lines
+from bakeoff.report.contested import contest_note, contested
 from bakeoff.report.headline import headline
 from bakeoff.report.labels import validity_sentence
 from bakeoff.report.layout import ranked
@@ -31,6 +32,7 @@ from bakeoff.report.page.race_chart import Lane, race_chart
 from bakeoff.report.page.samples import Samples, gate_examples, read_samples
 from bakeoff.report.page.svg import Caption
 from bakeoff.report.page.visible import markup_of
+from bakeoff.report.speed import in_flight
 
 _LONGEST_NAME = 30
 _PLACE = "<!-- texts -->\n"
@@ -142,6 +144,7 @@ def _environment(moved: Moved) -> Environment:
         "seconds": seconds_text,
         "bytes": bytes_text,
         "share": percent_text,
+        "digits": digits,
         "interval": quality.interval_words,
         "sample": quality.sample_words,
         "evidence": quality.evidence_words,
@@ -155,10 +158,13 @@ def _environment(moved: Moved) -> Environment:
     }
     made.globals |= {
         "plural": plural,
+        "in_flight": in_flight,
         "verdict": quality.verdict_words,
         "outcome_words": story.outcome_words,
         "validity_sentence": validity_sentence,
         "tone": quality.tone_of,
+        "contested": contested,
+        "contest_note": contest_note,
     }
     return made
 
@@ -207,6 +213,7 @@ def _charts(facts: PageFacts, order: Sequence[Mapping[str, Any]], names: Mapping
         "glance": quality.glance_chart(document, order, names) if len(order) > 1 else None,
         "glance_left": max(0, len(order) - quality.GLANCE),
         "quality": quality.quality_chart(facts, order, names),
+        "thinned": quality.thinned_families(facts, order, names),
         "differences": quality.difference_chart(document, names),
         "types": {name: quality.type_chart(name, document, order, names) for name in document["routes"]},
         "race": None if document.get("race") is None else _race(document, order, names),

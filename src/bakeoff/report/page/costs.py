@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from bakeoff.core.units import money
+from bakeoff.core.units import money, percent_text
 from bakeoff.cost.answer import MOST_BUSY
 from bakeoff.cost.arithmetic import Values, break_even_per_day, busy_share, cloud_cost, local_cost
 from bakeoff.report.page.facts import CostBasis, RunCost
@@ -81,8 +81,8 @@ def values_of(basis: CostBasis, terms: dict[str, float | None]) -> Values:
         accepted=basis.accepted,
         cloud_accepted=known["cloud_accepted"],
         pieces_per_day=known.get("pieces_per_day"),
-        idle_watts=known["idle_watts"],
-        hardware_price=known["hardware_price"],
+        idle_watts=known["idle_watts"] or None,  # 0 stands in a field that nobody filled in
+        hardware_price=known["hardware_price"] or None,
         residual=known["residual"],
         years=known["years"],
         attribution=known["attribution"],
@@ -117,25 +117,33 @@ def cost_rows(cost: RunCost, order: Sequence[str]) -> list[CostRow]:
                 here=money(1000 * here),
                 cloud=money(1000 * there),
                 compared=compared(here, there),
-                even=even if isinstance(even, str) else "the first" if even <= 0 else f"{even:,.0f} a day",
-                busy="–" if busy is None else f"{busy:.0%}",
+                even=_even_words(even),
+                busy="–" if busy is None else percent_text(busy, 0),
                 interval=interval,
             )
         )
     return rows
 
 
+def _even_words(even: float | str | None) -> str:
+    if even is None or isinstance(even, str):
+        return even or "–"
+    return "the first" if even <= 0 else f"{even:,.0f} a day"
+
+
 def compared(here: float, there: float) -> str:
     """Return how this machine compares, in words.
 
     >>> compared(1.0, 4.0), compared(1.5, 1.0), compared(5.0, 1.0)
-    ('75.0 % cheaper', '50 % dearer', '5.0 times dearer')
+    ('75 % cheaper', '50 % dearer', '5.0 times dearer')
+    >>> compared(1.46e-4, 50.0), compared(4.999, 5.0), compared(5.001, 5.0)
+    ('>99.9 % cheaper', '<0.1 % cheaper', '<1 % dearer')
     """
     if there <= 0:
         return "–"
     if here <= there:
-        return f"{100 * (1 - here / there):.1f} % cheaper"
-    return f"{100 * (here / there - 1):.0f} % dearer" if here < 2 * there else f"{here / there:,.1f} times dearer"
+        return f"{percent_text(1 - here / there)} cheaper"
+    return f"{percent_text(here / there - 1, 0)} dearer" if here < 2 * there else f"{here / there:,.1f} times dearer"
 
 
 def script_data(cost: RunCost) -> dict[str, Any]:

@@ -10,9 +10,11 @@ from markupsafe import Markup
 from bakeoff.report.page.forest import Tone
 from bakeoff.report.page.scale import Scale
 from bakeoff.report.page.svg import Caption, chart, dot, line, percent, tag, words
+from bakeoff.report.page.thinning import thinned
 
 _ROW, _TOP, _AXIS = 44.0, 4.0, 24.0
-_MOST = 150
+MOST = 150
+"""Texts that are drawn of a candidate, at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +44,10 @@ def distributions(caption: Caption, strips: Sequence[Strip], scale: Scale, say: 
     return chart(caption, bottom + _AXIS, *parts)
 
 
-def thinned(values: Sequence[float], most: int = _MOST) -> list[float]:
-    """Return at most `most` values that spread as all of them do: evenly spaced ranks, both ends among them."""
-    ordered = sorted(values)
-    if len(ordered) <= most:
-        return ordered
-    return [ordered[round(number * (len(ordered) - 1) / (most - 1))] for number in range(most)]
-
-
 def _strip(strip: Strip, top: float, scale: Scale) -> Markup:
     middle = top + 31
     parts = [words(0, top + 15, strip.name, "name"), words("100%", top + 15, strip.value, "value", "end")]
-    for number, value in enumerate(thinned(strip.values)):
+    for number, value in enumerate(thinned(strip.values, MOST)):
         away = ((number * 0.618034) % 1.0 - 0.5) * 9
         parts.append(dot(percent(scale.share(value)), middle + away, 2.2, "point"))
     if strip.p50_low is not None and strip.p50_high is not None:

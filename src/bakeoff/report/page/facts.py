@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,13 +74,15 @@ class Origin(Record):
 class PageFacts:
     """Everything on the page. `generations` go by candidate; `read_texts` reads some whole, with their scores, by their trials.
 
-    `text_bytes` is about how many bytes all generations take as they are stored.
+    `rested_on` are the ids of the briefs that each candidate's mean is over, those held back apart; a brief of them without a
+    text is a failure. `text_bytes` is about how many bytes all generations take as they are stored.
     """
 
     document: Mapping[str, Any]
     origin: Origin
     briefs: Mapping[str, BriefText]
     generations: Mapping[str, Generations]
+    rested_on: Mapping[str, Collection[str]]
     read_texts: Callable[[Sequence[str]], Iterable[tuple[Generation, Score]]]
     text_bytes: Callable[[], int]
     cost: RunCost | None = None

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from bakeoff.report.page.scale import Scale
 from bakeoff.report.page.svg import Caption, chart, dot, line, percent, tag, words
+from bakeoff.report.page.thinning import thinned
 
 Tone = Literal["choice", "leader", "plain", "out", "sure"]
 """How a row stands out: `sure` is a difference that is shown, `out` somebody who left the race."""
@@ -18,7 +19,8 @@ _TOP = 8.0
 _AXIS = 26.0
 _SPREAD = 7.0
 """How far points are moved up and down, so that equal ones are seen."""
-_MOST_POINTS = 300
+MOST_POINTS = 300
+"""Points that are drawn in a row, at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,7 @@ def _row(row: Row, top: float, scale: Scale, *, small: bool) -> Markup:
         words(0, top + 15, row.name, "name"),
         words("100%", top + 15, row.value, "value", "end"),
     ]
-    shown = row.points if len(row.points) <= _MOST_POINTS else row.points[:: len(row.points) // _MOST_POINTS + 1]
-    for number, point in enumerate(() if small else shown):
+    for number, point in enumerate(() if small else thinned(row.points, MOST_POINTS)):
         # The golden ratio spreads neighbours evenly, the same way every time.
         away = ((number * 0.618034) % 1.0 - 0.5) * 2 * _SPREAD
         parts.append(dot(percent(scale.share(point)), middle + away, 2.4, "point"))

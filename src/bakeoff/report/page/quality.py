@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from math import inf
 from statistics import fmean
 from typing import Any
 
@@ -11,13 +12,16 @@ import numpy as np
 from markupsafe import Markup
 
 from bakeoff.core.generations import Generations
+from bakeoff.core.units import level_text
 from bakeoff.decide.wording import p_in_words, plural, signed_points
 from bakeoff.measure.selecting import failed, groups, scored
+from bakeoff.report.contested import contest_note, contested, contested_in
 from bakeoff.report.page.facts import PageFacts
-from bakeoff.report.page.forest import Row, Tone, forest
+from bakeoff.report.page.forest import MOST_POINTS, Row, Tone, forest
 from bakeoff.report.page.scale import Scale, fit_scale
 from bakeoff.report.page.story import Lead, leads_of, signed, type_name
 from bakeoff.report.page.svg import Caption
+from bakeoff.report.page.thinning import thinned_words
 
 _QUALITY = Scale(0.0, 10.0)
 _LEAST_REACH = 1.0
@@ -38,17 +42,17 @@ def tone_of(candidate: str, document: Mapping[str, Any]) -> Tone:
 
 
 def family_means(facts: PageFacts) -> dict[str, dict[bool, list[float]]]:
-    """Return, for each candidate, the mean score of every family of briefs; those held back apart, under True.
+    """Return, for each candidate, the mean score of every family of briefs that counted; those held back apart, under True.
 
     A failed text counts 0, as everywhere; replicates are averaged first, then the briefs of a family.
     """
     found: dict[str, dict[bool, list[float]]] = {}
     for candidate, made in facts.generations.items():
         families: dict[tuple[bool, str], list[float]] = defaultdict(list)
-        for brief, values in _by_brief(made).items():
-            known = facts.briefs.get(brief)
-            if known is not None:
-                families[known.held_back, known.family].append(fmean(values))
+        written, counted = _by_brief(made), facts.rested_on[candidate]
+        for brief, known in facts.briefs.items():
+            if (brief in written and known.held_back) or brief in counted:
+                families[known.held_back, known.family].append(fmean(written.get(brief, (0.0,))))
         if families:
             found[candidate] = {False: [], True: []}
         for (held_back, _), values in families.items():
@@ -97,22 +101,36 @@ def quality_chart(facts: PageFacts, ranked: Sequence[Mapping[str, Any]], names: 
     )
 
 
+def thinned_families(facts: PageFacts, ranked: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> str:
+    """Return of how many families some are drawn in the forest plot, "" where all are."""
+    means = family_means(facts)
+    counts = {
+        names[one["id"]]: len(means[one["id"]][bool(one.get("confirmed"))]) for one in ranked if one["id"] in means
+    }
+    return thinned_words(counts, MOST_POINTS, "families")
+
+
 def glance_chart(document: Mapping[str, Any], order: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Markup:
-    """Return the first few candidates' scores, small, for beside the headline."""
+    """Return the first few candidates' scores on the briefs that they competed on, small, for beside the headline."""
     rows = [
         Row(
             name=names[one["id"]],
-            estimate=one["quality"]["estimate"],
-            low=one["quality"]["low"],
-            high=one["quality"]["high"],
-            value="no score" if one["quality"]["estimate"] is None else f"{one['quality']['estimate']:.1f}",
+            estimate=quality["estimate"],
+            low=quality["low"],
+            high=quality["high"],
+            value="no score" if quality["estimate"] is None else f"{quality['estimate']:.1f}",
             tone=tone_of(one["id"], document),
         )
         for one in order[:GLANCE]
+        for quality in [contested(one)]
     ]
     said = "; ".join(f"{row.name} {row.value}" for row in rows)
     return forest(
-        Caption("glance", "Scores at a glance", f"With 95 % intervals, from 0 to 10: {said}."),
+        Caption(
+            "glance",
+            "Scores at a glance",
+            f"With 95 % intervals, from 0 to 10: {said}. {contest_note(document)}".strip(),
+        ),
         rows,
         _QUALITY,
         small=True,
@@ -193,17 +211,27 @@ def verdict_words(lead: Lead, document: Mapping[str, Any]) -> str:
     pair, eps = lead.pair, document["eps"]
     if lead.low is None or lead.high is None:
         return "nothing shown yet"
-    p = pair["p_adjusted"]
-    race = document.get("race")
+    p, race = pair["p_adjusted"], document.get("race")
+    if p is None and race is None:
+        return "too few families for a claim"
     outs = {(out["candidate"], out["by"]) for out in race["overall"]["eliminations"]} if race else set()
     surely = (p is not None and p <= 0.05) or (lead.behind, lead.ahead) in outs or (race is not None and lead.low > 0)
     if surely and lead.low > 0:
         return "shown to be behind"
     if surely and lead.high < 0:
         return "shown to be ahead"
-    if lead.behind in _within(document) or lead.low > -eps:
+    if lead.behind in _within(document) or _most_ahead(lead) <= eps:
         return f"ahead by {eps:g} at most, if at all"
     return "not told apart"
+
+
+def _most_ahead(lead: Lead) -> float:
+    """Return how far the other can be ahead: by the bound that holds for all rivals together, which decides, where there is one."""
+    pair = lead.pair
+    low, high = pair.get("simultaneous_low"), pair.get("simultaneous_high")
+    if low is None or high is None:
+        return inf if lead.low is None else -lead.low
+    return float(-low if pair["a"] == lead.ahead else high)
 
 
 def _within(document: Mapping[str, Any]) -> set[str]:
@@ -217,15 +245,13 @@ def _within(document: Mapping[str, Any]) -> set[str]:
 def type_chart(
     content_type: str, document: Mapping[str, Any], ranked: Sequence[Mapping[str, Any]], names: Mapping[str, str]
 ) -> Markup:
-    """Return the small forest plot of one content type; the route's candidate stands out."""
+    """Return the small forest plot of one content type, of the briefs competed on; the route's candidate stands out."""
     route = document["routes"][content_type]
     rows = []
     for one in ranked:
-        estimate = one["by_content_type"].get(content_type)
-        if estimate is None:
+        shown = contested_in(one, content_type)
+        if shown is None:
             continue
-        chosen = one["id"] == route["candidate"]
-        shown = route["evidence"] if chosen and route["evidence"]["estimate"] is not None else estimate
         rows.append(
             Row(
                 name=names[one["id"]],
@@ -233,7 +259,7 @@ def type_chart(
                 low=shown["low"],
                 high=shown["high"],
                 value=interval_words(shown),
-                tone="choice" if chosen else "plain",
+                tone="choice" if one["id"] == route["candidate"] else "plain",
             )
         )
     said = "; ".join(f"{row.name} {row.value}" for row in rows)
@@ -242,7 +268,7 @@ def type_chart(
         Caption(
             f"type-{list(document['routes']).index(content_type)}",
             f"{type_name(content_type)}: score of each candidate",
-            f"Intervals at {100 * level:.3g} %. {said}.",
+            f"Intervals at {level_text(level)}. {said}. {contest_note(document)}".strip(),
         ),
         rows,
         _QUALITY,

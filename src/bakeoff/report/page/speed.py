@@ -14,23 +14,27 @@ from bakeoff.core.generations import Generations
 from bakeoff.core.units import money, seconds_text
 from bakeoff.measure.selecting import ran_alone
 from bakeoff.measure.timing import tpot_s
-from bakeoff.report.page.distributions import Strip, distributions
+from bakeoff.report.contested import contested
+from bakeoff.report.page.distributions import MOST, Strip, distributions
 from bakeoff.report.page.facts import PageFacts
 from bakeoff.report.page.forest import Tone
 from bakeoff.report.page.quality import tone_of
 from bakeoff.report.page.scale import fit_scale, seconds_tick
 from bakeoff.report.page.story import leads_of
 from bakeoff.report.page.svg import Caption
+from bakeoff.report.page.thinning import thinned_words
 from bakeoff.report.page.tradeoff import Spot, Standing, front, standings, tradeoff
+from bakeoff.report.tails import LEAST, tail, tail_words
 
 
 class Times(NamedTuple):
-    """One chart of times; `chart` is None where nobody knows any, and `without` names who has none."""
+    """One chart of times; `chart` is None where nobody knows any, and `without` names who has none, `thinned` of whose texts some are drawn."""
 
     name: str
     explained: str
     chart: Markup | None
     without: list[str]
+    thinned: str = ""
 
 
 class Tradeoff(NamedTuple):
@@ -90,8 +94,8 @@ def _times(
                 p50=found["p50"],
                 p50_low=found.get("p50_low"),
                 p50_high=found.get("p50_high"),
-                p95=found["p95"],
-                value=f"{seconds_text(found['p50'])}, p95 {seconds_text(found['p95'])}{reported}",
+                p95=tail(found, "p95"),
+                value=f"{seconds_text(found['p50'])} {tail_words(found)}{reported}",
                 tone=tones[one["id"]],
             )
         )
@@ -105,10 +109,11 @@ def _times(
     ]
     said = "; ".join(f"{strip.name} median {strip.value}" for strip in strips)
     title = f"{kind.name} of each candidate's texts"
-    description = f"A dot for each text, a large one at the median, an upright line at the 95th percentile. {said}."
+    description = f"A dot for each text, a large one at the median, an upright line at the 95th percentile where there are {LEAST['p95']} texts. {said}."
     caption = Caption(f"times-{kind.field}", title, description)
     drawn = distributions(caption, strips, fit_scale(ends), seconds_tick)
-    return Times(kind.name, kind.explained, drawn, without)
+    counts = {strip.name: len(strip.values) for strip in strips}
+    return Times(kind.name, kind.explained, drawn, without, thinned_words(counts, MOST, "texts"))
 
 
 def tradeoffs(facts: PageFacts, ranked: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> list[Tradeoff]:
@@ -160,7 +165,7 @@ def _spots(
     spots = []
     for one in ranked:
         value, low, high = read(one)
-        quality = one["quality"]
+        quality = contested(one)
         if value is None or value <= 0 or quality["estimate"] is None:
             continue
         spots.append(

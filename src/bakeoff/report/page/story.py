@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 from bakeoff.core.units import bytes_text, percent_text, seconds_text
 from bakeoff.decide.wording import plural, points, points_between
-from bakeoff.report.headline import alone_qualifies
+from bakeoff.report.headline import alone_qualifies, some_are_out
 from bakeoff.report.moved import MEANING, marked, moved_lines, moved_of
 from bakeoff.report.page.facts import PageFacts
+from bakeoff.report.tails import tail_words
 
 NAMES = {
     "linkedin_post": "LinkedIn post",
@@ -82,19 +83,22 @@ def how_sure(document: Mapping[str, Any]) -> str:
     """Return what stands behind the headline, in one plain sentence."""
     outcome, eps = document["decision"]["outcome"], document["eps"]
     raced = document["mode"] == "race"
-    families = document["suite"]["families"]
     if document.get("measured") is False:
         return "No answer came from any model, so there is nothing to compare."
     if len(document["candidates"]) == 1:
         return "With one candidate there is nobody to compare it with: the figures stand by themselves."
+    if alone_qualifies(document["decision"]):
+        return "No other candidate qualified, so nothing was compared: nobody is shown to be worse than it."
+    qualified = " that qualified" if some_are_out(document["decision"]) else ""
     sentences = {
         "winner": f"This is shown, not guessed: after correction for {'looking early and for ' if raced else ''}comparing "
-        "several candidates, the evidence is past the 95 % mark against every other one.",
+        f"several candidates, the evidence is past the 95 % mark against every other one{qualified}.",
         "best_within_eps": f"This is shown at the 95 % mark: others may be level with it or a little better, but by less than "
         f"{eps:g} of 10 points, which this suite calls no difference.",
         "no_clear_winner": "The evidence does not separate the best ones. That is a result: a choice between them would be a "
         "guess, and more briefs are what would settle it.",
-        "insufficient_data": f"{plural(families, 'family', 'families')} of briefs cannot carry any claim about who is better.",
+        "insufficient_data": f"{plural(analysed_families(document), 'family', 'families')} of briefs cannot carry any claim about who is "
+        "better.",
         "none_qualified": "No candidate's texts are good enough to be used for what was asked.",
     }
     approximate = raced and document["race"]["evidence"] != "strict" and outcome in {"winner", "best_within_eps"}
@@ -126,16 +130,13 @@ def key_figures(document: Mapping[str, Any]) -> list[KeyFigure]:
         figures.append(KeyFigure("Lead over the next", signed(nearest.difference), f"{between}, over {nearest.behind}"))
     rate = one["publishable_rate"]
     if rate["estimate"] is not None:
-        detail = "" if rate["low"] is None else f"95 %: {100 * rate['low']:.0f} to {100 * rate['high']:.0f} %"
-        figures.append(KeyFigure("Publishable texts", percent_text(round(rate["estimate"], 2)), detail))
+        ends = (percent_text(rate[end], 0) for end in ("low", "high"))
+        detail = "" if rate["low"] is None else f"95 %: {' to '.join(ends)}"
+        figures.append(KeyFigure("Publishable texts", percent_text(rate["estimate"], 0), detail))
     latency = one["latency_s"]
     if latency["p50"] is not None:
         said = "reported" if one["timing_provenance"] == "reported" else "measured alone"
-        figures.append(
-            KeyFigure(
-                "A text takes", seconds_text(latency["p50"]), f"median, {said}; p95 {seconds_text(latency['p95'])}"
-            )
-        )
+        figures.append(KeyFigure("A text takes", seconds_text(latency["p50"]), f"median {tail_words(latency)}, {said}"))
     if one["peak_memory_bytes"] is not None:
         figures.append(KeyFigure("Memory", bytes_text(one["peak_memory_bytes"]), f"peak, on {one['device'] or '?'}"))
     return [figure._replace(value=f"{figure.value}{mark}") for figure in figures]
@@ -154,12 +155,8 @@ def warnings(facts: PageFacts) -> list[str]:
         )
     if document.get("measured") is False:
         found.append("Nothing was measured: every request failed. The reasons stand below, under failures.")
-    families = document["suite"]["families"]
-    if len(document["candidates"]) > 1 and families < _PILOT_FAMILIES:
-        found.append(
-            f"A pilot: {plural(families, 'family', 'families')} of briefs, where a claim about who is better takes "
-            f"{_PILOT_FAMILIES} at least."
-        )
+    if len(document["candidates"]) > 1:
+        found += _pilot(document)
     moved = moved_lines(moved_of(document["candidates"]))
     if moved:
         found.append(f"{MEANING}. {'; '.join(moved)}.")
@@ -169,6 +166,28 @@ def warnings(facts: PageFacts) -> list[str]:
             "The texts were recorded earlier: their times, where there are any, are reported and not measured here."
         )
     return found
+
+
+def analysed_families(document: Mapping[str, Any]) -> int:
+    """Return on how many families the run's conclusions rest; in documents of earlier versions, how many were planned."""
+    families: int = document.get("analysed", document["suite"])["families"]
+    return families
+
+
+def _pilot(document: Mapping[str, Any]) -> list[str]:
+    """Return that there are too few families for a claim, nothing where there are enough.
+
+    A race that ended by itself needed no more than it took, so that only its length is held against the limit.
+    """
+    race = document.get("race")
+    ended = race is not None and race["overall"]["ending"] != "stopped"
+    families = document["suite"]["families"] if ended else analysed_families(document)
+    if families >= _PILOT_FAMILIES:
+        return []
+    said = f"A pilot: {plural(families, 'family', 'families')} of briefs"
+    if ended:
+        return [f"{said}, where a race shows large differences only."]
+    return [f"{said}, where a claim about who is better takes {_PILOT_FAMILIES} at least."]
 
 
 def signed(value: float) -> str:

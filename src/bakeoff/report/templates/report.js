@@ -43,7 +43,8 @@ const all = (selector, within = document) => [...within.querySelectorAll(selecto
       const share = terms.idle_watts * terms.attribution;
       const marginal = electricity(joules - share * basis.busy_s, terms.tariff) * texts;
       const margin = cloud - marginal, fixed = hardwareYear / year + electricity(share * day, terms.tariff);
-      return { here, cloud, even: margin <= 0 ? "never" : fixed / margin, busy: pieces === null ? null : pieces / row.accepted * basis.busy_s / day };
+      const stated = terms.hardware_price > 0 || terms.idle_watts > 0 || terms.maintenance_per_year > 0;
+      return { here, cloud, even: margin <= 0 ? "never" : stated ? fixed / margin : null, busy: pieces === null ? null : pieces / row.accepted * basis.busy_s / day };
     };
     const grouped = (value, digits) => value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
     const money = (value) => {
@@ -53,10 +54,16 @@ const all = (selector, within = document) => [...within.querySelectorAll(selecto
       const digits = 2 - Math.floor(Math.log10(size));
       return `${sign}$${size.toFixed(Math.min(20, digits)).replace(/0+$/, "")}`;
     };
+    // What is neither none nor all never reads as if it were.
+    const percent = (share, decimals) => {
+      const said = (100 * share).toFixed(decimals), step = 10 ** -decimals;
+      if (share > 0 && share < 1 && [0, 100].includes(Number(said))) return share < 0.5 ? `<${step} %` : `>${100 - step} %`;
+      return `${said} %`.replace(".0 %", " %");
+    };
     const compared = (here, there) => {
       if (there <= 0) return "–";
-      if (here <= there) return `${(100 * (1 - here / there)).toFixed(1)} % cheaper`;
-      return here < 2 * there ? `${(100 * (here / there - 1)).toFixed(0)} % dearer` : `${grouped(here / there, 1)} times dearer`;
+      if (here <= there) return `${percent(1 - here / there, 1)} cheaper`;
+      return here < 2 * there ? `${percent(here / there - 1, 0)} dearer` : `${grouped(here / there, 1)} times dearer`;
     };
     // What is in the figures, as `work` has it: the machine counts only where there is a volume to spread it over.
     const rests = (terms) => {
@@ -95,7 +102,7 @@ const all = (selector, within = document) => [...within.querySelectorAll(selecto
         const basis = given.bases[Number(row.dataset.row)];
         const mine = Object.fromEntries(all("input", row).map((input) => [input.dataset.term, read(input, basis[input.dataset.term])]));
         const found = work(basis, mine, stated);
-        const shown = { here: money(1000 * found.here), cloud: money(1000 * found.cloud), compared: compared(found.here, found.cloud), even: found.even === "never" ? "never" : found.even <= 0 ? "the first" : `${grouped(found.even, 0)} a day`, busy: found.busy === null ? "–" : `${Math.round(100 * found.busy)}%` };
+        const shown = { here: money(1000 * found.here), cloud: money(1000 * found.cloud), compared: compared(found.here, found.cloud), even: found.even === null ? "–" : found.even === "never" ? "never" : found.even <= 0 ? "the first" : `${grouped(found.even, 0)} a day`, busy: found.busy === null ? "–" : percent(found.busy, 0) };
         for (const cell of all("[data-out]", row)) {
           cell.textContent = shown[cell.dataset.out];
           if (cell.dataset.out in found) cell.dataset.value = found[cell.dataset.out];
