@@ -47,7 +47,7 @@ def as_error(failed: UpstreamFailed) -> GatewayError:
 
 async def read_refusal(upstream: Upstream, incoming: Incoming, watch: Watch) -> Exception:
     """Return the error that a status other than 200 stands for."""
-    with Failing(upstream):
+    with Failing(upstream, watch):
         body = await watch.within(10.0, lambda: _read_some(incoming))
     if incoming.status in _CLIENT_MISTAKES:
         return RequestRefused(incoming.status, in_our_shape(body, upstream.api_key))
@@ -68,12 +68,13 @@ async def _read_some(incoming: Incoming) -> bytes:
 
 
 class Failing:
-    """Turns what goes wrong on the way into `UpstreamFailed`; no address is told."""
+    """Turns what goes wrong on the way of a call into `UpstreamFailed`; no address is told."""
 
-    __slots__ = ("_upstream",)
+    __slots__ = ("_upstream", "_watch")
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(self, upstream: Upstream, watch: Watch) -> None:
         self._upstream = upstream
+        self._watch = watch
 
     def __enter__(self) -> None:
         return
@@ -85,7 +86,13 @@ class Failing:
             return
         message = without(error.message, self._upstream.api_key)
         if isinstance(error, EndpointTimeout):
-            raise UpstreamFailed(message, "stalled") from error
+            raise UpstreamFailed(message, self._ending_of(error)) from error
         if isinstance(error, EndpointBusy):
             raise UpstreamFailed(message, "server_error", retry_after_s=error.retry_after_s) from error
         raise UpstreamFailed(message, "connection_lost") from error
+
+    def _ending_of(self, error: EndpointTimeout) -> Ending:
+        if not error.final:
+            return "stalled"
+        # An answer that is only too long is no fault; of one that nothing was seen of nobody knows.
+        return "cancelled" if self._watch.heard else "server_error"
