@@ -23,6 +23,7 @@ from bakeoff.core.errors import UsageError
 from bakeoff.engines.openai_protocol import ApiError
 from bakeoff.serve.api_errors import GatewayError, error_response
 from bakeoff.serve.app import Gateway
+from bakeoff.serve.open_files import allow_connections
 from bakeoff.serve.outlet import HANG_UP
 from bakeoff.serve.settings import ServerSettings
 
@@ -204,9 +205,11 @@ class GatewayServer(uvicorn.Server):
         super().__init__(config)
         self._gateway = gateway
         self._announce = announce
+        self._connections = settings.max_connections
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say so."""
+        allow_connections(self._connections)
         await super().startup(sockets)
         if sockets:
             self._gateway.begin(base_url(sockets[0]))

@@ -238,11 +238,17 @@ class Supervisor:
     def gone(self, life: WorkerLife) -> None:
         """A worker is stopped, and its memory is back."""
         model = life.command.name
-        self._note_peak(life)
-        self._tell_footprint(life)
+        try:
+            self._note_peak(life)
+            self._tell_footprint(life)
+        except Exception:  # whoever hears of it must not keep the model from being started again
+            log.exception("what %s took could not be noted", model)
         del self._lives[model, life.generation]
         keep_list(self._logs, self._running_pids())
-        self._carry_out(self._machine.gone(self._loop.time(), model, life.generation))
+        self._tell_gone(model, life.generation)
+
+    def _tell_gone(self, model: str, generation: int) -> None:
+        self._carry_out(self._machine.gone(self._loop.time(), model, generation))
 
     # What the machine asks for.
 
@@ -265,7 +271,11 @@ class Supervisor:
                     self._spawn(life.live(deadline_s, self))
                 case Stop(model, generation, grace_s, why):
                     log.info("%s (start %d) is stopped: %s", model, generation, why)
-                    self._lives[model, generation].stop(grace_s)
+                    life = self._lives.get((model, generation))
+                    if life is not None:
+                        life.stop(grace_s)
+                    else:  # it ended before it was told to
+                        self._loop.call_soon(self._tell_gone, model, generation)
         if self._machine.at_rest:
             self._rested.set()
         else:
