@@ -5,15 +5,15 @@ import json
 import socket
 
 import pytest
-from aiohttp import web
 
 from bakeoff.core.errors import EndpointTimeout
 from bakeoff.engines import deadlines
 from bakeoff.engines.deadlines import Deadlines, Line, Watch
 from bakeoff.engines.process import WorkerCommand
 from bakeoff.serve.settings import ServerSettings
-from gateways import QUICK, fakes, make_model, make_plan, request, running
+from gateways import QUICK, chunk, endpoint, fakes, make_model, make_plan, request, running, stream_of
 from tiny_model import make_tiny_model
+from worker_processes import until
 
 
 def counts(gateway, model="a"):
@@ -105,7 +105,7 @@ def slow_reader(url, body):
     data = json.dumps(body).encode()
     head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n"
     connection.sendall(f"{head}content-length: {len(data)}\r\n\r\n".encode() + data)
-    connection.setblocking(False)
+    connection.settimeout(0)
     return connection
 
 
@@ -117,39 +117,24 @@ def test_a_client_that_does_not_read_is_no_stall_of_the_server(near, tmp_path, m
     waiting = QUICK.model_copy(update={"stall_s": 1.0, "total_s": 60.0})
 
     async def answer(request):
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        for _ in range(400):
-            chunk = {"choices": [{"index": 0, "delta": {"content": "w" * 20_000}}]}
-            await response.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
-        await response.write(b"data: [DONE]\n\n")
-        return response
+        return await stream_of(request, *[chunk("w" * 20_000)] * 400, b"[DONE]")
 
     async def run():
-        app = web.Application()
-        app.router.add_post("/v1/chat/completions", answer)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-        settings = ServerSettings(port=0, drain_s=2, write_s=20.0)
         loop = asyncio.get_running_loop()
-        async with running(
-            make_plan(make_model("a", "endpoint", url)), tmp_path, waiting=waiting, server=settings
-        ) as gateway:
-            connection = slow_reader(gateway.url, request("a", stream=True))
-            async with asyncio.timeout(10):
-                while not gateway.leases():
-                    await asyncio.sleep(0.01)
-            await asyncio.sleep(3 * waiting.stall_s)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)  # it has time now
-            got = b""
-            async with asyncio.timeout(30):
-                while b"[DONE]" not in got and b'"error"' not in got[-2000:]:
-                    got += await loop.sock_recv(connection, 1 << 20)
-            connection.close()
-            await runner.cleanup()
-            return got, counts(gateway)
+        settings = ServerSettings(port=0, drain_s=2, write_s=20.0)
+        async with endpoint(answer) as url:
+            plan = make_plan(make_model("a", "endpoint", url))
+            async with running(plan, tmp_path, waiting=waiting, server=settings) as gateway:
+                connection = slow_reader(gateway.url, request("a", stream=True))
+                await until(gateway.leases)
+                await asyncio.sleep(3 * waiting.stall_s)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)  # it has time now
+                got = b""
+                async with asyncio.timeout(30):
+                    while b"[DONE]" not in got and b'"error"' not in got[-2000:]:
+                        got += await loop.sock_recv(connection, 1 << 20)
+                connection.close()
+                return got, counts(gateway)
 
     got, counted = asyncio.run(run())
     assert b"[DONE]" in got
@@ -171,6 +156,18 @@ def test_a_server_that_stalls_once_its_client_reads_again_is_noticed(monkeypatch
         assert loop.time() < watch.due_at <= loop.time() + 0.4
         with pytest.raises(EndpointTimeout, match="no further token"):
             await watch.for_token(asyncio.Event().wait)
+
+    asyncio.run(run())
+
+
+def test_what_passes_while_nobody_reads_is_the_end_of_the_whole_answer_and_no_stall():
+    async def run():
+        watch = Watch("s", Deadlines(stall_s=0.1, total_s=0.3))
+        watch.note_token()
+        watch.pause()
+        await asyncio.sleep(0.4)
+        assert watch.due_at <= asyncio.get_running_loop().time()
+        assert watch.overdue().final
 
     asyncio.run(run())
 

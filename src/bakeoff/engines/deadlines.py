@@ -157,7 +157,7 @@ class Watch:
 
     def overdue(self) -> EndpointTimeout:
         """Return the error that says what is overdue at `due_at`."""
-        if self._due_s >= self._deadlines.total_s:
+        if self._paused_s is not None or self._due_s >= self._deadlines.total_s:
             return self._error("complete answer", None)
         return self._error("first token" if self._token_s is None else "further token", None)
 
@@ -203,14 +203,16 @@ class Watch:
         if loop.time() >= self.due_at:
             raise self.overdue()
 
+        looking: asyncio.TimerHandle | None = None
+
         def look() -> None:
             nonlocal looking
-            if loop.time() >= self.due_at:
+            if looking is not None and loop.time() >= self.due_at:
                 timer.reschedule(loop.time())
             else:
                 looking = loop.call_at(self.due_at, look)
 
-        looking = loop.call_at(self.due_at, look)
+        look()
         try:
             async with asyncio.timeout(None) as timer:
                 return await read()
@@ -219,7 +221,8 @@ class Watch:
                 raise
             raise self.overdue() from error
         finally:
-            looking.cancel()
+            if looking is not None:
+                looking.cancel()
 
     async def _until(
         self, read: Callable[[], Awaitable[Result]], due_s: float, what: str, shown_s: float | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import TracebackType
 
 from bakeoff.core.errors import EndpointBusy, EndpointError, EndpointTimeout
@@ -13,7 +14,13 @@ from bakeoff.serve.ways import Incoming
 
 MAX_ERROR_BYTES = 64 * 2**10
 _CLIENT_MISTAKES = frozenset({400, 406, 409, 413, 415, 422, 451})
-"""Statuses that are about the request, so that no other model would do better."""
+"""Statuses that are about the request."""
+_LIMITS_OF_A_MODEL = frozenset(
+    {"context_length_exceeded", "exceed_context_size_error", "unsupported_parameter", "unsupported_value"}
+)
+"""What OpenAI, llama-server (as `type`) and our workers call a request that is too long for a model, or asks what it cannot do."""
+_TOO_LONG = ("maximum context length", "maximum model length")
+"""vLLM says so in words alone (`code` is 400)."""
 _TOLD = ("Retry-After", "Date", "Location")
 
 
@@ -29,12 +36,19 @@ class UpstreamFailed(Exception):
 
 
 class RequestRefused(Exception):
-    """The model's server says that the request is wrong: `status` and `body` are its own."""
+    """The model's server says that the request is wrong: `status` and `body` (an error in OpenAI's shape) are its own."""
 
     def __init__(self, status: int, body: bytes) -> None:
         super().__init__(f"status {status}")
         self.status = status
         self.body = body
+
+    @property
+    def by_this_model(self) -> bool:
+        """Whether it is a limit of this model, so that another one may answer."""
+        error = json.loads(self.body)["error"]
+        named = not _LIMITS_OF_A_MODEL.isdisjoint((str(error["code"]), str(error["type"])))
+        return self.status == 413 or named or any(said in error["message"] for said in _TOO_LONG)
 
 
 def as_error(failed: UpstreamFailed) -> GatewayError:

@@ -93,11 +93,11 @@ class Pools:
 class Exchange:
     """One answer on its way: `relay` notes what the stream says, `whole` is the body of an answer that came in one piece."""
 
-    def __init__(self, upstream: Upstream, incoming: Incoming, watch: Watch, *, keep: bool) -> None:
+    def __init__(self, upstream: Upstream, incoming: Incoming, watch: Watch, relay: Relay) -> None:
         self._upstream = upstream
         self._incoming = incoming
         self._watch = watch
-        self.relay = Relay(keep=keep)
+        self.relay = relay
         self.whole: bytes | None = None
 
     async def begin(self) -> bytes:
@@ -257,11 +257,12 @@ class exchange:  # noqa: N801 - used as `async with exchange(...)`
         reached = await self._pools.reach(self._upstream)
         self._watch = Watch(self._upstream.model, self._asked.deadlines, reached.line)
         try:
-            self._incoming = await _post(self._pools, reached.way, self._upstream, self._asked, self._watch)
+            self._incoming, adds_usage = await _post(self._pools, reached.way, self._upstream, self._asked, self._watch)
         except BaseException:
             self._watch.end()
             raise
-        return Exchange(self._upstream, self._incoming, self._watch, keep=self._keep or not self._asked.streams)
+        relay = Relay(keep=self._keep or not self._asked.streams, drop_usage=adds_usage)
+        return Exchange(self._upstream, self._incoming, self._watch, relay)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -274,21 +275,22 @@ class exchange:  # noqa: N801 - used as `async with exchange(...)`
             self._incoming.close()
 
 
-async def _post(pools: Pools, way: Way, upstream: Upstream, asked: Asked, watch: Watch) -> Incoming:
-    """Return the answer's beginning, its status being 200."""
+async def _post(pools: Pools, way: Way, upstream: Upstream, asked: Asked, watch: Watch) -> tuple[Incoming, bool]:
+    """Return the answer's beginning, its status being 200, and whether the gateway asked for usage that the client did not."""
     while True:
         body = _body_for(pools, upstream, asked)
         if not body.get("stream"):  # its head comes with its end
             watch.expect_whole()
         with Failing(upstream, watch):
             incoming = await way.post(asked.path, _encoded(body), watch)
+        adds_usage = body.get("stream_options") != asked.body.get("stream_options")
         if incoming.status == 200:
-            return incoming
+            return incoming, adds_usage
         try:
             refused = await read_refusal(upstream, incoming, watch)
         finally:
             incoming.close()
-        if asked.streams or "stream_options" not in body or not _names_stream_options(refused):
+        if not adds_usage or not _names_stream_options(refused):
             raise refused
         pools.note_no_usage_option(upstream.model)
 
@@ -309,8 +311,9 @@ def _body_for(pools: Pools, upstream: Upstream, asked: Asked) -> dict[str, Any]:
     one_piece = bool(body.get("logprobs")) if ours else pools.as_asked
     if not asked.streams and not one_piece:
         body["stream"] = True
-        if pools.takes_usage_option(upstream.model):
-            body["stream_options"] = {"include_usage": True}
+    # Keys' limits count tokens, whether or not the client wants to know them; our workers tell them in any case.
+    if body.get("stream") and not (ours and asked.streams) and pools.takes_usage_option(upstream.model):
+        body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
     metadata = body.get("metadata")
     if not ours and isinstance(metadata, dict) and "content_type" in metadata:
         body["metadata"] = {name: value for name, value in metadata.items() if name != "content_type"}
