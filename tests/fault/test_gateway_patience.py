@@ -5,12 +5,13 @@ import json
 import socket
 
 import pytest
+from aiohttp import web
 
 from bakeoff.core.errors import EndpointTimeout
 from bakeoff.engines import deadlines
 from bakeoff.engines.deadlines import Deadlines, Line, Watch
 from bakeoff.engines.process import WorkerCommand
-from bakeoff.serve.settings import ServerSettings
+from bakeoff.serve.settings import EndpointSettings, ServerSettings
 from gateways import QUICK, chunk, endpoint, fakes, make_model, make_plan, request, running, stream_of
 from tiny_model import make_tiny_model
 from worker_processes import until
@@ -191,3 +192,25 @@ def test_an_answer_that_is_too_long_leaves_the_worker_and_the_others_alone(strea
     assert beside.status == 200
     assert (beside.streamed if stream else beside.text).endswith("w14 ")
     assert counted == {"starts": 1, "ended_stalled": 0, "failures": 0}
+
+
+@pytest.mark.parametrize(("takes_s", "status", "failures"), [(1.0, 200, 0), (30.0, 502, 1)])
+def test_of_an_answer_in_one_piece_only_the_whole_is_waited_for(takes_s, status, failures, tmp_path):
+    """Its head comes with its end. A server of which nothing was seen till then has failed, but is not known to have stalled."""
+    waiting = QUICK.model_copy(update={"first_token_s": 0.3, "stall_s": 0.3, "total_s": 4.0})
+
+    async def answer(_request):
+        await asyncio.sleep(takes_s)
+        choice = {"index": 0, "message": {"role": "assistant", "content": "word"}, "finish_reason": "stop"}
+        return web.json_response({"choices": [choice]})
+
+    async def run():
+        async with endpoint(answer) as url:
+            plan = make_plan(make_model("a", "endpoint", url))
+            as_asked = EndpointSettings(plain="as_asked")
+            async with running(plan, tmp_path, waiting=waiting, endpoints=as_asked) as gateway:
+                return await gateway.ask("a"), counts(gateway)
+
+    answer_, counted = asyncio.run(run())
+    assert answer_.status == status
+    assert counted == {"starts": 0, "ended_stalled": 0, "failures": failures}
