@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+from aiohttp import web
 
 from bakeoff.core.clock import SystemClock
 from bakeoff.core.records import Estimate
@@ -121,6 +122,36 @@ def request(model: str, **fields: Any) -> dict[str, Any]:
 def fakes(**knobs: Sequence[str]) -> dict[str, WorkerCommand]:
     """A fake worker for each name, with its knobs; the one completion that shows it ready is as it should be."""
     return {name: fake_command("--good", "1", *own, name=name) for name, own in knobs.items()}
+
+
+@asynccontextmanager
+async def endpoint(
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]], path: str = "chat/completions"
+) -> AsyncIterator[str]:
+    """A server of others in this event loop, at the URL that is yielded (with `/v1`)."""
+    app = web.Application()
+    app.router.add_post(f"/v1/{path}", handler)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    finally:
+        await runner.cleanup()
+
+
+async def stream_of(request: web.Request, *values: Any) -> web.StreamResponse:
+    """Answer with these events."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    for value in values:
+        await response.write(b"data: " + (value if isinstance(value, bytes) else json.dumps(value).encode()) + b"\n\n")
+    return response
+
+
+def chunk(text: str, finish: str | None = None) -> dict[str, Any]:
+    """A piece of a streamed chat completion."""
+    return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}]}
 
 
 @asynccontextmanager

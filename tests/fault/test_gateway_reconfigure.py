@@ -109,3 +109,19 @@ def test_totals_never_fall_and_limits_change(tmp_path):
     assert other > 0
     assert large == 413
     assert answered == [1, 1]
+
+
+def test_a_breaker_goes_by_the_new_rules_from_the_next_failure_on(tmp_path):
+    async def work():
+        async with running(make_plan("a"), tmp_path, commands=fakes(a=["--status", "500"])) as gateway:
+            await gateway.ask("a")
+            change(gateway, make_plan("a"), keeping=Keeping(breaker_failures=2, first_open_s=200, longest_open_s=200))
+            answers = [await gateway.ask("a") for _ in range(2)]
+            return [answer.json["error"]["code"] for answer in answers], int(answers[1].headers["retry-after"])
+
+    codes, after_s = asyncio.run(work())
+    assert codes == [
+        "upstream_failed",
+        "model_resting",
+    ]  # by the rules from before, the third failure would have opened it
+    assert 100 <= after_s <= 200

@@ -4,10 +4,14 @@ import asyncio
 import json
 
 import pytest
+from aiohttp import web
 
+from bakeoff.serve.api_keys import ApiKey, KeyLimits, KeyRing, hash_of
+from bakeoff.serve.app import Keys
 from bakeoff.serve.keeping import Keeping
-from gateways import QUICK, fakes, make_model, make_plan, request, running
+from gateways import QUICK, chunk, endpoint, fakes, make_model, make_plan, request, running, stream_of
 from misbehaving import Misbehaving
+from worker_processes import until
 
 BROKEN_BEFORE = {
     "500": (502, "upstream_failed"),
@@ -289,12 +293,10 @@ def test_many_clients_of_one_loading_model_share_the_load(tmp_path):
 
 
 def test_unknown_fields_reach_the_engine_and_the_answer_is_its_own(tmp_path):
-    """What goes up is the client's body but for the model's name; what comes down is the upstream's stream, byte by byte."""
+    """What goes up is the client's body but for the model's name and the wish for usage; what comes down is the upstream's stream, byte by byte."""
     got = {}
 
     async def run():
-        from aiohttp import web
-
         async def answer(request):
             got["body"] = await request.json()
             response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
@@ -329,4 +331,136 @@ def test_unknown_fields_reach_the_engine_and_the_answer_is_its_own(tmp_path):
     expected = request(
         "m", stream=True, tools=[{"type": "function"}], my_own={"x": [1, None]}, seed=3, metadata={"k": "v"}
     )
-    assert got["body"] == expected
+    assert got["body"] == expected | {"stream_options": {"include_usage": True}}
+
+
+TELLS_USAGE = {"choices": [], "usage": {"prompt_tokens": 900, "completion_tokens": 2}}
+
+
+@pytest.mark.parametrize("wanted", [None, {"include_usage": False}, {"include_usage": True}])
+def test_a_key_pays_for_the_prompt_of_a_stream_whether_or_not_its_client_wants_to_know(wanted, tmp_path):
+    asked = []
+
+    async def answer(request):
+        asked.append(await request.json())
+        usage = [TELLS_USAGE] if (asked[-1].get("stream_options") or {}).get("include_usage") else []
+        return await stream_of(request, chunk("a "), chunk("b", "stop"), *usage, b"[DONE]")
+
+    secret = "a-key-of-a-client"
+    key = ApiKey("k", bytes.fromhex(hash_of(secret)), KeyLimits(tokens_per_minute=500))
+    fields = {} if wanted is None else {"stream_options": wanted}
+
+    async def run():
+        async with endpoint(answer) as url:
+            plan = make_plan(make_model("remote", "endpoint", url), run=None)
+            async with running(plan, tmp_path, keys=Keys(KeyRing([key]))) as gateway:
+                headers = {"Authorization": f"Bearer {secret}"}
+                async with gateway.post(request("remote", stream=True, **fields), headers=headers) as response:
+                    body = await response.read()
+                (use,) = gateway.gateway.monitor.key_uses
+                await until(lambda: not use.under_way)
+                return body, use.tokens
+
+    body, tokens = asyncio.run(run())
+    assert tokens == 902
+    assert (b"prompt_tokens" in body) is (wanted == {"include_usage": True})
+    assert body.endswith(b"data: [DONE]\n\n")
+    assert asked[0]["stream_options"] == {"include_usage": True}
+
+
+@pytest.mark.parametrize("wanted", [None, {"include_usage": True}])
+def test_a_server_that_refuses_the_wish_for_usage_is_asked_as_the_client_asks(wanted, tmp_path):
+    asked = []
+
+    async def answer(request):
+        asked.append(await request.json())
+        if asked[-1].get("stream_options"):
+            return web.json_response({"error": {"message": "unknown field: stream_options"}}, status=400)
+        return await stream_of(request, chunk("a "), chunk("b", "stop"), TELLS_USAGE, b"[DONE]")
+
+    async def run():
+        async with endpoint(answer) as url:
+            plan = make_plan(make_model("remote", "endpoint", url), run=None)
+            async with running(plan, tmp_path) as gateway:
+                fields = {} if wanted is None else {"stream_options": wanted}
+                return [await gateway.ask("remote", stream=True, **fields) for _ in range(2)]
+
+    answers = asyncio.run(run())
+    if wanted is None:
+        assert [answer.streamed for answer in answers] == ["a b", "a b"]
+        assert all(TELLS_USAGE in answer.events for answer in answers)  # it came unasked, and passes
+        assert ["stream_options" in body for body in asked] == [True, False, False]
+    else:
+        assert [(answer.status, len(asked)) for answer in answers] == [(400, 2)] * 2
+
+
+def metric_sum(gateway, name):
+    text = gateway.gateway.metrics.text().decode()
+    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(f"{name}_count"))
+
+
+@pytest.mark.parametrize(("pieces", "observed"), [(1, 0), (2, 1)])
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_time_of_a_token_is_not_told_of_what_came_in_one_piece(pieces, observed, stream, tmp_path):
+    async def answer(request):
+        parts = [chunk("some words, ")] * pieces
+        return await stream_of(request, *parts, chunk("", "stop"), TELLS_USAGE, b"[DONE]")
+
+    async def run():
+        async with endpoint(answer) as url:
+            plan = make_plan(make_model("remote", "endpoint", url), run=None)
+            async with running(plan, tmp_path) as gateway:
+                assert (await gateway.ask("remote", stream=stream)).status == 200
+                name = "gen_ai_server_time_per_output_token_seconds"
+                await until(lambda: metric_sum(gateway, "gen_ai_server_time_to_first_token_seconds") == 1)
+                return metric_sum(gateway, name)
+
+    assert asyncio.run(run()) == observed
+
+
+LIMITS_OF_A_MODEL = [
+    (400, {"code": "context_length_exceeded"}),
+    (400, {"code": "unsupported_parameter", "param": "n"}),
+    (400, {"code": "unsupported_value"}),
+    (400, {"code": 400, "type": "exceed_context_size_error"}),
+    (400, {"code": 400, "message": "This model's maximum context length is 2048 tokens. However, you requested 9000."}),
+    (413, {"code": "body_too_large"}),
+]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("status", "error"), LIMITS_OF_A_MODEL)
+def test_what_one_model_cannot_take_the_next_of_the_route_is_asked(status, error, stream, tmp_path):
+    said = {"message": "not here", "type": "invalid_request_error", "param": None} | error
+
+    async def refuse(_request):
+        return web.json_response({"error": said}, status=status)
+
+    async def run():
+        async with endpoint(refuse) as url:
+            remote = make_model("remote", "endpoint", url)
+            plan = make_plan(
+                remote, "spare", "down", routes={"tweet": ["remote", "spare"], "linkedin_post": ["remote", "down"]}
+            )
+            commands = fakes(spare=["--tokens", "2"], down=["--status", "500"])
+            waiting = QUICK.model_copy(update={"comment_every_s": 10.0})  # so that a stream's status tells, too
+            async with running(plan, tmp_path, commands=commands, waiting=waiting) as gateway:
+                answers = [
+                    await gateway.ask(name, stream=stream)
+                    for name in ("bakeoff/tweet", "bakeoff/linkedin_post", "remote")
+                ]
+                return answers, gateway.supervisor.snapshot()["models"]["remote"]["breaker"]["failures"]
+
+    (stood_in, nobody, named), failures = asyncio.run(run())
+    assert (stood_in.streamed if stream else stood_in.text) == "w0 w1 "
+    assert stood_in.headers["x-bakeoff-fallback"] == "1"
+    for answer in (nobody, named):  # the first error is told, and of the model that it is of
+        assert (answer.status, answer.json["error"]) == (status, said)
+        assert answer.headers["x-bakeoff-candidate"] == "remote"
+    assert failures == 0
+
+
+def test_what_is_wrong_for_every_model_is_told_at_once(tmp_path):
+    with Misbehaving("400") as server:
+        answer = served(server, tmp_path, ask("bakeoff/tweet"), "spare", commands=fakes(spare=[]))
+    assert (answer.status, answer.headers["x-bakeoff-candidate"]) == (400, "remote")

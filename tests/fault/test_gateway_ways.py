@@ -60,10 +60,10 @@ def test_an_answer_under_way_outlives_the_way_that_it_came_by(near, monkeypatch)
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
             port = listener.sockets[0].getsockname()[1]
             pools = upstream.Pools()
-            way = await pools.way(upstream.Upstream("m", f"http://127.0.0.1:{port}/v1", "m", 0))
+            way = (await pools.reach(upstream.Upstream("m", f"http://127.0.0.1:{port}/v1", "m", 0))).way
             answer = await way.post("chat/completions", b"{}", Watch("m", Deadlines()))
             assert await answer.read() == b"data: 1\n\n"
-            assert await pools.way(upstream.Upstream("m", "http://127.0.0.1:1/v1", "m", 0)) is not way
+            assert (await pools.reach(upstream.Upstream("m", "http://127.0.0.1:1/v1", "m", 0))).way is not way
             go_on.set()
             async with asyncio.timeout(5):
                 assert await answer.read() == b"data: 2\n\n"

@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import json
 
 import pytest
 
 from bakeoff.engines.process import WorkerCommand
 from bakeoff.serve.keeping import Keeping
-from gateways import QUICK, fakes, make_plan, request, running
+from gateways import QUICK, chunk, endpoint, fakes, make_model, make_plan, request, running, stream_of
 from tiny_model import make_tiny_model
 
 PATIENT = QUICK.model_copy(update={"first_token_s": 30.0, "stall_s": 30.0, "total_s": 60.0})
@@ -145,5 +146,36 @@ def test_a_real_engine_stops_too(stream, tmp_path):
             assert ended["generated_tokens"] < 1800
             await asyncio.sleep(0.2)
             assert (await health(gateway, "a"))["generated_tokens"] == ended["generated_tokens"]
+
+    asyncio.run(run())
+
+
+def test_the_second_request_of_a_connection_is_withdrawn_though_the_first_ended_at_its_server_after_it_began(tmp_path):
+    began = asyncio.Event()
+
+    async def answer(asked):
+        if (await asked.json()).get("seed") == 2:
+            began.set()
+            await asyncio.Event().wait()
+        response = await stream_of(asked, chunk("word", "stop"), b"[DONE]")
+        await asyncio.sleep(0.06)  # the client has all of it, and its server has not ended its body
+        return response
+
+    async def run():
+        async with endpoint(answer) as url:
+            plan = make_plan(make_model("a", "endpoint", url), run=None)
+            async with running(plan, tmp_path, waiting=PATIENT) as gateway:
+                reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rpartition(":")[2]))
+                for seed in (1, 2):
+                    data = json.dumps(request("a", stream=True, seed=seed)).encode()
+                    head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+                    writer.write(f"{head}content-length: {len(data)}\r\n\r\n".encode() + data)
+                    if seed == 1:
+                        await reader.readuntil(b"0\r\n\r\n")
+                await asyncio.wait_for(began.wait(), 5)
+                await until(lambda: held(gateway), lambda found: found[0] == 1)  # the first one is over
+                writer.transport.abort()
+                await until(lambda: held(gateway), lambda found: found[:2] == (0, 0))
+                assert await cancelled(gateway) == 1
 
     asyncio.run(run())

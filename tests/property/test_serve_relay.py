@@ -173,3 +173,18 @@ def test_calls_of_tools_choices_and_unknown_fields_are_put_together():
 def test_what_makes_no_completion_is_an_error(kept):
     with pytest.raises(ValueError, match=r"chunk|choice"):
         assemble(kept, chat=True)
+
+
+@given(st.lists(st.integers(0, len(b"".join(GOOD))), max_size=40))
+def test_usage_that_the_client_did_not_ask_for_is_noted_and_does_not_pass(cuts):
+    relay, passed = relay_of(b"".join(GOOD), cuts, keep=True, drop_usage=True)
+    assert passed == b"".join([*GOOD[:-2], GOOD[-1]])
+    assert relay.usage["total_tokens"] == 8
+    assert assemble(relay.kept, chat=True)["usage"]["total_tokens"] == 8
+
+
+def test_usage_beside_something_else_passes():
+    said = chunk("word", "stop", usage={"total_tokens": 8})
+    filters = b'data: {"choices":[],"prompt_filter_results":[]}\n\n'  # Azure begins with it
+    _, passed = relay_of(filters + said, [], drop_usage=True)
+    assert passed == filters + said

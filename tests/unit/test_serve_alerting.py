@@ -5,10 +5,12 @@ import subprocess
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from bakeoff.serve.alert_expressions import Condition, Increase, Now, Scrape, metrics_in
 from bakeoff.serve.alert_rules import RULES, AlertRule, prometheus_rules
 from bakeoff.serve.alerting import AlertBook
+from bakeoff.serve.settings import AlertSettings
 
 EVERY_S = 15
 MINUTE = 60 // EVERY_S
@@ -285,3 +287,17 @@ def test_a_scrape_from_the_past_is_refused():
     book.take(heat(10, attic=1))
     with pytest.raises(ValueError, match="older"):
         book.take(heat(9, attic=1))
+
+
+def windows_of(expression):
+    parts = [getattr(expression, name, None) for name in ("above", "below", "expression", "first", "second")]
+    own = [expression.window_s] if hasattr(expression, "window_s") else []
+    return own + [window for part in parts if part is not None for window in windows_of(part)]
+
+
+def test_the_rules_are_looked_at_often_enough_for_every_window():
+    shortest = min(window for rule in RULES for window in windows_of(rule.expression))
+    (most,) = (each.le for each in AlertSettings.model_fields["every_s"].metadata if hasattr(each, "le"))
+    assert 4 * most <= shortest  # as Prometheus' documentation asks of a window and its scrapes
+    with pytest.raises(ValidationError, match="less than or equal to 60"):
+        AlertSettings(every_s=300.0)

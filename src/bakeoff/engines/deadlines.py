@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -48,25 +49,94 @@ class Deadlines:
         )
 
 
-class Watch:
-    """The deadlines of one call, started when it is made. Times are seconds since then."""
+class Line:
+    """The calls that one server has under way, first to last. Times are those of the event loop, in seconds.
 
-    def __init__(self, where: str, deadlines: Deadlines) -> None:
+    A server may serve them one after the other. So a call is not overdue while one that came before it may still wait for
+    its first token; and what it may wait itself begins anew at `moved_at`, when a call had a token, or the first one hung up.
+    """
+
+    def __init__(self) -> None:
+        self.moved_at = -math.inf
+        self._without_token: dict[Watch, None] = {}
+
+    def join(self, call: Watch) -> None:
+        """A call begins."""
+        self._without_token[call] = None
+
+    def move(self, call: Watch, now: float) -> None:
+        """A call had a token."""
+        self.moved_at = now
+        self._without_token.pop(call, None)
+
+    def leave(self, call: Watch, now: float, *, overdue: bool) -> None:
+        """A call is over. The first one may have been worked on; one behind others says nothing."""
+        if call in self._without_token:
+            if not overdue and next(iter(self._without_token)) is call:
+                self.moved_at = now
+            del self._without_token[call]
+
+    def ahead_until(self, call: Watch) -> float:
+        """Return until when calls before this one may wait for their first token."""
+        latest = -math.inf
+        for before in self._without_token:
+            if before is call:
+                break
+            latest = max(latest, before.alone_due_at)
+        return latest
+
+
+class Watch:
+    """The deadlines of one call, started when it is made. Times are seconds since then.
+
+    `line` holds what else the server does: its owner calls `end` when the call is over. Between `pause` and `resume` nobody
+    reads what the server sends, so that it cannot stall.
+    """
+
+    def __init__(self, where: str, deadlines: Deadlines, line: Line | None = None) -> None:
         self._where = where
         self._deadlines = deadlines
         self._loop = asyncio.get_running_loop()
         self._begun = self._loop.time()
         self._token_s: float | None = None
-        self._whole = False
+        self._paused_s: float | None = None
+        self._whole = self._late = False
+        self._line = line or Line()
+        self._line.join(self)
 
     def note_token(self) -> None:
         """A piece of the answer came: from now on a stall is what is waited for."""
-        self._token_s = self._loop.time() - self._begun
+        now = self._loop.time()
+        self._token_s = now - self._begun
+        self._line.move(self, now)
+
+    def pause(self) -> None:
+        """Nobody reads from now on."""
+        self._paused_s = self._loop.time() - self._begun
+
+    def resume(self) -> None:
+        """Somebody reads again."""
+        if self._paused_s is not None and self._token_s is not None:
+            self._token_s += self._loop.time() - self._begun - self._paused_s
+        self._paused_s = None
+
+    def end(self) -> None:
+        """The call is over, however it ended."""
+        self._line.leave(self, self._loop.time(), overdue=self._late)
+
+    @property
+    def heard(self) -> bool:
+        """Whether the server was seen to work since the call began, if for others."""
+        return self._line.moved_at >= self._begun
 
     @property
     def due_at(self) -> float:
-        """When the next token is overdue, in the event loop's time; the end of the call where an answer comes whole."""
-        return self._begun + min(self._due_s, self._deadlines.total_s)
+        """When the next token is overdue, in the event loop's time; the end of the call where an answer comes whole.
+
+        While nobody reads that is not known: then it is when to look again.
+        """
+        due_s = self._due_s if self._paused_s is None else self._loop.time() - self._begun + _LOOK_AGAIN_S
+        return self._begun + min(due_s, self._deadlines.total_s)
 
     @property
     def soonest_at(self) -> float:
@@ -74,22 +144,30 @@ class Watch:
         deadlines = self._deadlines
         return self._begun + min(deadlines.first_token_s, deadlines.stall_s, deadlines.total_s)
 
+    @property
+    def alone_due_at(self) -> float:
+        """When the first token, or an answer that comes whole, is overdue if no call is before this one."""
+        if self._whole:
+            return self._begun + self._deadlines.total_s
+        return max(self._begun, self._line.moved_at) + self._deadlines.first_token_s
+
     def expect_whole(self) -> None:
         """The answer comes in one piece: only its end is waited for."""
         self._whole = True
 
     def overdue(self) -> EndpointTimeout:
         """Return the error that says what is overdue at `due_at`."""
-        if self._due_s >= self._deadlines.total_s:
-            return self._late("complete answer", None)
-        return self._late("first token" if self._token_s is None else "further token", None)
+        if self._paused_s is not None or self._due_s >= self._deadlines.total_s:
+            return self._error("complete answer", None)
+        return self._error("first token" if self._token_s is None else "further token", None)
 
     @property
     def _due_s(self) -> float:
-        deadlines = self._deadlines
         if self._whole:
-            return deadlines.total_s
-        return deadlines.first_token_s if self._token_s is None else self._token_s + deadlines.stall_s
+            return self._deadlines.total_s
+        if self._token_s is not None:
+            return self._token_s + self._deadlines.stall_s
+        return max(self.alone_due_at, self._line.ahead_until(self)) - self._begun
 
     async def for_token(self, read: Callable[[], Awaitable[Result]]) -> Result:
         """Wait for bytes that may bring the next token, at most until that is overdue, whatever came meanwhile.
@@ -100,7 +178,7 @@ class Watch:
         if self._whole:
             return await self.to_the_end(read)
         if self._token_s is None:
-            return await self._until(read, self._deadlines.first_token_s, "first token")
+            return await self._for_first(read)
         return await self._until(read, self._token_s + self._deadlines.stall_s, "further token")
 
     async def within(self, seconds: float, read: Callable[[], Awaitable[Result]], what: str = "answer") -> Result:
@@ -119,23 +197,50 @@ class Watch:
         """
         return await self._until(read, self._deadlines.total_s, "complete answer")
 
+    async def _for_first(self, read: Callable[[], Awaitable[Result]]) -> Result:
+        """Wait as `for_token` does: for how long shows only as the line moves."""
+        loop = self._loop
+        if loop.time() >= self.due_at:
+            raise self.overdue()
+
+        looking: asyncio.TimerHandle | None = None
+
+        def look() -> None:
+            nonlocal looking
+            if looking is not None and loop.time() >= self.due_at:
+                timer.reschedule(loop.time())
+            else:
+                looking = loop.call_at(self.due_at, look)
+
+        look()
+        try:
+            async with asyncio.timeout(None) as timer:
+                return await read()
+        except TimeoutError as error:
+            if not timer.expired():
+                raise
+            raise self.overdue() from error
+        finally:
+            if looking is not None:
+                looking.cancel()
+
     async def _until(
         self, read: Callable[[], Awaitable[Result]], due_s: float, what: str, shown_s: float | None = None
     ) -> Result:
         if due_s >= self._deadlines.total_s:
             due_s, what, shown_s = self._deadlines.total_s, "complete answer", None
         if self._loop.time() >= self._begun + due_s:  # what waits already must not keep a deadline away
-            raise self._late(what, shown_s)
+            raise self._error(what, shown_s)
         try:
             async with asyncio.timeout_at(self._begun + due_s) as timer:
                 return await read()
         except TimeoutError as error:
             if not timer.expired():
                 raise
-            raise self._late(what, shown_s) from error
+            raise self._error(what, shown_s) from error
 
-    def _late(self, what: str, shown_s: float | None) -> EndpointTimeout:
-        deadlines = self._deadlines
+    def _error(self, what: str, shown_s: float | None) -> EndpointTimeout:
+        self._late, deadlines = True, self._deadlines
         usual_s, hint = {
             "first token": (deadlines.first_token_s, _FIRST),
             "further token": (deadlines.stall_s, f"to wait longer, set {STALL_VARIABLE}"),
@@ -147,3 +252,4 @@ class Watch:
 
 
 _FIRST = f"if it queues requests or loads its model first: lower --concurrency, or set {FIRST_TOKEN_VARIABLE}"
+_LOOK_AGAIN_S = 1.0

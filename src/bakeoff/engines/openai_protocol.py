@@ -33,6 +33,10 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "presence_penalty": (None, 0),
     "frequency_penalty": (None, 0),
     "repetition_penalty": (None, 1),
+    "repeat_penalty": (None, 1),
+    "length_penalty": (None, 1),
+    "typical_p": (None, 1),
+    "use_beam_search": (None, False),
     "min_p": (None, 0),
     "echo": (None, False),
     "suffix": (None, ""),
@@ -40,7 +44,21 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "ignore_eos": (None, False),
     "min_tokens": (None, 0),
     "modalities": (None, ["text"]),
+    "reasoning_effort": (None,),
+    "chat_template": (None,),
+    "chat_template_kwargs": (None, {}),
+    "grammar": (None, ""),
+    "json_schema": (None, {}),
+    "structured_outputs": (None,),
+    "guided_json": (None,),
+    "guided_regex": (None,),
+    "guided_choice": (None,),
+    "guided_grammar": (None,),
+    "stop_token_ids": (None, []),
+    "bad_words": (None, []),
 }
+# The same of a message.
+NEUTRAL_IN_MESSAGES: Mapping[str, tuple[Any, ...]] = {"tool_calls": (None, []), "function_call": (None,)}
 
 
 class ApiError(Exception):
@@ -87,7 +105,7 @@ def read_request(body: bytes, *, chat: bool) -> CompletionRequest:
         raise ApiError(400, f"the body is not JSON: {error}", code="invalid_json") from error
     if not isinstance(value, dict):
         raise ApiError(400, "the body must be a JSON object", code="invalid_json")
-    _refuse_unsupported(value)
+    _refuse_unsupported(value, NEUTRAL)
     options = _field(value, "stream_options", _is_object, "an object") or {}
     return CompletionRequest(
         model=_required(value, "model", lambda v: isinstance(v, str), "a string"),
@@ -120,13 +138,14 @@ def _top_logprobs(value: Mapping[str, Any], *, chat: bool) -> int | None:
     return top or 0
 
 
-def _refuse_unsupported(value: Mapping[str, Any]) -> None:
-    for name, neutral in NEUTRAL.items():
+def _refuse_unsupported(value: Mapping[str, Any], all_neutral: Mapping[str, tuple[Any, ...]], within: str = "") -> None:
+    for name, neutral in all_neutral.items():
         given = value.get(name)
         # 1 == True and 0 == False in Python: compare types of booleans too.
         if not any(given == same and isinstance(given, bool) == isinstance(same, bool) for same in neutral):
+            param = within + name
             raise ApiError(
-                400, f"{name}={json.dumps(given)} is not supported", param=name, code="unsupported_parameter"
+                400, f"{param}={json.dumps(given)} is not supported", param=param, code="unsupported_parameter"
             )
 
 
@@ -143,6 +162,7 @@ def _message(message: object, param: str) -> dict[str, str]:
     role = message.get("role")
     if role not in ROLES:
         raise ApiError(400, f"{param}.role must be one of {', '.join(ROLES)}", param=f"{param}.role")
+    _refuse_unsupported(message, NEUTRAL_IN_MESSAGES, f"{param}.")
     return {
         "role": "system" if role == "developer" else role,
         "content": _content(message.get("content"), f"{param}.content"),

@@ -6,6 +6,8 @@
 | no model of the route is left                          | 502 or 503 with Retry-After             | error event, the end  |
 | the model's queue is full                              | 429 with Retry-After                    | error event, the end  |
 | the model's server says that the request is wrong      | its own status and error                | -                     |
+| - that it is too long, or asks what the model cannot   | the next model of the route is asked;   | -                     |
+|                                                        | if that gives nothing, the first error  |                       |
 | the client hangs up, in whichever state                | the lease is withdrawn, the exchange closed, the worker stops                   |
 
 A stream is begun when the first piece of the answer goes to the client: what a server says before (a role, comments) is held
@@ -18,7 +20,6 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,11 +33,12 @@ from bakeoff.serve.api_errors import QUEUE_FULL, RETRY_AFTER_S, GatewayError, as
 from bakeoff.serve.assembly import as_chunk, assemble
 from bakeoff.serve.evidence import EvidenceHeaders
 from bakeoff.serve.footprints import Footprints
+from bakeoff.serve.hang_up import HangUp
 from bakeoff.serve.intake import Intake, read_completion
 from bakeoff.serve.key_limits import KEY_USE, KeyUse
 from bakeoff.serve.lease import Ending, Leasing, Refused
 from bakeoff.serve.metrics import GatewayMetrics, Happened
-from bakeoff.serve.outlet import HANG_UP, ClientGone, Outlet
+from bakeoff.serve.outlet import ClientGone, Outlet
 from bakeoff.serve.plan import ServingPlan
 from bakeoff.serve.quality_sampling import QualitySampling, content_type_of
 from bakeoff.serve.refusals import RequestRefused, UpstreamFailed, as_error
@@ -75,7 +77,7 @@ class Service:
 @dataclass(slots=True)
 class Call:
     """One request under way. `key` is that of its answer in the cache, None where that is not kept; `use` what the client's API key uses,
-    `relay` what came of the last model that was asked.
+    `relay` what came of the last model that was asked. `refused` is what the first model said, and which, where that is a limit of its own.
     """
 
     asked: Asked
@@ -83,6 +85,7 @@ class Call:
     outlet: Outlet
     happened: Happened
     failures: list[GatewayError] = field(default_factory=list)
+    refused: tuple[str, RequestRefused] | None = None
     key: bytes | None = None
     use: KeyUse | None = None
     relay: Relay | None = None
@@ -118,7 +121,7 @@ class CompletionEndpoint:
         call = Call(self._asked(body, size, streams=streams), chosen, outlet, happened, use=use)
         if self._service.cache is not None and await self._repeated(call, self._service.cache, scope):
             return
-        await self._watched(call, scope["extensions"][HANG_UP]["call"])
+        await self._watched(call, HangUp(scope, lambda: outlet.finished))
 
     async def _repeated(self, call: Call, cache: ResponseCache, scope: Scope) -> bool:
         """Give the answer that was given before, if the same was asked for; tell whether it was."""
@@ -158,38 +161,22 @@ class CompletionEndpoint:
         usual = Deadlines(first_token_s=waiting.first_token_s, stall_s=waiting.stall_s, total_s=waiting.total_s)
         return Asked(self._path, body, scaled(usual, size, waiting.first_token_per_1000_s), streams)
 
-    async def _watched(self, call: Call, on_hang_up: Callable[[Callable[[], None] | None], None]) -> None:
+    async def _watched(self, call: Call, client: HangUp) -> None:
         """Answer, unless the client hangs up before the end; then everything is left at once."""
-        task = asyncio.current_task()
-        gone = False
-
-        def leave() -> None:
-            nonlocal gone
-            if task is not None and not gone:
-                gone = True
-                task.cancel()
-
-        def hung_up() -> None:
-            if not call.outlet.finished:
-                leave()
-
-        call.outlet.on_stuck = leave
-        on_hang_up(hung_up)
+        call.outlet.on_stuck = client.leave
         self._service.metrics.begin()
         try:
-            await self._answer(call)
+            with client:
+                await self._answer(call)
         except asyncio.CancelledError:
-            if not gone or task is None:
-                await self._take_leave(call)
-                raise
-            task.uncancel()
+            await self._take_leave(call)
+            raise
         except ClientGone:
-            gone = True
+            client.gone = True
         finally:
-            on_hang_up(None)
             await call.outlet.stop_comments()
             call.outlet.close()
-            if gone:
+            if client.gone:
                 call.happened.outcome = "cancelled"
             self._note(call)
 
@@ -222,12 +209,23 @@ class CompletionEndpoint:
                 log.warning("%s on route %s: %s", model, call.chosen.route, printable(str(error)))
                 if error.code == QUEUE_FULL:  # another model would only be loaded to be overrun, too
                     break
+            except RequestRefused as refused:
+                if not refused.by_this_model:
+                    await self._refuse(call, model, refused)
+                    return
+                log.info("%s on route %s refuses what another model may answer", model, call.chosen.route)
+                if not call.failures and call.refused is None:
+                    call.refused = model, refused
             else:
                 return
         await self._give_up(call)
 
     async def _give_up(self, call: Call) -> None:
-        """No model of the route answers: say why the last one did not."""
+        """No model of the route answers: say why the first one would not, or why the last one could not."""
+        if call.refused is not None:
+            call.happened.model, call.happened.stands_in = call.refused[0], False
+            await self._refuse(call, *call.refused)
+            return
         error = call.failures[-1]
         call.happened.fail(error.code, "refused" if error.status in {429, 503} else "failed")
         await call.outlet.error(error, self._service.evidence.of_route(call.chosen))
@@ -237,6 +235,7 @@ class CompletionEndpoint:
 
         Raises:
             GatewayError: it gave nothing, and the client has seen nothing of it: another may be asked.
+            RequestRefused: its server says that the request is wrong.
         """
         try:
             async with self._service.leasing.lease(model, self._service.waiting.model_s) as lease:
@@ -253,9 +252,9 @@ class CompletionEndpoint:
                         ending = await self._serve(call, model, answer)
                     if graded and ending == "answered":
                         self._service.quality.offer(model, content_type, asked, answer)
-                except RequestRefused as refused:
+                except RequestRefused:
                     ending = "client_error"
-                    await self._refuse(call, model, refused)
+                    raise
                 except UpstreamFailed as failed:
                     ending = failed.ending
                     raise as_error(failed) from failed

@@ -42,10 +42,10 @@ class Permit:
 
 
 class Breaker:
-    """The breaker of one model on one engine. `chance` returns numbers in [0, 1)."""
+    """The breaker of one model on one engine. `chance` returns numbers in [0, 1). `rules` that change hold from the next failure on."""
 
     def __init__(self, rules: BreakerRules, chance: Callable[[], float]) -> None:
-        self._rules = rules
+        self.rules = rules
         self._chance = chance
         self._epoch = 0
         self._is_open = False
@@ -103,13 +103,13 @@ class Breaker:
         if self.state(now) == "open":
             return False
         self.failures += 1
-        if not self._is_open and self.failures < self._rules.failures:
+        if not self._is_open and self.failures < self.rules.failures:
             return False
         self._open(now)
         return True
 
     def _open(self, now: float) -> None:
-        longest = min(self._rules.longest_s, self._rules.first_s * 2.0 ** min(self._opened_in_a_row, 32))
+        longest = min(self.rules.longest_s, self.rules.first_s * 2.0 ** min(self._opened_in_a_row, 32))
         self._retry_at = now + longest * (1 - self._chance() / 2)
         self._opened_in_a_row += 1
         self._is_open, self._probing = True, False

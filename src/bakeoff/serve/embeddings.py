@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from bakeoff.engines.http_errors import retry_after_s
 from bakeoff.serve.api_errors import RETRY_AFTER_S, GatewayError, in_our_shape
+from bakeoff.serve.hang_up import HangUp
 from bakeoff.serve.intake import Intake, read_body, read_json
 from bakeoff.serve.settings import EmbeddingsSettings
 
@@ -47,8 +48,9 @@ class EmbeddingsEndpoint:
         body = read_json(await read_body(self._intake, scope, receive))
         if self._settings.model is not None:
             body["model"] = self._settings.model
-        response = await self._ask(self._settings, body)
-        await response(scope, receive, send)
+        with HangUp(scope):
+            response = await self._ask(self._settings, body)
+            await response(scope, receive, send)
 
     async def _ask(self, settings: EmbeddingsSettings, body: dict[str, object]) -> Response:
         import aiohttp
@@ -68,7 +70,7 @@ class EmbeddingsEndpoint:
         url = f"{settings.endpoint.rstrip('/')}/embeddings"
         try:
             async with self._session.post(url, data=data, headers=headers, allow_redirects=False) as answer:
-                return self._passed_on(answer, await answer.content.read(MAX_ANSWER_BYTES))
+                return self._passed_on(answer, await _read_all(answer.content))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise GatewayError(
                 502, "the endpoint for embeddings does not answer", code="upstream_failed", retry_after_s=5
@@ -97,3 +99,19 @@ class EmbeddingsEndpoint:
         raise GatewayError(
             502, f"the endpoint for embeddings {said}", code="upstream_failed", retry_after_s=RETRY_AFTER_S
         )
+
+
+async def _read_all(content: aiohttp.StreamReader) -> bytes:
+    """Return a body: what comes at once is seldom all of it.
+
+    Raises:
+        GatewayError: it is too large.
+    """
+    body = bytearray()
+    async for came in content.iter_any():
+        body += came
+        if len(body) > MAX_ANSWER_BYTES:
+            raise GatewayError(
+                502, f"the endpoint for embeddings sends more than {MAX_ANSWER_BYTES} bytes", code="upstream_failed"
+            )
+    return bytes(body)

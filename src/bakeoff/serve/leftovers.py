@@ -38,7 +38,14 @@ def process_start(pid: int) -> str | None:
 
 
 def keep_list(folder: Path, pids: Iterable[int]) -> None:
-    """Write down which workers run now; nothing is kept when none do."""
+    """Write down which workers run now; nothing is kept when none do. Where that cannot be written the workers run all the same."""
+    try:
+        _write_list(folder, pids)
+    except OSError as error:
+        log.warning("which workers run cannot be written down, to be ended should this gateway be killed: %s", error)
+
+
+def _write_list(folder: Path, pids: Iterable[int]) -> None:
     file = folder / f"{_PREFIX}{os.getpid()}.json"
     running = {str(pid): start for pid in pids if (start := process_start(pid)) is not None}
     if not running:

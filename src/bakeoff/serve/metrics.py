@@ -83,7 +83,10 @@ _TOKEN_BUCKETS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576)
 
 @dataclass(slots=True)
 class Happened:
-    """One request, as it is counted. Times are those of a monotonic clock, in seconds; tokens as the server told them."""
+    """One request, as it is counted. Times are those of a monotonic clock, in seconds; tokens as the server told them.
+
+    `pieces` is in how many pieces of text the answer came; 0 for one that came as a whole.
+    """
 
     path: str
     route: str
@@ -93,6 +96,7 @@ class Happened:
     first_token_s: float | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    pieces: int = 0
     stands_in: bool = False
     outcome: Outcome = "cancelled"
     error: str = ""
@@ -102,7 +106,8 @@ class Happened:
         self.error, self.outcome = error, outcome
 
     def count(self, relay: Relay) -> None:
-        """Note the tokens that a stream told."""
+        """Note the tokens that a stream told, and its pieces."""
+        self.pieces = relay.pieces
         self.prompt_tokens = _count(relay.usage, "prompt_tokens")
         self.completion_tokens = _count(relay.usage, "completion_tokens")
 
@@ -201,7 +206,8 @@ class GatewayMetrics:
         if happened.first_token_s is None:
             return
         self._observe(self._first_token, labels, happened.first_token_s - happened.begun_s)
-        if happened.completion_tokens is not None and happened.completion_tokens > 1:
+        # Of what came at once nobody knows when its tokens were made.
+        if happened.pieces > 1 and happened.completion_tokens is not None and happened.completion_tokens > 1:
             each_s = (now_s - happened.first_token_s) / (happened.completion_tokens - 1)
             self._observe(self._per_token, labels, each_s)
 

@@ -25,10 +25,6 @@ STREAM_HEADERS: Headers = (
 PENDING: Headers = ((b"x-bakeoff-pending", b"1"),)
 JSON_HEADERS: Headers = ((b"content-type", b"application/json"),)
 LOADING = b": loading\n\n"
-HANG_UP = "bakeoff.hang_up"
-"""The name of what the server adds to a request's scope (an ASGI extension): its `call` takes what is to be called once the client hangs up.
-Waiting for that with `receive` takes a task of its own for every request.
-"""
 
 
 class ClientGone(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import TracebackType
 
 from bakeoff.core.errors import EndpointBusy, EndpointError, EndpointTimeout
@@ -13,7 +14,13 @@ from bakeoff.serve.ways import Incoming
 
 MAX_ERROR_BYTES = 64 * 2**10
 _CLIENT_MISTAKES = frozenset({400, 406, 409, 413, 415, 422, 451})
-"""Statuses that are about the request, so that no other model would do better."""
+"""Statuses that are about the request."""
+_LIMITS_OF_A_MODEL = frozenset(
+    {"context_length_exceeded", "exceed_context_size_error", "unsupported_parameter", "unsupported_value"}
+)
+"""What OpenAI, llama-server (as `type`) and our workers call a request that is too long for a model, or asks what it cannot do."""
+_TOO_LONG = ("maximum context length", "maximum model length")
+"""vLLM says so in words alone (`code` is 400)."""
 _TOLD = ("Retry-After", "Date", "Location")
 
 
@@ -29,12 +36,19 @@ class UpstreamFailed(Exception):
 
 
 class RequestRefused(Exception):
-    """The model's server says that the request is wrong: `status` and `body` are its own."""
+    """The model's server says that the request is wrong: `status` and `body` (an error in OpenAI's shape) are its own."""
 
     def __init__(self, status: int, body: bytes) -> None:
         super().__init__(f"status {status}")
         self.status = status
         self.body = body
+
+    @property
+    def by_this_model(self) -> bool:
+        """Whether it is a limit of this model, so that another one may answer."""
+        error = json.loads(self.body)["error"]
+        named = not _LIMITS_OF_A_MODEL.isdisjoint((str(error["code"]), str(error["type"])))
+        return self.status == 413 or named or any(said in error["message"] for said in _TOO_LONG)
 
 
 def as_error(failed: UpstreamFailed) -> GatewayError:
@@ -47,7 +61,7 @@ def as_error(failed: UpstreamFailed) -> GatewayError:
 
 async def read_refusal(upstream: Upstream, incoming: Incoming, watch: Watch) -> Exception:
     """Return the error that a status other than 200 stands for."""
-    with Failing(upstream):
+    with Failing(upstream, watch):
         body = await watch.within(10.0, lambda: _read_some(incoming))
     if incoming.status in _CLIENT_MISTAKES:
         return RequestRefused(incoming.status, in_our_shape(body, upstream.api_key))
@@ -68,12 +82,13 @@ async def _read_some(incoming: Incoming) -> bytes:
 
 
 class Failing:
-    """Turns what goes wrong on the way into `UpstreamFailed`; no address is told."""
+    """Turns what goes wrong on the way of a call into `UpstreamFailed`; no address is told."""
 
-    __slots__ = ("_upstream",)
+    __slots__ = ("_upstream", "_watch")
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(self, upstream: Upstream, watch: Watch) -> None:
         self._upstream = upstream
+        self._watch = watch
 
     def __enter__(self) -> None:
         return
@@ -85,7 +100,13 @@ class Failing:
             return
         message = without(error.message, self._upstream.api_key)
         if isinstance(error, EndpointTimeout):
-            raise UpstreamFailed(message, "stalled") from error
+            raise UpstreamFailed(message, self._ending_of(error)) from error
         if isinstance(error, EndpointBusy):
             raise UpstreamFailed(message, "server_error", retry_after_s=error.retry_after_s) from error
         raise UpstreamFailed(message, "connection_lost") from error
+
+    def _ending_of(self, error: EndpointTimeout) -> Ending:
+        if not error.final:
+            return "stalled"
+        # An answer that is only too long is no fault; of one that nothing was seen of nobody knows.
+        return "cancelled" if self._watch.heard else "server_error"

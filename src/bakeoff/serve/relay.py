@@ -26,10 +26,12 @@ class Relay:
 
     `pieces` counts events that hold some of the answer; `finished` tells that a choice has a finish_reason, `done` that
     `[DONE]` came. `fault` is what makes it no answer, None while nothing does. With `keep` the events' data stay in
-    `kept`, to be put together.
+    `kept`, to be put together. With `drop_usage` the event that tells the usage and nothing else does not pass: the client
+    did not ask for it.
     """
 
     keep: bool = False
+    drop_usage: bool = False
     pieces: int = 0
     finished: bool = False
     done: bool = False
@@ -38,6 +40,7 @@ class Relay:
     kept: list[bytes] = field(default_factory=list)
     _tail: bytes = b""
     _after_cr: bool = False
+    _only_usage: bool = False
     # Around the text of a plain event: what every further event of most servers repeats.
     _frame: tuple[bytes, bytes] | None = None
 
@@ -145,7 +148,7 @@ class Relay:
             return False
         if self.keep:
             self.kept.append(data)
-        return True
+        return not (self._only_usage and self.drop_usage)
 
     def _read(self, data: bytes, name: bytes) -> bool:
         try:
@@ -160,6 +163,7 @@ class Relay:
         if isinstance(usage, dict):
             self.usage = usage
         choices = value.get("choices")
+        self._only_usage = choices == [] and isinstance(value.get("usage"), dict)
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict):
                 self._note(choice, data)

@@ -215,7 +215,7 @@ class Residency:
         told = {model.name: model for model in models}
         for held in list(self):
             rules_of_it = told.pop(held.rules.name, None)
-            held.leaving, held.dismissed = rules_of_it is None, False
+            held.leaving, held.dismissed, held.breaker.rules = rules_of_it is None, False, rules.breaker
             if rules_of_it is None:
                 self._refuse_all(held, "stopping", f"{held.rules.name} is no longer served", None)
             elif rules_of_it != held.rules:

@@ -23,7 +23,8 @@ from bakeoff.core.errors import UsageError
 from bakeoff.engines.openai_protocol import ApiError
 from bakeoff.serve.api_errors import GatewayError, error_response
 from bakeoff.serve.app import Gateway
-from bakeoff.serve.outlet import HANG_UP
+from bakeoff.serve.hang_up import HANG_UP
+from bakeoff.serve.open_files import allow_connections
 from bakeoff.serve.settings import ServerSettings
 
 KEEP_ALIVE_S = 75
@@ -125,11 +126,20 @@ class PatientProtocol(HttpToolsProtocol):
         """Say that this is no HTTP."""
         self._end(400, "this is not HTTP/1.1 as it is written down", "invalid_http")
 
-    def _on_hang_up(self, gone: Callable[[], None] | None) -> None:
-        """Have `gone` called once the client has hung up; None for nothing any more. Requests of a connection are served in turn."""
+    def _on_hang_up(self, gone: Callable[[], None]) -> Callable[[], None]:
+        """Have `gone` called once the client has hung up; return what forgets it.
+
+        Requests of a connection are served in turn, and the next one may begin before the one before it has forgotten its own.
+        """
         self._gone = gone
-        if gone is not None and self.transport.is_closing():
+        if self.transport.is_closing():
             self.loop.call_soon(gone)
+
+        def forget() -> None:
+            if self._gone is gone:
+                self._gone = None
+
+        return forget
 
     def _unsupported_upgrade_warning(self) -> None:
         """Be silent: uvicorn would ask to install a WebSocket library, and the gateway has no use for one."""
@@ -204,9 +214,11 @@ class GatewayServer(uvicorn.Server):
         super().__init__(config)
         self._gateway = gateway
         self._announce = announce
+        self._connections = settings.max_connections
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say so."""
+        allow_connections(self._connections)
         await super().startup(sockets)
         if sockets:
             self._gateway.begin(base_url(sockets[0]))

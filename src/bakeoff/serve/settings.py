@@ -92,9 +92,12 @@ class QualitySettings(Record):
 
 
 class AlertSettings(Record):
-    """How often the rules are looked at, in seconds, and who is told: an URL, a program with its arguments, both or nobody."""
+    """How often the rules are looked at, in seconds, and who is told: an URL, a program with its arguments, both or nobody.
 
-    every_s: Annotated[float, Field(ge=1, le=86_400, strict=True)] = 15.0
+    What rises within a window is seen between two looks in it; the shortest window is 300 s, so that a minute leaves five.
+    """
+
+    every_s: Annotated[float, Field(ge=1, le=60, strict=True)] = 15.0
     webhook: Annotated[str, Field(pattern=r"^https?://[^/]+", strict=True)] | None = None
     command: tuple[Name, ...] = ()
 

@@ -238,11 +238,17 @@ class Supervisor:
     def gone(self, life: WorkerLife) -> None:
         """A worker is stopped, and its memory is back."""
         model = life.command.name
-        self._note_peak(life)
-        self._tell_footprint(life)
+        try:
+            self._note_peak(life)
+            self._tell_footprint(life)
+        except Exception:  # whoever hears of it must not keep the model from being started again
+            log.exception("what %s took could not be noted", model)
         del self._lives[model, life.generation]
         keep_list(self._logs, self._running_pids())
-        self._carry_out(self._machine.gone(self._loop.time(), model, life.generation))
+        self._tell_gone(model, life.generation)
+
+    def _tell_gone(self, model: str, generation: int) -> None:
+        self._carry_out(self._machine.gone(self._loop.time(), model, generation))
 
     # What the machine asks for.
 
@@ -261,16 +267,23 @@ class Supervisor:
                         refused = _REFUSALS[kind] if kind != "stopping" or self._ending else NotServed
                         waiter.set_exception(refused(message, retry_after_s=retry_after_s))
                 case Start(model, generation, deadline_s):
-                    life = self._lives[model, generation] = self._new_life(model, generation)
-                    self._spawn(life.live(deadline_s, self))
+                    started = self._lives[model, generation] = self._new_life(model, generation)
+                    self._spawn(started.live(deadline_s, self))
                 case Stop(model, generation, grace_s, why):
                     log.info("%s (start %d) is stopped: %s", model, generation, why)
-                    self._lives[model, generation].stop(grace_s)
+                    self._stop_life(model, generation, grace_s)
         if self._machine.at_rest:
             self._rested.set()
         else:
             self._rested.clear()
         self._set_timer()
+
+    def _stop_life(self, model: str, generation: int, grace_s: float) -> None:
+        life = self._lives.get((model, generation))
+        if life is not None:
+            life.stop(grace_s)
+        else:  # it ended before it was told to
+            self._loop.call_soon(self._tell_gone, model, generation)
 
     def _new_life(self, model: str, generation: int) -> WorkerLife:
         return WorkerLife(

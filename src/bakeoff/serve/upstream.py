@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from bakeoff.engines.deadlines import Deadlines, Watch
+from bakeoff.engines.deadlines import Deadlines, Line, Watch
 from bakeoff.engines.http_errors import without
 from bakeoff.serve.lease import Upstream
 from bakeoff.serve.near import near_way
@@ -39,6 +39,15 @@ class Asked:
         return self.path == "chat/completions"
 
 
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """One start of an upstream: where it is, the way there, and the calls that it has under way."""
+
+    address: Path | str
+    way: Way
+    line: Line
+
+
 class Pools:
     """The ways to upstreams, by model. With `as_asked` endpoints of others are asked for a stream only where the client wants one.
 
@@ -48,29 +57,29 @@ class Pools:
     def __init__(self, connect_s: float = 5.0) -> None:
         self._connect_s = connect_s
         self.as_asked = False
-        self._ways: dict[str, tuple[Path | str, Way]] = {}
+        self._ways: dict[str, _Reached] = {}
         self._without_usage: set[str] = set()
 
     async def close(self) -> None:
         """Close every connection."""
-        for _, way in self._ways.values():
-            await way.close()
+        for reached in self._ways.values():
+            await reached.way.close()
         self._ways.clear()
 
-    async def way(self, upstream: Upstream) -> Way:
-        """Return the way to an upstream."""
+    async def reach(self, upstream: Upstream) -> _Reached:
+        """Return the way to an upstream, and who else is on it."""
         known = self._ways.get(upstream.model)
-        if known is not None and known[0] == upstream.address:
-            return known[1]
+        if known is not None and known.address == upstream.address:
+            return known
         way: Way | None = near_way(upstream, self._connect_s)
         if way is None:
             from bakeoff.serve.far import Far  # with aiohttp, which a gateway's start does not wait for
 
             way = Far(upstream, str(upstream.address), self._connect_s)
-        self._ways[upstream.model] = (upstream.address, way)
+        reached = self._ways[upstream.model] = _Reached(upstream.address, way, Line())
         if known is not None:  # its worker is gone, and its connections with it
-            await known[1].close()
-        return way
+            await known.way.close()
+        return reached
 
     def takes_usage_option(self, model: str) -> bool:
         """Whether a model's server is not known to refuse `stream_options`."""
@@ -84,11 +93,11 @@ class Pools:
 class Exchange:
     """One answer on its way: `relay` notes what the stream says, `whole` is the body of an answer that came in one piece."""
 
-    def __init__(self, upstream: Upstream, incoming: Incoming, watch: Watch, *, keep: bool) -> None:
+    def __init__(self, upstream: Upstream, incoming: Incoming, watch: Watch, relay: Relay) -> None:
         self._upstream = upstream
         self._incoming = incoming
         self._watch = watch
-        self.relay = Relay(keep=keep)
+        self.relay = relay
         self.whole: bytes | None = None
 
     async def begin(self) -> bytes:
@@ -100,7 +109,7 @@ class Exchange:
         if await self._came_whole():
             return b""
         held = b""
-        with Failing(self._upstream):
+        with Failing(self._upstream, self._watch):
             while not self.relay.pieces and not self.relay.complete:
                 passed, ended = await self._next()
                 self._check()
@@ -117,7 +126,7 @@ class Exchange:
         Raises:
             UpstreamFailed: it breaks off.
         """
-        with Failing(self._upstream):
+        with Failing(self._upstream, self._watch):
             while not self.relay.done:
                 passed, ended = await self._next()
                 if passed:
@@ -148,7 +157,7 @@ class Exchange:
             held += 0 if relay.pieces else len(came)
             return not relay.done and relay.fault is None and held <= MAX_EVENT_BYTES
 
-        with Failing(self._upstream):
+        with Failing(self._upstream, self._watch):
             if await self._incoming.pour(take):
                 self._end()
         self._check()
@@ -173,7 +182,7 @@ class Exchange:
             body += came
             return len(body) <= MAX_WHOLE_BYTES
 
-        with Failing(self._upstream):
+        with Failing(self._upstream, self._watch):
             if not await self._incoming.pour(take):
                 raise self.failed(f"sent more than {MAX_WHOLE_BYTES} bytes")
         self.whole = bytes(body)
@@ -181,13 +190,15 @@ class Exchange:
 
     async def _next(self) -> tuple[bytes, bool]:
         """Return what passes on of the next bytes, and whether the stream has ended."""
-        before = self.relay.pieces
+        before, watch = self.relay.pieces, self._watch
+        watch.resume()
         chunk = await self._incoming.read()
         if not chunk:
             return self._end(), True
         passed = self.relay.feed(chunk)
         if self.relay.pieces > before:
-            self._watch.note_token()
+            watch.note_token()
+        watch.pause()  # what comes next may have to wait for the client, and that is not the server's fault
         return passed, False
 
     def _end(self) -> bytes:
@@ -234,7 +245,7 @@ class exchange:  # noqa: N801 - used as `async with exchange(...)`
         RequestRefused: the request is wrong.
     """
 
-    __slots__ = ("_asked", "_incoming", "_keep", "_pools", "_upstream")
+    __slots__ = ("_asked", "_incoming", "_keep", "_pools", "_upstream", "_watch")
 
     def __init__(self, pools: Pools, upstream: Upstream, asked: Asked, *, keep: bool = False) -> None:
         self._pools = pools
@@ -243,9 +254,15 @@ class exchange:  # noqa: N801 - used as `async with exchange(...)`
         self._keep = keep
 
     async def __aenter__(self) -> Exchange:
-        watch = Watch(self._upstream.model, self._asked.deadlines)
-        self._incoming = await _post(self._pools, self._upstream, self._asked, watch)
-        return Exchange(self._upstream, self._incoming, watch, keep=self._keep or not self._asked.streams)
+        reached = await self._pools.reach(self._upstream)
+        self._watch = Watch(self._upstream.model, self._asked.deadlines, reached.line)
+        try:
+            self._incoming, adds_usage = await _post(self._pools, reached.way, self._upstream, self._asked, self._watch)
+        except BaseException:
+            self._watch.end()
+            raise
+        relay = Relay(keep=self._keep or not self._asked.streams, drop_usage=adds_usage)
+        return Exchange(self._upstream, self._incoming, self._watch, relay)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -254,23 +271,26 @@ class exchange:  # noqa: N801 - used as `async with exchange(...)`
             if kind is None:
                 await self._incoming.finish()
         finally:
+            self._watch.end()
             self._incoming.close()
 
 
-async def _post(pools: Pools, upstream: Upstream, asked: Asked, watch: Watch) -> Incoming:
-    """Return the answer's beginning, its status being 200."""
-    way = await pools.way(upstream)
+async def _post(pools: Pools, way: Way, upstream: Upstream, asked: Asked, watch: Watch) -> tuple[Incoming, bool]:
+    """Return the answer's beginning, its status being 200, and whether the gateway asked for usage that the client did not."""
     while True:
         body = _body_for(pools, upstream, asked)
-        with Failing(upstream):
+        if not body.get("stream"):  # its head comes with its end
+            watch.expect_whole()
+        with Failing(upstream, watch):
             incoming = await way.post(asked.path, _encoded(body), watch)
+        adds_usage = body.get("stream_options") != asked.body.get("stream_options")
         if incoming.status == 200:
-            return incoming
+            return incoming, adds_usage
         try:
             refused = await read_refusal(upstream, incoming, watch)
         finally:
             incoming.close()
-        if asked.streams or "stream_options" not in body or not _names_stream_options(refused):
+        if not adds_usage or not _names_stream_options(refused):
             raise refused
         pools.note_no_usage_option(upstream.model)
 
@@ -291,8 +311,9 @@ def _body_for(pools: Pools, upstream: Upstream, asked: Asked) -> dict[str, Any]:
     one_piece = bool(body.get("logprobs")) if ours else pools.as_asked
     if not asked.streams and not one_piece:
         body["stream"] = True
-        if pools.takes_usage_option(upstream.model):
-            body["stream_options"] = {"include_usage": True}
+    # Keys' limits count tokens, whether or not the client wants to know them; our workers tell them in any case.
+    if body.get("stream") and not (ours and asked.streams) and pools.takes_usage_option(upstream.model):
+        body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
     metadata = body.get("metadata")
     if not ours and isinstance(metadata, dict) and "content_type" in metadata:
         body["metadata"] = {name: value for name, value in metadata.items() if name != "content_type"}

@@ -122,7 +122,13 @@ class WorkerLife:
         return HOST if self.device in _ON_HOST else self._memory
 
     async def measure(self) -> None:
-        """Look at its memory: the process's own peak, and that of the engine's allocator on a device."""
+        """Look at its memory, as far as it can be seen: the process's own peak, and that of the engine's allocator on a device."""
+        try:
+            await self._look_at_memory()
+        except OSError as error:  # a later look may see more
+            log.warning("the memory of %s cannot be seen: %s", self.command.name, error)
+
+    async def _look_at_memory(self) -> None:
         engine = BUILT_IN.get(self.command.engine)
         if engine is not None and engine.command:  # a launcher's memory is not that of its server
             return
@@ -145,11 +151,11 @@ class WorkerLife:
             )
             await self._greet(self.worker, deadline_s)
             await asyncio.to_thread(self._check)
-        except BakeoffError as error:
+        except Exception as error:  # noqa: BLE001 - no process, no thread, no file descriptor, no room: it did not load
             if self.worker is not None:
                 await self.worker.stop(grace_s=0)
                 self.worker = None
-            told.load_failed(self, error.message)
+            told.load_failed(self, _message_of(error, self.command.name))
         await self.measure()
 
     def _note_pid(self, told: Told, pid: int) -> None:
@@ -192,14 +198,23 @@ class WorkerLife:
         return {name: peak for name, peak in peaks.items() if isinstance(peak, int)}
 
     async def _end(self) -> None:
+        enough: PerPool = {}
+        try:
+            enough = await self._expect_back()
+        except (OSError, RuntimeError) as error:  # no thread, no file descriptor: it ends all the same
+            log.warning("what %s gives back cannot be seen: %s", self.command.name, error)
+        if self.worker is not None:
+            await self.worker.stop(self._grace_s)
+        if enough:
+            await self._see_memory_back(enough)
+
+    async def _expect_back(self) -> PerPool:
+        """Return how much of each memory is free once this worker's is back."""
         if self._grace_s > 0:  # else it may not answer
             await self.measure()
         held = self._held_now()
         before = await asyncio.to_thread(self._available, held)
-        if self.worker is not None:
-            await self.worker.stop(self._grace_s)
-        if enough := {pool: free + int(_SHARE_BACK * held[pool]) for pool, free in before.items() if held.get(pool)}:
-            await self._see_memory_back(enough)
+        return {pool: free + int(_SHARE_BACK * held[pool]) for pool, free in before.items() if held.get(pool)}
 
     def _held_now(self) -> PerPool:
         """Return how much will come back of each memory when it ends: nothing where it has ended already."""
@@ -228,6 +243,10 @@ class WorkerLife:
                 where,
                 MEMORY_WITHIN_S,
             )
+
+
+def _message_of(error: Exception, model: str) -> str:
+    return error.message if isinstance(error, BakeoffError) else f"{model} could not be started: {error}"
 
 
 def _least(enough: int, needed: PerPool | None, pool: str) -> int:
