@@ -203,3 +203,14 @@ def test_a_hopeless_comparison_is_capped():
     text = " ".join(decision.reasons)
     assert decision.outcome == "no_clear_winner"
     assert "further briefs are expected to be needed" in text
+
+
+def test_a_rival_that_does_not_qualify_is_none_that_was_beaten():
+    table = field(8, 6.5, 8.2)
+    decision = decide(section(table), requirements=Requirements(excluded={"c": "it was given up"}))
+    assert decision.choice == "a"
+    assert decision.excluded == ("c",)
+    assert "c does not qualify: it was given up" in decision.reasons
+    near = decide(section(field(7.0, 7.02, 8.2, spread=0.2)), requirements=Requirements(excluded={"c": "too slow"}))
+    assert near.outcome == "best_within_eps"
+    assert near.reasons[1].startswith("no other that qualifies is better than")
