@@ -19,8 +19,8 @@ from bakeoff.decide.routing import route_content_types
 from bakeoff.decide.same_weights import compare_same_weights
 from bakeoff.decide.table import BriefUnit
 from bakeoff.decide.wording import plural
-from bakeoff.measure.memory import summarise_loads
-from bakeoff.measure.timing import summarise_timings
+from bakeoff.measure.memory import LoadSummary, summarise_loads
+from bakeoff.measure.timing import TimingSummary, summarise_timings
 from bakeoff.store.db import Store
 from bakeoff.study.energy_watch import read_energy
 from bakeoff.study.plan import Plan
@@ -60,10 +60,7 @@ def conclude_scored(plan: Plan, store: Store, scored: Scored, *, complete: bool)
     }
     all_loads = store.loads(plan.run_id)
     loads = {name: summarise_loads([load for load in all_loads if load.candidate == name]) for name in names}
-    footprints = {
-        name: Footprint(latency_p50_s=timings[name].latency_s.p50, peak_memory_bytes=loads[name].peak_memory_bytes)
-        for name in names
-    }
+    footprints = {name: _footprint(timings[name], loads[name]) for name in names}
     requirements = Requirements(threshold=plan.suite.threshold, excluded=_exclusions(gone))
     fresh = units_of(plan.held_back_briefs())
     if contest is None:
@@ -92,6 +89,16 @@ def conclude_scored(plan: Plan, store: Store, scored: Scored, *, complete: bool)
         complete=complete,
         to_confirm=asked,
         race=None if contest is None else race_facts(contest),
+    )
+
+
+def _footprint(timing: TimingSummary, load: LoadSummary) -> Footprint:
+    latency = timing.latency_s
+    return Footprint(
+        latency_p50_s=latency.p50,
+        latency_low_s=latency.p50_low,
+        latency_high_s=latency.p50_high,
+        peak_memory_bytes=load.peak_memory_bytes,
     )
 
 
