@@ -31,7 +31,7 @@ from bakeoff.decide.wording import (
     rate_in_words,
     sample_in_words,
 )
-from bakeoff.stats.power import required_prompts
+from bakeoff.stats.power import required_for_all
 
 FEWEST_CLUSTERS = 5
 DEFAULT_EPS = 0.3
@@ -268,8 +268,8 @@ def further_briefs(
 ) -> str | None:
     """Say how many more briefs are expected to show the leader within eps of the best; None where that cannot be told.
 
-    Per rival: the families with which a true difference as observed, d, bounds the rival's lead by eps with
-    probability 0.8, one-sided at alpha / (K - 1): the paired t formula for d + eps. The rival that needs most counts.
+    The families with which true differences as observed, d, bound the lead of all rivals by eps with probability 0.8 at least:
+    one-sided at alpha / (K - 1), by the paired t formula for d + eps, where what is missed of each rival adds up (Bonferroni).
 
     Args:
         rivals: sd of the paired differences, and the leader's lead, in score points.
@@ -280,12 +280,13 @@ def further_briefs(
         briefs: in them.
     """
     one_sided = 1.0 - 2.0 * (1.0 - level) / max(1, candidates - 1)
-    needed = float(PILOT_UNDER)
+    effects = []
     for sd, lead in rivals:
         if not sd or lead + eps <= 0:
             # Without spread the t formula promises certainty from next to nothing.
             return None
-        needed = max(needed, required_prompts(sd, lead + eps, level=one_sided))
+        effects.append((lead + eps) / sd)
+    needed = max(float(PILOT_UNDER), required_for_all(effects, level=one_sided))
     # At least one family more, since what is there did not settle it (no variance at all can ask for fewer).
     more = max(needed - families, 1.0) * briefs / families
     return further_in_words(more, eps, "an estimate from the spread seen here, at 80 % power")
