@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from bakeoff.core.generations import Generations
-from bakeoff.decide.analysis import PILOT_UNDER, Analysis, CandidateResult, Section, result_of, total
+from bakeoff.decide.analysis import Analysis, CandidateResult, Section, result_of, total
 from bakeoff.decide.decision import DEFAULT_EPS, FEWEST_CLUSTERS, Requirements, decide
 from bakeoff.decide.table import BriefUnit, Counts, ScoreTable, tabulate
+
+
+_FEWEST_OF_A_TYPE = 10
+"""Fresh families that tell a content type's score in place of more that chose."""
 
 
 def to_confirm(
@@ -63,7 +67,7 @@ def worth_confirming(
 def _is_enough(fresh: Sequence[BriefUnit], content_type: str | None, chose: int) -> bool:
     """Whether fresh briefs are to speak for a section where `chose` families chose."""
     families = len({brief.family for brief in fresh if content_type in (None, brief.content_type)})
-    return families >= max(FEWEST_CLUSTERS, 0 if content_type is None else min(PILOT_UNDER, chose))
+    return families >= max(FEWEST_CLUSTERS, 0 if content_type is None else min(_FEWEST_OF_A_TYPE, chose))
 
 
 def confirm(
@@ -75,7 +79,7 @@ def confirm(
 ) -> Analysis:
     """Return the analysis with quality and rates of those that were asked taken from fresh briefs, where they wrote them all.
 
-    A section with fewer than 5 fresh families stays as it is, and a content type with fewer than 15 unless no more chose there:
+    A section with fewer than 5 fresh families stays as it is, and a content type with fewer than 10 unless no more chose there:
     at its share of alpha five texts that score 10 have a lower bound of 3.5. What both tell together is added in any case.
 
     Args:
