@@ -13,7 +13,6 @@ from bakeoff.decide.analysis import Analysis, CandidateResult, Section, result_o
 from bakeoff.decide.decision import DEFAULT_EPS, FEWEST_CLUSTERS, Requirements, decide
 from bakeoff.decide.table import BriefUnit, Counts, ScoreTable, tabulate
 
-
 _FEWEST_OF_A_TYPE = 10
 """Fresh families that tell a content type's score in place of more that chose."""
 
