@@ -278,8 +278,10 @@ def _answer(value: Any, where: str) -> None:
         assert assumption["provenance"] in PROVENANCES, inside
         _unknown_or(assumption["flips_sign_at"], f"{inside}.flips_sign_at", 0)
     assert len(by_name) == len(found["assumptions"]), where
-    # No saving a year that nobody's volume stands behind.
-    assert (found["annual_saving"]["estimate"] is not None) == ("requests_per_day" in by_name), where
+    # No saving a year that nobody's volume stands behind, or that one machine cannot write.
+    enough = found["capacity"]["one_machine_is_enough"]
+    assert (enough is not None) == ("requests_per_day" in by_name), where
+    assert (found["annual_saving"]["estimate"] is not None) == bool(enough), where
 
 
 def check_cost_document(document: Mapping[str, Any]) -> None:

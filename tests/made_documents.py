@@ -48,7 +48,14 @@ def document(
     generations = columns_of([*made, *more], [*scores, *their_scores])
     analysis = analyse(list(names), units, generations, incomplete=finished is not None)
     if fresh is not None:
-        analysis = confirm(analysis, {names[0]: TYPES}, extra, generations)
+        chose = units[:written]
+        analysis = confirm(
+            analysis,
+            {names[0]: TYPES},
+            extra,
+            generations,
+            lambda _name, kind: [unit for unit in chose if kind in (None, unit.content_type)],
+        )
     decision = decide(analysis.overall, requirements=Requirements(threshold=threshold))
     candidates: list[Candidate] = [make_candidate(name, make_suite()) for name in names]
     conclusion = Conclusion(

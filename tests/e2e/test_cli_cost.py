@@ -98,10 +98,10 @@ def test_hardly_any_saving_and_nearly_all_are_told_as_that(workspace: InsideWork
 
 
 def test_a_run(workspace: InsideWorkspace) -> None:
-    write_suite(workspace.folder / "s.yaml", 6)
+    write_suite(workspace.folder / "s.yaml", 10)
     ran = one_document(
         workspace.call(
-            "run", "s.yaml", "--models", "bundled:social,bundled:baseline", "--fixed-n", "6", "--json"
+            "run", "s.yaml", "--models", "bundled:social,bundled:baseline", "--fixed-n", "10", "--json"
         ).stdout
     )
     for candidate in ran["candidates"]:
@@ -129,8 +129,8 @@ def test_a_run(workspace: InsideWorkspace) -> None:
     assert "since none was named" in shown
     assert "tokens in the cloud: the cloud's tokens for a text over the model's own" in " ".join(shown.split())
     assert "token_ratio" not in shown
-    assert re.search(r"bundled:social +\d+% of 6 ", shown)
-    assert "usable of 6 texts" in shown
+    assert re.search(r"bundled:social +\d+% of 10 ", shown)
+    assert "usable of 10 texts" in shown
     workspace.environment["COLUMNS"] = "80"
     assert max(len(line) for line in workspace.call("cost", "latest").stdout.splitlines()) <= 80
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from bakeoff.cost.answer import answer
 from bakeoff.cost.arithmetic import (
@@ -76,6 +77,9 @@ def test_one_machine_has_a_day_of_24_hours() -> None:
     assert busy_share(replace(SEED, pieces_per_day=86400 / 1.588, accepted=0.5)) == pytest.approx(2.0)
     too_much = answer(replace(SEED, pieces_per_day=50_000.0), [])
     assert too_much.one_machine_is_enough is False
+    # A year of it takes more machines than the one that is priced.
+    assert (too_much.annual_saving.estimate, too_much.annual_saving.low) == (None, None)
+    assert answer(replace(SEED, pieces_per_day=40_000.0), []).annual_saving.estimate is not None
 
 
 def test_measured_energy_counts_instead_of_watts() -> None:
@@ -89,6 +93,10 @@ def test_where_the_answer_turns() -> None:
     bought = replace(SEED, hardware_price=2000.0, pieces_per_day=1000.0)
     turns = flips_sign_at(bought, "pieces_per_day")
     assert turns == pytest.approx(break_even_per_day(bought), rel=1e-6)
+    # Electricity that costs nothing now may cost something.
+    assert flips_sign_at(replace(SEED, tariff=0.0), "tariff") == pytest.approx(0.15 * 0.00015 / 2.315833e-6, rel=1e-5)
+    assert flips_sign_at(replace(SEED, cloud_text=0.0), "cloud_text") == pytest.approx(2.315833e-6, rel=1e-5)
+    assert flips_sign_at(replace(SEED, hardware_price=0.0), "hardware_price") is None
     # A share is never more than 1.
     assert flips_sign_at(replace(SEED, accepted=0.9), "accepted") == pytest.approx(2.315833e-6 / 0.00015, rel=1e-5)
     assert flips_sign_at(replace(SEED, cloud_text=1e-6, cloud_accepted=0.5), "cloud_accepted") == pytest.approx(
@@ -137,22 +145,22 @@ def test_intervals_hold_what_is_assumed_and_what_was_measured() -> None:
 
 def test_a_draw_without_a_usable_text_is_no_division_by_nothing() -> None:
     sample = Sample(
-        busy_s=(1.0,) * 4,
-        prompt_tokens=(1.0,) * 4,
-        completion_tokens=(1.0,) * 4,
-        accepted=(0.0, 0.0, 0.0, 0.5),
-        texts=(2,) * 4,
+        busy_s=(1.0,) * 8,
+        prompt_tokens=(1.0,) * 8,
+        completion_tokens=(1.0,) * 8,
+        accepted=(0.0,) * 7 + (0.5,),
+        texts=(2,) * 8,
     )
     prices = TokenPrices(prompt=0.0, completion=1e-6)
     values = means_of(sample, prices, SEED)
-    assert values.accepted == 0.125
+    assert values.accepted == 0.0625
     none = means_of(
-        sample.model_copy(update={"accepted": (0.0,) * 4}), prices, SEED
+        sample.model_copy(update={"accepted": (0.0,) * 8}), prices, SEED
     )  # a draw of the first family alone
-    assert none.accepted == 0.5 / 8  # half a text of eight
+    assert none.accepted == 0.5 / 16  # half a text of sixteen
     found = spread(values, [], sample, prices).local
     assert found.high is not None
-    assert found.high <= local_cost(replace(values, accepted=0.5 / 8)).total * (1 + 1e-9)
+    assert found.high <= local_cost(replace(values, accepted=0.5 / 16)).total * (1 + 1e-9)
 
 
 def test_what_nobody_stated_costs_nobody_knows_what() -> None:
@@ -185,6 +193,47 @@ def test_a_break_even_that_one_machine_cannot_write() -> None:
     assert found.break_even_per_day == pytest.approx(92_756, abs=1)
     assert found.break_even_busy_share == pytest.approx(92_756 * 1.588 / 86_400, rel=1e-4)
     assert answer(replace(SEED, cloud_text=0.0), []).break_even_busy_share is None
+
+
+def measured(times: NDArray[np.float64], accepted: NDArray[np.float64]) -> Sample:
+    """Families of one text each."""
+    count = len(times)
+    tokens = tuple((100 * times).tolist())
+    return Sample(
+        busy_s=tuple(times.tolist()),
+        prompt_tokens=(1.0,) * count,
+        completion_tokens=tokens,
+        accepted=tuple(accepted.tolist()),
+        texts=(1,) * count,
+    )
+
+
+def test_few_families_have_no_interval_and_all_usable_is_not_surely_all() -> None:
+    generator = np.random.default_rng(2)
+    prices = TokenPrices(prompt=0.0, completion=1e-6)
+    few, more = (measured(generator.lognormal(0, 0.5, count), np.ones(count)) for count in (4, 5))
+    volume = replace(SEED, pieces_per_day=100.0, hardware_price=1000.0)
+    found = spread(means_of(few, prices, volume), [assumed("watts", 35, 17, 80)], few, prices)
+    for name in ("local", "cloud", "saving", "annual_saving"):
+        assert getattr(found, name).estimate is not None
+        assert (getattr(found, name).low, getattr(found, name).method) == (None, "under 5 families of briefs")
+    assert found.break_even is None
+    same = more.model_copy(update={"busy_s": (1.0,) * 5, "completion_tokens": (100.0,) * 5})
+    here = spread(means_of(same, prices, SEED), [], same, prices).local
+    assert here.high > 1.1 * here.estimate, "five usable of five may be four of six"
+
+
+def test_a_break_even_has_a_range_and_a_share_of_never() -> None:
+    """The margin is near nothing, and its sign open."""
+    near = replace(SEED, hardware_price=2000.0, cloud_text=2.6e-6)
+    found = answer(near, [assumed("watts", 35, 17, 80)])
+    assert found.break_even_per_day > 1e6
+    assert found.break_even_interval.high == "never"
+    assert 0.2 < found.break_even_interval.never_share < 0.9
+    sure = answer(replace(SEED, hardware_price=2000.0), [assumed("watts", 35, 17, 80)])
+    assert sure.break_even_interval.low < sure.break_even_per_day < sure.break_even_interval.high
+    assert sure.break_even_interval.never_share == 0.0
+    assert answer(SEED, [assumed("watts", 35, 17, 80)]).break_even_interval is None  # the machine has no price
 
 
 @given(

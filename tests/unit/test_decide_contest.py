@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bakeoff.decide.cells import cells_of
+from bakeoff.decide.confirmation import worth_confirming
 from bakeoff.decide.contest import OVERALL, Cell, Contest
+from bakeoff.decide.decision import Requirements
 from bakeoff.decide.race_decision import decide_raced, route_raced
 from bakeoff.decide.raced import analyse_raced, race_facts
 from bakeoff.decide.table import BriefUnit
@@ -155,7 +157,7 @@ def test_the_chosen_ones_score_is_that_of_fresh_briefs(briefs):
     assert good.quality.estimate == pytest.approx(6.0)
     assert good.quality.briefs == 20
     assert good.generations == 100
-    assert good.in_selection.estimate > 7
+    assert good.in_selection.quality.estimate > 7
     assert analysis.overall.result("poor").in_selection is None
     assert any("that did not choose it" in reason for reason in decision.reasons)
     assert all(route.evidence.briefs == 10 for route in routes.values())
@@ -220,3 +222,111 @@ def test_a_withdrawal_claims_nothing():
     assert race.verdict.ending == "withdrawn"
     with pytest.raises(ValueError, match="not in the race"):
         race.withdraw("b")
+
+
+def test_a_type_is_not_told_by_fewer_fresh_families_than_say_anything():
+    briefs = make_briefs(160, TYPES)
+    table = scores_of(briefs, {"good": dict.fromkeys(TYPES, 7.4), "poor": dict.fromkeys(TYPES, 7.0)}, sd=0.9)
+    held_back = [BriefUnit(f"h{i}", TYPES[i % 2]) for i in range(16)]
+    contest, analysis, _, routes = concluded(briefs, table, held_back, {"good": [10.0] * 16})
+    assert contest.verdict("tweet").briefs > 15
+    assert analysis.overall.result("good").quality.briefs == 16
+    assert {route.candidate for route in routes.values()} == {"good"}
+    assert all(route.evidence.briefs > 15 for route in routes.values()), (
+        "eight texts of 10 have a lower bound of 5.8 here"
+    )
+    families = contest.families_of_types()
+    assert worth_confirming({"good": TYPES, "poor": ("tweet",)}, held_back, families) == {"good": TYPES}
+    assert worth_confirming({"poor": ("tweet",)}, held_back, {"tweet": 7}) == {"poor": ("tweet",)}
+
+
+def test_what_is_required_is_not_held_against_a_few_fresh_briefs():
+    """Five held-back families of a type made every threshold above 3.5 fail, and a beaten rival serve."""
+    briefs = make_briefs(160, TYPES)
+    table = scores_of(briefs, {"good": dict.fromkeys(TYPES, 8.6), "poor": dict.fromkeys(TYPES, 6.5)}, sd=0.9)
+    held_back = [BriefUnit(f"h{i}", TYPES[i % 2]) for i in range(10)]
+    wanted = Requirements(threshold=4.5)
+    contest, analysis, _, _ = concluded(briefs, table, held_back, {"good": [8.6] * 10})
+    decision = decide_raced(contest, analysis.overall, requirements=wanted)
+    assert (decision.outcome, decision.choice, decision.excluded) == ("winner", "good", ())
+    for name, section in analysis.by_content_type.items():
+        good = section.result("good")
+        assert good.altogether.quality.clusters == contest.verdict(name).briefs + 5
+        assert good.measured.quality.low < 4.5 < good.altogether.quality.low
+    routes = route_raced(contest, analysis, decision, requirements=wanted)
+    assert {(route.candidate, route.outcome) for route in routes.values()} == {("good", "winner")}
+
+
+def test_fresh_briefs_that_do_not_show_what_is_required_are_told_and_put_no_other_first():
+    briefs = make_briefs(160)
+    table = scores_of(briefs, {"good": {"tweet": 7.6}, "poor": {"tweet": 7.2}}, sd=0.9)
+    held_back = [BriefUnit(f"h{i}", "tweet") for i in range(20)]
+    contest, analysis, _, _ = concluded(briefs, table, held_back, {"good": [7.0] * 20})
+    decision = decide_raced(contest, analysis.overall, requirements=Requirements(threshold=6.8))
+    assert decision.choice == "good"
+    assert any(
+        re.match(r"not confirmed: on the 20 briefs .* is not surely above 6.8", told) for told in decision.reasons
+    )
+
+
+def test_the_best_of_those_left_is_called_so_where_one_was_withdrawn():
+    """b is given up while it is far ahead: a is the best of those left, and nothing is shown about b."""
+    briefs = make_briefs(60)
+    table = scores_of(briefs, {"a": {"tweet": 7.0}, "b": {"tweet": 9.5}, "c": {"tweet": 4.0}}, sd=0.5)
+    known = {key: cell for key, cell in cells(briefs, table).items() if key[0] != "b" or key[1] in {"b0", "b1", "b2"}}
+    contest = Contest(tuple(table), briefs, eps=0.3)
+    contest.advance(known)
+    contest.advance(known, gone=["b"])
+    lost = set(contest.lost["b"])
+    made = {
+        name: [None if brief.id in lost else value for brief, value in zip(briefs, own, strict=True)]
+        if name == "b"
+        else own
+        for name, own in table.items()
+    }
+    analysis = analyse_raced(contest, (), columns_of(*make_run(briefs, made)))
+    decision = decide_raced(contest, analysis.overall, requirements=Requirements(excluded={"b": "it was given up"}))
+    assert (decision.outcome, decision.choice, decision.withdrawn) == ("best_within_eps", "a", ("b",))
+    assert (
+        "every other that was left in the race (nothing is shown about b, withdrawn) is shown not to be better"
+        in " ".join(decision.reasons)
+    )
+    assert not any(reason.startswith("every other is") for reason in decision.reasons)
+
+
+def test_nobody_that_was_withdrawn_is_said_to_lead():
+    briefs = make_briefs(120, TYPES)
+    means = {
+        "a": {"tweet": 8.5, "business_email": 8.5},
+        "b": {"tweet": 7.8, "business_email": 5.0},
+        "c": {"tweet": 8.0, "business_email": 4.0},
+    }
+    told = []
+    for seed in range(6):
+        contest, analysis, decision, _ = concluded(briefs, scores_of(briefs, means, seed=seed))
+        out = Requirements(excluded={"a": "it may not be used"})
+        for name, route in route_raced(contest, analysis, decision, requirements=out).items():
+            verdict = contest.verdict(name)
+            if route.outcome == "none_qualified":
+                assert route.candidate is None
+            elif route.candidate != verdict.leader:
+                told += [reason for reason in route.reasons if " serves: " in reason]
+    assert not any("it leads here" in reason for reason in told)
+    assert any("the next that qualifies" in reason for reason in told)
+
+
+def test_fresh_texts_that_are_gated_are_told_in_the_share_that_is_quoted():
+    briefs = make_briefs(40)
+    held_back = [BriefUnit(f"h{i}", "tweet") for i in range(20)]
+    generations, scores = make_run(briefs, scores_of(briefs, {"good": {"tweet": 8.0}, "poor": {"tweet": 4.0}}))
+    more, marks = make_run(held_back, {"good": [3.0] * 20}, gated=("good",))
+    columns = columns_of(generations + more, scores + marks)
+    contest = Contest(("good", "poor"), briefs, eps=0.3)
+    contest.advance(cells_of(columns, 1))
+    analysis = analyse_raced(contest, held_back, columns)
+    good = analysis.overall.result("good")
+    assert (good.publishable_rate.estimate, good.publishable_rate.briefs) == (0.0, 20)
+    assert good.in_selection.publishable_rate.estimate == 1.0
+    assert good.gated == 20
+    decision = decide_raced(contest, analysis.overall)
+    assert any("not confirmed" in told and "none of its texts is publishable" in told for told in decision.reasons)

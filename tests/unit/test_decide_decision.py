@@ -102,6 +102,34 @@ def test_an_unknown_number_never_chooses(a, b, choice, why):
     assert why in decision.reasons[-1]
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "choice"),
+    [
+        # b is faster by a hair, and needs nine times the memory.
+        (
+            Footprint(latency_p50_s=0.51234, peak_memory_bytes=10**9),
+            Footprint(latency_p50_s=0.51233, peak_memory_bytes=9 * 10**9),
+            "a",
+        ),
+        # Its median is lower by 20 %, and was measured no better than that.
+        (
+            Footprint(latency_p50_s=1.0, latency_low_s=0.7, latency_high_s=1.3, peak_memory_bytes=10**9),
+            Footprint(latency_p50_s=0.8, latency_low_s=0.6, latency_high_s=1.0, peak_memory_bytes=9 * 10**9),
+            "a",
+        ),
+        (
+            Footprint(latency_p50_s=1.0, latency_low_s=0.95, latency_high_s=1.05, peak_memory_bytes=10**9),
+            Footprint(latency_p50_s=0.8, latency_low_s=0.75, latency_high_s=0.85, peak_memory_bytes=9 * 10**9),
+            "b",
+        ),
+    ],
+)
+def test_noise_in_a_median_chooses_nobody(a, b, choice):
+    decision = decide(section(field(7, 7, count=400, spread=0.5)), footprints={"a": a, "b": b})
+    assert (decision.outcome, decision.choice) == ("best_within_eps", choice)
+    assert decision.reasons[-1].endswith("; not told apart by latency") == (choice == "a")
+
+
 def test_a_small_eps_asks_for_more():
     found = section(field(7, 7, count=400, spread=0.5))
     assert decide(found, eps=0.0).outcome == "no_clear_winner"
@@ -203,3 +231,14 @@ def test_a_hopeless_comparison_is_capped():
     text = " ".join(decision.reasons)
     assert decision.outcome == "no_clear_winner"
     assert "further briefs are expected to be needed" in text
+
+
+def test_a_rival_that_does_not_qualify_is_none_that_was_beaten():
+    table = field(8, 6.5, 8.2)
+    decision = decide(section(table), requirements=Requirements(excluded={"c": "it was given up"}))
+    assert decision.choice == "a"
+    assert decision.excluded == ("c",)
+    assert "c does not qualify: it was given up" in decision.reasons
+    near = decide(section(field(7.0, 7.02, 8.2, spread=0.2)), requirements=Requirements(excluded={"c": "too slow"}))
+    assert near.outcome == "best_within_eps"
+    assert near.reasons[1].startswith("no other that qualifies is better than")

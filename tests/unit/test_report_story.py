@@ -27,8 +27,8 @@ def test_where_nobody_else_qualified_no_evidence_is_claimed() -> None:
 
 def test_who_does_not_qualify_is_not_said_to_be_beaten() -> None:
     found = document(("ann", "bob", "cid"), gated=("cid",))
-    assert headline(found) == "Run ann: it beats every other candidate that qualified."
-    assert "against every other one that qualified" in how_sure(found)
+    assert headline(found) == "Run ann: it beats every other candidate that qualifies."
+    assert "against every other one that qualifies" in how_sure(found)
 
 
 def test_families_are_those_that_were_finished() -> None:

@@ -269,7 +269,7 @@ def test_what_each_column_counts_is_said() -> None:
 def test_who_does_not_qualify_is_level_with_nobody() -> None:
     made = with_outcome("no_clear_winner")
     made["comparisons"] = [pair | {"difference": 0.0} for pair in made["comparisons"]]
-    made["decision"]["reasons"] = ["bob does not qualify: it was given up"]
+    made["decision"]["excluded"] = ["bob"]
     text = as_text(made, 80)
     assert "are level" not in text
     assert "No clear winner. ann leads" in text

@@ -50,3 +50,11 @@ def test_nothing_decided_is_unknown() -> None:
 def test_what_cannot_be_compared_is_refused(score: list[float]) -> None:
     with pytest.raises(ValueError, match=r"finite|must be the same"):
         preference_agreement([1, 1], score, [1, 1])
+
+
+def test_the_longer_text_is_tested_on_the_pairs_where_the_two_differ() -> None:
+    """30 of 40 right; where score and length differ, 15 to 5: exact McNemar p = 0.0414."""
+    found = preference_agreement([1.0] * 40, [2.0] * 30 + [-2.0] * 10, [1, -1] * 20)
+    assert found.p == pytest.approx(0.04138946)
+    assert not preference_agreement([1.0] * 40, [2.0] * 30 + [-2.0] * 10, [1, -1] * 20, level=0.96).validated
+    assert preference_agreement([1.0] * 40, [1.0] * 30 + [-1.0] * 10, [1.0] * 25 + [0.0] * 15).p > 0.05

@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 
 from bakeoff.study.laps import LAP, divide, draw_families, lap_blocks, lap_size, left_over
-from bakeoff.study.plan import trials_for
+from bakeoff.study.plan import choose_briefs, trials_for
+from bakeoff.study.suite import Brief
 from sample_runs import make_plan, make_suite
 
 
@@ -31,6 +32,31 @@ def test_a_quarter_is_held_back_but_not_of_a_small_suite(briefs: int, spare: int
     assert len({families[brief] for brief in held_back}) == spare
     assert not {families[brief] for brief in racing} & {families[brief] for brief in held_back}
     assert sorted((*racing, *held_back)) == sorted(families)
+
+
+def test_whatever_the_race_has_seen_and_whatever_confirms_it_is_made_up_as_the_suite_is() -> None:
+    """30 tweets and 90 e-mails: a race that took tweets and e-mails in turn answered for half and half."""
+    briefs = uneven_suite(tweets=30, emails=90)
+    kinds = {brief.id: brief.content_type for brief in briefs}
+    racing, held_back = divide(briefs, seed=0)
+    assert Counter(kinds[name] for name in held_back) == {"tweet": 7, "business_email": 23}
+    for length in range(1, len(racing) + 1):
+        tweets = sum(kinds[name] == "tweet" for name in racing[:length])
+        assert abs(tweets - length / 4) < 1
+    chosen = choose_briefs(briefs, 60, seed=0)
+    assert Counter(kinds[name] for name in chosen) == {"tweet": 15, "business_email": 45}
+    fresh = left_over(briefs, chosen, seed=0)
+    assert Counter(kinds[name] for name in fresh) == {"tweet": 5, "business_email": 15}
+
+
+def uneven_suite(tweets: int, emails: int) -> list[Brief]:
+    """A brief is its own family here."""
+    counts = {"tweet": tweets, "business_email": emails}
+    return [
+        Brief(id=f"{kind}-{number}", content_type=kind, prompt=f"{kind} {number}")
+        for kind, count in counts.items()
+        for number in range(count)
+    ]
 
 
 @pytest.mark.parametrize("together", [True, False])

@@ -171,7 +171,7 @@ def test_after_a_fixed_number_of_briefs_the_chosen_one_is_confirmed_on_others(st
     assert "that did not choose it" in conclusion.decision.reasons[0]
     ann, bob = (conclusion.analysis.overall.result(name) for name in ("ann", "bob"))
     assert ann.in_selection is not None
-    assert (ann.in_selection.briefs, ann.quality.briefs) == (40, len(plan.held_back))
+    assert (ann.in_selection.quality.briefs, ann.quality.briefs) == (40, len(plan.held_back))
     assert (ann.generations, bob.generations) == (40 + len(plan.held_back), 40)
     assert (authors["ann"].written, authors["bob"].written) == (ann.generations, 40)
     assert bob.in_selection is None

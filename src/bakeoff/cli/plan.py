@@ -20,7 +20,13 @@ _BAR = 40
 @click.option("--difference", type=float, help="The smallest difference worth detecting, in points.")
 @click.option("--power", type=float, default=0.8, show_default=True, help="Probability to detect it.")
 @click.option("--level", type=float, default=0.95, show_default=True, help="1 - alpha.")
-@click.option("--models", type=click.IntRange(2), default=2, show_default=True, help="How many models are compared.")
+@click.option(
+    "--models",
+    type=click.IntRange(2),
+    default=2,
+    show_default=True,
+    help="How many models are compared: alpha is shared by all their pairs.",
+)
 @click.option("--bounds", default="0,10", show_default=True, metavar="LO,HI", help="The scale of a table of scores.")
 @click.option(
     "--traffic",
@@ -137,7 +143,7 @@ def _print(found: SamplePlan, pilot: dict[str, Any] | None) -> None:
     from bakeoff.report.layout import Prose
 
     console = Console()
-    among = "" if found.models == 2 else f" among {found.models} models"
+    among = "" if found.models == 2 else f" of one pair among {found.models} models"
     if pilot is not None:
         said = (
             f"The widest spread of any two, {pilot['a']} and {pilot['b']}, over {pilot['briefs']} families: {pilot['sd']:.2f} points "
@@ -151,6 +157,11 @@ def _print(found: SamplePlan, pilot: dict[str, Any] | None) -> None:
         f"{found.briefs} briefs show a difference of {found.difference:g} points{among} with {level_text(found.power)} power at "
         f"level {level_text(found.level)}, if differences spread by {found.sd:.2f}."
     )
+    if found.models > 2:
+        said += (
+            f" A winner, better than each of the {found.models - 1} others by as much, takes "
+            f"{'more than can be written' if found.winner_briefs is None else found.winner_briefs}."
+        )
     console.print(Prose(said))
     console.print("\nbriefs   detectable difference", highlight=False)
     most = found.curve[0].difference

@@ -8,8 +8,8 @@ from typing import Any
 SET = "set in the settings"
 NAMED_FIRST = "named first, not measured"
 _SURE = {
-    "winner": "beats all others",
-    "best_within_eps": "none better by more than {eps:g}",
+    "winner": "beats all others{those}",
+    "best_within_eps": "none{those} better by more than {eps:g}",
     "no_clear_winner": "leads, undecided",
     "insufficient_data": "too few briefs",
     "none_qualified": "none qualified",
@@ -24,7 +24,7 @@ def how_sure(served_by: str, found: Mapping[str, Any], document: Mapping[str, An
         found: its `outcome` and `reasons`, and its `candidate` (a route) or its `choice` and `leader` (the decision).
         document: a `bakeoff.run/1` document.
     """
-    from bakeoff.report.headline import alone_qualifies
+    from bakeoff.report.headline import alone_qualifies, among
 
     decision = document["decision"]
     is_route = "candidate" in found
@@ -40,4 +40,4 @@ def how_sure(served_by: str, found: Mapping[str, Any], document: Mapping[str, An
             return "as overall"
         if decision["choice"] is None and served_by == decision.get("leader"):
             return "leads overall, undecided"
-    return _SURE[found["outcome"]].format(eps=document["eps"])
+    return _SURE[found["outcome"]].format(eps=document["eps"], those=among(found))

@@ -175,7 +175,11 @@ class Comparison(Record):
 
 
 class Decision(Record):
-    """What to run, why, how sure. `leader` has the highest mean, which by itself is no reason to choose it."""
+    """What to run, why, how sure. `leader` has the highest mean, which by itself is no reason to choose it.
+
+    `excluded` do not qualify, and `withdrawn` left the race for a reason that is no evidence: whatever was shown of the choice,
+    it was shown against the others.
+    """
 
     outcome: Outcome
     choice: str | None
@@ -183,16 +187,20 @@ class Decision(Record):
     reasons: tuple[str, ...] = ()
     next: tuple[str, ...] = ()
     leader: str | None = None
+    excluded: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
 
 
 class Route(Record):
-    """Content type -> candidate, with the evidence behind it."""
+    """Content type -> candidate, with the evidence behind it. `excluded` and `withdrawn` are as in a `Decision`."""
 
     candidate: str | None
     outcome: Outcome
     evidence: Estimate
     fallbacks: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
 
 
 class WorkerLoad(Record):

@@ -21,14 +21,22 @@ from bakeoff.cost.arithmetic import (
 )
 from bakeoff.cost.assumptions import Assumption, Swing, swings
 from bakeoff.cost.prices import CloudPrice
-from bakeoff.cost.uncertainty import Sample, TokenPrices, spread
+from bakeoff.cost.uncertainty import LEVEL, BreakEven, Sample, TokenPrices, spread
 
 MOST_BUSY = 0.8
 """The share of a day that a machine can be expected to write; queues grow beyond all bounds towards 1. Assumed."""
 
 
+_TOO_MUCH = Estimate(
+    estimate=None, low=None, high=None, level=LEVEL, method="one machine cannot write that many", briefs=0
+)
+
+
 class Answer(Record):
-    """Of one piece, in one currency. `saving_percent` is None where the cloud costs nothing."""
+    """Of one piece, in one currency. `saving_percent` is None where the cloud costs nothing.
+
+    `annual_saving` is not known where one machine cannot write the stated volume: it would be that of a machine nobody has.
+    """
 
     local: LocalCost
     local_interval: Estimate
@@ -37,6 +45,7 @@ class Answer(Record):
     saving_percent: float | None
     annual_saving: Estimate
     break_even_per_day: float | Literal["never"] | None
+    break_even_interval: BreakEven | None
     break_even_busy_share: float | None
     busy_share: float | None
     one_machine_is_enough: bool | None
@@ -97,8 +106,9 @@ def answer(  # noqa: PLR0913 - each is a part of the question, and all but two h
         cloud=intervals.cloud,
         saving=intervals.saving,
         saving_percent=100 * saving_per_piece(values) / there if there > 0 else None,
-        annual_saving=intervals.annual_saving,
+        annual_saving=intervals.annual_saving if busy is None or busy <= MOST_BUSY else _TOO_MUCH,
         break_even_per_day=even,
+        break_even_interval=intervals.break_even,
         break_even_busy_share=busy_share(replace(values, pieces_per_day=even)) if isinstance(even, float) else None,
         busy_share=busy,
         one_machine_is_enough=None if busy is None else busy <= MOST_BUSY,

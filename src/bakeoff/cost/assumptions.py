@@ -13,6 +13,10 @@ from bakeoff.cost.arithmetic import Values, saving_per_piece
 _FACTOR = 1e6
 """How far from its value an assumption is followed, as a factor either way."""
 _SHARES = {"accepted", "cloud_accepted", "attribution"}
+_ENDS = [10.0**exponent for exponent in range(-9, 10)]
+"""How far an assumption of 0 is followed."""
+_NEVER_NOTHING = {"accepted", "cloud_accepted", "years", "pieces_per_day"}
+"""What is divided by, or says that nothing is shared out where it is 0."""
 
 
 class Assumption(Record):
@@ -59,15 +63,24 @@ def flips_sign_at(values: Values, name: str) -> float | None:
     The saving rises or falls steadily in each of them, so there is at most one.
     """
     value = getattr(values, name)
-    if value is None or value <= 0:
+    if value is None or value < 0 or (value == 0 and name in _NEVER_NOTHING):
         return None
-    low, high = value / _FACTOR, min(1.0, value * _FACTOR) if name in _SHARES else value * _FACTOR
+    if value > 0:
+        low, high = value / _FACTOR, value * _FACTOR
+    else:
+        low, high = (
+            0.0,
+            next((end for end in _ENDS if _saving(values, name, 0.0) * _saving(values, name, end) <= 0), 1.0),
+        )
+    high = min(1.0, high) if name in _SHARES else high
     at_low, at_high = _saving(values, name, low), _saving(values, name, high)
     if not (isfinite(at_low) and isfinite(at_high)) or at_low * at_high > 0:
         return None
     from scipy.optimize import brentq  # loads a third of a second's worth of code: not for who asks for no tornado
 
-    root: float = brentq(lambda candidate: _saving(values, name, candidate), low, high, xtol=value * 1e-12, rtol=1e-12)
+    root: float = brentq(
+        lambda candidate: _saving(values, name, candidate), low, high, xtol=(value or high) * 1e-12, rtol=1e-12
+    )
     return root
 
 

@@ -30,12 +30,20 @@ PILOT_UNDER = 15
 __all__ = ["Analysis", "BriefUnit", "CandidateResult", "Section", "analyse", "analyse_table", "result_of", "total"]
 
 
+class Measured(Record):
+    """What one candidate has on some briefs."""
+
+    quality: Estimate
+    publishable_rate: Estimate
+    success_rate: Estimate
+
+
 class CandidateResult(Record):
     """One candidate in one section. `t_interval` is a normal approximation, shown beside `quality`, never decisive.
 
     `generations` = publishable texts + `gated` + `failures`, and counts briefs left out of the estimates too.
-    Where the candidate may be chosen, `quality` comes from briefs that had no part in choosing it, if it wrote any, and
-    `in_selection` is its quality on those that had.
+    Where the candidate may be chosen, `quality` and both rates come from briefs that had no part in choosing it, if it wrote
+    enough of them; `in_selection` is then what it had on those that chose it, and `altogether` what it has on both.
     """
 
     candidate: str
@@ -46,7 +54,23 @@ class CandidateResult(Record):
     generations: int
     failures: int
     gated: int
-    in_selection: Estimate | None = None
+    in_selection: Measured | None = None
+    altogether: Measured | None = None
+
+    @property
+    def measured(self) -> Measured:
+        """What is quoted."""
+        return Measured(quality=self.quality, publishable_rate=self.publishable_rate, success_rate=self.success_rate)
+
+    @property
+    def compared(self) -> Measured:
+        """What may be compared with the other candidates: from the briefs that choose."""
+        return self.in_selection or self.measured
+
+    @property
+    def known(self) -> Measured:
+        """What is held against requirements: from all briefs that count."""
+        return self.altogether or self.compared
 
 
 class Section(Record):

@@ -94,6 +94,10 @@ class Contest:
         """Return the briefs of each candidate that counted in that race."""
         return self.counted.get(content_type, self.counted[OVERALL])
 
+    def families_of_types(self) -> dict[str, int]:
+        """Return how many families have counted in the race of each content type."""
+        return {name: self.race_of(name).briefs for name in self.types}
+
     @property
     def over(self) -> bool:
         """Whether every race has its verdict."""

@@ -2,8 +2,8 @@
 
 insufficient_data   under 5 families of briefs: nothing is said
 none_qualified      no candidate meets the requirements
-winner              beats every other qualified candidate, after Holm's correction over all pairs
-best_within_eps     no other can be better by more than eps; of several such candidates the cheapest is chosen
+winner              beats every other candidate that qualifies, after Holm's correction over all pairs
+best_within_eps     no other that qualifies can be better by more than eps; of several such candidates the cheapest is chosen
 no_clear_winner     none of these: the leader is named, never chosen, with what is expected to settle it
 
 A highest mean alone is no reason: with 15 briefs it belongs to a model worse than the best by more than 0.3 points in
@@ -19,7 +19,7 @@ from pydantic import Field
 
 from bakeoff.core.records import Decision, Estimate
 from bakeoff.core.spec import Record
-from bakeoff.decide.analysis import PILOT_UNDER, Section
+from bakeoff.decide.analysis import PILOT_UNDER, Measured, Section
 from bakeoff.decide.footprint import CheapestChoice, Footprint, choose_cheapest
 from bakeoff.decide.pairs import Pair, pairs_of
 from bakeoff.decide.wording import (
@@ -31,7 +31,7 @@ from bakeoff.decide.wording import (
     rate_in_words,
     sample_in_words,
 )
-from bakeoff.stats.power import required_prompts
+from bakeoff.stats.power import required_for_all
 
 FEWEST_CLUSTERS = 5
 DEFAULT_EPS = 0.3
@@ -42,6 +42,8 @@ _APPROXIMATE_UNDER = 30
 class Requirements(Record):
     """What a candidate must reach to be considered: the interval's lower bound above each number that is given.
 
+    It is held against all briefs that count, those that choose and fresh ones together: fresh ones alone are few, and only of
+    those that may be chosen, so that a test on these put a better candidate behind one that was never confirmed.
     `excluded` are candidates that cannot be chosen whatever they reach, each with the reason in words. Whatever is asked, a candidate without one publishable text does not qualify.
     """
 
@@ -84,11 +86,14 @@ def decide(
         claim = f"{PILOT_UNDER} before one candidate can be called better"
         few = f"too few: {sample_in_words(section.briefs, section.clusters)}; {needed}, {claim}"
         return Decision(outcome="insufficient_data", choice=None, leader=leader, reasons=(few,))
-    excluded = tuple(f"{candidate} does not qualify: {why}" for candidate, why in short.items() if why is not None)
+    excluded = excluded_in_words(short)
+    out = tuple(candidate for candidate, why in short.items() if why is not None)
     if leader is None:
-        return Decision(outcome="none_qualified", choice=None, reasons=excluded)
+        return Decision(outcome="none_qualified", choice=None, reasons=excluded, excluded=out)
     decision = _among(section, ranked, eps, footprints or {})
-    return decision.model_copy(update={"reasons": decision.reasons + excluded + _cautions(section, ranked)})
+    fresh = unconfirmed_in_words(section, decision.choice or leader, wanted)
+    told = decision.reasons + fresh + excluded + _cautions(section, ranked)
+    return decision.model_copy(update={"reasons": told, "excluded": out})
 
 
 def shortcoming(section: Section, candidate: str, requirements: Requirements) -> str | None:
@@ -97,12 +102,30 @@ def shortcoming(section: Section, candidate: str, requirements: Requirements) ->
     Raises:
         KeyError: it was not analysed.
     """
-    result = section.result(candidate)
     if candidate in requirements.excluded:
         return requirements.excluded[candidate]
-    if result.publishable_rate.estimate == 0:
-        return f"none of its texts is publishable ({sample_in_words(section.briefs, section.clusters)})"
-    quality, publishable, success = result.quality, result.publishable_rate, result.success_rate
+    return _falls_short(section.result(candidate).known, requirements)
+
+
+def excluded_in_words(short: Mapping[str, str | None]) -> tuple[str, ...]:
+    """Return a line for each candidate that does not qualify; `short` says why, None of those that do."""
+    return tuple(f"{candidate} does not qualify: {why}" for candidate, why in short.items() if why is not None)
+
+
+def unconfirmed_in_words(section: Section, candidate: str, requirements: Requirements) -> tuple[str, ...]:
+    """Return a line where the fresh briefs of a candidate, by themselves, do not show what is required."""
+    result = section.result(candidate)
+    if result.in_selection is None:
+        return ()
+    why = _falls_short(result.measured, requirements)
+    alone = f"on the {sample_in_words(result.quality.briefs, result.quality.clusters or 0)} that did not choose it, by themselves"
+    return () if why is None else (f"not confirmed: {alone}, {why}",)
+
+
+def _falls_short(found: Measured, requirements: Requirements) -> str | None:
+    quality, publishable, success = found.quality, found.publishable_rate, found.success_rate
+    if publishable.estimate == 0:
+        return f"none of its texts is publishable ({sample_in_words(publishable.briefs, publishable.clusters or 0)})"
     if not _passes(quality, requirements.threshold):
         return f"its score {quality_in_words(quality)} is not surely above {requirements.threshold:g}"
     if not _passes(publishable, requirements.min_publishable_rate):
@@ -118,7 +141,7 @@ def ranking(section: Section, candidates: Sequence[str]) -> tuple[str, ...]:
     By the briefs that choose: a score confirmed on others cannot be compared with one that is not.
     """
     results = {candidate: section.result(candidate) for candidate in candidates}
-    means = {name: (result.in_selection or result.quality).estimate for name, result in results.items()}
+    means = {name: result.compared.quality.estimate for name, result in results.items()}
     scored = {candidate: mean for candidate, mean in means.items() if mean is not None}
     return tuple(sorted(scored, key=lambda candidate: -scored[candidate]))
 
@@ -159,22 +182,23 @@ def _among(section: Section, ranked: tuple[str, ...], eps: float, footprints: Ma
     if not within:
         return _undecided(section, leader, rivals[leader], eps)
     choice = choose_cheapest(within, footprints)
-    most = max(pair.rival_ahead for pair in rivals[choice.candidate])
     return Decision(
         outcome="best_within_eps",
         choice=choice.candidate,
         equivalent=within,
         leader=leader,
-        reasons=_equivalence_in_words(section, choice, within, most=most, eps=eps),
+        reasons=_equivalence_in_words(section, choice, within, rivals=rivals[choice.candidate], eps=eps),
     )
 
 
 def _equivalence_in_words(
-    section: Section, choice: CheapestChoice, within: tuple[str, ...], *, most: float, eps: float
+    section: Section, choice: CheapestChoice, within: tuple[str, ...], *, rivals: Sequence[Pair], eps: float
 ) -> tuple[str, ...]:
     name = choice.candidate
+    most = max(pair.rival_ahead for pair in rivals)
     by = f" by more than {points(most, eps)} points" if most > 0 else ""
-    bound = f"no other is better than {name}{by} (bound over all rivals; up to {eps:g} is taken as equal)"
+    other = "no other" if len(section.candidates) == len(rivals) + 1 else "no other that qualifies"
+    bound = f"{other} is better than {name}{by} (bound over all rivals; up to {eps:g} is taken as equal)"
     reasons = (
         f"{name} scores {score_in_words(section, name)}",
         f"{bound} on {sample_in_words(section.briefs, section.clusters)}",
@@ -244,8 +268,8 @@ def further_briefs(
 ) -> str | None:
     """Say how many more briefs are expected to show the leader within eps of the best; None where that cannot be told.
 
-    Per rival: the families with which a true difference as observed, d, bounds the rival's lead by eps with
-    probability 0.8, one-sided at alpha / (K - 1): the paired t formula for d + eps. The rival that needs most counts.
+    The families with which true differences as observed, d, bound the lead of all rivals by eps with probability 0.8 at least:
+    one-sided at alpha / (K - 1), by the paired t formula for d + eps, where what is missed of each rival adds up (Bonferroni).
 
     Args:
         rivals: sd of the paired differences, and the leader's lead, in score points.
@@ -256,12 +280,13 @@ def further_briefs(
         briefs: in them.
     """
     one_sided = 1.0 - 2.0 * (1.0 - level) / max(1, candidates - 1)
-    needed = float(PILOT_UNDER)
+    effects = []
     for sd, lead in rivals:
         if not sd or lead + eps <= 0:
             # Without spread the t formula promises certainty from next to nothing.
             return None
-        needed = max(needed, required_prompts(sd, lead + eps, level=one_sided))
+        effects.append((lead + eps) / sd)
+    needed = max(float(PILOT_UNDER), required_for_all(effects, level=one_sided))
     # At least one family more, since what is there did not settle it (no variance at all can ask for fewer).
     more = max(needed - families, 1.0) * briefs / families
     return further_in_words(more, eps, "an estimate from the spread seen here, at 80 % power")

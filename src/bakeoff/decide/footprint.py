@@ -8,12 +8,20 @@ from typing import NamedTuple
 from bakeoff.core.spec import Record
 from bakeoff.decide.wording import bytes_in_words
 
+_ALIKE = 1.05
+"""Within 5 % of the least, two numbers are the same: runs of one program differ by as much. Assumed."""
+
 
 class Footprint(Record):
-    """None is unknown, and an unknown number never wins: a criterion counts only where it is known for all."""
+    """None is unknown, and an unknown number never wins: a criterion counts only where it is known for all.
+
+    `latency_low_s` to `latency_high_s` is the interval of the median latency, where one is known.
+    """
 
     cost_per_generation: float | None = None
     latency_p50_s: float | None = None
+    latency_low_s: float | None = None
+    latency_high_s: float | None = None
     peak_memory_bytes: int | None = None
 
 
@@ -24,8 +32,19 @@ class CheapestChoice(NamedTuple):
     reason: str
 
 
+class _Amount(NamedTuple):
+    """A number, and between which it lies."""
+
+    value: float
+    low: float
+    high: float
+
+
 def choose_cheapest(equivalent: Sequence[str], footprints: Mapping[str, Footprint]) -> CheapestChoice:
     """Choose among candidates of the same quality: by cost, then latency, then memory, then the order given.
+
+    A criterion leaves out who takes more than the least by over 5 %, and whose interval lies above that of the least; what it does
+    not tell apart is left to the next one.
 
     Args:
         equivalent: at least one, best mean first.
@@ -35,29 +54,46 @@ def choose_cheapest(equivalent: Sequence[str], footprints: Mapping[str, Footprin
     if len(left) == 1:
         return CheapestChoice(left[0], "")
     known = {candidate: footprints.get(candidate, Footprint()) for candidate in left}
+    alike: list[str] = []
     for criterion, words in (("cost", "costs least"), ("latency", "is fastest"), ("memory", "needs least memory")):
-        values = {candidate: _value(known[candidate], criterion) for candidate in left}
-        numbers = {candidate: value for candidate, value in values.items() if value is not None}
-        if len(numbers) < len(left):
+        found = {candidate: _amount(known[candidate], criterion) for candidate in left}
+        amounts = {candidate: amount for candidate, amount in found.items() if amount is not None}
+        if len(amounts) < len(left):
             continue
-        least = min(numbers.values())
-        best = [candidate for candidate in left if numbers[candidate] == least]
+        least = min(amounts.values())
+        best = [candidate for candidate in left if not _takes_more(amounts[candidate], least)]
         if len(best) == 1:
-            return CheapestChoice(best[0], f"{best[0]} {words} among them ({_amount(criterion, least)})")
+            reason = f"{best[0]} {words} among them ({_in_words(criterion, amounts[best[0]].value)})"
+            return CheapestChoice(best[0], f"{reason}{_not_told_apart(alike)}")
         left = best
+        alike.append(criterion)
     reason = f"{left[0]} has the highest mean among them; cost, latency and memory do not tell them apart"
     return CheapestChoice(left[0], reason)
 
 
-def _value(footprint: Footprint, criterion: str) -> float | None:
-    if criterion == "cost":
-        return footprint.cost_per_generation
-    if criterion == "latency":
-        return footprint.latency_p50_s
-    return footprint.peak_memory_bytes
+def _takes_more(amount: _Amount, least: _Amount) -> bool:
+    return amount.value > _ALIKE * least.value and amount.low > least.high
 
 
-def _amount(criterion: str, value: float) -> str:
+def _not_told_apart(criteria: Sequence[str]) -> str:
+    return f"; not told apart by {' and '.join(criteria)}" if criteria else ""
+
+
+def _amount(footprint: Footprint, criterion: str) -> _Amount | None:
+    value = {
+        "cost": footprint.cost_per_generation,
+        "latency": footprint.latency_p50_s,
+        "memory": footprint.peak_memory_bytes,
+    }[criterion]
+    if value is None:
+        return None
+    low, high = footprint.latency_low_s, footprint.latency_high_s
+    if criterion != "latency" or low is None or high is None:
+        return _Amount(value, value, value)
+    return _Amount(value, low, high)
+
+
+def _in_words(criterion: str, value: float) -> str:
     if criterion == "cost":
         return f"{value:.6g} a generation"
     if criterion == "latency":

@@ -17,6 +17,7 @@ import numpy as np
 from bakeoff.core.records import Estimate
 from bakeoff.core.spec import Record
 from bakeoff.stats.intervals import proportion_interval
+from bakeoff.stats.multiple import holm
 from bakeoff.stats.ppi import prediction_powered_mean
 from bakeoff.stats.preference import preference_agreement
 
@@ -59,7 +60,10 @@ class Label(Record):
 
 
 class ScorerAgreement(Record):
-    """How far one score or judge agrees with the person; fields as in `stats.preference`. `content_type` None: all."""
+    """How far one score or judge agrees with the person; fields as in `stats.preference`. `content_type` None: all.
+
+    `p` and `validated` allow for all scorers that were held against the same labels (Holm).
+    """
 
     scorer: str
     content_type: str | None
@@ -69,6 +73,7 @@ class ScorerAgreement(Record):
     kappa: float | None
     pairs: int
     tied: int
+    p: float = 1.0
     validated: bool
 
 
@@ -199,8 +204,20 @@ def report_labels(
         skipped=sum(label.choice == "skip" for label in said),
         repeated=len(both),
         consistent=sum(_SIGN[once.choice] == -_SIGN[again.choice] for once, again in both),
-        agreements=tuple(agreements),
+        agreements=_corrected(agreements, level),
         win_rates=tuple(_win_rates(first, texts, preferences, agreements, level)),
+    )
+
+
+def _corrected(agreements: Sequence[ScorerAgreement], level: float) -> tuple[ScorerAgreement, ...]:
+    """Correct for the scorers that were tried, in each content type and over all of them alike."""
+    adjusted: dict[int, float] = {}
+    for content_type in {found.content_type for found in agreements}:
+        places = [place for place, found in enumerate(agreements) if found.content_type == content_type]
+        adjusted |= dict(zip(places, holm([agreements[place].p for place in places]).tolist(), strict=True))
+    return tuple(
+        found.model_copy(update={"p": adjusted[place], "validated": found.validated and adjusted[place] <= 1.0 - level})
+        for place, found in enumerate(agreements)
     )
 
 
@@ -236,6 +253,7 @@ def _agreement(
         kappa=found.kappa,
         pairs=found.pairs,
         tied=found.tied,
+        p=found.p,
         validated=found.validated,
     )
 

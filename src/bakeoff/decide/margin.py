@@ -7,7 +7,8 @@ worse       its upper end lies below 0, and a loss of the margin or more is not 
 undecided   neither; also under 15 families, where no difference is claimed. Undecided is not "not worse"
 
 A race stops when its own question is answered, so that an interval for a fixed number of briefs does not hold for it: there
-the run's own interval decides, which allows for looking early and for all pairs, and is wider.
+the run's own interval of the pair decides, which allows for looking early and is wider. It holds for one pair that was asked
+about beforehand, as each of these tests does, and not for all pairs of a run together.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from pydantic import Field
 from bakeoff.core.records import Estimate, Outcome
 from bakeoff.core.spec import Record
 from bakeoff.decide.drawable import Drawable
+from bakeoff.decide.shown import shown_ahead
 from bakeoff.stats.intervals import cluster_means, interval
 from bakeoff.stats.small_samples import SmallSamples, draw_prompts, family_means, small_samples
 
@@ -169,12 +170,9 @@ def rigorous_of(document: Mapping[str, Any]) -> Rigorous:
     race = document.get("race")
     out = {found["candidate"] for found in race["overall"]["eliminations"]} if race else set()
     for pair in document["comparisons"]:
-        if pair["p_adjusted"] is None or pair["low"] is None or pair["p_adjusted"] > 1.0 - pair["level"]:
-            continue
-        if pair["low"] > 0:
-            out.add(pair["b"])
-        elif pair["high"] < 0:
-            out.add(pair["a"])
+        ahead = shown_ahead(pair, document)
+        if ahead is not None:
+            out.add(pair["b"] if ahead == pair["a"] else pair["a"])
     return Rigorous(
         outcome=decision["outcome"],
         choice=decision["choice"],

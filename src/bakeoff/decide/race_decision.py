@@ -11,7 +11,16 @@ from collections.abc import Mapping
 from bakeoff.core.records import Comparison, Decision, Route
 from bakeoff.decide.analysis import PILOT_UNDER, Analysis, Section
 from bakeoff.decide.contest import OVERALL, Contest, News
-from bakeoff.decide.decision import Requirements, further_briefs, further_in_words, ranking, score_in_words, shortcoming
+from bakeoff.decide.decision import (
+    Requirements,
+    excluded_in_words,
+    further_briefs,
+    further_in_words,
+    ranking,
+    score_in_words,
+    shortcoming,
+    unconfirmed_in_words,
+)
 from bakeoff.decide.footprint import Footprint, choose_cheapest
 from bakeoff.decide.wording import plural, points, points_between
 from bakeoff.stats.race import FEWEST_FOR_OUTCOME, Race
@@ -34,23 +43,38 @@ def decide_raced(
     Args:
         contest: all of its races have a verdict.
         section: of `analyse_raced`.
-        requirements: as in `decide`; held against confirmed scores where there are some.
+        requirements: as in `decide`.
         footprints: as in `decide`.
     """
-    race, verdict = contest.race_of(section.content_type), contest.verdict(section.content_type)
+    race = contest.race_of(section.content_type)
     wanted = requirements or Requirements()
     short = {result.candidate: shortcoming(section, result.candidate, wanted) for result in section.candidates}
-    excluded = tuple(f"{name} does not qualify: {why}" for name, why in short.items() if why is not None)
+    found = _decide(contest, section, short, footprints or {})
+    named = found.choice or found.leader
+    fresh = () if named is None else unconfirmed_in_words(section, named, wanted)
+    return found.model_copy(
+        update={
+            "reasons": (*found.reasons, *fresh),
+            "excluded": tuple(name for name, why in short.items() if why is not None),
+            "withdrawn": tuple(race.withdrawn),
+        }
+    )
+
+
+def _decide(
+    contest: Contest, section: Section, short: Mapping[str, str | None], footprints: Mapping[str, Footprint]
+) -> Decision:
+    """Decide by the verdict; `short` says why a candidate does not qualify, None of those that do."""
+    race, verdict = contest.race_of(section.content_type), contest.verdict(section.content_type)
+    excluded = excluded_in_words(short)
     if verdict.outcome == "insufficient_data":
         few = f"too few: {plural(verdict.briefs, 'family', 'families')}; {FEWEST_FOR_OUTCOME} are needed before anything is said"
         return Decision(outcome="insufficient_data", choice=None, leader=verdict.leader, reasons=(few,))
-    if all(why is not None for why in short.values()):
-        return Decision(outcome="none_qualified", choice=None, reasons=excluded)
-    qualified = [name for name in verdict.equivalent if short[name] is None]
-    if verdict.equivalent and not qualified:
-        # The others were shown to be worse, or not shown to be as good.
-        return Decision(outcome="none_qualified", choice=None, reasons=excluded)
     qualifying = [name for name, why in short.items() if why is None]
+    qualified = [name for name in verdict.equivalent if short[name] is None]
+    if not qualifying or (verdict.equivalent and not qualified):
+        worse = f"{', '.join(qualifying)}: shown to be worse, or not shown to be as good"
+        return Decision(outcome="none_qualified", choice=None, reasons=(*excluded, *([worse] if qualifying else ())))
     if verdict.ending == "withdrawn" and qualifying == [verdict.leader]:
         alone = f"{verdict.leader} alone qualifies; its score is {score_in_words(section, verdict.leader)}"
         pilot = verdict.briefs < PILOT_UNDER and section.content_type is None
@@ -71,7 +95,7 @@ def decide_raced(
             leader=leader,
             reasons=(*_undecided_in_words(race, section, verdict, leader), ended, *excluded),
         )
-    return _chosen(section, race, verdict, qualified, footprints or {}, (ended, *excluded))
+    return _chosen(section, race, verdict, qualified, footprints, (ended, *excluded))
 
 
 def route_raced(
@@ -114,7 +138,8 @@ def _chosen(
     if verdict.outcome == "winner":
         reasons += [_win_in_words(section, race, choice.candidate, rival) for rival in _others(race, choice.candidate)]
     else:
-        reasons.append(f"every other is shown not to be better by {race.eps:g} points or more")
+        every = f"every other that was left in the race{_unknown(race)}" if race.withdrawn else "every other"
+        reasons.append(f"{every} is shown not to be better by {race.eps:g} points or more")
         rivals = [name for name in verdict.survivors if name != choice.candidate]
         reasons += [f"ahead of {name} by {_lead_in_words(section, choice.candidate, name)}" for name in rivals]
         reasons += [_out_in_words(section, out) for out in race.eliminations]
@@ -144,12 +169,9 @@ def _route(
     order = sorted(qualified, key=lambda name: (name not in verdict.survivors, name != general))
     serving = decision.choice
     why: tuple[str, ...] = ()
-    if serving is None and order:
+    if serving is None and order and decision.outcome != "none_qualified":
         serving = order[0] if general in verdict.survivors and general in qualified else decision.leader or order[0]
-        if serving == general:
-            why = (f"{serving} serves: undecided here, so the overall choice or leader stands in",)
-        else:
-            why = (f"{serving} serves: it leads here, undecided",)
+        why = (f"{serving} serves: {_stand_in_words(serving, general, verdict)}",)
     shown = serving if serving is not None else verdict.leader
     return Route(
         candidate=serving,
@@ -157,7 +179,19 @@ def _route(
         evidence=section.result(shown).quality,
         fallbacks=tuple(name for name in order if name != serving),
         reasons=(*decision.reasons, *why),
+        excluded=decision.excluded,
+        withdrawn=decision.withdrawn,
     )
+
+
+def _stand_in_words(serving: str, general: str | None, verdict: Verdict) -> str:
+    """Say why `serving` serves an undecided type."""
+    here = "" if serving in verdict.survivors else "; it was out or withdrawn here"
+    if serving == general:
+        return f"undecided here, so the overall choice or leader stands in{here}"
+    if serving == verdict.leader:
+        return "it leads here, undecided"
+    return f"it is the next that qualifies{here}"
 
 
 def _others(race: Race, name: str) -> list[str]:
@@ -223,6 +257,10 @@ def _ending_in_words(race: Race, verdict: Verdict) -> str:
     )
 
 
+def _unknown(race: Race) -> str:
+    return f" (nothing is shown about {', '.join(race.withdrawn)}, withdrawn)"
+
+
 def _absent(race: Race) -> str:
     return f"{', '.join(race.withdrawn)} (out over everything and behind here, or given up)"
 
@@ -258,7 +296,7 @@ def _not_shown_in_words(section: Section, leader: str, rival: str) -> str:
     lead = _lead_in_words(section, leader, rival)
     pair = _comparison(section, leader, rival)
     if pair is not None and pair.low is not None and pair.high is not None and pair.low * pair.high > 0:
-        enough = "enough for one comparison made once, and not for all pairs looked at again and again"
+        enough = "enough if this pair had been the only question, and not among all pairs"
         return f"not shown: ahead of {rival} by {lead}, {enough}"
     return f"not told apart: ahead of {rival} by {lead}"
 

@@ -120,7 +120,7 @@ def analyse_raced(
         by_content_type={name: _section(source, name, shared) for name in types},
         notes=_notes(contest, held_back),
     )
-    return confirm(chosen, contest.to_confirm(), held_back, generations)
+    return confirm(chosen, contest.to_confirm(), held_back, generations, source.briefs)
 
 
 class _Source:
@@ -137,6 +137,10 @@ class _Source:
         """Return the briefs that a candidate lacked when it was given up: they count as failures, and ended its race."""
         ids = set(self.contest.lost.get(candidate, ()))
         return [brief for brief in self._raced if brief.id in ids and content_type in {None, brief.content_type}]
+
+    def briefs(self, candidate: str, content_type: str | None) -> list[BriefUnit]:
+        """Return the briefs that count for a candidate: as long as it was in the race, and those that it lacked then."""
+        return [*self.contest.counted_in(content_type)[candidate], *self.lost(candidate, content_type)]
 
     def result(
         self, candidate: str, briefs: Sequence[BriefUnit], level: float, content_type: str | None
@@ -161,8 +165,7 @@ def _section(source: _Source, content_type: str | None, level: float) -> Section
         clusters=race.briefs,
         level=level,
         candidates=tuple(
-            source.result(name, [*counted[name], *source.lost(name, content_type)], level, content_type)
-            for name in contest.candidates
+            source.result(name, source.briefs(name, content_type), level, content_type) for name in contest.candidates
         ),
         comparisons=tuple(_comparison(race, pair, counted) for pair in race.evidence()),
     )

@@ -63,6 +63,8 @@ def _route(section: Section, decision: Decision, general: str | None, wanted: Re
         evidence=section.result(shown).quality,
         fallbacks=tuple(name for name in order if name != serving),
         reasons=(*decision.reasons, *why),
+        excluded=decision.excluded,
+        withdrawn=decision.withdrawn,
     )
 
 

@@ -1,4 +1,10 @@
-"""How many briefs show which difference, and which difference a number of briefs shows."""
+"""How many briefs show which difference, and which difference a number of briefs shows.
+
+A difference is claimed after Holm's correction over all K (K - 1) / 2 pairs, so that one pair is planned at alpha over their
+number: the worst that Holm may ask. A winner must be shown against K - 1 rivals at once, which one pair's power does not
+promise: there each is planned to be missed with (1 - power) / (K - 1) at most, so that all are shown with `power` at least
+(Bonferroni), whatever their dependence.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +27,12 @@ class CurvePoint(Record):
 class SamplePlan(Record):
     """Briefs (families of them, where they belong together) for a difference, and the curve around it.
 
-    `briefs` is None where more than ten million would be needed.
+    `briefs` show one pair that differs so, `winner_briefs` one candidate that is better than every other by so much; None where
+    more than ten million would be needed. The curve, and the minimum, are those of one pair.
     """
 
     briefs: int | None
+    winner_briefs: int | None
     difference: float
     sd: float
     power: float
@@ -37,7 +45,7 @@ class SamplePlan(Record):
 def plan_sample(
     sd: float, difference: float, *, power: float = 0.8, level: float = 0.95, models: int = 2
 ) -> SamplePlan:
-    """Return the plan of a paired comparison; among more than two models each rival gets alpha / (K - 1).
+    """Return the plan of a paired comparison among so many models.
 
     Args:
         sd: of the paired differences, in score points.
@@ -54,11 +62,12 @@ def plan_sample(
     for name, value in (("difference", difference), ("sd", sd)):
         if not isfinite(value):
             raise ValueError(f"the {name} must be a finite number: {value:g}")
-    each = 1.0 - (1.0 - level) / (models - 1)
-    needed = required_prompts(sd, difference, power, each)
-    briefs = None if needed == float("inf") else ceil(needed - 1e-9)
+    each = 1.0 - (1.0 - level) / (models * (models - 1) / 2)
+    briefs = _whole(required_prompts(sd, difference, power, each))
+    against_all = 1.0 - (1.0 - power) / (models - 1)
     return SamplePlan(
         briefs=briefs,
+        winner_briefs=_whole(required_prompts(sd, difference, against_all, each)),
         difference=difference,
         sd=sd,
         power=power,
@@ -69,6 +78,10 @@ def plan_sample(
         ),
         curve=_curve(sd, power, each, briefs),
     )
+
+
+def _whole(needed: float) -> int | None:
+    return None if needed == float("inf") else ceil(needed - 1e-9)
 
 
 def _curve(sd: float, power: float, level: float, briefs: int | None) -> tuple[CurvePoint, ...]:

@@ -16,8 +16,9 @@ from bakeoff.decide.margin import BriefPair, MarginVerdict, check_margin, not_wo
 class Versus(Record):
     """a against b. `run_id` is the run of a, `base_run_id` that of b, None where it is the same one.
 
-    `duel` is the comparison for a fixed number of briefs, by `pairs`; `run_comparison` is the run's own, which allows for all
-    pairs and for looking early (None across runs). `unfit` says why nothing can be claimed whatever the figures are, "" where
+    `duel` is the comparison for a fixed number of briefs, by `pairs`; `run_comparison` is the run's own (None across runs): its p
+    allows for all pairs, and in a race its interval for looking early, for this pair alone. `shown_ahead` is who of the two the
+    run shows to be better, with all pairs allowed for; None where neither is shown. `unfit` says why nothing can be claimed whatever the figures are, "" where
     nothing stands in the way. `same` tells that both sides are the same model on the same prompts with the same seeds.
     `fallbacks` is what a or b computed elsewhere than on its device, which `--allow-fallback` allowed.
     """
@@ -29,6 +30,7 @@ class Versus(Record):
     b: str
     duel: Duel
     run_comparison: Comparison | None
+    shown_ahead: str | None = None
     pairs: tuple[BriefPair, ...]
     content_types: tuple[str, ...]
     unfit: str = ""

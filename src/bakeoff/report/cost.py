@@ -12,6 +12,7 @@ from bakeoff.core.records import Estimate
 from bakeoff.core.units import digits, money, percent_text
 from bakeoff.cost.answer import MOST_BUSY, Answer, Costed, CostedCandidate
 from bakeoff.cost.assumptions import Assumption
+from bakeoff.cost.uncertainty import FEWEST_FAMILIES, BreakEven
 from bakeoff.decide.wording import plural
 from bakeoff.report.layout import bullets, cells, table, title
 from bakeoff.report.moved import MEANING, marked, moved_lines
@@ -82,6 +83,7 @@ def _answer(costed: Costed, found: Answer | None) -> dict[str, Any]:
             "saving_percent",
             "annual_saving",
             "break_even_per_day",
+            "break_even_interval",
             "capacity",
             "co2_g",
         )
@@ -110,6 +112,9 @@ def _answer(costed: Costed, found: Answer | None) -> dict[str, Any]:
         "saving_percent": found.saving_percent,
         "annual_saving": found.annual_saving.model_dump(mode="json"),
         "break_even_per_day": found.break_even_per_day,
+        "break_even_interval": None
+        if found.break_even_interval is None
+        else found.break_even_interval.model_dump(mode="json"),
         "capacity": {
             "busy_share": found.busy_share,
             "one_machine_is_enough": found.one_machine_is_enough,
@@ -294,13 +299,19 @@ def _amount(value: float, unit: str) -> str:
     return digits(value) if unit in {"pieces/day", "years"} else f"{digits(value)} {unit}"
 
 
+def _even_in_words(found: BreakEven) -> str:
+    low, high = (end if isinstance(end, str) else f"{end:,.0f}" for end in (found.low, found.high))
+    never = f"; in {found.never_share:.0%} of the draws each piece loses money" if found.never_share else ""
+    return f"even from {low} to {high} a day, {found.level:.0%}{never}"
+
+
 def _notes(found: Answer) -> list[str]:
     notes = [f"{_WORDS[each.name]}: {each.note}" for each in found.assumptions if each.note and each.note != "stated"]
     local = found.local
     notes.append(f"{digits(local.energy_j)} J a piece, {_energy_provenance(found)}; a piece is a text that is usable")
     lacks = {"the machine's price (--hardware-price)": local.hardware, "its idle time (--idle-watts)": local.idle}
     missing = [name for name, cost in lacks.items() if cost is None]
-    if found.annual_saving.estimate is None:
+    if found.busy_share is None:
         notes.append(
             "electricity alone: no volume was stated (--requests-per-day), so neither the machine nor its idle time is in it"
         )
@@ -311,6 +322,8 @@ def _notes(found: Answer) -> list[str]:
             f"one machine cannot break even: writing that many would take {found.break_even_busy_share:.0%} of the day "
             f"({MOST_BUSY:.0%} at most)"
         )
+    if found.break_even_interval is not None:
+        notes.append(_even_in_words(found.break_even_interval))
     if found.annual_saving.estimate is not None:
         year = found.annual_saving
         loses = found.annual_saving.estimate < 0
@@ -323,7 +336,13 @@ def _notes(found: Answer) -> list[str]:
             f"one machine cannot serve this: it would write {found.busy_share:.0%} of the day ({MOST_BUSY:.0%} at most)"
         )
     if found.saving.briefs:
-        notes.append(f"90 % intervals over {found.saving.briefs} families of briefs, and the ranges above")
+        over = f"{plural(found.saving.briefs, 'family', 'families')} of briefs"
+        few = found.saving.briefs < FEWEST_FAMILIES
+        notes.append(
+            f"no intervals: {over}, under {FEWEST_FAMILIES}"
+            if few
+            else f"90 % intervals over {over}, and the ranges above"
+        )
     if found.co2_g is not None:
         notes.append(f"{digits(found.co2_g)} g of CO2 a piece")
     notes.append(

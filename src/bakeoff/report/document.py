@@ -135,15 +135,18 @@ def _ran(candidate: Candidate, own: Generations, load: LoadSummary) -> dict[str,
 def _scores(analysis: Analysis, candidate: str, own: Generations) -> dict[str, Any]:
     """Return how good its texts are, and what became of those that are none."""
     overall = analysis.overall.result(candidate)
+    chose = overall.in_selection
     sections = {content_type: section.result(candidate) for content_type, section in analysis.by_content_type.items()}
     return {
         "quality": _json(overall.quality),
         "quality_t": _json(overall.t_interval),
         "confirmed": overall.in_selection is not None,
-        "quality_in_selection": _maybe(overall.in_selection),
+        "quality_in_selection": _maybe(chose and chose.quality),
+        "publishable_rate_in_selection": _maybe(chose and chose.publishable_rate),
+        "success_rate_in_selection": _maybe(chose and chose.success_rate),
         "by_content_type": {content_type: _json(result.quality) for content_type, result in sections.items()},
         "by_content_type_in_selection": {
-            content_type: _json(result.in_selection)
+            content_type: _json(result.in_selection.quality)
             for content_type, result in sections.items()
             if result.in_selection is not None
         },

@@ -7,7 +7,6 @@ from rich.padding import Padding
 from rich.text import Text
 
 from bakeoff.core.plain import printable
-from bakeoff.core.records import Comparison
 from bakeoff.decide.duel import Difference, Duel
 from bakeoff.decide.versus import Versus
 from bakeoff.decide.wording import p_in_words, points, points_between, sample_in_words, signed_points
@@ -23,10 +22,10 @@ _BAR = 30
 
 def print_duel(versus: Versus, console: Console) -> None:
     """Print the page; beside the pair's own intervals stands what the run says of it, which allows for more."""
-    found, own = versus.duel, versus.run_comparison
+    found = versus.duel
     a, b = (marked(name, versus.fallbacks, printable(name)) for name in (found.a, found.b))
     parts: list[RenderableType] = [
-        Text(_verdict(found.overall, a, b, own), style="bold"),
+        Text(_verdict(versus, a, b), style="bold"),
         *(Padding(Prose(line), (0, 0, 0, 2)) for line in _numbers(found, a, b)),
         title(f"The difference: right of 0 {a} is ahead, left of it {b}"),
         _intervals(found, console.width),
@@ -42,23 +41,20 @@ def print_duel(versus: Versus, console: Console) -> None:
     console.print(Group(*parts))
 
 
-def _verdict(overall: Difference, a: str, b: str, own: Comparison | None) -> str:
+def _verdict(versus: Versus, a: str, b: str) -> str:
+    overall = versus.duel.overall
     if overall.difference is None or overall.low is None or overall.high is None:
         return f"{a} and {b} have no brief in common."
     if overall.low <= 0 <= overall.high:
         return f"{a} and {b} are not told apart."
     ahead, behind = (a, b) if overall.difference > 0 else (b, a)
-    if own is not None and not _told_apart(own):
+    shown = versus.shown_ahead == (versus.a if overall.difference > 0 else versus.b)
+    if (versus.run_comparison is not None or versus.mode == "race") and not shown:
         lead = f"{ahead} is ahead of {behind} by {points(abs(overall.difference))} points"
-        return f"{lead}; the run did not tell them apart: it allows for all pairs, and for looking early."
+        early = ", and for looking early" if versus.mode == "race" else ""
+        return f"{lead}; the run did not tell them apart: it allows for all pairs{early}."
     sure = "" if overall.p is not None else " (a pilot: too few families for a claim)"
     return f"{ahead} is better than {behind} by {points(abs(overall.difference))} points{sure}."
-
-
-def _told_apart(own: Comparison) -> bool:
-    if own.low is None or own.high is None or own.low <= 0 <= own.high:
-        return False
-    return own.p_adjusted is None or own.p_adjusted <= 1.0 - own.level
 
 
 def _numbers(found: Duel, a: str, b: str) -> list[str]:

@@ -33,6 +33,7 @@ PER_GIB = 1.0 / GIB
 _LONGEST = 60
 """Characters of a user's name in a metric's name."""
 _VOLUME = "no volume was stated (--requests-per-day, or requests_per_day in the suite's tracking)"
+_A_YEAR = f"{_VOLUME}, or one machine cannot write it"
 _CLOUD = "no price of a cloud is known"
 
 
@@ -159,9 +160,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("business/deployable", "models", "copies of it that fit into the memory budget at once, by its measured peak", "budget, peak_memory_bytes", rules.deployable, "models_deployable"),
     Metric("business/types_led", "types", "content types that the run routes to it", "routes", rules.types_led),
     Metric("business/saving_pct", "%", "cheaper than the cloud, a usable text; negative: dearer", "cost.saving_percent", costed("saving_percent", why=_CLOUD), "cost_savings_percent"),
-    Metric("business/year_usd", "USD", "what a year saves at the stated volume, and only there", "cost.annual_saving.estimate", costed("annual_saving.estimate", why=_VOLUME), "annual_savings_projection"),
-    Metric("business/year_usd_low", "USD", "lower end of its 90 % interval", "cost.annual_saving.low", costed("annual_saving.low", why=_VOLUME)),
-    Metric("business/year_usd_high", "USD", "upper end of it", "cost.annual_saving.high", costed("annual_saving.high", why=_VOLUME)),
+    Metric("business/year_usd", "USD", "what a year saves at the stated volume, and only there", "cost.annual_saving.estimate", costed("annual_saving.estimate", why=_A_YEAR), "annual_savings_projection"),
+    Metric("business/year_usd_low", "USD", "lower end of its 90 % interval", "cost.annual_saving.low", costed("annual_saving.low", why=_A_YEAR)),
+    Metric("business/year_usd_high", "USD", "upper end of it", "cost.annual_saving.high", costed("annual_saving.high", why=_A_YEAR)),
     Metric("business/roi_per_piece", "ratio", "what a usable text saves over what it costs here: electricity alone, where neither volume nor hardware is stated", "cost.saving, cost.local.total", rules.roi, "roi_per_content_piece"),
     Metric("business/break_even", "texts/day", "volume from which this machine is cheaper, hardware charged; unknown where never", "cost.break_even_per_day", rules.break_even),
     Metric("business/busy_share", "share", "share of a day that the stated volume takes", "cost.capacity.busy_share", costed("capacity.busy_share", why=_VOLUME)),

@@ -37,7 +37,7 @@ def rank_candidates(document: Mapping[str, Any], labels: LabelReport | None = No
         }
     by_rules = {
         candidate["id"]: (
-            -(candidate["publishable_rate"]["estimate"] or 0.0),
+            -((candidate.get("publishable_rate_in_selection") or candidate["publishable_rate"])["estimate"] or 0.0),
             -(contested(candidate)["estimate"] or 0.0),
         )
         for candidate in document["candidates"]

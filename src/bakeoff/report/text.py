@@ -19,7 +19,7 @@ from bakeoff.core.plain import printable_values
 from bakeoff.core.units import percent_text, seconds_text
 from bakeoff.decide.wording import plural, signed_points
 from bakeoff.report.answers import fault_lines, was_given_up
-from bakeoff.report.headline import alone_qualifies, headline
+from bakeoff.report.headline import alone_qualifies, among, headline
 from bakeoff.report.layout import Prose, bullets, cells, ranked, table, title
 from bakeoff.report.moved import MEANING, marked, moved_lines, moved_of
 from bakeoff.report.names import short_names
@@ -31,8 +31,8 @@ _CONFIRMED = "*"
 _NOTHING = 1e-6
 _GONE = "†"
 _SURE = {
-    "winner": "beats all",
-    "best_within_eps": "within {eps:g}",
+    "winner": "beats all{those}",
+    "best_within_eps": "within {eps:g}{those}",
     "no_clear_winner": "undecided",
     "insufficient_data": "too few",
     "none_qualified": "none qualified",
@@ -51,7 +51,7 @@ def render(document: dict[str, Any]) -> RenderableType:
         )
     parts.append(Prose(_counted(document), style="dim"))
     if any(candidate.get("confirmed") for candidate in document["candidates"]):
-        other = "score from briefs held back to confirm it: not to be compared with the other rows; shares are of the briefs competed on, leads of the same briefs"
+        other = "score and publishable share from briefs held back to confirm them: not to be compared with the other rows; leads are on the same briefs"
         parts.append(Prose(f"{_CONFIRMED} {other}", style="dim"))
     parts += [*speed_and_memory(document, labels), *_remarks(document, labels)]
     parts += bullets("The race", race_lines(document, labels))
@@ -137,13 +137,17 @@ def _how_sure(route: dict[str, Any], document: dict[str, Any]) -> str:
         and document["decision"]["choice"] is None
     ):
         return "leads overall"
-    return _SURE[route["outcome"]].format(eps=document["eps"])
+    return _SURE[route["outcome"]].format(eps=document["eps"], those=among(route))
 
 
 def _as_overall(route: dict[str, Any], document: dict[str, Any]) -> bool:
-    """Whether nothing was shown for this type alone, and the choice over everything, which was shown, serves it."""
+    """Whether nothing was shown for this type alone, and the choice over everything, which was shown, serves it.
+
+    Against rivals that were withdrawn here nothing was: what stands against these is what was shown over everything.
+    """
     chosen = document["decision"]["choice"]
-    return chosen is not None and route["candidate"] == chosen and route["outcome"] == "no_clear_winner"
+    open_here = route["outcome"] == "no_clear_winner" or bool(route.get("withdrawn"))
+    return chosen is not None and route["candidate"] == chosen and open_here
 
 
 def _lead(candidate: str | None, comparisons: Sequence[dict[str, Any]], gone: Collection[str] = ()) -> str:

@@ -8,7 +8,7 @@ noncentrality sqrt(n) d / s; power is the probability of a significant result in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import isnan, sqrt
 
 from scipy.special import chdtri, nctdtr, stdtrit
@@ -61,6 +61,40 @@ def required_prompts(sd_difference: float, difference: float, power: float = 0.8
         if high > _MOST:
             return float("inf")
     return _bisect(lambda n: power_of_paired_t(effect, n, level) - power, max(high / 2.0, _FEWEST), high)
+
+
+def required_for_all(effects: Sequence[float], power: float = 0.8, level: float = 0.95) -> float:
+    """Return how many pairs show several differences all together with probability `power` at least; not whole.
+
+    What is missed of each adds up at most (Bonferroni), whatever their dependence.
+
+    Args:
+        effects: true mean differences / sd of differences, positive; none takes 2 pairs.
+        power: as in `required_prompts`.
+        level: as in `required_prompts`, of each test.
+
+    Raises:
+        ValueError: an argument out of its range.
+
+    Examples:
+        >>> round(required_for_all([0.5, 3.0]), 3) == round(required_prompts(2.0, 1.0), 3)
+        True
+    """
+    _check(1.0, power, level)
+    if not all(effect > 0 for effect in effects):
+        raise ValueError(f"effects must be positive: {list(effects)}")
+
+    def spare(n: float) -> float:
+        return 1.0 - power - sum(1.0 - power_of_paired_t(effect, n, level) for effect in effects)
+
+    high = _FEWEST
+    if spare(high) >= 0:
+        return _FEWEST
+    while spare(high) < 0:
+        high *= 2.0
+        if high > _MOST:
+            return float("inf")
+    return _bisect(spare, max(high / 2.0, _FEWEST), high)
 
 
 def minimum_detectable_difference(sd_difference: float, n: int, power: float = 0.8, level: float = 0.95) -> float:

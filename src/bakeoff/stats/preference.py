@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil, floor
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bakeoff.stats.agreement import weighted_kappa
 from bakeoff.stats.intervals import proportion_interval
+from bakeoff.stats.mcnemar import mcnemar_p
 
 
 class PreferenceAgreement(NamedTuple):
@@ -16,8 +18,9 @@ class PreferenceAgreement(NamedTuple):
 
     `longer_wins` is what "the longer text wins" gets on the same pairs; `length_balanced` the mean of the shares where the
     longer and where the shorter text was preferred (0.5 for a score that sees length alone), None where one of them has no
-    pairs. `kappa` is Cohen's, over all pairs with ties as a third answer. `validated`: `low` is above one half, and above
-    `longer_wins`.
+    pairs. `kappa` is Cohen's, over all pairs with ties as a third answer. `p` is the evidence that the score is better than both
+    chance and the longer text: the larger p of two exact two-sided sign tests, 1 where it is not ahead of both. `validated`: `low`
+    is above one half, and `p` at most 1 - level.
     """
 
     agreement: float | None
@@ -28,6 +31,7 @@ class PreferenceAgreement(NamedTuple):
     kappa: float | None
     pairs: int
     tied: int
+    p: float
     validated: bool
 
 
@@ -57,7 +61,7 @@ def preference_agreement(
     pairs = int(decided.sum())
     kappa = weighted_kappa(human, scored, "none") if human.size else None
     if not pairs:
-        return PreferenceAgreement(None, None, None, None, None, kappa, 0, int(human.size), validated=False)
+        return PreferenceAgreement(None, None, None, None, None, kappa, 0, int(human.size), p=1.0, validated=False)
     right = _right(human[decided], scored[decided])
     by_length = _right(human[decided], longer[decided])
     share = proportion_interval(float(right.sum()), pairs, level, "wilson")
@@ -65,18 +69,31 @@ def preference_agreement(
     chose_longer, chose_shorter = by_length == 1.0, by_length == 0.0
     both = bool(chose_longer.any() and chose_shorter.any())
     balanced = (float(right[chose_longer].mean()) + float(right[chose_shorter].mean())) / 2.0 if both else None
-    length_share = float(by_length.mean())
+    p = _better_than_both(right, by_length)
     return PreferenceAgreement(
         agreement=float(right.mean()),
         low=low,
         high=high,
-        longer_wins=length_share,
+        longer_wins=float(by_length.mean()),
         length_balanced=balanced,
         kappa=kappa,
         pairs=pairs,
         tied=int(human.size) - pairs,
-        validated=low > max(0.5, length_share),
+        p=p,
+        validated=low > 0.5 and p <= 1.0 - level,
     )
+
+
+def _better_than_both(right: NDArray[np.float64], by_length: NDArray[np.float64]) -> float:
+    """Return the larger p of the sign tests against chance and, on the same pairs, against the longer text.
+
+    What the longer text gets is an estimate as the score's agreement is, so that the two are compared pair by pair (McNemar, a
+    half where one of them says nothing). Both must be refuted: then the larger p keeps the level (intersection-union, Berger 1982).
+    """
+    chance = (int((right == 1.0).sum()), int((right == 0.0).sum()))
+    ahead = right - by_length
+    longer = (floor(ahead[ahead > 0].sum()), ceil(-ahead[ahead < 0].sum()))
+    return max(mcnemar_p(won, lost) if won > lost else 1.0 for won, lost in (chance, longer))
 
 
 def _signs(values: ArrayLike) -> NDArray[np.float64]:

@@ -21,7 +21,8 @@ class Elimination(NamedTuple):
 class Verdict(NamedTuple):
     """How a race ended. `leader` has the highest mean of the survivors; `equivalent` are those shown within eps of all.
 
-    `winner`: `equivalent` holds it alone, and it was shown to be better than every other. `briefs` counts rounds.
+    `winner`: `equivalent` holds it alone, and it was shown to be better than every other. Of those that were withdrawn nothing is
+    shown: then the best outcome is `best_within_eps`, of those that were left. `briefs` counts rounds.
     """
 
     outcome: RaceOutcome
@@ -35,8 +36,10 @@ class Verdict(NamedTuple):
 class PairEvidence(NamedTuple):
     """What the race knows of a - b, over the rounds that both were in. `log_e` is the evidence for the sign of `difference`.
 
-    `low` to `high` holds at the race's level for this pair whenever the race stopped: from the t-mixture in a standard
-    race (approximate), from the bets in a strict one, and where the t-mixture has none yet. Of two that came to the look at the cap it is what that look used:
+    `low` to `high` holds at the race's level for this pair alone, whenever the race stopped: from the t-mixture in a standard
+    race (approximate), from the bets in a strict one, and where the t-mixture has none yet. That it excludes 0 for one of many
+    pairs is no evidence against that pair: of six equal models the leader's interval over some rival does in 17 % of races. What
+    is shown about all pairs together are eliminations, and verdicts. Of two that came to the look at the cap it is what that look used:
     bounds that hold for all rivals of one model together. Cut at what the scale allows.
     """
 

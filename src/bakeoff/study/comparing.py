@@ -12,6 +12,7 @@ from bakeoff.decide.cells import cells_of
 from bakeoff.decide.contest import Cell, Cells
 from bakeoff.decide.duel import duel
 from bakeoff.decide.margin import BriefPair
+from bakeoff.decide.shown import shown_ahead
 from bakeoff.decide.table import BriefUnit
 from bakeoff.decide.versus import Versus
 from bakeoff.measure.memory import moved_work
@@ -58,15 +59,16 @@ def compare_in_run(run: StoredRun, a: str, b: str) -> Versus:
     in_both = {brief.id for brief in counted[second]}
     briefs = [brief for brief in counted[first] if brief.id in in_both]
     row = store.run(plan.run_id)
-    listed = [] if row is None or row.result is None else row.result["comparisons"]
-    own = next((Comparison(**pair) for pair in listed if {pair["a"], pair["b"]} == {first, second}), None)
+    document = {"comparisons": []} if row is None or row.result is None else row.result
+    own = next((pair for pair in document["comparisons"] if {pair["a"], pair["b"]} == {first, second}), None)
     return Versus(
         run_id=plan.run_id,
         mode=plan.mode,
         a=first,
         b=second,
         duel=duel(first, second, briefs, side.cells),
-        run_comparison=own,
+        run_comparison=None if own is None else Comparison(**own),
+        shown_ahead=None if own is None else shown_ahead(own, document),
         pairs=_pairs(briefs, side.cells, first, second),
         content_types=tuple(plan.suite.used_content_types()),
         unfit=side.unfit(first) or side.unfit(second) or _no_text(side.cells, second),

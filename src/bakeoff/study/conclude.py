@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import partial
 
 from bakeoff.core.errors import BakeoffError
 from bakeoff.core.records import Decision, Generation, Route
 from bakeoff.decide.analysis import Analysis, analyse
 from bakeoff.decide.conclusion import Conclusion
-from bakeoff.decide.confirmation import confirm, to_confirm
+from bakeoff.decide.confirmation import confirm, to_confirm, worth_confirming
 from bakeoff.decide.contest import Contest
 from bakeoff.decide.decision import Requirements, decide
 from bakeoff.decide.footprint import Footprint
@@ -16,9 +17,10 @@ from bakeoff.decide.race_decision import decide_raced, route_raced
 from bakeoff.decide.raced import analyse_raced, race_facts
 from bakeoff.decide.routing import route_content_types
 from bakeoff.decide.same_weights import compare_same_weights
+from bakeoff.decide.table import BriefUnit
 from bakeoff.decide.wording import plural
-from bakeoff.measure.memory import summarise_loads
-from bakeoff.measure.timing import summarise_timings
+from bakeoff.measure.memory import LoadSummary, summarise_loads
+from bakeoff.measure.timing import TimingSummary, summarise_timings
 from bakeoff.store.db import Store
 from bakeoff.study.energy_watch import read_energy
 from bakeoff.study.plan import Plan
@@ -58,19 +60,20 @@ def conclude_scored(plan: Plan, store: Store, scored: Scored, *, complete: bool)
     }
     all_loads = store.loads(plan.run_id)
     loads = {name: summarise_loads([load for load in all_loads if load.candidate == name]) for name in names}
-    footprints = {
-        name: Footprint(latency_p50_s=timings[name].latency_s.p50, peak_memory_bytes=loads[name].peak_memory_bytes)
-        for name in names
-    }
+    footprints = {name: _footprint(timings[name], loads[name]) for name in names}
     requirements = Requirements(threshold=plan.suite.threshold, excluded=_exclusions(gone))
+    fresh = units_of(plan.held_back_briefs())
     if contest is None:
         chosen = analyse(names, units_of(plan.briefs()), generations, incomplete=not complete)
-        asked = to_confirm(chosen, eps=plan.suite.eps, requirements=requirements) if plan.held_back else {}
-        analysis = confirm(chosen, asked, units_of(plan.held_back_briefs()), generations)
+        wanted = to_confirm(chosen, eps=plan.suite.eps, requirements=requirements)
+        asked = worth_confirming(
+            wanted, fresh, {name: found.clusters for name, found in chosen.by_content_type.items()}
+        )
+        analysis = confirm(chosen, asked, fresh, generations, partial(_finished, plan, chosen))
         decision, routes = _decide(plan, analysis, requirements, footprints)
     else:
-        asked = contest.to_confirm()
-        analysis = analyse_raced(contest, units_of(plan.held_back_briefs()), generations)
+        asked = worth_confirming(contest.to_confirm(), fresh, contest.families_of_types())
+        analysis = analyse_raced(contest, fresh, generations)
         decision = decide_raced(contest, analysis.overall, requirements=requirements, footprints=footprints)
         routes = route_raced(contest, analysis, decision, requirements=requirements, footprints=footprints)
     return Conclusion(
@@ -87,6 +90,26 @@ def conclude_scored(plan: Plan, store: Store, scored: Scored, *, complete: bool)
         to_confirm=asked,
         race=None if contest is None else race_facts(contest),
     )
+
+
+def _footprint(timing: TimingSummary, load: LoadSummary) -> Footprint:
+    latency = timing.latency_s
+    return Footprint(
+        latency_p50_s=latency.p50,
+        latency_low_s=latency.p50_low,
+        latency_high_s=latency.p50_high,
+        peak_memory_bytes=load.peak_memory_bytes,
+    )
+
+
+def _finished(plan: Plan, analysis: Analysis, candidate: str, content_type: str | None) -> list[BriefUnit]:
+    """Return the briefs that count in a run of a fixed number of briefs, the same ones for every candidate."""
+    del candidate
+    return [
+        brief
+        for brief in units_of(plan.briefs())
+        if brief.id not in analysis.left_out and content_type in (None, brief.content_type)
+    ]
 
 
 def _decide(

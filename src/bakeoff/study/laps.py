@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import ceil
 
 from bakeoff.core.generations import Generations
-from bakeoff.study.plan import Block, Plan, Trial, Window, arrange, plan_windows, trials_for
+from bakeoff.study.plan import Block, Plan, Trial, Window, arrange, in_proportion, plan_windows, trials_for
 from bakeoff.study.suite import Brief
 
 LAP = 10
@@ -31,9 +31,10 @@ _WINDOWS_OF_A_LAP = 1000
 
 
 def draw_families(briefs: Sequence[Brief], seed: int) -> list[list[Brief]]:
-    """Return the families in racing order: content types in turn, shuffled by `seed` within each type.
+    """Return the families in racing order: shuffled by `seed` within each content type, in the suite's proportions throughout.
 
-    A family of several content types stands with its first brief's.
+    A race may stop after any family, and answers for the suite: so every prefix is made up as the suite is, and so is what
+    is left behind it. A family of several content types stands with its first brief's.
     """
     shuffler = random.Random(f"families:{seed}")  # noqa: S311 - an order, not a secret
     families: dict[str, list[Brief]] = {}
@@ -44,8 +45,7 @@ def draw_families(briefs: Sequence[Brief], seed: int) -> list[list[Brief]]:
         by_type.setdefault(family[0].content_type, []).append(family)
     for found in by_type.values():
         shuffler.shuffle(found)
-    longest = max(len(found) for found in by_type.values())
-    return [found[turn] for turn in range(longest) for found in by_type.values() if turn < len(found)]
+    return in_proportion(list(by_type.values()))
 
 
 def divide(briefs: Sequence[Brief], seed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -65,7 +65,7 @@ def left_over(briefs: Sequence[Brief], chosen: Collection[str], seed: int) -> tu
     Fewer than 5 families are none: too few to say anything.
     """
     taken = {brief.family for brief in briefs if brief.id in chosen}
-    families = [family for family in draw_families(briefs, seed) if family[0].family not in taken]
+    families = draw_families([brief for brief in briefs if brief.family not in taken], seed)
     most = min(_MOST_HELD_BACK, int(len(taken) * _HELD_BACK_SHARE / (1.0 - _HELD_BACK_SHARE)))
     return _ids(families[:most]) if min(most, len(families)) >= _FEWEST_TO_CONFIRM else ()
 

@@ -11,7 +11,7 @@ import random
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from pydantic import Field
 
@@ -22,6 +22,8 @@ from bakeoff.machine.detect import Machine
 from bakeoff.study.cluster_room import Placement
 from bakeoff.study.scorer_files import ScorerFile
 from bakeoff.study.suite import Brief, Suite
+
+Item = TypeVar("Item")
 
 _ALONE = 5
 """Trials of a window at concurrency 1: latency, TTFT, ITL and TPOT come from these only."""
@@ -178,9 +180,9 @@ class Block(NamedTuple):
 
 
 def choose_briefs(briefs: Sequence[Brief], count: int | None, seed: int) -> tuple[str, ...]:
-    """Return `count` brief ids (None: all), content types in turn, shuffled by `seed` within each type.
+    """Return `count` brief ids (None: all), shuffled by `seed` within each content type.
 
-    Any prefix of the result is balanced over content types as far as the suite allows.
+    Any prefix of the result has the suite's proportions of content types, to within a brief or so.
     """
     shuffler = random.Random(f"briefs:{seed}")  # noqa: S311 - an order, not a secret
     by_type: dict[str, list[str]] = {}
@@ -188,10 +190,28 @@ def choose_briefs(briefs: Sequence[Brief], count: int | None, seed: int) -> tupl
         by_type.setdefault(brief.content_type, []).append(brief.id)
     for ids in by_type.values():
         shuffler.shuffle(ids)
-    ordered: list[str] = []
-    for turn in range(max(len(ids) for ids in by_type.values())):
-        ordered += [ids[turn] for ids in by_type.values() if turn < len(ids)]
-    return tuple(ordered[:count])
+    return tuple(in_proportion(list(by_type.values()))[:count])
+
+
+def in_proportion(groups: Sequence[Sequence[Item]]) -> list[Item]:
+    """Return the items of all groups, each group in its order, so that every prefix has the proportions of the whole.
+
+    The next item is of the group that lacks most of its share (of equals, the first): groups of one size take turns. What
+    follows a prefix has the same proportions too, as the rest of a whole.
+
+    Examples:
+        >>> in_proportion(["aa", "bbbbbb"])
+        ['b', 'a', 'b', 'b', 'b', 'a', 'b', 'b']
+    """
+    total = sum(len(group) for group in groups)
+    taken = [0] * len(groups)
+    found = []
+    for count in range(1, total + 1):
+        lacking = [count * len(group) - total * had for group, had in zip(groups, taken, strict=True)]
+        number = lacking.index(max(lacking))
+        found.append(groups[number][taken[number]])
+        taken[number] += 1
+    return found
 
 
 def trial_seed(run_seed: int, brief_id: str, replicate: int) -> int:

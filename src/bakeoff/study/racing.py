@@ -8,6 +8,7 @@ from typing import NamedTuple
 from bakeoff.core.errors import BakeoffError
 from bakeoff.core.records import Generation
 from bakeoff.decide.cells import cells_of
+from bakeoff.decide.confirmation import worth_confirming
 from bakeoff.decide.contest import Cells, Contest, News
 from bakeoff.decide.race_decision import news_in_words, out_in_words, standing_in_words
 from bakeoff.decide.table import BriefUnit
@@ -88,7 +89,8 @@ async def run_race(
             break
         await _write(plan, runner, scored, gathering, wanted, number, together=together)
         number += 1
-    await write_held_back(plan, runner, gathering, contest.to_confirm(), scored.generations, together=together)
+    asked = worth_confirming(contest.to_confirm(), units_of(plan.held_back_briefs()), contest.families_of_types())
+    await write_held_back(plan, runner, gathering, asked, scored.generations, together=together)
 
 
 def _unwritten(plan: Plan, name: str, brief_ids: Sequence[str], scored: Scored) -> int:

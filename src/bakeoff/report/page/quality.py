@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from math import inf
 from statistics import fmean
 from typing import Any
 
@@ -13,6 +12,7 @@ from markupsafe import Markup
 
 from bakeoff.core.generations import Generations
 from bakeoff.core.units import level_text
+from bakeoff.decide.shown import shown_ahead
 from bakeoff.decide.wording import p_in_words, plural, signed_points
 from bakeoff.measure.selecting import failed, groups, scored
 from bakeoff.report.contested import contest_note, contested, contested_in
@@ -25,6 +25,7 @@ from bakeoff.report.page.thinning import thinned_words
 
 _QUALITY = Scale(0.0, 10.0)
 _LEAST_REACH = 1.0
+_BEHIND = "shown to be behind"
 GLANCE = 6
 """How many candidates are drawn beside the headline."""
 
@@ -163,7 +164,7 @@ def difference_chart(document: Mapping[str, Any], names: Mapping[str, str]) -> M
             low=lead.low,
             high=lead.high,
             value=lead_words(lead),
-            tone="sure" if lead.low is not None and lead.low > 0 else "plain",
+            tone="sure" if verdict_words(lead, document) == _BEHIND else "plain",
         )
         for lead in leads
     ]
@@ -207,39 +208,29 @@ def evidence_words(pair: Mapping[str, Any]) -> str:
 
 
 def verdict_words(lead: Lead, document: Mapping[str, Any]) -> str:
-    """Return what a comparison shows. A test that is corrected for all pairs decides, where there is one."""
-    pair, eps = lead.pair, document["eps"]
+    """Return what a comparison shows, by what is corrected for all pairs: Holm's p, or who a race put out, or its winner."""
     if lead.low is None or lead.high is None:
         return "nothing shown yet"
-    p, race = pair["p_adjusted"], document.get("race")
-    if p is None and race is None:
+    race = document.get("race")
+    if lead.pair["p_adjusted"] is None and race is None:
         return "too few families for a claim"
-    outs = {(out["candidate"], out["by"]) for out in race["overall"]["eliminations"]} if race else set()
-    surely = (p is not None and p <= 0.05) or (lead.behind, lead.ahead) in outs or (race is not None and lead.low > 0)
-    if surely and lead.low > 0:
-        return "shown to be behind"
-    if surely and lead.high < 0:
-        return "shown to be ahead"
-    if lead.behind in _within(document) or _most_ahead(lead) <= eps:
-        return f"ahead by {eps:g} at most, if at all"
+    ahead = shown_ahead(lead.pair, document)
+    if ahead is not None:
+        return _BEHIND if ahead == lead.ahead else "shown to be ahead"
+    if race is not None and lead.behind in {out["candidate"] for out in race["overall"]["eliminations"]}:
+        return "shown to be behind another"
+    if lead.ahead == document["decision"]["choice"] and lead.behind in _within(document):
+        return f"the other is better by less than {document['eps']:g}, if at all"
     return "not told apart"
 
 
-def _most_ahead(lead: Lead) -> float:
-    """Return how far the other can be ahead: by the bound that holds for all rivals together, which decides, where there is one."""
-    pair = lead.pair
-    low, high = pair.get("simultaneous_low"), pair.get("simultaneous_high")
-    if low is None or high is None:
-        return inf if lead.low is None else -lead.low
-    return float(-low if pair["a"] == lead.ahead else high)
-
-
 def _within(document: Mapping[str, Any]) -> set[str]:
-    """Return whom the decision calls no better than the choice by more than eps."""
+    """Return who was shown not to be better than the choice by more than eps: nobody that left the race, or its field."""
     decision = document["decision"]
     if decision["outcome"] != "best_within_eps":
         return set()
-    return {found["id"] for found in document["candidates"]} - {decision["choice"]}
+    outside = {decision["choice"], *decision.get("excluded", ()), *decision.get("withdrawn", ())}
+    return {found["id"] for found in document["candidates"]} - outside
 
 
 def type_chart(

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from bakeoff.core.generations import Generations
 from bakeoff.core.units import money, seconds_text
+from bakeoff.decide.shown import shown_ahead
 from bakeoff.measure.selecting import ran_alone
 from bakeoff.measure.timing import tpot_s
 from bakeoff.report.contested import contested
@@ -185,7 +186,7 @@ def _spots(
 
 
 def _shown_behind(name: str, document: Mapping[str, Any]) -> set[str]:
-    return {lead.behind for lead in leads_of(name, document["comparisons"]) if lead.low is not None and lead.low > 0}
+    return {lead.behind for lead in leads_of(name, document["comparisons"]) if shown_ahead(lead.pair, document) == name}
 
 
 def _latency(one: Mapping[str, Any]) -> tuple[float | None, float | None, float | None]:

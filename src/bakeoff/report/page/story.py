@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from bakeoff.core.units import bytes_text, percent_text, seconds_text
 from bakeoff.decide.wording import plural, points, points_between
-from bakeoff.report.headline import alone_qualifies, some_are_out
+from bakeoff.report.headline import alone_qualifies, among, qualifying
 from bakeoff.report.moved import MEANING, marked, moved_lines, moved_of
 from bakeoff.report.page.facts import PageFacts
 from bakeoff.report.tails import tail_words
@@ -20,8 +20,8 @@ NAMES = {
     "marketing_copy": "Marketing copy",
 }
 _OUTCOMES = {
-    "winner": "beats all others",
-    "best_within_eps": "none better by more than {eps:g}",
+    "winner": "beats all others{those}",
+    "best_within_eps": "none{those} better by more than {eps:g}",
     "no_clear_winner": "not decided",
     "insufficient_data": "too few briefs",
     "none_qualified": "none qualified",
@@ -76,25 +76,27 @@ def outcome_words(route: Mapping[str, Any], document: Mapping[str, Any]) -> str:
         return "compared with no other"
     if alone_qualifies(route):
         return "no other qualifies"
-    return _OUTCOMES[route["outcome"]].format(eps=document["eps"])
+    return _OUTCOMES[route["outcome"]].format(eps=document["eps"], those=among(route))
 
 
 def how_sure(document: Mapping[str, Any]) -> str:
     """Return what stands behind the headline, in one plain sentence."""
-    outcome, eps = document["decision"]["outcome"], document["eps"]
+    decision, eps = document["decision"], document["eps"]
+    outcome = decision["outcome"]
     raced = document["mode"] == "race"
     if document.get("measured") is False:
         return "No answer came from any model, so there is nothing to compare."
     if len(document["candidates"]) == 1:
         return "With one candidate there is nobody to compare it with: the figures stand by themselves."
-    if alone_qualifies(document["decision"]):
+    if alone_qualifies(decision):
         return "No other candidate qualified, so nothing was compared: nobody is shown to be worse than it."
-    qualified = " that qualified" if some_are_out(document["decision"]) else ""
+    those, withdrawn = qualifying(decision), decision.get("withdrawn", ())
+    unknown = f" About {', '.join(withdrawn)}, withdrawn, nothing is shown." if withdrawn else ""
     sentences = {
         "winner": f"This is shown, not guessed: after correction for {'looking early and for ' if raced else ''}comparing "
-        f"several candidates, the evidence is past the 95 % mark against every other one{qualified}.",
-        "best_within_eps": f"This is shown at the 95 % mark: others may be level with it or a little better, but by less than "
-        f"{eps:g} of 10 points, which this suite calls no difference.",
+        f"several candidates, the evidence is past the 95 % mark against every other one{those}.",
+        "best_within_eps": f"This is shown at the 95 % mark: any other{those} may be level with it or a little better, but by less than "
+        f"{eps:g} of 10 points, which this suite calls no difference.{unknown}",
         "no_clear_winner": "The evidence does not separate the best ones. That is a result: a choice between them would be a "
         "guess, and more briefs are what would settle it.",
         "insufficient_data": f"{plural(analysed_families(document), 'family', 'families')} of briefs cannot carry any claim about who is "
