@@ -58,6 +58,7 @@ def read(events, *, fresh):
         answer.texts,
         answer.finish_reason,
         answer.done,
+        answer.in_doubt,
         answer.usage,
         answer.timings,
         answer.model,

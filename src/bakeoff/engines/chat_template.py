@@ -24,7 +24,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 
 import jinja2
 from jinja2.ext import Extension, loopcontrols
@@ -142,7 +142,7 @@ def _environment(source: str) -> ImmutableSandboxedEnvironment:
 class _Generation(Extension):
     """`{% generation %}...{% endgeneration %}`: its body, whose variables are its own, as in transformers."""
 
-    tags: ClassVar[set[str]] = {"generation"}
+    tags = {"generation"}  # noqa: RUF012 - as Jinja declares it
 
     def parse(self, parser: Parser) -> jinja2.nodes.Node:
         """Read the block."""
