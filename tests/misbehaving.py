@@ -55,6 +55,11 @@ class Misbehaving:
         self._in_flight = 0
         self.most_in_flight = 0
         self.sent: Counter[str] = Counter()
+        self.keys: set[str] = set()
+        """All that it was shown, by requests of any kind."""
+        self.bodies: list[dict[str, Any]] = []
+        self.listed = [MODEL]
+        """What it says that it serves."""
         self.port = 0
 
     @property
@@ -121,16 +126,19 @@ class Misbehaving:
         await asyncio.sleep(after_s)
         await self._listen()
 
-    async def _models(self, _request: web.Request) -> web.Response:
-        return web.json_response({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+    async def _models(self, request: web.Request) -> web.Response:
+        self.keys.add(_key_of(request))
+        return web.json_response({"object": "list", "data": [{"id": name, "object": "model"} for name in self.listed]})
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         if self._down:
             return await _close(Answering(request, 0, streams=True, server=self))
         body = await request.json()
+        self.bodies.append(body)
         brief = int(re.search(r"number (\d+)", body["messages"][-1]["content"])[1])
         self._attempts[brief] += 1
-        key = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        key = _key_of(request)
+        self.keys.add(key)
         fault = self._schedule(Ask(self.requests + 1, brief, self._attempts[brief], key))
         self.sent[fault] += 1
         self._in_flight += 1
@@ -139,6 +147,10 @@ class Misbehaving:
         self._in_flight -= 1  # before the answer: the client's next request may come before this function ends
         asked = Answering(request, brief, bool(body.get("stream")), self, self._retry_after, key)
         return await FAULTS[fault](asked)
+
+
+def _key_of(request: web.Request) -> str:
+    return request.headers.get("Authorization", "").removeprefix("Bearer ")
 
 
 class Answering(NamedTuple):
@@ -187,6 +199,10 @@ async def _stream(asked: Answering, *events: bytes) -> web.StreamResponse:
     return response
 
 
+async def _shouted(asked: Answering) -> web.StreamResponse:
+    return await _stream(asked, *await _words(asked, finish="STOP"), _usage(), DONE)
+
+
 async def _words(asked: Answering, *, finish: str | None = "stop", role: bool = True) -> list[bytes]:
     events = [_chunk(role="assistant", content="")] if role else []
     events += [_chunk(content=f"{word} ") for word in asked.text.split()]
@@ -204,6 +220,44 @@ def _status(status: int, message: str = "as scheduled") -> Callable[[Answering],
         return web.json_response(error, status=status, headers=headers)
 
     return answer
+
+
+def _choosy(
+    status: int, *fields: str, together: bool = False, says: Callable[[str], object]
+) -> Callable[[Answering], Awaitable[web.StreamResponse]]:
+    """Refuse requests with one of these fields, or with all of them; of a temperature of 1 nothing is said."""
+
+    async def answer(asked: Answering) -> web.StreamResponse:
+        body = await asked.request.json()
+        there = [name for name in fields if name in body and (name, body[name]) != ("temperature", 1)]
+        if there and (not together or len(there) == len(fields)):
+            return web.json_response(says(there[0]), status=status)
+        return await _good(asked)
+
+    return answer
+
+
+def _claude(_field: str) -> object:
+    said = "`temperature` and `top_p` cannot both be specified for this model. Please use only one."
+    return {"type": "error", "error": {"type": "invalid_request_error", "message": said}}
+
+
+def _gpt_5(field: str) -> object:
+    said = {
+        "temperature": "Unsupported value: 'temperature' does not support 0.7 with this model. Only the default (1) value is supported.",
+        "top_p": "Unsupported parameter: 'top_p' is not supported with this model.",
+    }[field]
+    return {"error": {"message": said, "type": "invalid_request_error", "param": field, "code": "unsupported_value"}}
+
+
+def _azure(field: str) -> object:
+    refused = {"type": "extra_forbidden", "loc": ["body", field], "msg": "Extra inputs are not permitted", "input": 7}
+    return {"object": "error", "message": {"detail": [refused]}, "type": "invalid_request_error", "code": "1000"}
+
+
+def _gemini(field: str) -> object:
+    said = f'Invalid JSON payload received. Unknown name "{field}": Cannot find field.'
+    return [{"error": {"code": 400, "message": said, "status": "INVALID_ARGUMENT"}}]
 
 
 async def _busy_until(asked: Answering) -> web.StreamResponse:
@@ -271,6 +325,13 @@ async def _at_once(asked: Answering) -> web.StreamResponse:
 async def _plain(asked: Answering) -> web.StreamResponse:
     choice = {"message": {"role": "assistant", "content": asked.text}, "finish_reason": "stop"}
     return web.json_response({"model": MODEL, "choices": [choice]})
+
+
+async def _parts(asked: Answering) -> web.StreamResponse:
+    """Magistral's: thoughts and text are parts of a list."""
+    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}
+    events = [_chunk(content=[thinking]), _chunk(content=[{"type": "text", "text": asked.text}])]
+    return await _stream(asked, *events, _chunk("stop"), _usage(), DONE)
 
 
 async def _gzip(asked: Answering) -> web.StreamResponse:
@@ -342,12 +403,20 @@ FAULTS: dict[str, Callable[[Answering], Awaitable[web.StreamResponse]]] = {
     "plain": _plain,
     "300 kB in one event": _at_once,
     "gzip": _gzip,
+    "content of parts": _parts,
+    "STOP": _shouted,
     "no [DONE]": _no_done,
     "no finish_reason": _no_finish,
     "no usage": _no_usage,
     "usage of strings": _string_usage,
     "cached tokens": _cached_usage,
+    # Right, to those who ask for no more than they take.
+    "Claude": _choosy(400, "temperature", "top_p", together=True, says=_claude),
+    "gpt-5": _choosy(400, "temperature", "top_p", says=_gpt_5),
+    "Mistral on Azure": _choosy(422, "seed", says=_azure),
+    "Gemini": _choosy(400, "seed", says=_gemini),
     # By status.
+    "408": _status(408, "too slow"),
     "429": _status(429, "slow down"),
     "429 with a date": _busy_until,
     "500": _status(500),
@@ -362,7 +431,7 @@ FAULTS: dict[str, Callable[[Answering], Awaitable[web.StreamResponse]]] = {
     "half a JSON": _body(b'{"choices": [{"message": {"role": "assist'),
     "half an event": _delta(_chunk(role="assistant"), b'data: {"choices": [{"delta": {"con'),
     "content 7": _message(content=7),
-    "content a list": _message(content=[{"type": "text", "text": "a"}]),
+    "content a list": _message(content=["a"]),
     "choices missing": _body({"object": "chat.completion"}),
     "choices null": _body({"choices": None}),
     "choices empty": _body({"choices": []}),

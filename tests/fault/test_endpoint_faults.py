@@ -70,6 +70,7 @@ PASSING = [
     ("429", 10, "busy"),
     ("503", 10, "busy"),
     ("500", 10, "failed"),
+    ("408", 50, "failed"),
     ("HTML", 50, "malformed"),
     ("HTML as JSON", 50, "malformed"),
     ("half a JSON", 50, "malformed"),
@@ -148,7 +149,17 @@ def test_a_fault_that_stays_fails_its_texts_and_no_other(
 
 @pytest.mark.parametrize(
     "fault",
-    ["plain", "gzip", "no [DONE]", "no finish_reason", "no usage", "usage of strings", "cached tokens"],
+    [
+        "plain",
+        "gzip",
+        "content of parts",
+        "STOP",
+        "no [DONE]",
+        "no finish_reason",
+        "no usage",
+        "usage of strings",
+        "cached tokens",
+    ],
 )
 def test_another_way_of_being_right_is_no_fault(workspace: Workspace, fault: str) -> None:
     with Misbehaving(fault) as server:
@@ -156,7 +167,7 @@ def test_another_way_of_being_right_is_no_fault(workspace: Workspace, fault: str
     assert run.code == 0, run.err
     assert run.candidate["answers_by_kind"] == {"text": 40}
     assert (run.candidate["retries"], server.requests) == (0, 41)
-    assert (run.candidate["tokens_per_s"] is not None) == (fault == "cached tokens")
+    assert (run.candidate["tokens_per_s"] is not None) == (fault in {"cached tokens", "content of parts", "STOP"})
 
 
 def test_texts_that_are_cut_off_are_scored_counted_and_not_publishable(workspace: Workspace) -> None:

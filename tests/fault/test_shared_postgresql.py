@@ -8,8 +8,10 @@ import socket
 
 import psycopg
 import pytest
+from sqlalchemy import event
 
 from bakeoff.core.errors import RunHeld
+from bakeoff.core.records import Generation, Score
 from bakeoff.store.db import Store
 from bakeoff_command import Workspace, write_suite
 from postgres_server import postgres_server
@@ -153,3 +155,47 @@ def test_a_server_that_goes_away_ends_the_run_in_a_line(tmp_path):
     assert "Traceback" not in err
     assert out == ""
     assert not machine.workers()
+
+
+def end_sessions(url):
+    """End all sessions of a store, as a restart, a failover or a firewall does; return how many there were."""
+    server, _, name = url.replace("+psycopg", "").rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        return len(
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+            ).fetchall()
+        )
+
+
+def test_a_session_that_is_ended_costs_a_run_nothing(machines):
+    machine = machines[0]
+    process = machine.start(*RUN, "--json")
+    for count in (5, 15, 25):
+        reach(process, machine, count)
+        assert end_sessions(machine.url)
+    out, err = process.communicate(timeout=200)
+    assert process.returncode in {0, 3}, err
+    assert json.loads(out)["candidates"][0]["generations"] == BRIEFS
+    assert "error" not in err
+
+
+def test_what_was_being_written_as_its_session_ended_is_written_once(machines):
+    url = machines[0].url
+    store, ended = Store(url), []
+
+    def end_once(_connection, _cursor, statement, *_rest):
+        if "INSERT INTO" in statement and not ended:
+            ended.append(end_sessions(url))
+
+    event.listen(store._engine, "before_cursor_execute", end_once)
+    made = Generation(trial="t", candidate="c", brief="b", replicate=0, seed=1, text="Hello.", finish_reason="stop")
+    assert store.add_generations("r", [made]) == [True]
+    assert ended
+    ended.clear()
+    store.add_scores("r", "s", [Score(trial="t", value=1, publishable=True)])
+    assert ended
+    assert store.add_generations("r", [made]) == [False]
+    assert [found.trial for found in store.generations("r")] == ["t"]
+    assert [found.trial for found in store.scores("r", "s")] == ["t"]
+    store.close()

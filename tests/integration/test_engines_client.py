@@ -4,6 +4,9 @@ import asyncio
 import contextlib
 import gzip
 import json
+import os
+import ssl
+import sys
 from dataclasses import dataclass, field
 
 import pytest
@@ -576,3 +579,202 @@ def test_making_a_connection_is_no_part_of_a_latency():
     first, second = asyncio.run(twice())
     assert first.latency_s < 1 <= first.connect_s
     assert second.connect_s < 1
+
+
+FIELDS = ("temperature", "top_p", "seed")
+
+
+def test_a_model_may_be_called_like_a_field_and_a_field_that_was_not_sent_is_not_left_out():
+    async def refused_as(name, message):
+        async with serving(refused(message), reply(PLAIN)) as (client, server):
+            client.model, client.where = name, client.where.replace("m at", f"{name} at")
+            with pytest.raises(EndpointRefused):
+                await client.generate(MESSAGES, Sampling(), None)
+            return len(server.bodies)
+
+    assert asyncio.run(refused_as("seed", "context too long")) == 1
+    assert asyncio.run(refused_as("m", "your seed-oss is too long")) == 1
+    assert asyncio.run(refused_as("m", "no seed, please")) == 1
+
+
+def test_fields_that_exclude_each_other_cost_the_lesser_one_and_it_stays_left_out():
+    async def twice():
+        whole = stream(chunk("Hello"), "", chunk(finish="stop"), "", "data: [DONE]", "")
+        replies = [refused("`temperature` and `top_p` cannot both be specified"), refused("seed?"), whole, whole]
+        async with serving(*replies) as (client, server):
+            answers = [await client.generate(MESSAGES, Sampling(), 3) for _ in range(2)]
+            return answers, client.left_out, server.bodies
+
+    answers, left_out, bodies = asyncio.run(twice())
+    assert left_out == {"top_p", "seed"}
+    assert [[name for name in FIELDS if name in body] for body in bodies] == [
+        ["temperature", "top_p", "seed"],
+        ["temperature", "seed"],
+        ["temperature"],
+        ["temperature"],
+    ]
+    assert all(answer.timings.ttft_s is not None for answer in answers)
+
+
+def test_a_field_that_is_refused_for_another_reason_is_sent_again():
+    async def quoted():
+        async with serving(*[refused("not about temperature, seed and top_p")] * 4) as (client, server):
+            with pytest.raises(EndpointRefused, match="not about temperature"):
+                await client.generate(MESSAGES, Sampling(), 3)
+            return client.left_out, len(server.bodies)
+
+    assert asyncio.run(quoted()) == (frozenset(), 4)
+
+
+def paced(*lines):
+    return [stream(), *(f"{line}\n\n".encode() for line in lines)]
+
+
+def test_a_server_that_says_stop_in_every_event_is_read_to_its_end(monkeypatch):
+    """Gemini's proxies do; 2 s of silence after the first of them were taken for the end, and the text was cut."""
+    monkeypatch.setattr("bakeoff.engines.reading.LINGER_S", PACE_S / 5)
+    answer = ask(paced(*(chunk(word, finish="stop") for word in ("one ", "two ", "three"))))[0]
+    assert (answer.text, answer.finish_reason) == ("one two three", "stop")
+    answer = ask(paced(chunk("one ", finish="stop"), chunk("two "), chunk("three", finish="length")))[0]
+    assert (answer.text, answer.finish_reason) == ("one two three", "length")
+    thinking = data(choices=[{"delta": {"reasoning_content": "Hm"}, "finish_reason": "stop"}])
+    assert ask(paced(thinking, thinking, chunk("one", finish="stop")))[0].text == "one"
+
+
+def test_an_ending_that_text_came_after_is_none():
+    with pytest.raises(EndpointFailed, match="without finish_reason"):
+        ask(stream(chunk("one "), "", chunk("two ", finish="stop"), "", chunk("three"), ""))
+
+
+def test_of_a_server_that_says_stop_early_a_broken_connection_ends_no_text():
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9999\r\nConnection: close\r\n\r\n"
+    with pytest.raises(EndpointFailed, match="broke the connection"):
+        ask(head + (chunk("one ", finish="stop") + "\n\n").encode())
+    at_its_end = "".join(f"{each}\n\n" for each in (chunk("one "), chunk("two", finish="stop"))).encode()
+    assert ask(head + at_its_end)[0].text == "one two"
+
+
+@pytest.mark.parametrize(
+    ("said_as", "meant"), [("STOP", "stop"), ("MAX_TOKENS", "length"), ("model_length", "length"), ("Length", "length")]
+)
+def test_endings_in_capitals_and_mistrals(said_as, meant):
+    assert ask(stream(chunk("a"), "", chunk(finish=said_as), ""))[0].finish_reason == meant
+
+
+def test_a_content_of_parts_is_text_and_thoughts():
+    """Magistral's."""
+    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}
+    text, more, other = {"type": "text", "text": "One"}, {"type": "text", "text": " two"}, {"type": "reference"}
+    answer = ask(stream(chunk([thinking]), "", chunk([text, more, other]), "", chunk(".", finish="stop"), ""))[0]
+    assert (answer.text, answer.timings.pieces) == ("One two.", 1)
+    assert answer.timings.first_piece_s is not None
+    assert ask(said([thinking, text]))[0].text == "One"
+    with pytest.raises(AnswerEmpty):
+        ask(said([thinking]))
+    for broken in ([7], {"type": "text", "text": "a"}, [{"text": "a"}]):
+        with pytest.raises(EndpointGarbage, match="content that is no text"):
+            ask(said(broken))
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A self-signed certificate for localhost, and its key."""
+    cryptography = pytest.importorskip("cryptography.x509")
+    from datetime import UTC, datetime, timedelta
+
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    folder = tmp_path_factory.mktemp("certificate")
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = cryptography.Name([cryptography.NameAttribute(cryptography.NameOID.COMMON_NAME, "localhost")])
+    made = (
+        cryptography.CertificateBuilder(name, name, key.public_key(), cryptography.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(cryptography.SubjectAlternativeName([cryptography.DNSName("localhost")]), critical=False)
+        .add_extension(cryptography.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    encoding, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    (folder / "own.pem").write_bytes(made.public_bytes(encoding))
+    (folder / "own.key").write_bytes(key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, plain))
+    return folder / "own.pem", folder / "own.key"
+
+
+LOOK = """
+import asyncio, sys
+from bakeoff.core.errors import EndpointError
+from bakeoff.engines.client import EndpointClient
+
+async def look():
+    async with EndpointClient(sys.argv[1], "m") as client:
+        try:
+            print(await client.models(timeout_s=20))
+        except EndpointError as error:
+            print(f"{type(error).__name__}: {error.message} | {error.hint}")
+
+asyncio.run(look())
+"""
+
+
+async def look_at(address, **environment):
+    """What a process of its own finds there: which authorities are trusted is settled once in a process."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LOOK, address, stdout=asyncio.subprocess.PIPE, env=os.environ | environment
+    )
+    return (await process.communicate())[0].decode().strip()
+
+
+def test_a_certificate_that_is_not_trusted_is_told_with_the_way_to_trust_it(certificate):
+    trusted, key = certificate
+
+    async def look():
+        server = Server([reply({"data": [{"id": "a"}]})])
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(trusted, key)
+        async with await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls) as listener:
+            address = f"https://localhost:{listener.sockets[0].getsockname()[1]}/v1"
+            found = [await look_at(address), await look_at(address, SSL_CERT_FILE=str(trusted))]
+        await asyncio.gather(*server.connections, return_exceptions=True)
+        return address, found
+
+    address, (refusing, trusting) = asyncio.run(look())
+    assert refusing == (
+        f"EndpointUnreachable: m at {address} cannot be trusted: self-signed certificate"
+        " | for a certificate of your own: SSL_CERT_FILE=path/to/its-authority.pem"
+    )
+    assert trusting == "['a']"
+
+
+def test_https_where_http_is_spoken_is_told():
+    async def serve(reader, writer):
+        await reader.read(100)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async def look():
+        listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+        address = f"https://localhost:{listener.sockets[0].getsockname()[1]}/v1"
+        async with listener, EndpointClient(address, "m") as client:
+            await client.models(timeout_s=20)
+
+    with pytest.raises(EndpointUnreachable, match="does not speak TLS") as caught:
+        asyncio.run(look())
+    assert "http:// instead of https://" in caught.value.hint
+
+
+def test_a_proxy_that_is_no_url_and_a_host_that_is_no_name_are_told(monkeypatch):
+    async def look(address):
+        async with EndpointClient(address, "m", deadlines=DEADLINES) as client:
+            await client.models()
+
+    monkeypatch.setenv("HTTPS_PROXY", "me:hunter2@proxy.corp:3128")
+    with pytest.raises(EndpointUnreachable, match="proxy is no URL") as caught:
+        asyncio.run(look("https://example.invalid/v1"))
+    assert "HTTPS_PROXY" in caught.value.hint
+    assert "hunter2" not in str(caught.value) + caught.value.hint
+    for name in ("my..host", f"{'a' * 64}.invalid"):
+        with pytest.raises(EndpointUnreachable, match="it is no name of a host") as caught:
+            asyncio.run(look(f"http://{name}:8000/v1"))
+        assert "check the URL" in caught.value.hint

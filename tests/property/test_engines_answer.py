@@ -59,6 +59,7 @@ def read(events, *, fresh):
         answer.texts,
         answer.finish_reason,
         answer.done,
+        answer.in_doubt,
         answer.usage,
         answer.timings,
         answer.model,

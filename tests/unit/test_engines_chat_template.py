@@ -60,3 +60,26 @@ def test_of_what_cannot_be_read_nothing_is_said(tmp_path: Path) -> None:
     assert brings_template(tmp_path / "broken.gguf")
     (tmp_path / "tokenizer_config.json").write_text("{")
     assert brings_template(tmp_path)
+
+
+MARKED = (
+    "{% for message in messages %}{{ '<' ~ message.role ~ '>' }}\n"
+    "{% if message.role == 'assistant' %}{% generation %}{% set end = '</s>' %}{{ message.content ~ end }}"
+    "{% endgeneration %}{% else %}{{ message.content }}{% endif %}{{ end }}\n{% endfor %}"
+    "{% if tools is not none %}tools!{% endif %}{% if documents is not none %}documents!{% endif %}"
+    "{% if add_generation_prompt %}<assistant>{% endif %}"
+)
+"""As SmolLM3's, Phi-4-reasoning-plus's and LFM2.5's mark what to train on."""
+
+
+def test_a_template_that_marks_what_to_train_on_says_what_it_says_in_transformers() -> None:
+    messages = [
+        {"role": "user", "content": "Hello"},
+        {"role": "assistant", "content": "Yes?"},
+        {"role": "user", "content": "Go on"},
+    ]
+    said = ChatTemplate.parse(MARKED, {}, Path("chat_template.jinja")).render(messages)
+    assert said == "<user>\nHello\n<assistant>\nYes?</s>\n<user>\nGo on\n<assistant>"
+    transformers = pytest.importorskip("transformers.utils.chat_template_utils")
+    (theirs,), _ = transformers.render_jinja_template([messages], chat_template=MARKED, add_generation_prompt=True)
+    assert said == theirs

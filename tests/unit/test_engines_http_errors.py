@@ -46,7 +46,14 @@ def test_a_server_error_may_say_how_long_it_takes():
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(400, EndpointRefused), (401, EndpointDenied), (429, EndpointBusy), (500, EndpointFailed), (503, EndpointBusy)],
+    [
+        (400, EndpointRefused),
+        (401, EndpointDenied),
+        (408, EndpointFailed),
+        (429, EndpointBusy),
+        (500, EndpointFailed),
+        (503, EndpointBusy),
+    ],
 )
 def test_a_status_is_one_reaction(status, kind):
     error = refusal("m at here", status, {}, b'{"error": {"message": "why"}}')
@@ -63,3 +70,18 @@ def test_json_too_deep_to_read_is_quoted_and_no_crash():
 def test_a_secret_is_taken_out_of_what_a_server_says():
     assert without("it serves Bearer sk-SECRETSECRET1234", "sk-SECRETSECRET1234") == "it serves Bearer ***"
     assert without("none of that", "none") == "none of that"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"detail": [{"loc": ["body", "seed"], "msg": "Extra"}, {"loc": ["body", "n"], "msg": "Low"}]}', "body.seed: Extra; body.n: Low"),
+        (b'{"object": "error", "message": {"detail": [{"loc": ["body", "seed"], "msg": "Extra"}]}}', "body.seed: Extra"),
+        (b'[{"error": {"code": 400, "message": "Unknown name"}}]', "Unknown name"),
+        (b'{"error": {"message": "Unsupported value", "param": "temperature"}}', "Unsupported value (temperature)"),
+        (b'{"error": {"message": "no temperature", "param": "temperature"}}', "no temperature"),
+        (b'{"message": {"message": {}}, "detail": 7}', '{"message": {"message": {}}, "detail": 7}'),
+    ],
+)  # fmt: skip
+def test_what_a_refusal_names_is_read_in_every_shape(body, said):
+    assert refusal("m", 422, {}, body).message == f"m answered 422: {said}"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from bakeoff.core.spec import Candidate, Sampling
     from bakeoff.decide.labelling import Written
+    from bakeoff.engines.endpoint_keys import EndpointKeys
     from bakeoff.store.db import Store
     from bakeoff.study.asking import Kind
     from bakeoff.study.plan import Plan
@@ -59,6 +60,7 @@ def judge(
     from rich.console import Console
 
     from bakeoff.core.spec import Sampling
+    from bakeoff.engines.endpoint_keys import EndpointKeys
     from bakeoff.library.judged import judges_found
     from bakeoff.library.workspace import open_store
     from bakeoff.report.judges import judges_document, print_judges
@@ -79,10 +81,11 @@ def judge(
         open_questions = {name: read_judged(questions, store)[1] for name, questions in asked.items()}
         _ask_before_sending(judges, {name: len(found) for name, found in open_questions.items()}, yes=yes)
         interrupted = False
+        keys = EndpointKeys(one.model for one in judges)
         for one in judges:
             store.add_judge(plan.run_id, one.id, KnownJudge(judge=one, kinds=own[one.id]).model_dump_json())
             if open_questions[one.id] and not interrupted:
-                interrupted = not _ask_all(one, plan, store, open_questions[one.id], concurrency, errors)
+                interrupted = not _ask_all(one, keys, plan, store, open_questions[one.id], concurrency, errors)
         judged = {one.id: read_judged(asked[one.id], store)[0] for one in judges}
         document = judges_found(plan, store, texts, judges, judged)
     finally:
@@ -149,23 +152,38 @@ def _ask_before_sending(judges: tuple[Candidate, ...], counts: dict[str, int], *
     click.confirm(f"{what}. That may cost money. Go on?", abort=True, err=True)
 
 
-def _ask_all(one: Candidate, plan: Plan, store: Store, questions: list[Any], concurrency: int, errors: Console) -> bool:
+def _ask_all(
+    one: Candidate,
+    keys: EndpointKeys,
+    plan: Plan,
+    store: Store,
+    questions: list[Any],
+    concurrency: int,
+    errors: Console,
+) -> bool:
     """Ask one judge; return False where the user interrupted it."""
     import asyncio
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from bakeoff.cli.progress import print_event
     from bakeoff.core.clock import SystemClock
     from bakeoff.library.workspace import workspace_folder
-    from bakeoff.study.asking import REWARD, make_asking
+    from bakeoff.study.asking import ModelJudge, make_asking
     from bakeoff.study.judging import ask_judge
+    from bakeoff.study.news import event_now
     from bakeoff.study.retries import Patience
     from bakeoff.study.run_folder import run_folder
     from bakeoff.study.writers import EndpointWriter
 
-    if one.model.source == "endpoint" and one.engine != REWARD:
-        asyncio.run(_probe(one.id, EndpointWriter(one)))
-    judge = make_asking(one, run_folder(workspace_folder(), plan.run_id) / "logs")
+    def tell(kind: str, message: str) -> None:
+        event = event_now(SystemClock(), one.id, kind, message)
+        store.add_event(plan.run_id, event)
+        print_event(errors, event)
+
+    judge = make_asking(one, keys, tell, run_folder(workspace_folder(), plan.run_id) / "logs")
+    if isinstance(judge, ModelJudge) and isinstance(judge.writer, EndpointWriter):
+        asyncio.run(_probe(one.id, judge.writer))
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=errors, disable=not errors.is_terminal) as bar:

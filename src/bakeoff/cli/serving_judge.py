@@ -90,11 +90,13 @@ def judge_document(run_id: str, name: str, served: Sequence[str]) -> dict[str, A
     import os
 
     from bakeoff.core.clock import SystemClock
+    from bakeoff.engines.endpoint_keys import EndpointKeys
     from bakeoff.library.workspace import open_store, workspace_folder
     from bakeoff.report.labels import validity_sentence
     from bakeoff.study.asking import make_asking
     from bakeoff.study.judging import ask_judge
     from bakeoff.study.live_judge import LiveJudging
+    from bakeoff.study.news import event_now
     from bakeoff.study.retries import Patience
     from bakeoff.study.stored_plan import load_plan
 
@@ -112,7 +114,11 @@ def judge_document(run_id: str, name: str, served: Sequence[str]) -> dict[str, A
                 raise UsageError("whoever wanted to know is gone")
 
         if questions := live.open_questions():
-            asking = make_asking(judge, workspace_folder() / "serve" / "logs")
+
+            def tell(kind: str, message: str) -> None:
+                store.add_event(plan.run_id, event_now(SystemClock(), judge.id, kind, message))
+
+            asking = make_asking(judge, EndpointKeys([judge.model]), tell, workspace_folder() / "serve" / "logs")
             patience = Patience.from_environment()
             asyncio.run(ask_judge(asking, questions, store, SystemClock(), patience, 1, told))
         found = live.result()
@@ -131,10 +137,14 @@ class EndpointJudge:
     """A judge behind a URL, asked as it was asked about the run. See `serve.quality_judging.Judge`."""
 
     def __init__(self, judge: Candidate) -> None:
+        from bakeoff.engines.endpoint_keys import EndpointKeys
         from bakeoff.study.asking import ModelJudge
         from bakeoff.study.writers import EndpointWriter
 
-        self._asking = ModelJudge(EndpointWriter(judge))
+        def told_before(_kind: str, _message: str) -> None:
+            """Say nothing: it was told and stored when this judge was asked about the run."""
+
+        self._asking = ModelJudge(EndpointWriter(judge, EndpointKeys([judge.model]), told_before))
         self.open, self.close = self._asking.open, self._asking.close
 
     async def grade(self, request: str, content_type: str, text: str) -> float | None:

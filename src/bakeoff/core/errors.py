@@ -22,7 +22,7 @@ BakeoffError                      exit 1  the work failed
     ├── EndpointUnreachable       exit 1  no connection: is it running? (`unreachable`)
     ├── EndpointTimeout           exit 1  nothing within one of the deadlines (`timeout`)
     ├── EndpointBusy              exit 1  429 or 503: wait `retry_after_s`, then retry (`busy`)
-    ├── EndpointFailed            exit 1  another 5xx, an error in the answer, or a broken stream (`failed`)
+    ├── EndpointFailed            exit 1  408, another 5xx, an error in the answer, or a broken stream (`failed`)
     ├── EndpointGarbage           exit 1  bytes that are not the protocol (`malformed`)
     ├── EndpointRefused           exit 1  another 4xx: the request is wrong, never retry (`rejected`)
     │   └── EndpointDenied        exit 1  401: whatever is asked is refused from now on; give the candidate up at once
@@ -197,7 +197,7 @@ class DeviceChanged(EndpointError):
 
 
 class EndpointFailed(EndpointError):
-    """A 5xx, an error in the middle of an answer, or a stream that broke."""
+    """A 408, a 5xx, an error in the middle of an answer, or a stream that broke."""
 
     kind = "failed"
 

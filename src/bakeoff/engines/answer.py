@@ -1,7 +1,8 @@
 """An answer as it is read: from the events of a stream, or from one JSON body. Pure; knows no connection and no clock.
 
 Peers differ in harmless ways, all accepted: a first chunk with only a role, `finish_reason` in a chunk of its own, no
-`[DONE]` after it, no `finish_reason` before `[DONE]`, usage in a chunk without choices, unknown keys anywhere.
+`[DONE]` after it, no `finish_reason` before `[DONE]`, one in every chunk, a content of typed parts, usage in a chunk without
+choices, unknown keys anywhere.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bakeoff.core.records import MOST_TOKENS, FinishReason
 from bakeoff.core.thoughts import after_thoughts, answer_start
 from bakeoff.engines.sse import ErrorEvent
 
-# What servers call an ending, beside OpenAI's own "stop" and "length".
+# What servers call an ending, beside OpenAI's own "stop" and "length", in whatever case.
 FINISH: Mapping[str, FinishReason] = {
     "stop": "stop",
     "eos": "stop",
@@ -31,6 +32,7 @@ FINISH: Mapping[str, FinishReason] = {
     "stop_sequence": "stop",
     "length": "length",
     "max_tokens": "length",
+    "model_length": "length",
 }
 # Endings by which a server says that the model declined, or that a filter took the text away.
 DECLINED = frozenset({"content_filter", "refusal", "safety", "recitation", "blocklist", "prohibited_content"})
@@ -52,6 +54,8 @@ class Answer:
     """What has been read so far. `where` names the endpoint in errors.
 
     `thoughts` counts the pieces of a model's thinking, `has_text` tells that a text came, were it of no characters.
+    `in_doubt` tells that the ending came with a piece of the text, from a server of which it is not known that it says so at the
+    end alone: some say "stop" in every event.
     """
 
     where: str
@@ -65,7 +69,9 @@ class Answer:
     has_text: bool = False
     refusals: list[str] = field(default_factory=list)
     declined: str | None = None
+    in_doubt: bool = False
     _spelt: list[_Token] = field(default_factory=list)
+    _ends_early: bool = False
     # Around the text of a plain event: what every further event of most servers repeats.
     _frame: tuple[str, str] = _NO_FRAME
 
@@ -136,6 +142,8 @@ class Answer:
         self._take(value, "delta", required=False)
         if self._settled() != settled:  # an event such as those before would change it back
             self._frame = _NO_FRAME
+        if self.finish_reason is not None and not self.in_doubt:  # another such event would put it in doubt
+            return
         if len(self.texts) > texts and self._beside() == others:
             self._frame = _frame_around(self.texts[-1], data)
 
@@ -145,7 +153,7 @@ class Answer:
 
     def _settled(self) -> tuple[object, ...]:
         """Return all that an event sets and does not add to."""
-        return self.finish_reason, self.declined, self.usage, self.timings, self.model
+        return self.finish_reason, self.in_doubt, self.declined, self.usage, self.timings, self.model
 
     def take_body(self, body: str) -> None:
         """Take the body of a plain answer.
@@ -246,17 +254,31 @@ class Answer:
         if not isinstance(choice, dict) or not (isinstance(inner, dict) or (inner is None and not required)):
             raise EndpointGarbage(f"{self.where} sent a choice that is none: {excerpt(json.dumps(choice))}")
         inner = inner or {}
-        content = inner.get("content")
-        if content is not None and not isinstance(content, str):
-            raise EndpointGarbage(f"{self.where} sent content that is no text: {excerpt(json.dumps(content))}")
+        content, thought = self._read_content(inner.get("content"))
+        thought = thought or any(inner.get(name) for name in _THOUGHTS)
+        came, is_first = bool(content) or thought, not self.tokens
         if content:
             self.texts.append(content)
         self.has_text = self.has_text or content is not None
-        self.thoughts += any(inner.get(name) for name in _THOUGHTS)
+        self.thoughts += thought
         if isinstance(inner.get("refusal"), str) and inner["refusal"]:
             self.refusals.append(inner["refusal"])
         self._spelt += _tokens(choice.get("logprobs"))
+        if came and self.finish_reason is not None:  # an ending that was none
+            self.finish_reason, self._ends_early = None, True
         self._end(choice.get("finish_reason"))
+        if came or choice.get("finish_reason"):
+            self.in_doubt = came and self.finish_reason is not None and (is_first or self._ends_early)
+
+    def _read_content(self, content: object) -> tuple[str | None, bool]:
+        """Return the text of a content, and whether there are thoughts in it: a text, or Mistral's list of typed parts."""
+        if content is None or isinstance(content, str):
+            return content, False
+        if not isinstance(content, list) or not all(isinstance(part, dict) and "type" in part for part in content):
+            raise EndpointGarbage(f"{self.where} sent content that is no text: {excerpt(json.dumps(content))}")
+        thoughts = [part for part in content if part["type"] in _THOUGHTS]
+        texts = [part["text"] for part in content if part not in thoughts and isinstance(part.get("text"), str)]
+        return "".join(texts), bool(thoughts)
 
     def _end(self, reason: object) -> None:
         if reason is None or reason == "":
@@ -266,8 +288,8 @@ class Answer:
         if reason.lower() in DECLINED:
             self.declined = reason
             self.finish_reason = "stop"
-        elif reason in FINISH:
-            self.finish_reason = FINISH[reason]
+        elif reason.lower() in FINISH:
+            self.finish_reason = FINISH[reason.lower()]
         else:
             raise EndpointFailed(f"{self.where} ended with finish_reason {reason!r}, which is no finished text")
 
@@ -311,15 +333,30 @@ def _frame_around(text: str, data: str) -> tuple[str, str]:
 
 def error_message(value: object) -> str:
     """Return the message in a server's error body, in any of the shapes in use."""
-    if isinstance(value, dict):
-        inner = value.get("error", value)
-        if isinstance(inner, str):
-            return inner
-        if isinstance(inner, dict):
-            for name in ("message", "detail", "error"):
-                if isinstance(inner.get(name), str):
-                    return str(inner[name])
+    if isinstance(value, list) and len(value) == 1:  # Gemini's
+        value = value[0]
+    inner = value.get("error", value) if isinstance(value, dict) else None
+    if isinstance(inner, str):
+        return inner
+    for name in ("message", "detail", "error"):
+        said = inner.get(name) if isinstance(inner, dict) else None
+        if isinstance(said, dict):  # Mistral's: a "detail" within a "message"
+            said = said.get("detail")
+        words = said if isinstance(said, str) else _fields_refused(said)
+        if words and isinstance(inner, dict):
+            field = inner.get("param")  # OpenAI's, for those who do not name it in words
+            return f"{words} ({field})" if isinstance(field, str) and field not in words else words
     return excerpt(json.dumps(value))
+
+
+def _fields_refused(said: object) -> str:
+    """Return what FastAPI's list of fields says, "" where it is none."""
+    fields = [each for each in said if isinstance(each, dict)] if isinstance(said, list) else []
+    return "; ".join(
+        f"{'.'.join(map(str, each['loc']))}: {each['msg']}"
+        for each in fields
+        if isinstance(each.get("loc"), list) and isinstance(each.get("msg"), str)
+    )
 
 
 def excerpt(text: str, width: int = 120) -> str:

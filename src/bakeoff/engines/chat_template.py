@@ -1,8 +1,9 @@
 """What a model wants around messages: its own Jinja template, in a sandbox, or a plain fallback.
 
 The template is `chat_template.jinja`, else `chat_template` in `tokenizer_config.json` (of several, the one named
-"default"). It sees what transformers shows it: `messages`, `add_generation_prompt`, the special tokens,
-`raise_exception`, and `tojson` without HTML escapes. `strftime_now` is given only to templates that cannot do without:
+"default"). It sees what transformers shows it: `messages`, `add_generation_prompt`, no `tools` and no `documents` (None),
+the special tokens, `raise_exception`, and `tojson` without HTML escapes; `{% generation %}`, which marks what to train on,
+says its body. `strftime_now` is given only to templates that cannot do without:
 a prompt that names today's date gives another text tomorrow, whatever the seed.
 
 Where a model has no template, its messages are written as
@@ -26,7 +27,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import jinja2
-from jinja2.ext import loopcontrols
+from jinja2.ext import Extension, loopcontrols
+from jinja2.parser import Parser
 from jinja2.sandbox import MAX_RANGE, ImmutableSandboxedEnvironment
 
 from bakeoff.catalog.gguf import read_gguf
@@ -89,6 +91,8 @@ class ChatTemplate:
             return self._template.render(
                 messages=[dict(message) for message in messages],
                 add_generation_prompt=True,
+                tools=None,  # not undefined: templates ask whether they are none
+                documents=None,
                 range=_Steps(),
                 **self._special,
             )
@@ -126,12 +130,24 @@ def _named_default(value: object) -> str | None:
 
 
 def _environment(source: str) -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    extensions: list[str | type[Extension]] = [_Generation, loopcontrols]
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=extensions)
     environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = _refuse
     if "strftime_now" in source and "strftime_now is defined" not in source:
         environment.globals["strftime_now"] = lambda form: datetime.now(UTC).strftime(form)
     return environment
+
+
+class _Generation(Extension):
+    """`{% generation %}...{% endgeneration %}`: its body, whose variables are its own, as in transformers."""
+
+    tags = {"generation"}  # noqa: RUF012 - as Jinja declares it
+
+    def parse(self, parser: Parser) -> jinja2.nodes.Node:
+        """Read the block."""
+        line = next(parser.stream).lineno
+        return jinja2.nodes.Scope(parser.parse_statements(("name:endgeneration",), drop_needle=True), lineno=line)
 
 
 def _to_json(value: Any, indent: int | None = None) -> str:

@@ -1,8 +1,8 @@
 """One client for anything that answers OpenAI's chat completions: a worker, a local server, a cloud API.
 
 It streams wherever the server can, so that the first token can be timed, and turns every failure into one of the typed
-errors of `core.errors`. What a server refuses of the protocol (streaming, `stream_options`, the name `max_tokens`) is
-found out by its 400, once, and remembered. Token counts are the server's own or unknown: chunks are not tokens.
+errors of `core.errors`. What a server refuses of the protocol (streaming, `stream_options`, the name `max_tokens`, a seed)
+is found out by its 400 or 422, once, and remembered. Token counts are the server's own or unknown: chunks are not tokens.
 
 Cancelling a call closes its connection, which is how a server learns that nobody listens.
 """
@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -28,6 +27,8 @@ from bakeoff.core.errors import EndpointError, EndpointGarbage, EndpointRefused,
 from bakeoff.core.spec import Sampling
 from bakeoff.engines.answer import excerpt
 from bakeoff.engines.deadlines import Deadlines, Watch
+from bakeoff.engines.dialect import Dialect
+from bakeoff.engines.endpoint_keys import is_loopback
 from bakeoff.engines.http_errors import blot_out, refusal, translated, without
 from bakeoff.engines.reading import Completion, Reading, read_all
 from bakeoff.engines.sse import MAX_EVENT_BYTES
@@ -35,39 +36,6 @@ from bakeoff.engines.sse import MAX_EVENT_BYTES
 # Below the 5 s after which common servers drop an idle connection, so that none is picked up as it closes.
 KEEP_ALIVE_S = 4.0
 MAX_CONNECTIONS = 256
-
-
-@dataclass(frozen=True, slots=True)
-class _Dialect:
-    """What the server takes; each field changes once, when the server refuses."""
-
-    stream: bool = True
-    usage_option: bool = True
-    logprobs: bool = True
-    max_tokens_field: str = "max_tokens"
-
-    def after_refusal(self, message: str) -> _Dialect | None:
-        """Return what to try next, None when this refusal is not about the protocol."""
-        said = message.lower()
-        if self.max_tokens_field == "max_tokens" and "max_completion_tokens" in said:
-            return replace(self, max_tokens_field="max_completion_tokens")
-        if self.logprobs and "logprobs" in said:
-            return replace(self, logprobs=False)
-        if self.stream and self.usage_option and ("stream_options" in said or "include_usage" in said):
-            return replace(self, usage_option=False)
-        if self.stream and re.search(r"\bstream(ing)?\b", said):
-            return replace(self, stream=False)
-        return None
-
-    def joined(self, other: _Dialect) -> _Dialect:
-        """Return what is left of both."""
-        renamed = self if self.max_tokens_field != "max_tokens" else other
-        return _Dialect(
-            stream=self.stream and other.stream,
-            usage_option=self.usage_option and other.usage_option,
-            logprobs=self.logprobs and other.logprobs,
-            max_tokens_field=renamed.max_tokens_field,
-        )
 
 
 _CONNECTED_AT: ContextVar[float] = ContextVar("connected_at")
@@ -111,7 +79,7 @@ class EndpointClient:
         self._base = URL("http://worker/v1") if isinstance(address, Path) else _read_url(address)
         self._completions = self._base / "chat" / "completions"
         self.where = f"{model} at {self._socket or self._base.with_user(None)}"
-        self._dialect = _Dialect()
+        self._dialect = Dialect()
         self._session: aiohttp.ClientSession | None = None
         self._under_way: set[asyncio.Timeout] = set()
 
@@ -121,7 +89,12 @@ class EndpointClient:
     @property
     def is_local(self) -> bool:
         """Whether it is on this machine."""
-        return _is_local(self._base)
+        return self._socket is not None or is_loopback(self._base.host)
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """What its server was seen to refuse of "temperature", "top_p" and "seed", and is not sent any more."""
+        return self._dialect.left_out
 
     async def __aenter__(self) -> Self:
         """Open the connection pool; connects to nothing yet."""
@@ -169,14 +142,14 @@ class EndpointClient:
         """
         spoken = self._dialect
         while True:
+            body = spoken.body(self.model, messages, sampling, seed, top_logprobs)
             try:
-                completion = await self._ask(
-                    self._write_body(messages, sampling, seed, spoken, top_logprobs), first_token_s
-                )
+                completion = await self._ask(body, first_token_s)
             except EndpointRefused as error:
                 further = spoken.joined(self._dialect)  # what requests beside this one have learned meanwhile
                 if further == spoken:
-                    refused = spoken.after_refusal(error.message) if error.status in {400, 422} else None
+                    said = error.message.removeprefix(self.where)  # the model's own name may be "seed"
+                    refused = spoken.after_refusal(said, body) if error.status in {400, 422} else None
                     if refused is None:
                         raise
                     further = refused
@@ -206,35 +179,6 @@ class EndpointClient:
             EndpointError: one of its kinds; `EndpointTimeout` after `timeout_s` seconds.
         """
         return await self._get(self._base.with_path("/health"), timeout_s)
-
-    def _write_body(
-        self,
-        messages: Sequence[Mapping[str, str]],
-        sampling: Sampling,
-        seed: int | None,
-        dialect: _Dialect,
-        top_logprobs: int | None,
-    ) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": self.model,
-            "messages": [dict(message) for message in messages],
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-            dialect.max_tokens_field: sampling.max_tokens,
-        }
-        if sampling.top_k is not None:  # not OpenAI's: only for those who ask for it
-            body["top_k"] = sampling.top_k
-        if sampling.stop:
-            body["stop"] = list(sampling.stop)
-        if seed is not None:
-            body["seed"] = seed
-        if top_logprobs is not None:
-            body |= {"logprobs": True, "top_logprobs": top_logprobs} if dialect.logprobs else {}
-        elif dialect.stream:
-            body["stream"] = True
-            if dialect.usage_option:
-                body["stream_options"] = {"include_usage": True}
-        return body
 
     async def _ask(self, body: Mapping[str, Any], first_token_s: float | None) -> Completion:
         deadlines = self._deadlines
@@ -314,7 +258,3 @@ def _read_url(address: str) -> URL:
     if url.scheme not in {"http", "https"} or not url.host:
         raise UsageError(f"{excerpt(str(url))!r} is no http(s) URL", "for instance http://127.0.0.1:11434/v1")
     return url
-
-
-def _is_local(url: URL) -> bool:
-    return url.host in {"localhost", "::1", "worker"} or str(url.host).startswith("127.")

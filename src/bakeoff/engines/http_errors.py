@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -31,16 +32,33 @@ async def translated(where: str, *, started: bool) -> AsyncIterator[None]:
     try:
         yield
     except aiohttp.ConnectionTimeoutError as error:
-        raise EndpointTimeout(f"{where} accepted no connection in time", _RUNNING) from error
+        raise EndpointTimeout(f"{where} accepted no connection in time", NOT_RUNNING) from error
+    except aiohttp.ClientSSLError as error:  # before what it is one of: its errno is OpenSSL's, and no system's
+        raise _untrusted(where, error.os_error) from error
+    except aiohttp.InvalidURL as error:  # ours was read before; not quoted, since it may hold a password
+        hint = "set HTTPS_PROXY (or HTTP_PROXY) to http://HOST:PORT"
+        raise EndpointUnreachable(f"{where} cannot be reached: the environment's proxy is no URL", hint) from error
+    except UnicodeError as error:
+        hint = "check the URL: a host's name has parts of 1 to 63 characters, with one dot between them"
+        raise EndpointUnreachable(f"{where} cannot be reached: it is no name of a host", hint) from error
     except aiohttp.ClientConnectorError as error:
         reason = os_reason(error.os_error) or str(error.os_error)
-        raise EndpointUnreachable(f"{where} cannot be reached: {reason}", _RUNNING) from error
+        raise EndpointUnreachable(f"{where} cannot be reached: {reason}", NOT_RUNNING) from error
     except aiohttp.ClientResponseError as error:
         raise EndpointGarbage(f"{where} does not speak HTTP: {excerpt(error.message)}") from error
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
         if started:
             raise EndpointFailed(f"{where} broke the connection in the middle of its answer") from error
-        raise EndpointUnreachable(f"{where} closed the connection without an answer", _RUNNING) from error
+        raise EndpointUnreachable(f"{where} closed the connection without an answer", NOT_RUNNING) from error
+
+
+def _untrusted(where: str, error: OSError) -> EndpointUnreachable:
+    """Return what went wrong with the encryption of a connection."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        said = f"{where} cannot be trusted: {error.verify_message}"
+        return EndpointUnreachable(said, "for a certificate of your own: SSL_CERT_FILE=path/to/its-authority.pem")
+    reason = getattr(error, "reason", None) or error.strerror or str(error)
+    return EndpointUnreachable(f"{where} does not speak TLS: {reason}", "is the address http:// instead of https://?")
 
 
 def os_reason(error: OSError) -> str:
@@ -49,7 +67,7 @@ def os_reason(error: OSError) -> str:
     return os.strerror(number) if number is not None and number > 0 else error.strerror or ""
 
 
-_RUNNING = "is the server running, and is the address right?"
+NOT_RUNNING = "start the server, or check the URL"
 
 
 def refusal(where: str, status: int, headers: Mapping[str, str], body: bytes) -> EndpointError:
@@ -62,7 +80,7 @@ def refusal(where: str, status: int, headers: Mapping[str, str], body: bytes) ->
     message = f"{where} answered {status}: {said}"
     if status in {429, 503}:
         return EndpointBusy(message, "wait, or lower --concurrency", retry_after_s(headers))
-    if status >= 500:
+    if status >= 500 or status == 408:  # the server's own patience ended, and a new request has all of it
         return EndpointFailed(message, retry_after_s=retry_after_s(headers))
     if 300 <= status < 400:
         return EndpointRefused(

@@ -91,8 +91,7 @@ class Reading:
         except EventTooLong as error:
             raise EndpointGarbage(f"{self._where} sent {error}") from error
         except (EndpointFailed, EndpointTimeout) as error:
-            # After finish_reason nothing but usage can be missing, so a broken or silent connection is forgiven.
-            if not self._answer.complete or not isinstance(error.__cause__, aiohttp.ClientError | TimeoutError):
+            if not self._is_forgiven(error):
                 raise
         if not self._answer.complete:
             if self._last_s is None and self._response.content_type != "text/event-stream":
@@ -100,6 +99,12 @@ class Reading:
             when = "before its first token" if self._answer.tokens == 0 else "in the middle of its answer"
             raise EndpointFailed(f"{self._where} ended its stream {when}, without finish_reason or [DONE]")
         return self._complete(next(iter(self._arrivals_s), None), self._last_s or 0.0)
+
+    def _is_forgiven(self, error: EndpointFailed | EndpointTimeout) -> bool:
+        """Whether a broken or silent connection took nothing but usage: the text was finished; if in doubt, silence says so."""
+        if self._answer.in_doubt:
+            return isinstance(error, EndpointTimeout) and not error.final
+        return self._answer.complete and isinstance(error.__cause__, aiohttp.ClientError | TimeoutError)
 
     async def _read_events(self) -> None:
         parser = EventParser()
@@ -117,7 +122,7 @@ class Reading:
     async def _next_chunk(self) -> bytes:
         read = self._response.content.readany
         async with translated(self._where, started=True):
-            if self._answer.complete:
+            if self._answer.complete and not self._answer.in_doubt:
                 return await self._watch.within(LINGER_S, read, "usage")
             return await self._watch.for_token(read)
 

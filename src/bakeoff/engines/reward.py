@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -183,8 +182,8 @@ def read_pooling(text: str, where: str) -> Reward:
     return Reward(reward, tokens if isinstance(tokens, int) else None)
 
 
-def open_reward_model(location: str, model: str | None) -> RewardModel:
-    """Return the client of a folder, or of an URL where `model` names what is served there; the key is OPENAI_API_KEY."""
+def open_reward_model(location: str, model: str | None, key: str | None) -> RewardModel:
+    """Return the client of a folder, or of an URL where `model` names what is served there, and which may want a key."""
     if model is None:
         return LocalReward(Path(location))
-    return RewardEndpoint(location, model, os.environ.get("OPENAI_API_KEY", "").strip() or None)
+    return RewardEndpoint(location, model, key)

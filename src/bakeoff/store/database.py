@@ -5,19 +5,21 @@ from __future__ import annotations
 import sqlite3
 from contextlib import contextmanager
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import create_engine, event, insert, inspect, select, text
+from sqlalchemy import create_engine, event, insert, inspect, make_url, select, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from bakeoff.core.errors import StoreError
 from bakeoff.store.tables import INFO, METADATA, SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import URL, Connection, Engine, Table
     from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
+
+Result = TypeVar("Result")
 
 _BUSY_S = 15.0
 _LOOK_AGAIN_S = 0.01
@@ -71,6 +73,21 @@ class Database:
         with self._refusals(), self._engine.begin() as connection:
             yield connection
 
+    def _put(self, work: Callable[[Connection], Result]) -> Result:
+        """Do `work` in a transaction; it writes what may be written twice, and is done again where its session ends meanwhile.
+
+        Whether a transaction counts whose session ended is not known.
+        """
+        with self._refusals():
+            try:
+                with self._engine.begin() as connection:
+                    return work(connection)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+            with self._engine.begin() as connection:
+                return work(connection)
+
     @contextmanager
     def _refusals(self) -> Iterator[None]:
         try:
@@ -121,7 +138,8 @@ class Database:
 
 def _make_engine(url: str | URL) -> Engine:
     try:
-        return create_engine(url)
+        # A server, or what is on the way to it, ends sessions that are idle: each is tried before it is used.
+        return create_engine(url, pool_pre_ping=not make_url(url).drivername.startswith("sqlite"))
     except ModuleNotFoundError as error:
         raise StoreError(
             f"the store needs the Python package {error.name}", "for PostgreSQL: pip install 'psycopg[binary]'"

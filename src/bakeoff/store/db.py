@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sqlalchemy import Row, Select
+    from sqlalchemy import Connection, Row, Select
 
 _MOST_KEYS = 500
 _IN_PLANS = "null"
@@ -214,13 +214,17 @@ class Store(Database):
         if not rows:
             return []
         statement = self._insert_into(GENERATIONS)
-        with self._begin() as connection:
-            if connection.execute(statement, rows).rowcount == len(rows):
-                return [True] * len(rows)
-            connection.rollback()
+
+        def all_new(connection: Connection) -> bool:
+            inserted = connection.execute(statement, rows).rowcount
+            if inserted < len(rows):
+                connection.rollback()
+            return inserted == len(rows)
+
+        if self._put(all_new):
+            return [True] * len(rows)
         # Rare: some are stored already, and the count does not tell which.
-        with self._begin() as connection:
-            return [connection.execute(statement, row).rowcount == 1 for row in rows]
+        return self._put(lambda connection: [connection.execute(statement, row).rowcount == 1 for row in rows])
 
     def generations(self, run_id: str) -> list[Generation]:
         """Return a run's generations, ordered by trial key."""
@@ -275,8 +279,7 @@ class Store(Database):
             {"run_id": run_id, "trial": trial, "scorer": scorer, "record": record} for trial, record in records.items()
         ]
         if rows:
-            with self._begin() as connection:
-                connection.execute(self._insert_into(SCORES), rows)
+            self._put(lambda connection: connection.execute(self._insert_into(SCORES), rows))
 
     def scores(self, run_id: str, scorer: str) -> list[Score]:
         """Return a run's scores by one version of the scorer, ordered by trial key."""

@@ -10,6 +10,7 @@ from bakeoff.catalog.references import folder_spec, resolve
 from bakeoff.core.errors import UnknownModel
 from bakeoff.core.spec import Candidate, Record, Sampling
 from bakeoff.core.thoughts import after_thoughts
+from bakeoff.engines.endpoint_keys import EndpointKeys
 from bakeoff.engines.reward import RewardModel, open_reward_model
 from bakeoff.score.judge import (
     SAMPLES,
@@ -21,7 +22,7 @@ from bakeoff.score.judge import (
     sampled_grade,
 )
 from bakeoff.study.writer_choice import make_judge
-from bakeoff.study.writers import Judging
+from bakeoff.study.writers import Judging, Tell
 
 if TYPE_CHECKING:
     from bakeoff.engines.reading import Completion
@@ -86,7 +87,7 @@ class ModelJudge:
     """
 
     def __init__(self, writer: Judging) -> None:
-        self._writer = writer
+        self.writer = writer
         self._gives_none = False
         self.open, self.close = writer.open, writer.close
 
@@ -94,7 +95,7 @@ class ModelJudge:
         """Ask in words, and read the answer."""
         if question.kind == "grades" and self._gives_none:
             return await self._drawn(question, ())
-        answer = await self._writer.judge(question.messages, TOP_LOGPROBS)
+        answer = await self.writer.judge(question.messages, TOP_LOGPROBS)
         if question.kind == "grades" and answer.first_logprobs is None:
             self._gives_none = True
             return await self._drawn(question, (answer,))
@@ -103,7 +104,7 @@ class ModelJudge:
 
     async def _drawn(self, question: Question, paid: tuple[Completion, ...]) -> Judgement:
         """Grade by several answers; `paid` came before and count towards the cost only."""
-        drawn = [await self._writer.judge(question.messages, TOP_LOGPROBS, draw) for draw in range(1, SAMPLES + 1)]
+        drawn = [await self.writer.judge(question.messages, TOP_LOGPROBS, draw) for draw in range(1, SAMPLES + 1)]
         verdict = sampled_grade([read_grade(answer.text) for answer in drawn])
         return _judgement(verdict, (*paid, *drawn), " | ".join(_said(answer) for answer in drawn))
 
@@ -147,15 +148,16 @@ class RewardJudge:
         return Judgement(value=reward.value, prompt_tokens=reward.tokens, completion_tokens=0)
 
 
-def make_asking(judge: Candidate, logs: Path) -> Asking:
-    """Return what asks a judge.
+def make_asking(judge: Candidate, keys: EndpointKeys, tell: Tell, logs: Path) -> Asking:
+    """Return what asks a judge; `tell` hears of what is not as was asked, and `logs` is where a worker's log goes.
 
     Raises:
         UsageError: recorded texts judge nothing.
     """
     if judge.engine == REWARD:
-        return RewardJudge(open_reward_model(judge.model.location, judge.model.remote_model))
-    return ModelJudge(make_judge(judge, logs))
+        model = judge.model
+        return RewardJudge(open_reward_model(model.location, model.remote_model, keys.key_of(model)))
+    return ModelJudge(make_judge(judge, keys, tell, logs))
 
 
 def is_reward(reference: str) -> bool:

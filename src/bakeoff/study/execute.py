@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from bakeoff.core.clock import Clock
 from bakeoff.core.errors import BakeoffError, UsageError
+from bakeoff.engines.endpoint_keys import EndpointKeys
 from bakeoff.machine.accelerators import find_accelerators
 from bakeoff.machine.detect import detect_machine
 from bakeoff.measure.energy_sources import open_meter
@@ -155,8 +157,16 @@ async def _make_writers(plan: Plan, store: Store, workspace: Path, cluster: RayC
     if store.state(plan.run_id) is not None:
         _tell_moved(plan, news)
     logs = run_folder(workspace, plan.run_id) / "logs"
+    keys = EndpointKeys(candidate.model for candidate in plan.candidates)
     writers = {
-        candidate.id: make_writer(candidate, logs, fit.rooms[candidate.id], warm_up_for(plan, candidate))
+        candidate.id: make_writer(
+            candidate,
+            keys,
+            partial(news.tell, candidate.id),
+            logs,
+            fit.rooms[candidate.id],
+            warm_up_for(plan, candidate),
+        )
         for candidate in plan.candidates
     }
     return _Made(budgets, writers, fit.together, fit.rooms)

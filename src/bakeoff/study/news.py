@@ -29,9 +29,7 @@ class News:
         Raises:
             StoreError: the store refuses.
         """
-        event = RunEvent(
-            at=self._clock.now().isoformat(), kind=kind, candidate=candidate, message=whole_characters(message)
-        )
+        event = event_now(self._clock, candidate, kind, message)
         self._progress.told(event)
         if kind == JOINED:
             return
@@ -49,3 +47,8 @@ class News:
         early, self._early = self._early or [], None
         for event in early:
             self._store.add_event(self._run_id, event)
+
+
+def event_now(clock: Clock, candidate: str | None, kind: str, message: str) -> RunEvent:
+    """Return what happens now, to a candidate, to a judge or to the run (None), as it can be stored."""
+    return RunEvent(at=clock.now().isoformat(), kind=kind, candidate=candidate, message=whole_characters(message))

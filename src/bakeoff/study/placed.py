@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bakeoff.core.errors import UsageError
 from bakeoff.core.settings import seconds_setting
 from bakeoff.core.spec import Candidate
+from bakeoff.engines.endpoint_keys import EndpointKeys
 from bakeoff.study.admission import predict_high
 from bakeoff.study.cluster_room import Node, Placement, Request, check_room, count_places, request_of
 from bakeoff.study.placement import Started
@@ -44,11 +45,14 @@ def place_writers(
     """
     nodes = cluster.nodes()
     room_within_s = seconds_setting("BAKEOFF_PLACE_WITHIN_S", ROOM_WITHIN_S)
+    keys = EndpointKeys(candidate.model for candidate in plan.candidates)
     writers: dict[str, Writer] = {}
     for candidate in plan.candidates:
         if not candidate.model.is_ours_to_run:
             # Starts nothing, and logs nothing.
-            writers[candidate.id] = make_writer(candidate, Path(), USUAL_ROOM, warm_up_for(plan, candidate))
+            writers[candidate.id] = make_writer(
+                candidate, keys, partial(tell, candidate.id), Path(), USUAL_ROOM, warm_up_for(plan, candidate)
+            )
             continue
         if candidate.engine == "vllm":
             raise UsageError(

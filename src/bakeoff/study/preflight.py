@@ -6,7 +6,6 @@ Whatever is wrong is told before anything is generated, all candidates at once w
 from __future__ import annotations
 
 import asyncio
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -28,11 +27,13 @@ from bakeoff.core.records import RunEvent
 from bakeoff.core.settings import seconds_setting
 from bakeoff.core.spec import Candidate
 from bakeoff.core.units import seconds_text
+from bakeoff.engines.endpoint_keys import is_loopback
+from bakeoff.engines.http_errors import NOT_RUNNING
 from bakeoff.engines.recorded import read_recorded
 from bakeoff.study.candidates import hints_of
-from bakeoff.study.plan import Plan, Trial, count_alone, trials_of
+from bakeoff.study.plan import Plan, Trial, count_alone
 from bakeoff.study.retries import Patience, retry_policy
-from bakeoff.study.runner import messages_for
+from bakeoff.study.runner import warm_up_for
 from bakeoff.study.worker_writer import WorkerWriter
 from bakeoff.study.writers import EndpointWriter, Message, Writer
 
@@ -43,8 +44,7 @@ _SILENT = "if it is loading its model: ask it for one text yourself and start ag
 
 def is_remote(candidate: Candidate) -> bool:
     """Whether texts would leave this machine."""
-    host = urlsplit(candidate.model.location).hostname if candidate.model.source == "endpoint" else None
-    return host is not None and host not in {"127.0.0.1", "localhost", "::1"}
+    return candidate.model.source == "endpoint" and not is_loopback(urlsplit(candidate.model.location).hostname)
 
 
 def check_recorded(plan: Plan) -> None:
@@ -65,16 +65,19 @@ def check_recorded(plan: Plan) -> None:
 
 
 async def probe_endpoints(writers: Mapping[str, Writer]) -> None:
-    """Ask every endpoint what it serves, all at once, at most 2 s each.
+    """Ask every endpoint what it lists, all at once.
 
     Raises:
-        UsageError: with a line for each one that is dead or does not serve the model.
+        UsageError: with a line for each one that is dead, or refuses our key.
     """
     refuse(await find_dead_endpoints(writers))
 
 
 async def find_dead_endpoints(writers: Mapping[str, Writer]) -> dict[str, BakeoffError]:
-    """Ask every endpoint what it serves, all at once, at most 2 s each; return what is wrong with those that are dead."""
+    """Ask every endpoint what it lists, all at once; return what is wrong with those that are dead, or refuse our key.
+
+    Whether one takes the model's name is for its first text to show.
+    """
     endpoints = {name: writer for name, writer in writers.items() if isinstance(writer, EndpointWriter)}
     found = await asyncio.gather(*(_probe_endpoint(name, writer) for name, writer in endpoints.items()))
     return {name: error for name, error in zip(endpoints, found, strict=True) if error is not None}
@@ -102,21 +105,15 @@ def refuse(wrong: Mapping[str, BakeoffError], *, others: bool = False) -> None:
 
 async def _probe_endpoint(name: str, writer: EndpointWriter) -> UsageError | None:
     try:
-        served = await writer.served_models()
+        await writer.look_up()
     except (EndpointUnreachable, EndpointTimeout) as error:
-        return EndpointAway(f"{name}: does not answer: {error.message}", "start the server, or check the URL")
+        return EndpointAway(f"{name}: does not answer: {error.message}", error.hint or NOT_RUNNING)
     except EndpointRefused as error:
         # Some servers have no model list; one that refuses our key would refuse every brief.
-        return UsageError(f"{name}: {error.message}", "check OPENAI_API_KEY") if error.status in {401, 403} else None
+        return UsageError(f"{name}: {error.message}", error.hint) if error.status in {401, 403} else None
     except EndpointError:
         return None
-    wanted = writer.remote_model
-    if not served or wanted in served:
-        return None
-    near = difflib.get_close_matches(wanted, served, n=1)
-    meant = f"did you mean {near[0]}? " if near else ""
-    right = f"write openai:{near[0] if near else served[0]}@{writer.address}"
-    return UsageError(f"{name}: does not serve {wanted!r}; {meant}it serves {', '.join(served[:8])}", right)
+    return None
 
 
 class Pace(NamedTuple):
@@ -205,7 +202,7 @@ async def load_cold(writers: Mapping[str, Writer]) -> dict[str, BakeoffError]:
 async def probe_pace(
     plan: Plan, writers: Mapping[str, Writer], unfinished: Mapping[str, int], probe: Probe, *, together: bool
 ) -> tuple[Pace, dict[str, BakeoffError]]:
-    """Let every candidate write its first brief once (not stored), and extrapolate; return also what is wrong with those
+    """Let every candidate write its last brief once (not stored), and extrapolate; return also what is wrong with those
     that cannot write at all.
 
     `low_s` assumes that concurrency is perfectly parallel, `high_s` that it gains nothing. Workers stay open
@@ -240,8 +237,19 @@ async def probe_pace(
 async def _first_text(
     plan: Plan, candidate: Candidate, writer: Writer, probe: Probe, first_token_s: float | None
 ) -> float:
-    """Return the seconds of a candidate's first text; a process of ours has written another one before."""
+    """Return the seconds of a candidate's first text: that of the last brief, so that no server remembers those timed first.
+
+    A process of ours has written before.
+
+    Raises:
+        UsageError: the server refuses the model, whose name it does not list.
+        BakeoffError: the text cannot be had.
+    """
     await writer.open()
-    first = next(trials_of(plan, candidate))
-    (brief,) = (each for each in plan.briefs() if each.id == first.brief)
-    return await _time_text(writer, first, messages_for(plan, brief), probe, first_token_s)
+    text = warm_up_for(plan, candidate)
+    try:
+        return await _time_text(writer, text.trial, text.messages, probe, first_token_s)
+    except EndpointRefused as error:
+        if isinstance(writer, EndpointWriter) and writer.is_wrong_name(error):
+            raise UsageError(f"{candidate.id}: {error.message}", error.hint) from error
+        raise

@@ -29,11 +29,12 @@ from bakeoff.core.errors import (
     WorkerNotStarted,
 )
 from bakeoff.core.plain import whole_characters
-from bakeoff.core.records import Generation, RunEvent, WorkerLoad
+from bakeoff.core.records import Generation, WorkerLoad
 from bakeoff.core.spec import Candidate
 from bakeoff.store.db import Store
 from bakeoff.study.energy_watch import EnergyWatch
-from bakeoff.study.plan import Block, Plan, Trial, plan_blocks, trials_for, trials_of
+from bakeoff.study.news import event_now
+from bakeoff.study.plan import Block, Plan, Trial, plan_blocks, trials_for
 from bakeoff.study.progress import Progress
 from bakeoff.study.pulse import WORKER_DIED, Pulse
 from bakeoff.study.retries import Patience, retry_policy
@@ -255,10 +256,10 @@ class Runner:
 
     async def _ask_again(self, candidate: str) -> None:
         """Have the text written that the preflight had; it is stored nowhere."""
-        trial = next(trials_of(self._plan, self._plan.candidate(candidate)))
+        text = warm_up_for(self._plan, self._plan.candidate(candidate))
         deaths = await self._open(candidate)
         try:
-            await self._writers[candidate].write(trial, messages_for(self._plan, self._briefs[trial.brief]), 1)
+            await self._writers[candidate].write(text.trial, text.messages, 1)
         except WorkerError as error:
             if _is_death(error):
                 self._mourn(candidate, error, deaths)
@@ -304,9 +305,7 @@ class Runner:
             self._pulses[candidate].give_up(f"its worker died {MAX_DEATHS} times")
 
     def _tell(self, kind: str, message: str, *, candidate: str | None) -> None:
-        event = RunEvent(
-            at=self._clock.now().isoformat(), kind=kind, candidate=candidate, message=whole_characters(message)
-        )
+        event = event_now(self._clock, candidate, kind, message)
         self._store.add_event(self._plan.run_id, event)
         self._progress.told(event)
 
@@ -320,7 +319,7 @@ def messages_for(plan: Plan, brief: Brief) -> list[Message]:
 
 
 def warm_up_for(plan: Plan, candidate: Candidate) -> WarmUp:
-    """Return what a worker writes before the texts that count: the last brief, so that no server remembers the first ones."""
+    """Return what is written before the texts that count: the last brief, so that no server remembers the first ones."""
     brief = plan.briefs()[-1]
     return WarmUp(next(trials_for(plan, candidate, [brief])), messages_for(plan, brief))
 

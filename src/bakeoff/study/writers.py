@@ -6,15 +6,17 @@ with a process of ours behind it is in `study.worker_writer`; which one a candid
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from bakeoff.core.errors import TextMissing, UsageError
+from bakeoff.core.errors import EndpointError, EndpointRefused, TextMissing
 from bakeoff.core.records import Generation, Timings, WorkerLoad
 from bakeoff.core.spec import Candidate, Sampling
 from bakeoff.engines.deadlines import Deadlines
+from bakeoff.engines.endpoint_keys import EndpointKeys
 from bakeoff.engines.recorded import RecordedTexts, read_recorded
 from bakeoff.study.plan import Trial
 
@@ -87,23 +89,35 @@ class Judging(Protocol):
         ...
 
 
+Tell = Callable[[str, str], None]
+"""Called with a kind of event and what happened."""
+SAMPLED_OTHERWISE, NOT_LISTED = "sampled_otherwise", "name_not_listed"
+"""Kinds of events: the server refuses what its texts were to be sampled with; it answers to a name that it does not list."""
+_NO_SUCH_NAME = frozenset({400, 404, 422})
+_MOST_LISTED = 8
+
+
 class EndpointWriter:
-    """Somebody else's server. The key, if it needs one, is OPENAI_API_KEY."""
+    """Somebody else's server, which gets its key out of `keys`. `tell` hears once of each thing that is not as was asked."""
 
     loads: Sequence[WorkerLoad] = ()
 
-    def __init__(self, candidate: Candidate) -> None:
+    def __init__(self, candidate: Candidate, keys: EndpointKeys, tell: Tell) -> None:
         self._candidate = candidate
+        self._keys = keys
+        self._tell = tell
         self._client: EndpointClient | None = None
+        self._listed: Sequence[str] = ()
+        self._told: set[str] = set()
 
     async def open(self) -> None:
         """Make the connection pool."""
         from bakeoff.engines.client import EndpointClient
 
         if self._client is None:
-            key = _api_key()
-            deadlines = Deadlines.from_environment()
-            self._client = EndpointClient(self._candidate.model.location, self.remote_model, key, deadlines)
+            model = self._candidate.model
+            key = self._keys.key_of(model)
+            self._client = EndpointClient(model.location, self.remote_model, key, Deadlines.from_environment())
             await self._client.__aenter__()
 
     @property
@@ -111,37 +125,78 @@ class EndpointWriter:
         """The model's name at that URL."""
         return self._candidate.model.remote_model or self._candidate.model.name
 
-    @property
-    def address(self) -> str:
-        """Its base URL."""
-        return self._candidate.model.location
-
-    async def served_models(self) -> Sequence[str]:
-        """Return what the server says it serves.
+    async def look_up(self) -> None:
+        """Find out what the server lists, which is no proof of what it serves: some take names that they do not list.
 
         Raises:
             EndpointError: it does not answer within 2 s; 10 s if it is another machine, whose list may be long.
         """
-        await self.open()
-        assert self._client is not None  # noqa: S101 - opened above
-        return await self._client.models(timeout_s=2.0 if self._client.is_local else 10.0)
+        async with self._asking() as client:
+            self._listed = await client.models(timeout_s=2.0 if client.is_local else 10.0)
+
+    def is_wrong_name(self, error: EndpointError) -> bool:
+        """Whether a server that refused a text may have refused the model's name: it does not list it."""
+        is_unknown = isinstance(error, EndpointRefused) and error.status in _NO_SUCH_NAME
+        return is_unknown and self._is_unlisted
+
+    @property
+    def _is_unlisted(self) -> bool:
+        # Ollama lists "llama3.2" as "llama3.2:latest", and takes both.
+        return bool(self._listed) and not {self.remote_model, f"{self.remote_model}:latest"} & set(self._listed)
 
     async def write(
         self, trial: Trial, messages: Sequence[Message], concurrency: int, first_token_s: float | None = None
     ) -> Generation:
         """Write one text."""
-        await self.open()
-        assert self._client is not None  # noqa: S101 - opened above
-        _, generation = await ask_for_text(self._client, self._candidate, trial, messages, concurrency, first_token_s)
+        async with self._asking() as client:
+            completion, generation = await ask_for_text(
+                client, self._candidate, trial, messages, concurrency, first_token_s
+            )
+        self._compare(client, completion)
         return generation
 
     async def judge(self, messages: Sequence[Message], top_logprobs: int, draw: int | None = None) -> Completion:
         """Have it judge; see `Judging`."""
+        sampling = judging_sampling(self._candidate, draw)
+        async with self._asking() as client:
+            completion = await client.generate(messages, sampling, draw or 0, top_logprobs=top_logprobs)
+        self._compare(client, completion)
+        return completion
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[EndpointClient]:
+        """Open, and say of a refusal what can be done about it."""
         await self.open()
         assert self._client is not None  # noqa: S101 - opened above
-        return await self._client.generate(
-            messages, judging_sampling(self._candidate, draw), draw or 0, top_logprobs=top_logprobs
-        )
+        try:
+            yield self._client
+        except EndpointRefused as error:
+            if error.status in {401, 403}:
+                error.hint = self._keys.advice(self._candidate.model)
+            elif self.is_wrong_name(error):
+                error.hint = self._right_names()
+            raise
+
+    def _right_names(self) -> str:
+        near = difflib.get_close_matches(self.remote_model, self._listed, n=1)
+        right = f"openai:{near[0] if near else self._listed[0]}@{self._candidate.model.location}"
+        return f"its server lists {', '.join(self._listed[:_MOST_LISTED])}: write {right}"
+
+    def _compare(self, client: EndpointClient, answer: Completion) -> None:
+        """Tell what of an answer is not as was asked, and was not told yet."""
+        if self._is_unlisted and NOT_LISTED not in self._told:
+            self._told.add(NOT_LISTED)
+            as_whom = f"as {answer.served_model!r}" if answer.served_model else "without saying as which model"
+            self._tell(NOT_LISTED, f"its server does not list {self.remote_model!r}, and answers {as_whom}")
+        fresh = client.left_out & {"temperature", "top_p"} - self._told
+        if fresh:
+            self._told |= fresh
+            sampling, names = self._candidate.sampling, sorted(fresh)
+            asked = " and ".join(f"{name} {getattr(sampling, name):g}" for name in names)
+            self._tell(
+                SAMPLED_OTHERWISE,
+                f"its server refuses {' and '.join(names)}: it samples with its own, and not with {asked} as was asked",
+            )
 
     async def measure(self) -> None:
         """Nothing is known of its memory."""
@@ -229,15 +284,3 @@ async def ask_for_text(
         timings=timings,
         concurrency=concurrency,
     )
-
-
-def _api_key() -> str | None:
-    """Return the key for endpoints, from the environment and from nowhere else; None where there is none.
-
-    Raises:
-        UsageError: no header could hold it. It is not quoted.
-    """
-    key = os.environ.get("OPENAI_API_KEY", "").strip()  # a file's last line feed comes with it
-    if not (key.isascii() and key.isprintable()):
-        raise UsageError("OPENAI_API_KEY holds characters that no key has", "set it to the key alone, on one line")
-    return key or None
