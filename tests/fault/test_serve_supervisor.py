@@ -516,11 +516,13 @@ def test_settings_change_while_it_serves(tmp_path, a_and_b):
     run(live())
 
 
-def test_an_endpoint_of_others_has_a_breaker_and_no_process(tmp_path):
+def test_an_endpoint_of_others_has_a_breaker_and_no_process(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
+
     async def live(server):
         plan = plan_of(served("far", source="endpoint", location=server.url, engine="openai", remote="m"))
         settings = Keeping(breaker_failures=2, first_open_s=0.5)
-        async with Supervisor(plan, settings, tmp_path, api_key="secret") as supervisor:
+        async with Supervisor(plan, settings, tmp_path) as supervisor:
             upstream = await lease_for(supervisor, "far", 1.0)
             assert (upstream.address, upstream.served_name, upstream.generation) == (server.url, "m", 0)
             assert upstream.api_key == "secret"

@@ -20,7 +20,7 @@ from bakeoff.cli.beside import beside, how_it_ended
 from bakeoff.cli.ended import end_on_signals
 from bakeoff.cli.planned import Wanted
 from bakeoff.cli.running_gateway import acknowledge
-from bakeoff.cli.serving_keys import KEY_VARIABLE, environment_key, keys
+from bakeoff.cli.serving_keys import KEY_VARIABLE, keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -300,8 +300,7 @@ async def _run(
     asked, seen = told
     logs = workspace_folder() / "serve" / "logs"
     keeping, footprints = document.keeping(settings), Footprints(workspace_folder())
-    key, world = environment_key("OPENAI_API_KEY"), World(learned=footprints.add)
-    async with Supervisor(plan, keeping, logs, api_key=key, world=world) as supervisor:
+    async with Supervisor(plan, keeping, logs, world=World(learned=footprints.add)) as supervisor:
         gateway = Gateway(plan, supervisor, settings, clock, secrets, document.terms, footprints)
         url = base_url(listener)
         reloading = Reloading(asked, document, settings, secrets, gateway, supervisor, seen)

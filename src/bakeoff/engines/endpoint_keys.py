@@ -66,12 +66,12 @@ class EndpointKeys:
         Raises:
             UsageError: no header could hold it. It is not quoted.
         """
-        variable = self._variable_of(model)
+        variable = self.variable_of(model)
         return _read(variable) or None
 
     def advice(self, model: ModelSpec) -> str:
         """Return what to do where a model's endpoint refuses the key that it got, or wants one."""
-        variable, own = self._variable_of(model), key_variable(_host(model.location))
+        variable, own = self.variable_of(model), key_variable(_host(model.location))
         if _read(variable):
             return f"check {variable}"
         if variable == OPENAI_KEY:
@@ -86,8 +86,8 @@ class EndpointKeys:
             why = "is for one of these hosts alone"
         return f"put its key into {own}: {OPENAI_KEY} {why}"
 
-    def _variable_of(self, model: ModelSpec) -> str:
-        """Return the variable that holds a model's key, or would hold it."""
+    def variable_of(self, model: ModelSpec) -> str:
+        """Return the environment variable that holds a model's key, or would hold it."""
         host = _host(model.location)
         entitled = host in self._for_openai_key and not _is_ollama(model) and _is_safe(model.location)
         return OPENAI_KEY if entitled and not _own_key(host) else key_variable(host)

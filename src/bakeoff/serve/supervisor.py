@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bakeoff.core.errors import UsageError
+from bakeoff.engines.endpoint_keys import EndpointKeys
 from bakeoff.engines.process import WorkerCommand
 from bakeoff.machine.free_memory import free_memory
 from bakeoff.serve.effects import FAULTS, NOTHING, Effect, Grant, Refuse, Start, Stop
@@ -76,7 +77,7 @@ class World:
 class Supervisor:
     """`lease.Leasing` over the models of a plan. Use it as an asynchronous context manager: leaving it ends every worker.
 
-    Workers' logs go to `logs`. `api_key` is for endpoints of others. `commands` replaces how models are started.
+    Workers' logs go to `logs`; endpoints of others get their keys from the environment. `commands` replaces how models are started.
 
     Raises:
         UsageError: the plan or the settings cannot be served; see `keeping`.
@@ -88,12 +89,10 @@ class Supervisor:
         keeping: Keeping,
         logs: Path,
         *,
-        api_key: str | None = None,
         commands: Mapping[str, WorkerCommand] | None = None,
         world: World | None = None,
     ) -> None:
         self._logs = logs
-        self._api_key = api_key
         self._given = dict(commands or {})
         self._world = world or World()
         self._plan, self._files = plan, MeasuredFiles(plan)
@@ -173,12 +172,13 @@ class Supervisor:
     def _read(self, plan: ServingPlan, keeping: Keeping) -> tuple[dict[str, WorkerCommand], dict[str, Upstream]]:
         commands: dict[str, WorkerCommand] = {}
         external: dict[str, Upstream] = {}
+        keys = EndpointKeys(served.candidate.model for served in plan.models)
         for served in plan.models:
             if served.is_resident:
                 slots = keeping.model_rules(served).slots
                 commands[served.id] = self._given.get(served.id) or WorkerCommand.of(served.candidate, max_rows=slots)
             else:
-                external[served.id] = external_upstream(served, self._api_key)
+                external[served.id] = external_upstream(served, keys.key_of(served.candidate.model))
         return commands, external
 
     # What the leases use.

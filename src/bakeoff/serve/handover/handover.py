@@ -10,6 +10,7 @@ from pydantic import Field
 
 from bakeoff.core.errors import UsageError
 from bakeoff.core.spec import Record
+from bakeoff.engines.endpoint_keys import EndpointKeys
 from bakeoff.serve.plan import PREFIX, ServedModel, ServedRoute, ServingPlan
 from bakeoff.serve.router import GENERAL
 
@@ -54,6 +55,14 @@ class Handover(Record):
     def copies_of(self, model: ServedModel) -> Copies:
         """Return how many replicas of a model."""
         return self.copies.get(model.id, Copies(count=1))
+
+
+def key_variable_of(model: ServedModel, hand: Handover) -> str | None:
+    """Return which environment variable holds the key that somebody else's server asks for; None for what is served by the user."""
+    spec = model.candidate.model
+    if spec.source != "endpoint" or model.id in hand.urls or spec.reference.startswith("ollama:"):
+        return None
+    return EndpointKeys(each.candidate.model for each in hand.plan.models).variable_of(spec)
 
 
 def routes_of(plan: ServingPlan) -> dict[str, ServedRoute]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from bakeoff.serve.handover.evidence import estimate_text, facts, head
-from bakeoff.serve.handover.handover import Handover, routes_of, url_of, variable
+from bakeoff.serve.handover.handover import Handover, key_variable_of, routes_of, url_of, variable
 from bakeoff.serve.handover.yaml_file import yaml_file
 from bakeoff.serve.plan import AUTO, PREFIX, ServedModel, ServedRoute
 
@@ -42,12 +42,12 @@ def litellm_config(hand: Handover) -> str:
 def _entry(name: str, model: ServedModel, hand: Handover, why: dict[str, Any]) -> dict[str, Any]:
     spec = model.candidate.model
     url = url_of(model, hand)
-    is_theirs = spec.source == "endpoint" and model.id not in hand.urls and not spec.reference.startswith("ollama:")
+    key = key_variable_of(model, hand)
     sampling = model.candidate.sampling
     given: dict[str, Any] = {
         "model": f"openai/{spec.remote_model or model.id}",
         "api_base": url if url is not None else f"os.environ/{variable(model.id, hand.plan)}",
-        "api_key": "os.environ/OPENAI_API_KEY" if is_theirs else NO_KEY,
+        "api_key": NO_KEY if key is None else f"os.environ/{key}",
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "max_tokens": sampling.max_tokens,

@@ -13,11 +13,10 @@ from typing import Any
 from bakeoff.core.errors import UsageError
 from bakeoff.engines.chat_template import FALLBACK
 from bakeoff.serve.handover.evidence import drawing_text, ending_text, estimate_text, facts, head, stop_text
-from bakeoff.serve.handover.handover import Handover, routes_of, slugs, url_of
+from bakeoff.serve.handover.handover import Handover, key_variable_of, routes_of, slugs, url_of
 from bakeoff.serve.handover.yaml_file import yaml_file
 from bakeoff.serve.plan import AUTO, PREFIX, ServedModel
 
-PEER_KEY = "${env.OPENAI_API_KEY}"
 _DESCRIPTION = 1024
 
 
@@ -84,8 +83,9 @@ def _peer(model: ServedModel, hand: Handover) -> dict[str, Any]:
     spec = model.candidate.model
     # llama-swap puts the request's whole path, /v1 and all, behind it.
     base = (url_of(model, hand) or "").removesuffix("/v1")
-    is_theirs = model.id not in hand.urls and not spec.reference.startswith("ollama:")
-    return {"proxy": base, **({"apiKey": PEER_KEY} if is_theirs else {}), "models": [spec.remote_model or model.id]}
+    key = key_variable_of(model, hand)
+    shown = {} if key is None else {"apiKey": f"${{env.{key}}}"}
+    return {"proxy": base, **shown, "models": [spec.remote_model or model.id]}
 
 
 def _aliases(hand: Handover, ours: set[str]) -> dict[str, list[str]]:

@@ -15,7 +15,7 @@ from bakeoff.core.errors import UsageError
 from bakeoff.core.plain import printable
 from bakeoff.core.records import Estimate
 from bakeoff.serve.handover.evidence import estimate_text, head
-from bakeoff.serve.handover.handover import Handover, slug, url_of
+from bakeoff.serve.handover.handover import Handover, key_variable_of, slug, url_of
 from bakeoff.serve.handover.yaml_file import yaml_file
 from bakeoff.serve.plan import ServedModel, ServedRoute
 
@@ -79,11 +79,11 @@ _NOTES = (
 
 def _provider(model: ServedModel, hand: Handover) -> dict[str, Any]:
     spec = model.candidate.model
-    is_theirs = spec.source == "endpoint" and model.id not in hand.urls and not spec.reference.startswith("ollama:")
+    key = key_variable_of(model, hand)
     backend: dict[str, Any] = {"name": "primary", "provider": "vllm", "base_url": url_of(model, hand)}
-    if is_theirs:
+    if key is not None:
         backend["provider"] = "openai"
-        backend["api_key_env"] = "OPENAI_API_KEY"
+        backend["api_key_env"] = key
     return {"name": model.id, "provider_model_id": spec.remote_model or model.id, "backend_refs": [backend]}
 
 
