@@ -15,6 +15,7 @@ import gzip
 import json
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
@@ -42,7 +43,11 @@ class Misbehaving:
     """The server. `sent` counts what it did by name of fault; `requests` counts all completions that it was asked for."""
 
     def __init__(
-        self, schedule: Schedule | str, retry_after: str = "0.02", down_s: float | None = None, think_s: float = 0.0
+        self,
+        schedule: Schedule | str,
+        retry_after: str | Callable[[], str] = "0.02",
+        down_s: float | None = None,
+        think_s: float = 0.0,
     ) -> None:
         self._schedule = (lambda _ask: schedule) if isinstance(schedule, str) else schedule
         self._retry_after = retry_after
@@ -137,8 +142,31 @@ class Misbehaving:
         self.most_in_flight = max(self.most_in_flight, self._in_flight)
         await asyncio.sleep(self._think_s)
         self._in_flight -= 1  # before the answer: the client's next request may come before this function ends
-        asked = Answering(request, brief, bool(body.get("stream")), self, self._retry_after, key)
+        wait = self._retry_after if isinstance(self._retry_after, str) else self._retry_after()
+        asked = Answering(request, brief, bool(body.get("stream")), self, wait, key)
         return await FAULTS[fault](asked)
+
+
+class Bucket:
+    """A limit of rate as cloud APIs have it: a token each `every_s` seconds, at most `most` in store. A schedule of its own."""
+
+    def __init__(self, every_s: float, most: float = 1.0) -> None:
+        self._every_s, self._most = every_s, most
+        self._tokens, self._seen_s = most, time.monotonic()
+
+    def __call__(self, _ask: Ask) -> str:
+        """Take a token, or be refused."""
+        now_s = time.monotonic()
+        self._tokens = min(self._most, self._tokens + (now_s - self._seen_s) / self._every_s)
+        self._seen_s = now_s
+        if self._tokens < 1.0:
+            return "429"
+        self._tokens -= 1.0
+        return "good"
+
+    def retry_after(self) -> str:
+        """The seconds till the next token, exactly."""
+        return f"{max(0.0, (1.0 - self._tokens) * self._every_s):.4f}"
 
 
 class Answering(NamedTuple):
@@ -352,6 +380,7 @@ FAULTS: dict[str, Callable[[Answering], Awaitable[web.StreamResponse]]] = {
     "429 with a date": _busy_until,
     "500": _status(500),
     "503": _status(503),
+    "429 within a 200": _body({"error": {"message": "slow down", "code": 429}}),
     "400": _status(400, "context too long"),
     "401": _status(401, "Incorrect API key provided: {key}"),
     "403": _status(403),

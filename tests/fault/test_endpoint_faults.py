@@ -13,7 +13,7 @@ from bakeoff_command import Workspace
 from contracts import check_run_document
 from faulty_runs import KEY, QUICK, Ended, run_against
 from inside import InsideWorkspace
-from misbehaving import Ask, Misbehaving, Schedule
+from misbehaving import Ask, Bucket, Misbehaving, Schedule
 
 BRIEFS = 300
 
@@ -69,6 +69,7 @@ def check_good(server: Misbehaving, texts: int, faults: int) -> None:
 PASSING = [
     ("429", 10, "busy"),
     ("503", 10, "busy"),
+    ("429 within a 200", 10, "busy"),
     ("500", 10, "failed"),
     ("HTML", 50, "malformed"),
     ("HTML as JSON", 50, "malformed"),
@@ -112,7 +113,6 @@ def test_a_fault_that_passes_costs_a_retry_and_no_text(workspace: Workspace, fau
 STAYING = [
     ("400", "rejected", 1),
     ("500", "failed", 4),
-    ("429", "busy", 6),
     ("HTML", "malformed", 3),
     ("choices missing", "malformed", 3),
     ("hang", "timeout", 2),
@@ -144,6 +144,33 @@ def test_a_fault_that_stays_fails_its_texts_and_no_other(
     assert run.candidate["quality"]["estimate"] == pytest.approx(
         run.candidate["mean_score_of_texts"] * 290 / 300, abs=0.01
     )
+
+
+def test_a_text_that_is_always_refused_as_busy_fails_for_itself_and_no_other(workspace: Workspace) -> None:
+    """Some say 429 to what is too long for a minute's tokens. It is asked for as long as a whole endpoint would be."""
+    be_patient(workspace, "busy")
+    with Misbehaving(always("429", 30)) as server:
+        run = run_against(workspace, server)
+    tries = server.sent["429"]
+    check(run, failures={"busy": 10}, retries={"busy": tries - 10}, texts=BRIEFS - 10)
+    assert 60 <= tries <= 250
+    assert {event["kind"] for event in run.document["events"]} <= {"endpoint_busy"}
+
+
+@pytest.mark.parametrize(("every_s", "think_s"), [(0.03, 0.0), (0.02, 0.02), (0.03, 0.05)])
+def test_a_sustained_limit_of_rate_costs_time_and_no_text(workspace: Workspace, every_s: float, think_s: float) -> None:
+    """20, 30 and 20 requests a minute, of 0, 2 and 5 s a text, a hundred times as quick."""
+    be_patient(workspace, "busy")
+    bucket = Bucket(every_s)
+    with Misbehaving(bucket, bucket.retry_after, think_s=think_s) as server:
+        run = run_against(workspace, server, briefs=60)
+    assert run.code == 0, run.err
+    assert run.candidate["failures"] == 0
+    assert run.candidate["texts"] == 60
+    assert run.candidate["retries_by_kind"] == {"busy": server.sent["429"]}
+    assert server.sent["good"] <= 60 + 1 + 1  # what a limit leaves is spent on texts that count
+    assert server.sent["429"] <= 60 * 2 + 32
+    assert [event["kind"] for event in run.document["events"]] == ["endpoint_busy"]
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ EVERY = [
     (EndpointGarbage("html"), 3),
     (EndpointFailed("500"), 4),
     (EndpointUnreachable("gone"), 4),
-    (EndpointBusy("queue full", retry_after_s=0.0), 6),
+    (EndpointBusy("queue full", retry_after_s=0.0), 15),  # over 5 minutes: others are answered, it never is
     (AnswerEmpty("nothing"), 1),
     (AnswerNull("null"), 1),
     (AnswerRefused("I cannot"), 1),

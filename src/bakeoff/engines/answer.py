@@ -15,6 +15,7 @@ from bakeoff.core.errors import (
     AnswerEmpty,
     AnswerNull,
     AnswerRefused,
+    EndpointBusy,
     EndpointFailed,
     EndpointGarbage,
 )
@@ -104,7 +105,8 @@ class Answer:
         text, and set all else to what it is already.
 
         Raises:
-            EndpointFailed: one is an error, or an ending that is none.
+            EndpointBusy: one is an error whose code is 429 or 503.
+            EndpointFailed: one is another error, or an ending that is none.
             EndpointGarbage: one is not a completion chunk.
         """
         before, after = self._frame
@@ -140,7 +142,8 @@ class Answer:
         """Take the body of a plain answer.
 
         Raises:
-            EndpointFailed: it is an error, or an ending that is none.
+            EndpointBusy: it is an error whose code is 429 or 503.
+            EndpointFailed: it is another error, or an ending that is none.
             EndpointGarbage: it is not a completion.
         """
         self._take(self._parse(body), "message", required=True)
@@ -193,7 +196,8 @@ class Answer:
 
     def _take(self, value: Mapping[str, Any], part: str, *, required: bool) -> None:
         if value.get("error"):
-            raise EndpointFailed(f"{self.where} failed in the middle of its answer: {error_message(value)}")
+            failed = EndpointBusy if _says_busy(value["error"]) else EndpointFailed
+            raise failed(f"{self.where} failed in the middle of its answer: {error_message(value)}")
         for name in ("usage", "timings"):
             if isinstance(value.get(name), dict):
                 setattr(self, name, value[name])
@@ -267,6 +271,12 @@ def _frame_around(text: str, data: str) -> tuple[str, str]:
     if not _is_plain(text) or not before.rstrip().endswith('"content":') or quoted in after:
         return _NO_FRAME
     return f'{before}"', f'"{after}'
+
+
+def _says_busy(error: object) -> bool:
+    """Whether an error object is the one that would come with 429 or 503: proxies pass it on in an answer that has begun."""
+    codes = [error.get(name) for name in ("code", "status")] if isinstance(error, dict) else []
+    return any(str(code) in {"429", "503"} for code in codes)
 
 
 def error_message(value: object) -> str:

@@ -36,7 +36,7 @@ from bakeoff.study.energy_watch import EnergyWatch
 from bakeoff.study.plan import Block, Plan, Trial, plan_blocks, trials_for, trials_of
 from bakeoff.study.progress import Progress
 from bakeoff.study.pulse import WORKER_DIED, Pulse
-from bakeoff.study.retries import Patience, retry_policy
+from bakeoff.study.retries import Patience, Tries
 from bakeoff.study.saving import Saving
 from bakeoff.study.score_ahead import ScoringAhead
 from bakeoff.study.suite import Brief
@@ -220,7 +220,7 @@ class Runner:
         """Write one text, or say why there is none; never raises an endpoint's or worker's error."""
         writer = self._writers[trial.candidate]
         messages = messages_for(self._plan, self._briefs[trial.brief])
-        retried: list[str] = []
+        tries = Tries(self._patience, _place_of(trial))
         while True:
             error: BakeoffError
             deaths = None
@@ -232,8 +232,8 @@ class Runner:
                 error = caught
             else:
                 made: dict[str, object] = {
-                    "attempts": len(retried) + 1,
-                    "retried": tuple(retried),
+                    "attempts": len(tries.failed) + 1,
+                    "retried": tuple(tries.failed),
                     "finished_unix_s": self._clock.now().timestamp(),
                     "window": window,
                 }
@@ -246,11 +246,10 @@ class Runner:
                 if deaths is None or isinstance(error, WorkerNotStarted):
                     continue  # no worker had the text, and each death is counted: there is a last one
             if isinstance(error, EndpointGone):
-                return _failed(trial, error, concurrency, retried, attempts=len(retried))
-            retry = retry_policy(error, len(retried) + 1, self._patience, _place_of(trial))
+                return _failed(trial, error, concurrency, tries.failed, attempts=len(tries.failed))
+            retry = tries.after(error, _kind_of(error), self._clock.monotonic_s())
             if not retry.again:
-                return _failed(trial, error, concurrency, retried)
-            retried.append(_kind_of(error))
+                return _failed(trial, error, concurrency, tries.failed)
             await self._clock.sleep(retry.wait_s)
 
     async def _ask_again(self, candidate: str) -> None:
