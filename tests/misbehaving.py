@@ -296,6 +296,12 @@ async def _at_once(asked: Answering) -> web.StreamResponse:
     return await _stream(asked, _chunk(content=asked.text + " and so on" * 30_000), _chunk("stop"), _usage(), DONE)
 
 
+async def _thoughts(asked: Answering) -> web.StreamResponse:
+    """Think first, and deliver that as text, with tags that are cut over events."""
+    thoughts = [_chunk(content=piece) for piece in ("<thi", "nk>\n", "The user wants ", "a tweet.", "\n</th", "ink>\n\n")]
+    return await _stream(asked, *thoughts, *await _words(asked, role=False), _usage(), DONE)
+
+
 async def _plain(asked: Answering) -> web.StreamResponse:
     choice = {"message": {"role": "assistant", "content": asked.text}, "finish_reason": "stop"}
     return web.json_response({"model": MODEL, "choices": [choice]})
@@ -375,6 +381,7 @@ FAULTS: dict[str, Callable[[Answering], Awaitable[web.StreamResponse]]] = {
     "no usage": _no_usage,
     "usage of strings": _string_usage,
     "cached tokens": _cached_usage,
+    "thoughts within the text": _thoughts,
     # By status.
     "429": _status(429, "slow down"),
     "429 with a date": _busy_until,

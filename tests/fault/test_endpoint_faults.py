@@ -186,6 +186,16 @@ def test_another_way_of_being_right_is_no_fault(workspace: Workspace, fault: str
     assert (run.candidate["tokens_per_s"] is not None) == (fault == "cached tokens")
 
 
+def test_a_model_that_thinks_within_its_text_is_worth_what_its_text_is(workspace: Workspace) -> None:
+    with Misbehaving("thoughts within the text") as thinks, Misbehaving("good") as plain:
+        run = run_against(workspace, thinks, plain, briefs=24)
+    assert run.code == 0, run.err
+    one, other = run.document["candidates"]
+    assert one["quality"]["estimate"] == other["quality"]["estimate"] > 5
+    assert one["gates"] == other["gates"]
+    assert one["ttft_s"]["p50"] is not None
+
+
 def test_texts_that_are_cut_off_are_scored_counted_and_not_publishable(workspace: Workspace) -> None:
     be_patient(workspace, "truncated")
     with Misbehaving(always("truncated", 10)) as server:

@@ -21,6 +21,7 @@ from bakeoff.core.errors import (
 )
 from bakeoff.core.records import MOST_TOKENS, FinishReason
 from bakeoff.engines.sse import ErrorEvent
+from bakeoff.engines.thoughts import thought_length
 
 # What servers call an ending, beside OpenAI's own "stop" and "length".
 FINISH: Mapping[str, FinishReason] = {
@@ -77,6 +78,21 @@ class Answer:
     def tokens(self) -> int:
         """How many pieces of text and of thoughts came. Not a count of tokens: a piece may hold several."""
         return len(self.texts) + self.thoughts
+
+    def set_thoughts_apart(self) -> int:
+        """Take the thoughts at the head of the finished text out of it; return how many pieces of text were nothing else."""
+        length = thought_length(self.text)
+        if not length:
+            return 0
+        whole = 0
+        while whole < len(self.texts) and len(self.texts[whole]) <= length:
+            length -= len(self.texts[whole])
+            whole += 1
+        self.texts = self.texts[whole:]
+        if length:
+            self.texts[0] = self.texts[0][length:]
+        self.thoughts += whole + (length > 0)
+        return whole
 
     def require_text(self) -> None:
         """Make sure that the finished answer holds a text.

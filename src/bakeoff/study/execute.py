@@ -82,6 +82,8 @@ async def execute(
             plan = leave_out.plan
             runner = make_runner()
             progress.standing((), dict.fromkeys(unfinished, 0) | count_unfinished(plan, ()), leave_out.out)
+        if pace is not None:
+            runner.expect(pace.per_text_s)
         if not stored:
             store.add_run(plan.run_id, plan.suite.name, clock.now().isoformat(), plan.model_dump(mode="json"))
             stored = True

@@ -31,6 +31,7 @@ from bakeoff.core.errors import (
 from bakeoff.core.plain import whole_characters
 from bakeoff.core.records import Generation, RunEvent, WorkerLoad
 from bakeoff.core.spec import Candidate
+from bakeoff.engines.deadlines import queue_deadline_s
 from bakeoff.store.db import Store
 from bakeoff.study.energy_watch import EnergyWatch
 from bakeoff.study.plan import Block, Plan, Trial, plan_blocks, trials_for, trials_of
@@ -97,9 +98,15 @@ class Runner:
         self._deaths = dict.fromkeys(writers, 0)
         self._opening = {candidate: asyncio.Lock() for candidate in writers}
         self._readied: set[str] = set()
+        self._first_token_s: dict[str, float] = {}
         self._last_told_s = clock.monotonic_s()
         self.loaded: str | None = None
         """Whose worker is in memory, where only one at a time is."""
+
+    def expect(self, text_s: Mapping[str, float]) -> None:
+        """Take what a text of a candidate takes, in seconds: how long one may wait beside others follows from it."""
+        waits = {name: queue_deadline_s(self._plan.concurrency_of(name), seconds) for name, seconds in text_s.items()}
+        self._first_token_s = {name: wait_s for name, wait_s in waits.items() if wait_s is not None}
 
     @property
     def given_up(self) -> tuple[str, ...]:
@@ -220,6 +227,7 @@ class Runner:
         """Write one text, or say why there is none; never raises an endpoint's or worker's error."""
         writer = self._writers[trial.candidate]
         messages = messages_for(self._plan, self._briefs[trial.brief])
+        first_token_s = self._first_token_s.get(trial.candidate) if concurrency > 1 else None
         tries = Tries(self._patience, _place_of(trial))
         while True:
             error: BakeoffError
@@ -227,7 +235,7 @@ class Runner:
             try:
                 async with self._pulses[trial.candidate].request():
                     deaths = await self._open(trial.candidate)
-                    generation = await writer.write(trial, messages, concurrency)
+                    generation = await writer.write(trial, messages, concurrency, first_token_s)
             except (EndpointError, WorkerError) as caught:
                 error = caught
             else:
