@@ -36,7 +36,7 @@ class Ask(NamedTuple):
 
 
 Schedule = Callable[[Ask], str]
-MODEL = "m"
+MODEL, OTHER = "m", "n"
 
 
 class Misbehaving:
@@ -48,11 +48,15 @@ class Misbehaving:
         retry_after: str | Callable[[], str] = "0.02",
         down_s: float | None = None,
         think_s: float = 0.0,
+        load_s: float = 0.0,
     ) -> None:
         self._schedule = (lambda _ask: schedule) if isinstance(schedule, str) else schedule
         self._retry_after = retry_after
         self._down_s = down_s
         self._think_s = think_s
+        self._load_s = load_s
+        self._loaded = ""
+        self.loads = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._attempts: Counter[int] = Counter()
@@ -127,7 +131,9 @@ class Misbehaving:
         await self._listen()
 
     async def _models(self, _request: web.Request) -> web.Response:
-        return web.json_response({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+        return web.json_response(
+            {"object": "list", "data": [{"id": name, "object": "model"} for name in (MODEL, OTHER)]}
+        )
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         if self._down:
@@ -140,6 +146,10 @@ class Misbehaving:
         self.sent[fault] += 1
         self._in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self._in_flight)
+        if body["model"] != self._loaded:
+            self._loaded = body["model"]
+            self.loads += 1
+            await asyncio.sleep(self._load_s)
         await asyncio.sleep(self._think_s)
         self._in_flight -= 1  # before the answer: the client's next request may come before this function ends
         wait = self._retry_after if isinstance(self._retry_after, str) else self._retry_after()
@@ -298,7 +308,9 @@ async def _at_once(asked: Answering) -> web.StreamResponse:
 
 async def _thoughts(asked: Answering) -> web.StreamResponse:
     """Think first, and deliver that as text, with tags that are cut over events."""
-    thoughts = [_chunk(content=piece) for piece in ("<thi", "nk>\n", "The user wants ", "a tweet.", "\n</th", "ink>\n\n")]
+    thoughts = [
+        _chunk(content=piece) for piece in ("<thi", "nk>\n", "The user wants ", "a tweet.", "\n</th", "ink>\n\n")
+    ]
     return await _stream(asked, *thoughts, *await _words(asked, role=False), _usage(), DONE)
 
 

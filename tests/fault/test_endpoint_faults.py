@@ -11,9 +11,9 @@ import pytest
 
 from bakeoff_command import Workspace
 from contracts import check_run_document
-from faulty_runs import KEY, QUICK, Ended, run_against
+from faulty_runs import KEY, QUICK, Ended, ended, run_against, write_suite
 from inside import InsideWorkspace
-from misbehaving import Ask, Bucket, Misbehaving, Schedule
+from misbehaving import MODEL, OTHER, Ask, Bucket, Misbehaving, Schedule
 
 BRIEFS = 300
 
@@ -380,6 +380,22 @@ def test_a_model_that_never_has_a_text_is_measured_and_does_not_qualify(workspac
     assert run.document["measured"] is True
     assert run.candidate["failures_by_kind"] == {"empty": BRIEFS}
     assert server.requests == BRIEFS + 1
+
+
+def test_the_loading_of_a_model_by_a_shared_server_is_in_no_figure(workspace: Workspace) -> None:
+    be_patient(workspace, "none")
+    load_s = 0.5
+    with Misbehaving("good", load_s=load_s) as server:
+        write_suite(workspace.folder / "suite.yaml", 60)
+        models = f"openai:{MODEL}@{server.url},openai:{OTHER}@{server.url}"
+        run = ended(workspace.call("run", "suite.yaml", "--models", models, "--fixed-n", "60", "--json"))
+    assert run.code == 0, run.err
+    assert server.loads > 4  # the preflight's two, and turns
+    for found in run.document["candidates"]:
+        assert found["texts"] == 60
+        assert found["ttft_s"]["p95"] < load_s
+    # A text for each turn of another model, and the preflight's two, beside those that count.
+    assert server.requests - 2 * 60 - 2 <= server.loads <= server.requests - 2 * 60
 
 
 def test_an_endpoint_is_asked_no_more_at_once_than_allowed(workspace: Workspace) -> None:

@@ -15,7 +15,14 @@ import numpy as np
 import openai
 import pytest
 
-from bakeoff.core.errors import AnswerEmpty, EndpointRefused, InvalidFile, MissingDependency, UnsupportedModel, UsageError
+from bakeoff.core.errors import (
+    AnswerEmpty,
+    EndpointRefused,
+    InvalidFile,
+    MissingDependency,
+    UnsupportedModel,
+    UsageError,
+)
 from bakeoff.core.installing import install_command
 from bakeoff.core.spec import Sampling
 from bakeoff.engines import worker as worker_program

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -56,13 +57,15 @@ def read(pieces: list[str]) -> tuple[Answer, int]:
 def test_where_an_answer_is_cut_changes_nothing(case: tuple[str, str], cuts: list[int]) -> None:
     whole, text = case
     ends = sorted({0, *(min(cut, len(whole)) for cut in cuts), len(whole)})
-    pieces = [whole[low:high] for low, high in zip(ends, ends[1:], strict=False)]
+    pieces = [whole[low:high] for low, high in itertools.pairwise(ends)]
     answer, thoughts = read(pieces)
     assert answer.text == text
     assert all(answer.texts)
     assert thoughts + len(answer.texts) == len(pieces)
     assert (answer.thoughts > 0) == (text != whole)
-    assert len(pieces) <= answer.tokens <= len(pieces) + 1  # the piece in which the thought ends and the text begins is both
+    assert (
+        len(pieces) <= answer.tokens <= len(pieces) + 1
+    )  # the piece in which the thought ends and the text begins is both
 
 
 def test_a_thought_that_the_limit_cuts_off_is_told_as_a_text_without_words() -> None:

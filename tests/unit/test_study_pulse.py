@@ -158,14 +158,19 @@ def test_a_limit_of_rate_is_waited_for_longer_than_a_crash() -> None:
     patient = Patient()
     patient.says = EndpointBusy("429", retry_after_s=40.0)
     patient.fail(patient.says, 6)
-    assert (patient.clock.monotonic_s(), patient.again) == (200, [])  # each waited for what was asked for, and none beside
+    assert (patient.clock.monotonic_s(), patient.again) == (
+        200,
+        [],
+    )  # each waited for what was asked for, and none beside
     with pytest.raises(EndpointGone):
         asyncio.run(patient.ask())
     assert patient.again == [280, 320]
     assert patient.kinds == [BUSY, IN_DOUBT, GONE]
 
 
-def test_a_busy_server_is_waited_for_by_all_texts_and_asked_by_fewer_and_what_it_answers_was_asked_for_the_run() -> None:
+def test_a_busy_server_is_waited_for_by_all_texts_and_asked_by_fewer_and_what_it_answers_was_asked_for_the_run() -> (
+    None
+):
     """Eight at once meet a limit of one text in three seconds."""
     patient, free_s, refused = Patient(), 0.0, 0
 

@@ -55,9 +55,7 @@ class TokenizerFile:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
-        special = {
-            id_: token.content for id_, token in tokenizer.get_added_tokens_decoder().items() if token.special
-        }
+        special = {id_: token.content for id_, token in tokenizer.get_added_tokens_decoder().items() if token.special}
         # Without them nobody could tell a model's thoughts from its text.
         self._tags = {id_: content for id_, content in special.items() if content in TAGS}
         self.special_ids = frozenset(special.keys() - self._tags.keys())

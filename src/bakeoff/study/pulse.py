@@ -239,7 +239,10 @@ class Pulse:
         self._throttle.busy(error, sent_s)
         if self.in_doubt and sent_s >= self._doubt_s:
             self._asked_again += 1  # a text of the run counts like its first one
-        if not (self._told_busy or self._told) and self._throttle.waited_s >= self._patience.backoff_s * _TOLD_AFTER_BACKOFFS:
+        if (
+            not (self._told_busy or self._told)
+            and self._throttle.waited_s >= self._patience.backoff_s * _TOLD_AFTER_BACKOFFS
+        ):
             self._told_busy = True
             waited = f"its texts wait as long as it asks, {seconds_text(self._throttle.waited_s)} so far"
             fewer = f"at most {self._throttle.most} at a time are asked for now"

@@ -40,6 +40,7 @@ from bakeoff.study.pulse import WORKER_DIED, Pulse
 from bakeoff.study.retries import Patience, Tries
 from bakeoff.study.saving import Saving
 from bakeoff.study.score_ahead import ScoringAhead
+from bakeoff.study.shared_servers import SharedServers
 from bakeoff.study.suite import Brief
 from bakeoff.study.worker_writer import WarmUp
 from bakeoff.study.writers import Message, Writer
@@ -98,6 +99,7 @@ class Runner:
         self._deaths = dict.fromkeys(writers, 0)
         self._opening = {candidate: asyncio.Lock() for candidate in writers}
         self._readied: set[str] = set()
+        self._servers = SharedServers(plan.candidates)
         self._first_token_s: dict[str, float] = {}
         self._last_told_s = clock.monotonic_s()
         self.loaded: str | None = None
@@ -138,6 +140,8 @@ class Runner:
                     continue
                 self._progress.turn(block.candidate)
                 await self._ready(block.candidate)
+                if self._servers.changes_model(block.candidate):
+                    await self._have_loaded(block.candidate)
                 await self._run_block(block)
                 # Its last texts may have failed together: whether they were at fault is seen before they are stored.
                 await self._pulses[block.candidate].resolve_doubt()
@@ -277,6 +281,12 @@ class Runner:
             self._readied.add(candidate)
             with suppress(WorkerError):
                 await self._open(candidate)
+
+    async def _have_loaded(self, candidate: str) -> None:
+        """Have a text written that is not counted; if it does not come, the texts that count show why."""
+        warm_up = warm_up_for(self._plan, self._plan.candidate(candidate))
+        with suppress(EndpointError):
+            await self._writers[candidate].write(warm_up.trial, warm_up.messages, 1)
 
     async def _open(self, candidate: str) -> int:
         """Make a writer ready, one start at a time; return how many deaths came before.
