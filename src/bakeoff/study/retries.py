@@ -122,7 +122,7 @@ class Tries:
     def after(self, error: BakeoffError, kind: str, now_s: float) -> Retry:
         """Say what follows from one more error, of a kind, at `now_s`; the wait is beside that at the candidate's gate."""
         if isinstance(error, EndpointBusy) and (error.retry_after_s or 0.0) <= self._patience.longest_wait_s:
-            retry = self._after_busy(now_s)
+            retry = self._after_busy(max(0.0, error.retry_after_s or 0.0), now_s)
         else:
             self._counted += 1
             retry = retry_policy(error, self._counted, self._patience, self._spread)
@@ -130,16 +130,17 @@ class Tries:
             self.failed.append(kind)
         return retry
 
-    def _after_busy(self, now_s: float) -> Retry:
+    def _after_busy(self, asked_s: float, now_s: float) -> Retry:
         if self._busy == 0:
             self._busy_since_s = now_s
         self._busy += 1
         beyond = self._busy - TRIES[EndpointBusy]
         if beyond < 0:
-            return Retry(again=True)
+            return Retry(again=True, wait_s=asked_s)
         if now_s - self._busy_since_s >= self._patience.busy_s:
             return Retry(again=False)
-        return Retry(again=True, wait_s=backoff_s(beyond + 1, self._patience) * (1.0 + self._spread))
+        rarely_s = backoff_s(beyond + 1, self._patience) * (1.0 + self._spread)
+        return Retry(again=True, wait_s=max(asked_s, rarely_s))
 
 
 def backoff_s(attempts: int, patience: Patience) -> float:

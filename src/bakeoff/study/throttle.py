@@ -5,7 +5,8 @@ the same text again and again by mere luck. So one such answer closes the gate f
 that the server names, or for the back-off where it names none, or where what it named was too short. Of those that were in
 flight half are let through then, and one more each time that twice as many were answered, until there are as many as before:
 additive increase and multiplicative decrease, as TCP shares a line (RFC 5681). What was sent together is refused together,
-and halves them once. Texts pass the gate in the order in which they came to it.
+and halves them once. Texts pass the gate in the order in which they came to it. An answer to what was sent after the last one
+that was refused opens it: the server does not refuse everybody, as a proxy does not whose servers are not all busy.
 
 Nothing of it is seen, and nothing is waited for, as long as nobody is refused.
 """
@@ -33,9 +34,10 @@ class Throttle:
         self._most = inf
         self._most_before = 1
         self._opens_s = -inf
+        self._refused_s = -inf
         self.rounds = 0
         self._turnstile = asyncio.Lock()
-        self._left = asyncio.Event()
+        self._changed = asyncio.Event()
         self.waited_s = 0.0
 
     @property
@@ -55,7 +57,7 @@ class Throttle:
     def leave(self) -> None:
         """It is in flight no more, whatever came of it."""
         self._in_flight -= 1
-        self._left.set()
+        self._changed.set()
 
     def busy(self, error: EndpointBusy, sent_s: float) -> None:
         """A text that is still in flight, and was sent at `sent_s`, was refused; a wait that nobody waits for changes nothing."""
@@ -69,15 +71,20 @@ class Throttle:
         wait_s = max(0.0, asked_s or 0.0)
         if asked_s is None or self.rounds > 1:
             wait_s = max(wait_s, backoff_s(self.rounds, self._patience))
+        self._refused_s = max(self._refused_s, sent_s)
         now_s = self._clock.monotonic_s()
         opens_s = max(self._opens_s, now_s + wait_s)
         self.waited_s += opens_s - max(self._opens_s, now_s)
         self._opens_s = opens_s
 
     def answered(self, sent_s: float) -> None:
-        """A text that is still in flight was answered; only what was sent since the gate opened says anything of the limit."""
-        if self._most == inf or sent_s < self._opens_s:
+        """A text that is still in flight, and was sent at `sent_s`, was answered; what was sent before others were refused shows nothing."""
+        if self._most == inf or sent_s <= self._refused_s:
             return
+        if (early_s := self._opens_s - self._clock.monotonic_s()) > 0:
+            self._opens_s -= early_s
+            self.waited_s -= early_s
+            self._changed.set()
         self.rounds = 0
         if self._in_flight >= int(self._most):  # fewer are no sign that more would be taken
             self._most += 0.5 / self._most
@@ -86,10 +93,18 @@ class Throttle:
 
     async def _wait(self) -> None:
         while True:
+            self._changed.clear()
             if (closed_s := self._opens_s - self._clock.monotonic_s()) > 0:
-                await self._clock.sleep(closed_s)
-            elif self._in_flight >= int(min(self._most, self._in_flight + 1)):
-                self._left.clear()
-                await self._left.wait()
+                await self._until_changed(closed_s)
+            elif self._most < inf and self._in_flight >= int(self._most):
+                await self._changed.wait()
             else:
                 return
+
+    async def _until_changed(self, at_most_s: float) -> None:
+        waits = [asyncio.ensure_future(wait) for wait in (self._clock.sleep(at_most_s), self._changed.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
