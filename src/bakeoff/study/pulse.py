@@ -119,32 +119,27 @@ class Pulse:
         """
         await self._throttle.enter()
         try:
-            async with self._learning():
+            if self.in_doubt and not self._may_be_a_limit(_LIMITED_ROUNDS):
+                await self.resolve_doubt()
+            if self.gone:
+                raise EndpointGone("the candidate was given up in this run")
+            sent_s = self._clock.monotonic_s()
+            try:
                 yield
+            except AnswerWithoutText:
+                self._answered(sent_s)
+                raise
+            except TextMissing:
+                raise
+            except (EndpointDenied, DeviceChanged) as error:
+                self.give_up(error.message, error.hint)
+                raise
+            except EndpointError as error:
+                self._unanswered(error, sent_s)
+                raise
+            self._answered(sent_s)
         finally:
             self._throttle.leave()
-
-    @asynccontextmanager
-    async def _learning(self) -> AsyncIterator[None]:
-        if self.in_doubt and not self._may_be_a_limit(_LIMITED_ROUNDS):
-            await self.resolve_doubt()
-        if self.gone:
-            raise EndpointGone("the candidate was given up in this run")
-        sent_s = self._clock.monotonic_s()
-        try:
-            yield
-        except AnswerWithoutText:
-            self._answered(sent_s)
-            raise
-        except TextMissing:
-            raise
-        except (EndpointDenied, DeviceChanged) as error:
-            self.give_up(error.message, error.hint)
-            raise
-        except EndpointError as error:
-            self._unanswered(error, sent_s)
-            raise
-        self._answered(sent_s)
 
     def settle(self, generation: Generation) -> Sequence[Generation]:
         """Take a finished text or failure; return what is now sure to have happened, in order."""
