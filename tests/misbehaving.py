@@ -15,6 +15,7 @@ import gzip
 import json
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
@@ -35,19 +36,27 @@ class Ask(NamedTuple):
 
 
 Schedule = Callable[[Ask], str]
-MODEL = "m"
+MODEL, OTHER = "m", "n"
 
 
 class Misbehaving:
     """The server. `sent` counts what it did by name of fault; `requests` counts all completions that it was asked for."""
 
     def __init__(
-        self, schedule: Schedule | str, retry_after: str = "0.02", down_s: float | None = None, think_s: float = 0.0
+        self,
+        schedule: Schedule | str,
+        retry_after: str | Callable[[], str] = "0.02",
+        down_s: float | None = None,
+        think_s: float = 0.0,
+        load_s: float = 0.0,
     ) -> None:
         self._schedule = (lambda _ask: schedule) if isinstance(schedule, str) else schedule
         self._retry_after = retry_after
         self._down_s = down_s
         self._think_s = think_s
+        self._load_s = load_s
+        self._loaded = ""
+        self.loads = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._attempts: Counter[int] = Counter()
@@ -58,7 +67,7 @@ class Misbehaving:
         self.keys: set[str] = set()
         """All that it was shown, by requests of any kind."""
         self.bodies: list[dict[str, Any]] = []
-        self.listed = [MODEL]
+        self.listed = [MODEL, OTHER]
         """What it says that it serves."""
         self.port = 0
 
@@ -143,14 +152,41 @@ class Misbehaving:
         self.sent[fault] += 1
         self._in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self._in_flight)
+        if body["model"] != self._loaded:
+            self._loaded = body["model"]
+            self.loads += 1
+            await asyncio.sleep(self._load_s)
         await asyncio.sleep(self._think_s)
         self._in_flight -= 1  # before the answer: the client's next request may come before this function ends
-        asked = Answering(request, brief, bool(body.get("stream")), self, self._retry_after, key)
+        wait = self._retry_after if isinstance(self._retry_after, str) else self._retry_after()
+        asked = Answering(request, brief, bool(body.get("stream")), self, wait, key)
         return await FAULTS[fault](asked)
 
 
 def _key_of(request: web.Request) -> str:
     return request.headers.get("Authorization", "").removeprefix("Bearer ")
+
+
+class Bucket:
+    """A limit of rate as cloud APIs have it: a token each `every_s` seconds, at most `most` in store. A schedule of its own."""
+
+    def __init__(self, every_s: float, most: float = 1.0) -> None:
+        self._every_s, self._most = every_s, most
+        self._tokens, self._seen_s = most, time.monotonic()
+
+    def __call__(self, _ask: Ask) -> str:
+        """Take a token, or be refused."""
+        now_s = time.monotonic()
+        self._tokens = min(self._most, self._tokens + (now_s - self._seen_s) / self._every_s)
+        self._seen_s = now_s
+        if self._tokens < 1.0:
+            return "429"
+        self._tokens -= 1.0
+        return "good"
+
+    def retry_after(self) -> str:
+        """The seconds till the next token, exactly."""
+        return f"{max(0.0, (1.0 - self._tokens) * self._every_s):.4f}"
 
 
 class Answering(NamedTuple):
@@ -322,6 +358,14 @@ async def _at_once(asked: Answering) -> web.StreamResponse:
     return await _stream(asked, _chunk(content=asked.text + " and so on" * 30_000), _chunk("stop"), _usage(), DONE)
 
 
+async def _thoughts(asked: Answering) -> web.StreamResponse:
+    """Think first, and deliver that as text, with tags that are cut over events."""
+    thoughts = [
+        _chunk(content=piece) for piece in ("<thi", "nk>\n", "The user wants ", "a tweet.", "\n</th", "ink>\n\n")
+    ]
+    return await _stream(asked, *thoughts, *await _words(asked, role=False), _usage(), DONE)
+
+
 async def _plain(asked: Answering) -> web.StreamResponse:
     choice = {"message": {"role": "assistant", "content": asked.text}, "finish_reason": "stop"}
     return web.json_response({"model": MODEL, "choices": [choice]})
@@ -415,12 +459,14 @@ FAULTS: dict[str, Callable[[Answering], Awaitable[web.StreamResponse]]] = {
     "gpt-5": _choosy(400, "temperature", "top_p", says=_gpt_5),
     "Mistral on Azure": _choosy(422, "seed", says=_azure),
     "Gemini": _choosy(400, "seed", says=_gemini),
+    "thoughts within the text": _thoughts,
     # By status.
     "408": _status(408, "too slow"),
     "429": _status(429, "slow down"),
     "429 with a date": _busy_until,
     "500": _status(500),
     "503": _status(503),
+    "429 within a 200": _body({"error": {"message": "slow down", "code": 429}}),
     "400": _status(400, "context too long"),
     "401": _status(401, "Incorrect API key provided: {key}"),
     "403": _status(403),

@@ -41,7 +41,10 @@ def make_suite(briefs: int = 3, top: str = "") -> Suite:
 
 
 def make_candidate(name: str, suite: Suite, digest: str = "d1") -> Candidate:
-    spec = ModelSpec(reference=name, name=name, source="endpoint", location="http://127.0.0.1:9/v1", digest=digest)
+    """Each at a server of its own."""
+    spec = ModelSpec(
+        reference=name, name=name, source="endpoint", location=f"http://{name}.invalid:9/v1", digest=digest
+    )
     return Candidate(id=name, model=spec, engine="endpoint", sampling=suite.sampling)
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from bakeoff_command import Workspace
 from contracts import check_run_document
-from faulty_runs import KEY, QUICK, Ended, run_against
+from faulty_runs import KEY, QUICK, Ended, ended, run_against, write_suite
 from inside import InsideWorkspace
-from misbehaving import Ask, Misbehaving, Schedule
+from misbehaving import MODEL, OTHER, Ask, Bucket, Misbehaving, Schedule
 
 BRIEFS = 300
 
@@ -69,6 +69,7 @@ def check_good(server: Misbehaving, texts: int, faults: int) -> None:
 PASSING = [
     ("429", 10, "busy"),
     ("503", 10, "busy"),
+    ("429 within a 200", 10, "busy"),
     ("500", 10, "failed"),
     ("408", 50, "failed"),
     ("HTML", 50, "malformed"),
@@ -113,7 +114,6 @@ def test_a_fault_that_passes_costs_a_retry_and_no_text(workspace: Workspace, fau
 STAYING = [
     ("400", "rejected", 1),
     ("500", "failed", 4),
-    ("429", "busy", 6),
     ("HTML", "malformed", 3),
     ("choices missing", "malformed", 3),
     ("hang", "timeout", 2),
@@ -147,6 +147,33 @@ def test_a_fault_that_stays_fails_its_texts_and_no_other(
     )
 
 
+def test_a_text_that_is_always_refused_as_busy_fails_for_itself_and_no_other(workspace: Workspace) -> None:
+    """Some say 429 to what is too long for a minute's tokens. It is asked for as long as a whole endpoint would be."""
+    be_patient(workspace, "busy")
+    with Misbehaving(always("429", 30)) as server:
+        run = run_against(workspace, server)
+    tries = server.sent["429"]
+    check(run, failures={"busy": 10}, retries={"busy": tries - 10}, texts=BRIEFS - 10)
+    assert 60 <= tries <= 250
+    assert {event["kind"] for event in run.document["events"]} <= {"endpoint_busy"}
+
+
+@pytest.mark.parametrize(("every_s", "think_s"), [(0.03, 0.0), (0.02, 0.02), (0.03, 0.05)])
+def test_a_sustained_limit_of_rate_costs_time_and_no_text(workspace: Workspace, every_s: float, think_s: float) -> None:
+    """20, 30 and 20 requests a minute, of 0, 2 and 5 s a text, a hundred times as quick."""
+    be_patient(workspace, "busy")
+    bucket = Bucket(every_s)
+    with Misbehaving(bucket, bucket.retry_after, think_s=think_s) as server:
+        run = run_against(workspace, server, briefs=60)
+    assert run.code == 0, run.err
+    assert run.candidate["failures"] == 0
+    assert run.candidate["texts"] == 60
+    assert run.candidate["retries_by_kind"] == {"busy": server.sent["429"]}
+    assert server.sent["good"] <= 60 + 1 + 1  # what a limit leaves is spent on texts that count
+    assert server.sent["429"] <= 60 * 3 + 32  # on a busy machine; else about 80
+    assert [event["kind"] for event in run.document["events"]] == ["endpoint_busy"]
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -168,6 +195,16 @@ def test_another_way_of_being_right_is_no_fault(workspace: Workspace, fault: str
     assert run.candidate["answers_by_kind"] == {"text": 40}
     assert (run.candidate["retries"], server.requests) == (0, 41)
     assert (run.candidate["tokens_per_s"] is not None) == (fault in {"cached tokens", "content of parts", "STOP"})
+
+
+def test_a_model_that_thinks_within_its_text_is_worth_what_its_text_is(workspace: Workspace) -> None:
+    with Misbehaving("thoughts within the text") as thinks, Misbehaving("good") as plain:
+        run = run_against(workspace, thinks, plain, briefs=24)
+    assert run.code == 0, run.err
+    one, other = run.document["candidates"]
+    assert one["quality"]["estimate"] == other["quality"]["estimate"] > 5
+    assert one["gates"] == other["gates"]
+    assert one["ttft_s"]["p50"] is not None
 
 
 def test_texts_that_are_cut_off_are_scored_counted_and_not_publishable(workspace: Workspace) -> None:
@@ -354,6 +391,22 @@ def test_a_model_that_never_has_a_text_is_measured_and_does_not_qualify(workspac
     assert run.document["measured"] is True
     assert run.candidate["failures_by_kind"] == {"empty": BRIEFS}
     assert server.requests == BRIEFS + 1
+
+
+def test_the_loading_of_a_model_by_a_shared_server_is_in_no_figure(workspace: Workspace) -> None:
+    be_patient(workspace, "none")
+    load_s = 0.5
+    with Misbehaving("good", load_s=load_s) as server:
+        write_suite(workspace.folder / "suite.yaml", 60)
+        models = f"openai:{MODEL}@{server.url},openai:{OTHER}@{server.url}"
+        run = ended(workspace.call("run", "suite.yaml", "--models", models, "--fixed-n", "60", "--json"))
+    assert run.code == 0, run.err
+    assert server.loads > 4  # the preflight's two, and turns
+    for found in run.document["candidates"]:
+        assert found["texts"] == 60
+        assert found["ttft_s"]["p95"] < load_s
+    # A text for each turn of another model, and the preflight's two, beside those that count.
+    assert server.requests - 2 * 60 - 2 <= server.loads <= server.requests - 2 * 60
 
 
 def test_an_endpoint_is_asked_no_more_at_once_than_allowed(workspace: Workspace) -> None:

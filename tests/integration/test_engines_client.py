@@ -415,6 +415,26 @@ def test_a_stream_of_comments_alone_ends_at_its_own_deadline():
     asyncio.run(live())
 
 
+def test_a_queue_that_is_longer_than_a_whole_answer_is_waited_for():
+    async def queue(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.6)
+        writer.write(stream(chunk("So.", finish="stop"), "", "data: [DONE]", ""))
+        await writer.drain()
+        writer.close()
+
+    async def live():
+        server = await asyncio.start_server(queue, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        deadlines = Deadlines(connect_s=2, first_token_s=0.2, stall_s=2, total_s=0.4)
+        async with server, EndpointClient(url, "m", deadlines=deadlines) as client:
+            with pytest.raises(EndpointTimeout):
+                await client.generate(MESSAGES, Sampling())
+            return await client.generate(MESSAGES, Sampling(), first_token_s=5.0)
+
+    assert asyncio.run(live()).text == "So."
+
+
 def said(content=None, finish="stop", **more):
     return reply({"choices": [{"message": {"role": "assistant", "content": content} | more, "finish_reason": finish}]})
 
@@ -538,6 +558,35 @@ def test_the_pace_of_a_model_that_thinks_first_is_that_of_all_its_tokens():
     assert timings.writing_s == timings.latency_s - timings.first_piece_s
     # Six pieces, each a pace apart: five paces of writing at the least, where the text alone took one.
     assert timings.writing_s >= 5 * PACE_S
+
+
+@pytest.mark.parametrize(
+    "inline",
+    [
+        ["<thi", "nk>hm", "hm</thi", "nk>\n\n"],
+        ["<think>", "hm", "hm", "</think>\n"],
+        ["hm", "hm", "hm\n</thi", "nk>"],  # opened by the prompt
+    ],
+)
+def test_a_model_is_judged_alike_wherever_its_thoughts_stand(inline):
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+    rest = [*[chunk("word ")] * 2, chunk(finish="stop"), data(choices=[], usage=THOUGHT)]
+    found = []
+    for thoughts in ([thought("hm")] * 4, [chunk(piece) for piece in inline]):
+        pieces = [f"{line}\n\n".encode() for line in (*thoughts, *rest)]
+        found.append(ask([head, *pieces, b"data: [DONE]\n\n"])[0])
+    apart, within = found
+    assert within.text == apart.text == "word word "
+    assert within.timings.pieces == apart.timings.pieces == 6
+    for timings in (apart.timings, within.timings):
+        # Four paces of thoughts come before the text, and the first of them at once.
+        assert timings.ttft_s - timings.first_piece_s >= 4 * PACE_S
+        assert timings.itl_s is None
+
+
+def test_thoughts_within_a_whole_answer_are_no_text():
+    message = {"content": "<think>\nhm\n</think>\n\nHello"}
+    assert ask(reply({"choices": [{"message": message, "finish_reason": "stop"}]}))[0].text == "Hello"
 
 
 THOUGHT = USAGE | {"completion_tokens": 6, "completion_tokens_details": {"reasoning_tokens": 4}}

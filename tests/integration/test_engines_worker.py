@@ -15,7 +15,14 @@ import numpy as np
 import openai
 import pytest
 
-from bakeoff.core.errors import EndpointRefused, InvalidFile, MissingDependency, UnsupportedModel, UsageError
+from bakeoff.core.errors import (
+    AnswerEmpty,
+    EndpointRefused,
+    InvalidFile,
+    MissingDependency,
+    UnsupportedModel,
+    UsageError,
+)
 from bakeoff.core.installing import install_command
 from bakeoff.core.spec import Sampling
 from bakeoff.engines import worker as worker_program
@@ -100,6 +107,25 @@ def test_completions_take_text_and_token_ids(sdk):
     assert sdk.completions.create(model="tiny", prompt=[10, 11], max_tokens=2).usage.prompt_tokens == 2
     with pytest.raises(openai.BadRequestError, match="below the vocabulary"):
         sdk.completions.create(model="tiny", prompt=[10_000], max_tokens=2)
+
+
+def test_a_thought_that_the_prompt_opened_is_told_as_one(tmp_path):
+    """Its tag is in the prompt, and what it writes would look like text."""
+    model = make_tiny_model(tmp_path / "thinker", eos=False)
+    settings = json.loads((model / "tokenizer_config.json").read_text())
+    settings["chat_template"] += "<think>\n"
+    (model / "tokenizer_config.json").write_text(json.dumps(settings))
+
+    async def live():
+        worker = await start_worker(WorkerCommand("tiny", "onnx", model, threads=1), tmp_path / "logs", READY_S)
+        try:
+            async with worker.client() as client:
+                with pytest.raises(AnswerEmpty, match="a model that thinks first needs more"):
+                    await client.generate(MESSAGES, SAMPLED, 1)
+        finally:
+            await worker.stop()
+
+    asyncio.run(live())
 
 
 def test_a_stop_string_ends_the_text(sdk):

@@ -140,3 +140,22 @@ def test_how_a_tokenizer_file_was_last_cut_or_filled_changes_no_prompt(write):
     assert codec.encode("The quick brown fox " * 40) == whole
     assert len(whole) > 40
     assert len(codec.encode("Hi")) < 5
+
+
+def test_what_surrounds_thoughts_is_text_though_a_tokenizer_calls_it_special(write):
+    tokenizer = make_tokenizer()
+    tokenizer.add_special_tokens(["<think>", "</think>", "<|tool|>"])
+    codec = TextCodec.load(write(tokenizer))
+    ids = codec.encode("<think>Hm.</think> Hello<|tool|>")
+    assert codec.decode(ids) == "<think>Hm.</think> Hello"
+    stream = codec.stream()
+    assert "".join([*(stream.push(id_) for id_ in ids), stream.finish()]) == "<think>Hm.</think> Hello"
+
+
+def test_whether_a_prompt_opens_a_thought_is_seen_at_its_end(write):
+    template = "{{ messages[0]['content'] }}<|assistant|><think>\n"
+    thinks, others = TextCodec.load(write(chat_template__jinja=template)), TextCodec.load(write())
+    assert thinks.opens_thought(thinks.encode_chat(USER))
+    speaks = [{"role": "user", "content": "What does <think> mean?"}]
+    assert not any(codec.opens_thought(codec.encode("Hi")) for codec in (thinks, others))
+    assert not others.opens_thought(others.encode(speaks[0]["content"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime
 
 import pytest
@@ -26,7 +27,7 @@ from bakeoff.core.errors import (
 )
 from bakeoff.core.records import Generation
 from bakeoff.study.plan import Trial
-from bakeoff.study.pulse import BACK, GONE, IN_DOUBT, Pulse
+from bakeoff.study.pulse import BACK, BUSY, GONE, IN_DOUBT, Pulse
 from bakeoff.study.retries import Patience
 
 PATIENCE = Patience(backoff_s=1.0, longest_wait_s=100.0, give_up_s=60.0)
@@ -156,10 +157,56 @@ def test_texts_that_fail_while_another_is_written_are_no_reason_to_give_up() -> 
 def test_a_limit_of_rate_is_waited_for_longer_than_a_crash() -> None:
     patient = Patient()
     patient.says = EndpointBusy("429", retry_after_s=40.0)
-    patient.fail(patient.says, 3)
+    patient.fail(patient.says, 6)
+    assert (patient.clock.monotonic_s(), patient.again) == (
+        200,
+        [],
+    )  # each waited for what was asked for, and none beside
     with pytest.raises(EndpointGone):
         asyncio.run(patient.ask())
-    assert patient.again == [40.0 * count for count in range(1, 9)]
+    assert patient.again == [280, 320]
+    assert patient.kinds == [BUSY, IN_DOUBT, GONE]
+
+
+def test_a_busy_server_is_waited_for_by_all_texts_and_asked_by_fewer_and_what_it_answers_was_asked_for_the_run() -> (
+    None
+):
+    """Eight at once meet a limit of one text in three seconds."""
+    patient, free_s, refused = Patient(), 0.0, 0
+
+    async def ask() -> None:
+        nonlocal free_s, refused
+        while True:
+            with contextlib.suppress(EndpointBusy):
+                async with patient.pulse.request():
+                    now_s = patient.clock.monotonic_s()
+                    await asyncio.sleep(0)
+                    if now_s < free_s:
+                        refused += 1
+                        raise EndpointBusy("429", retry_after_s=free_s - now_s)
+                    free_s = now_s + 3.0
+                return
+
+    async def lane() -> None:
+        for _ in range(5):
+            await ask()
+
+    async def crowd() -> None:
+        await asyncio.gather(*(lane() for _ in range(8)))
+
+    asyncio.run(crowd())
+    assert patient.again == []
+    assert patient.kinds == [BUSY]
+    assert "its texts wait as long as it asks" in patient.told[0][1]
+    assert refused <= 40 + 7  # those that came with the first one, and each text that came before its time
+    assert 3.0 * 39 <= patient.clock.monotonic_s() <= 3.0 * 44  # hardly a moment of the limit is wasted
+
+
+def test_a_text_that_alone_is_always_refused_as_busy_gives_nobody_up() -> None:
+    patient = Patient()
+    patient.fail(EndpointBusy("429: too many tokens a minute for this one", retry_after_s=1.0), 30)
+    assert not patient.pulse.gone
+    assert len(patient.again) == 4
 
 
 def test_a_wait_that_nobody_waits_for_gives_it_up_at_once() -> None:

@@ -32,6 +32,7 @@ from bakeoff.core.errors import (
     WorkerNotStarted,
 )
 from bakeoff.core.records import Generation, WorkerLoad
+from bakeoff.engines.deadlines import FIRST_TOKEN_VARIABLE
 from bakeoff.measure.energy import EnergyWindow, Reading
 from bakeoff.store.db import Store
 from bakeoff.study.energy_watch import EnergyWatch
@@ -55,6 +56,7 @@ class ScriptedWriter:
     def __init__(self, script: Callable[[Trial, int], BaseException | None]) -> None:
         self._script = script
         self.tries: dict[str, int] = {}
+        self.first_token_s: dict[int, set[float | None]] = {}
         self.opened = self.closed = self.measured = self.in_flight = self.most_in_flight = 0
 
     async def open(self) -> None:
@@ -63,6 +65,7 @@ class ScriptedWriter:
     async def write(
         self, trial: Trial, messages: Sequence[Message], concurrency: int, first_token_s: float | None = None
     ) -> Generation:
+        self.first_token_s.setdefault(concurrency, set()).add(first_token_s)
         self.tries[trial.key] = attempt = self.tries.get(trial.key, 0) + 1
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
@@ -150,7 +153,7 @@ EVERY = [
     (EndpointGarbage("html"), 3),
     (EndpointFailed("500"), 4),
     (EndpointUnreachable("gone"), 4),
-    (EndpointBusy("queue full", retry_after_s=0.0), 6),
+    (EndpointBusy("queue full", retry_after_s=0.0), 15),  # over 5 minutes: others are answered, it never is
     (AnswerEmpty("nothing"), 1),
     (AnswerNull("null"), 1),
     (AnswerRefused("I cannot"), 1),
@@ -642,6 +645,17 @@ def test_a_bug_in_a_writer_is_not_recorded_as_the_models_failure(store: Store) -
     with pytest.raises(ZeroDivisionError):
         asyncio.run(runner.run(together=True))
     assert store.generations(plan.run_id) == []
+
+
+def test_texts_beside_others_may_wait_in_a_servers_queue(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One slot, 50 s a text, eight at once: the last one's first token comes after seven texts, and no deadline is met."""
+    monkeypatch.delenv(FIRST_TOKEN_VARIABLE, raising=False)
+    plan = make_plan(60, concurrency=8)
+    runner, writers, _ = begin(store, plan)
+    runner.expect({"ann": 50.0, "bob": 1.0})
+    asyncio.run(runner.run(together=True))
+    assert writers["ann"].first_token_s == {1: {None}, 8: {800.0}}
+    assert writers["bob"].first_token_s == {1: {None}, 8: {None}}
 
 
 def test_writers_are_closed_between_turns_where_memory_is_short(store: Store) -> None:

@@ -16,11 +16,12 @@ from bakeoff.core.errors import (
     AnswerEmpty,
     AnswerNull,
     AnswerRefused,
+    EndpointBusy,
     EndpointFailed,
     EndpointGarbage,
 )
 from bakeoff.core.records import MOST_TOKENS, FinishReason
-from bakeoff.core.thoughts import after_thoughts, answer_start
+from bakeoff.core.thoughts import after_thoughts, answer_start, thought_length
 from bakeoff.engines.sse import ErrorEvent
 
 # What servers call an ending, beside OpenAI's own "stop" and "length", in whatever case.
@@ -90,6 +91,21 @@ class Answer:
         """How many pieces of text and of thoughts came. Not a count of tokens: a piece may hold several."""
         return len(self.texts) + self.thoughts
 
+    def set_thoughts_apart(self) -> int:
+        """Take the thoughts at the head of the finished text out of it; return how many pieces of text were nothing else."""
+        length = thought_length(self.text)
+        if not length:
+            return 0
+        whole = 0
+        while whole < len(self.texts) and len(self.texts[whole]) <= length:
+            length -= len(self.texts[whole])
+            whole += 1
+        self.texts = self.texts[whole:]
+        if length:
+            self.texts[0] = self.texts[0][length:]
+        self.thoughts += whole + (length > 0)
+        return whole
+
     def require_text(self) -> None:
         """Make sure that the finished answer holds a text.
 
@@ -117,7 +133,8 @@ class Answer:
         text, and set all else to what it is already.
 
         Raises:
-            EndpointFailed: one is an error, or an ending that is none.
+            EndpointBusy: one is an error whose code is 429 or 503.
+            EndpointFailed: one is another error, or an ending that is none.
             EndpointGarbage: one is not a completion chunk.
         """
         before, after = self._frame
@@ -159,7 +176,8 @@ class Answer:
         """Take the body of a plain answer.
 
         Raises:
-            EndpointFailed: it is an error, or an ending that is none.
+            EndpointBusy: it is an error whose code is 429 or 503.
+            EndpointFailed: it is another error, or an ending that is none.
             EndpointGarbage: it is not a completion.
         """
         self._take(self._parse(body), "message", required=True)
@@ -235,7 +253,8 @@ class Answer:
 
     def _take(self, value: Mapping[str, Any], part: str, *, required: bool) -> None:
         if value.get("error"):
-            raise EndpointFailed(f"{self.where} failed in the middle of its answer: {error_message(value)}")
+            failed = EndpointBusy if _says_busy(value["error"]) else EndpointFailed
+            raise failed(f"{self.where} failed in the middle of its answer: {error_message(value)}")
         for name in ("usage", "timings"):
             if isinstance(value.get(name), dict):
                 setattr(self, name, value[name])
@@ -329,6 +348,12 @@ def _frame_around(text: str, data: str) -> tuple[str, str]:
     if not _is_plain(text) or not before.rstrip().endswith('"content":') or quoted in after:
         return _NO_FRAME
     return f'{before}"', f'"{after}'
+
+
+def _says_busy(error: object) -> bool:
+    """Whether an error object is the one that would come with 429 or 503: proxies pass it on in an answer that has begun."""
+    codes = [error.get(name) for name in ("code", "status")] if isinstance(error, dict) else []
+    return any(str(code) in {"429", "503"} for code in codes)
 
 
 def error_message(value: object) -> str:

@@ -14,7 +14,6 @@ import json
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -182,9 +181,7 @@ class EndpointClient:
 
     async def _ask(self, body: Mapping[str, Any], first_token_s: float | None) -> Completion:
         deadlines = self._deadlines
-        watch = Watch(
-            self.where, deadlines if first_token_s is None else replace(deadlines, first_token_s=first_token_s)
-        )
+        watch = Watch(self.where, deadlines if first_token_s is None else deadlines.with_first_token(first_token_s))
         wait = watch.for_token if "stream" in body else watch.to_the_end
         with self._keeping_the_secret():
             async with self._till_closed(), AsyncExitStack() as stack:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from bakeoff.core.errors import EndpointTimeout
@@ -17,6 +18,8 @@ CONNECT_VARIABLE = "BAKEOFF_CONNECT_S"
 FIRST_TOKEN_VARIABLE = "BAKEOFF_FIRST_TOKEN_S"  # noqa: S105 - a token of text
 STALL_VARIABLE = "BAKEOFF_STALL_S"
 TOTAL_VARIABLE = "BAKEOFF_TOTAL_S"
+LONGEST_QUEUE_S = 3600.0
+"""Nothing is waited for longer because of a server's queue: one that hangs is to be seen on the same day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +28,14 @@ class Deadlines:
 
     A token is a piece of text or of a model's thoughts, whatever else a stream may carry meanwhile: some servers send
     comments while they read a long prompt, and some for ever. An answer that is not streamed comes whole, so only
-    `total_s` bounds it.
+    `total_s` bounds it. `total_is_set` says that a person chose that.
     """
 
     connect_s: float = 5.0
     first_token_s: float = 180.0
     stall_s: float = 60.0
     total_s: float = 600.0
+    total_is_set: bool = False
 
     @classmethod
     def from_environment(cls) -> Deadlines:
@@ -46,7 +50,27 @@ class Deadlines:
             first_token_s=seconds_setting(FIRST_TOKEN_VARIABLE, usual.first_token_s),
             stall_s=seconds_setting(STALL_VARIABLE, usual.stall_s),
             total_s=seconds_setting(TOTAL_VARIABLE, usual.total_s),
+            total_is_set=_is_set(TOTAL_VARIABLE),
         )
+
+    def with_first_token(self, first_token_s: float) -> Deadlines:
+        """Return these with another one for the first token; what that may take longer, the whole answer may too."""
+        longer_s = 0.0 if self.total_is_set else max(0.0, first_token_s - self.first_token_s)
+        return replace(self, first_token_s=first_token_s, total_s=self.total_s + longer_s)
+
+
+def queue_deadline_s(in_flight: int, text_s: float) -> float | None:
+    """Return how many seconds a first token may take at a server that may write one text at a time; None: as usual.
+
+    Twice as long as all of so many in flight take one after the other, `text_s` seconds each; a deadline that a person chose
+    stays what it is.
+    """
+    wait_s = min(LONGEST_QUEUE_S, 2.0 * in_flight * text_s)
+    return None if _is_set(FIRST_TOKEN_VARIABLE) or wait_s <= Deadlines().first_token_s else wait_s
+
+
+def _is_set(variable: str) -> bool:
+    return bool(os.environ.get(variable, "").strip())
 
 
 class Line:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ class Reading:
         self._last_s: float | None = None
         self._tokens = 0
         self._arrivals_s: list[float] = []
+        self._texts_at: list[int] = []
         self._first_piece_s: float | None = None
         self._pieces = 0
 
@@ -81,7 +83,7 @@ class Reading:
         if len(body) > MAX_ANSWER_BYTES:
             raise EndpointGarbage(f"{self._where} sent an answer of more than {MAX_ANSWER_BYTES} bytes")
         self._answer.take_body(body.decode(errors="replace"))
-        return self._complete(ttft_s=None, latency_s=perf_counter() - self._sent_at)
+        return self._complete(latency_s=perf_counter() - self._sent_at)
 
     async def stream(self) -> Completion:
         """Read an answer that comes in events, to `[DONE]` or the end of the stream."""
@@ -98,7 +100,7 @@ class Reading:
                 raise EndpointGarbage(f"{self._where} answered {self._response.content_type} without any event")
             when = "before its first token" if self._answer.tokens == 0 else "in the middle of its answer"
             raise EndpointFailed(f"{self._where} ended its stream {when}, without finish_reason or [DONE]")
-        return self._complete(next(iter(self._arrivals_s), None), self._last_s or 0.0)
+        return self._complete(self._last_s or 0.0)
 
     def _is_forgiven(self, error: EndpointFailed | EndpointTimeout) -> bool:
         """Whether a broken or silent connection took nothing but usage: the text was finished; if in doubt, silence says so."""
@@ -139,6 +141,7 @@ class Reading:
                 self._first_piece_s = now
         if len(self._answer.texts) > texts:
             self._arrivals_s.append(now)
+            self._texts_at.append(len(self._answer.texts))
 
     async def _drain(self) -> None:
         """Read the end of the body, so that the connection can serve again; without it, it is closed."""
@@ -147,8 +150,10 @@ class Reading:
                 while await self._response.content.readany():
                     continue
 
-    def _complete(self, ttft_s: float | None, latency_s: float) -> Completion:
+    def _complete(self, latency_s: float) -> Completion:
         answer = self._answer
+        if (thoughts := answer.set_thoughts_apart()) > 0:
+            self._arrivals_s = self._arrivals_s[bisect_right(self._texts_at, thoughts) :]
         answer.require_text()
         counted = answer.timings.get("completion_tokens") is not None
         # Some servers say 0 when they did not count; a text without tokens does not exist.
@@ -159,7 +164,7 @@ class Reading:
         gaps_s = own_gaps_s if own_gaps_s is not None else _gaps(self._arrivals_s, tokens)
         timings = Timings(
             latency_s=latency_s,
-            ttft_s=ttft_s,
+            ttft_s=next(iter(self._arrivals_s), None),
             queue_s=answer.seconds("queue_s"),
             prefill_s=answer.seconds("prefill_s"),
             decode_s=answer.seconds("decode_s"),

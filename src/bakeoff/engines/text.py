@@ -19,10 +19,13 @@ from typing import Protocol, runtime_checkable
 from tokenizers import Tokenizer
 
 from bakeoff.core.errors import InvalidFile, Problem
+from bakeoff.core.thoughts import OPENS, TAGS
 from bakeoff.engines.chat_template import FALLBACK, LAST_USER, ChatTemplate
 from bakeoff.engines.requests import PromptTooLong
 
 REPLACEMENT = "\ufffd"
+_TOKENS_OF_A_TAG = 16
+"""At most so many at the end of a prompt spell a tag and the line feeds behind it."""
 LONG_TEXT = 16_384
 """Characters, from where other threads should go on while a text is encoded."""
 MOST_CHARACTERS_A_TOKEN = 256
@@ -52,9 +55,10 @@ class TokenizerFile:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
-        self.special_ids = frozenset(
-            id_ for id_, token in tokenizer.get_added_tokens_decoder().items() if token.special
-        )
+        special = {id_: token.content for id_, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+        # Without them nobody could tell a model's thoughts from its text.
+        self._tags = {id_: content for id_, content in special.items() if content in TAGS}
+        self.special_ids = frozenset(special.keys() - self._tags.keys())
         # SentencePiece models spell unknown characters in byte tokens, which mean nothing until the run of them ends.
         self.open_ids = frozenset(
             id_
@@ -69,8 +73,11 @@ class TokenizerFile:
         return list(self._tokenizer.encode(text, add_special_tokens=special).ids)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return text, special tokens left out."""
-        return self._tokenizer.decode(ids, skip_special_tokens=True)
+        """Return text, special tokens left out but for those around thoughts."""
+        tag = next((at for at, id_ in enumerate(ids) if id_ in self._tags), None) if self._tags else None
+        if tag is None:
+            return self._tokenizer.decode(ids, skip_special_tokens=True)
+        return self.decode(ids[:tag]) + self._tags[ids[tag]] + self.decode(ids[tag + 1 :])
 
 
 class TextCodec:
@@ -143,6 +150,10 @@ class TextCodec:
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of `ids`, special tokens left out."""
         return self._vocabulary.decode(ids)
+
+    def opens_thought(self, prompt: Sequence[int]) -> bool:
+        """Tell whether a prompt ends with a tag that opens a thought, so that an answer begins within one."""
+        return self.decode(prompt[-_TOKENS_OF_A_TAG:]).rstrip().endswith(OPENS)
 
     def is_open(self, id_: int) -> bool:
         """Tell whether text that ends with this token may still change: a byte of a run of byte tokens."""

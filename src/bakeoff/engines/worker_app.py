@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bakeoff.core.clock import Clock, SystemClock
 from bakeoff.core.errors import BakeoffError, UsageError
+from bakeoff.core.thoughts import OPENS
 from bakeoff.engines.batching import Batcher, deliver_directly
 from bakeoff.engines.openai_protocol import DONE, AnswerShape, ApiError, CompletionRequest, as_event, read_request
 from bakeoff.engines.requests import BatcherClosed, Delivery, PromptTooLong, RequestTimings
@@ -112,7 +113,8 @@ class WorkerApp:
             created=int(self._clock.now().timestamp()),
             chat=chat,
         )
-        answer = Answer()
+        # The tag that the prompt ends with belongs to the answer: who reads it would take the thought for text.
+        answer = Answer(f"{OPENS}\n" if chat and self._codec.opens_thought(prompt) else "")
         answer.generation = self._submit(wanted, prompt, answer.take)
         if wanted.stream:
             return AnswerResponse(answer, lambda send: _write_stream(answer, shape, send, usage=wanted.include_usage))
@@ -153,9 +155,10 @@ class WorkerApp:
 
 
 class Answer:
-    """One generation, as an asynchronous series of deliveries."""
+    """One generation, as an asynchronous series of deliveries, with `begins` before the text of the first."""
 
-    def __init__(self) -> None:
+    def __init__(self, begins: str = "") -> None:
+        self._begins = begins
         self._queue: asyncio.Queue[Delivery] = asyncio.Queue()
         self.generation: GenerationRequest | None = None
 
@@ -176,7 +179,7 @@ class Answer:
         """
         while True:
             delivery = await self._queue.get()
-            text = delivery.text
+            text, self._begins = self._begins + delivery.text, ""
             while not delivery.last and not self._queue.empty():
                 delivery = self._queue.get_nowait()
                 text += delivery.text

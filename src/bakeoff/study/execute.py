@@ -74,16 +74,17 @@ async def execute(
     stored = store.state(plan.run_id) is not None
     probe = Probe(clock, patience, progress.told)
     leave_out = _LeaveOut(plan, writers, news, wanted=going.keep_going and not stored)
-    text_s = 0.0
+    text_s: Mapping[str, float] = {}
     try:
         pace = await _preflight(leave_out, unfinished, watch, probe, together=together, cold=not stored)
         if pace is not None and pace.per_text_s:
-            text_s = sum(pace.per_text_s.values())
+            text_s = pace.per_text_s
             going.on_pace(pace)
         if leave_out.out:
             plan = leave_out.plan
             runner = make_runner()
             progress.standing((), dict.fromkeys(unfinished, 0) | count_unfinished(plan, ()), leave_out.out)
+        runner.expect(text_s)
         if not stored:
             store.add_run(plan.run_id, plan.suite.name, clock.now().isoformat(), plan.model_dump(mode="json"))
             stored = True
@@ -91,9 +92,7 @@ async def execute(
         if plan.mode == "race":
             from bakeoff.study.racing import run_race  # loads the statistics: not before the first request
 
-            load_s = sum(load.ready_s for writer in writers.values() for load in writer.loads[-1:])
-            # A worker that is loaded writes a text that is not counted.
-            await run_race(plan, store, runner, gathering, Reloading(load_s + text_s, text_s), together=together)
+            await run_race(plan, store, runner, gathering, _reloading(writers, text_s), together=together)
         else:
             await run_fixed(plan, store, runner, progress, together=together)
     finally:
@@ -101,6 +100,13 @@ async def execute(
         await runner.close(store_loads=stored)
     observe(plan, store, rooms)
     return plan
+
+
+def _reloading(writers: Mapping[str, Writer], text_s: Mapping[str, float]) -> Reloading:
+    """Return what a lap costs: a worker that is loaded writes a text that is not counted."""
+    load_s = sum(load.ready_s for writer in writers.values() for load in writer.loads[-1:])
+    writing_s = sum(text_s.values())
+    return Reloading(load_s + writing_s, writing_s)
 
 
 def _scoring_ahead(plan: Plan, store: Store, workspace: Path, unfinished: Mapping[str, int]) -> ScoringAhead | None:

@@ -7,9 +7,9 @@
 |                                     | for again, after a pause: the back-off, or what it asks for                     |
 | that fails twice, and nothing was   | given up: its texts are not asked for any more                                  |
 | answered for 60 s since the first   |                                                                                 |
-| of them all was sent (5 minutes     |                                                                                 |
-| where it says 429 or 503: a limit   |                                                                                 |
-| passes)                             |                                                                                 |
+| of them all was sent                |                                                                                 |
+| the same where it says 429 or 503   | its first text is asked for only after its gate (`study.throttle`) was opened   |
+|                                     | 6 times in vain; it is given up after 5 minutes, since a limit passes           |
 | that is refused (a 4xx but 429)     | given up at once: no waiting changes it                                         |
 | in doubt, and it asks for a longer  | given up at once: a day's quota that is used up is neither waited for nor asked |
 | wait than anybody waits             | about before its time                                                           |
@@ -53,11 +53,16 @@ from bakeoff.core.errors import (
 from bakeoff.core.records import Generation
 from bakeoff.core.units import seconds_text
 from bakeoff.study.retries import Patience, backoff_s
+from bakeoff.study.throttle import Throttle
 
 IN_DOUBT_AFTER = 3
 GIVEN_UP_AFTER = 2
-BUSY_FACTOR = 5.0
+_LIMITED_ROUNDS = 6
+"""So often in a row texts are let through its gate in vain before it is in doubt whether it is the texts that are refused."""
+_TOLD_AFTER_BACKOFFS = 20
+"""So many first back-offs (10 s) are waited for a busy server in all before that is told."""
 
+BUSY = "endpoint_busy"
 IN_DOUBT = "endpoint_in_doubt"
 BACK = "endpoint_back"
 GONE = "endpoint_gone"
@@ -90,7 +95,10 @@ class Pulse:
         self._asking = asyncio.Lock()
         self._failed = 0
         self._asked_again = 0
+        self._throttle = Throttle(patience, clock)
+        self._told_busy = False
         self._since_s = 0.0
+        self._doubt_s = 0.0
         self._heard_s = 0.0
         self._last: EndpointError | None = None
         self._held: list[Generation] = []
@@ -104,30 +112,34 @@ class Pulse:
 
     @asynccontextmanager
     async def request(self) -> AsyncIterator[None]:
-        """Surround one request: waits for the end of a doubt, and learns from how it ends.
+        """Surround one request: waits for the gate and the end of a doubt, and learns from how it ends.
 
         Raises:
             EndpointGone: the candidate was given up, before or by this request.
         """
-        if self.in_doubt:
-            await self.resolve_doubt()
-        if self.gone:
-            raise EndpointGone("the candidate was given up in this run")
-        sent_s = self._clock.monotonic_s()
+        await self._throttle.enter()
         try:
-            yield
-        except AnswerWithoutText:
+            if self.in_doubt and not self._may_be_a_limit(_LIMITED_ROUNDS):
+                await self.resolve_doubt()
+            if self.gone:
+                raise EndpointGone("the candidate was given up in this run")
+            sent_s = self._clock.monotonic_s()
+            try:
+                yield
+            except AnswerWithoutText:
+                self._answered(sent_s)
+                raise
+            except TextMissing:
+                raise
+            except (EndpointDenied, DeviceChanged) as error:
+                self.give_up(error.message, error.hint)
+                raise
+            except EndpointError as error:
+                self._unanswered(error, sent_s)
+                raise
             self._answered(sent_s)
-            raise
-        except TextMissing:
-            raise
-        except (EndpointDenied, DeviceChanged) as error:
-            self.give_up(error.message, error.hint)
-            raise
-        except EndpointError as error:
-            self._unanswered(error, sent_s)
-            raise
-        self._answered(sent_s)
+        finally:
+            self._throttle.leave()
 
     def settle(self, generation: Generation) -> Sequence[Generation]:
         """Take a finished text or failure; return what is now sure to have happened, in order."""
@@ -158,7 +170,7 @@ class Pulse:
                 except (EndpointRefused, DeviceChanged) as error:
                     self.give_up(f"its first text, which it wrote before, is refused: {error.message}", error.hint)
                 except EndpointError as error:
-                    self._asked_again += 1
+                    self._asked_again += not isinstance(error, EndpointBusy)
                     self._unanswered(error, sent_s)
                 except WorkerError:  # not a silence, and counted by who asked
                     self._end_doubt()
@@ -172,10 +184,15 @@ class Pulse:
             self._held.clear()
             self._tell(GONE, f"given up: {why.rstrip()}{f' ({hint})' if hint else ''}")
 
+    def _may_be_a_limit(self, rounds: int) -> bool:
+        """Whether its texts are soon to pass by themselves: what is asked only to see would use up what the limit leaves."""
+        return isinstance(self._last, EndpointBusy) and self._throttle.rounds < rounds
+
     def _must_ask(self) -> bool:
         return self.in_doubt and not self.gone
 
     def _answered(self, sent_s: float) -> None:
+        self._throttle.answered(sent_s)
         if self._failed and sent_s < self._since_s:
             self._heard_s = self._clock.monotonic_s()
             return
@@ -193,21 +210,38 @@ class Pulse:
             return
         if self._failed == 0:
             self._since_s = self._heard_s = sent_s
+        if isinstance(error, EndpointBusy):
+            self._note_busy(error, sent_s)
         self._failed += 1
         self._last = error
+        if self._failed == IN_DOUBT_AFTER:
+            self._doubt_s = self._clock.monotonic_s()
         if self.in_doubt and error.retry_after_s is not None and error.retry_after_s > self._patience.longest_wait_s:
             later = seconds_text(error.retry_after_s)
             self.give_up(f"it asks not to be asked again for {later}, which is not waited for: {error.message}")
             return
         silent_s = self._clock.monotonic_s() - self._heard_s
-        limit_s = self._patience.give_up_s * (BUSY_FACTOR if isinstance(error, EndpointBusy) else 1.0)
+        limit_s = self._patience.busy_s if isinstance(error, EndpointBusy) else self._patience.give_up_s
         if self._asked_again >= GIVEN_UP_AFTER and silent_s >= limit_s:
             asked = f"{self._failed} requests in a row, over {seconds_text(silent_s)}, brought no answer"
             self.give_up(f"{asked}; the last: {error.message}")
-        elif self._asked_again and not self._told:
+        elif self._asked_again and not self._told and not self._may_be_a_limit(_LIMITED_ROUNDS + 1):
             self._told = True
             asked = f"{self._failed} requests in a row brought no answer; its texts wait till it answers"
             self._tell(IN_DOUBT, f"{asked}, or {seconds_text(limit_s)} are over; the last: {error.message}")
+
+    def _note_busy(self, error: EndpointBusy, sent_s: float) -> None:
+        self._throttle.busy(error, sent_s)
+        if self.in_doubt and sent_s >= self._doubt_s:
+            self._asked_again += 1  # a text of the run counts like its first one
+        if (
+            not (self._told_busy or self._told)
+            and self._throttle.waited_s >= self._patience.backoff_s * _TOLD_AFTER_BACKOFFS
+        ):
+            self._told_busy = True
+            waited = f"its texts wait as long as it asks, {seconds_text(self._throttle.waited_s)} so far"
+            fewer = f"at most {self._throttle.most} at a time are asked for now"
+            self._tell(BUSY, f"limits how much it is asked: {waited}, and {fewer}; it said: {error.message}")
 
     def _pause_s(self) -> float:
         if isinstance(self._last, EndpointRefused):  # it answers, and no waiting changes what

@@ -2,7 +2,7 @@
 
 | error                                   | tries | wait before the next                                             |
 |-----------------------------------------|-------|------------------------------------------------------------------|
-| busy (429, 503)                         | 6     | what `Retry-After` asks for, else the back-off                   |
+| busy (429, 503)                         | 6     | what `Retry-After` asks for, else the back-off; in a run see below |
 | failed (another 5xx, a broken stream)   | 4     | likewise                                                         |
 | unreachable                             | 4     | the back-off                                                     |
 | malformed (HTML, broken JSON, ...)      | 3     | the back-off: a proxy's page is no answer by the model           |
@@ -17,6 +17,11 @@
 The back-off is 0.5 s, doubled with each try up to 30 s, and stretched by up to as much again, differently for each text,
 so that texts which failed together do not come back together. A server that asks for a longer wait than 2 minutes is
 not waited for, and not asked before: the text fails. What a whole endpoint's silence leads to is in `study.pulse`.
+
+In a run, where many texts are asked for beside each other, being busy is the server's state and no fault of a text: all of
+them wait (`study.throttle`), and such tries do not count among those of other kinds. A text that is refused as busy for 5
+minutes, and 6 times at least, while others are answered, is refused for itself, and fails (some servers say 429 to what is
+too long for a minute's tokens); from the sixth time on it comes back more and more rarely, so that it keeps nobody waiting.
 """
 
 from __future__ import annotations
@@ -48,6 +53,7 @@ TRIES: Mapping[type[BakeoffError], int] = {
     EndpointTimeout: 2,
 }
 _LONGEST_BACKOFF_S = 30.0
+_BUSY_FACTOR = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,11 @@ class Patience:
     backoff_s: float = 0.5
     longest_wait_s: float = 120.0
     give_up_s: float = 60.0
+
+    @property
+    def busy_s(self) -> float:
+        """Without an answer until given up where a server says that it is busy: a limit passes, a crash rarely."""
+        return self.give_up_s * _BUSY_FACTOR
 
     @classmethod
     def from_environment(cls) -> Patience:
@@ -95,6 +106,41 @@ def retry_policy(error: BakeoffError, attempts: int, patience: Patience, spread:
     if error.retry_after_s > patience.longest_wait_s:
         return Retry(again=False)
     return Retry(again=True, wait_s=max(0.0, error.retry_after_s) + patience.backoff_s * spread)
+
+
+class Tries:
+    """The tries of one text of a run so far. `failed` has the kind of each that brought no answer, in order."""
+
+    def __init__(self, patience: Patience, spread: float) -> None:
+        self._patience = patience
+        self._spread = spread
+        self._counted = 0
+        self._busy = 0
+        self._busy_since_s = 0.0
+        self.failed: list[str] = []
+
+    def after(self, error: BakeoffError, kind: str, now_s: float) -> Retry:
+        """Say what follows from one more error, of a kind, at `now_s`; the wait is beside that at the candidate's gate."""
+        if isinstance(error, EndpointBusy) and (error.retry_after_s or 0.0) <= self._patience.longest_wait_s:
+            retry = self._after_busy(max(0.0, error.retry_after_s or 0.0), now_s)
+        else:
+            self._counted += 1
+            retry = retry_policy(error, self._counted, self._patience, self._spread)
+        if retry.again:
+            self.failed.append(kind)
+        return retry
+
+    def _after_busy(self, asked_s: float, now_s: float) -> Retry:
+        if self._busy == 0:
+            self._busy_since_s = now_s
+        self._busy += 1
+        beyond = self._busy - TRIES[EndpointBusy]
+        if beyond < 0:
+            return Retry(again=True, wait_s=asked_s)
+        if now_s - self._busy_since_s >= self._patience.busy_s:
+            return Retry(again=False)
+        rarely_s = backoff_s(beyond + 1, self._patience) * (1.0 + self._spread)
+        return Retry(again=True, wait_s=max(asked_s, rarely_s))
 
 
 def backoff_s(attempts: int, patience: Patience) -> float:

@@ -31,15 +31,17 @@ from bakeoff.core.errors import (
 from bakeoff.core.plain import whole_characters
 from bakeoff.core.records import Generation, WorkerLoad
 from bakeoff.core.spec import Candidate
+from bakeoff.engines.deadlines import queue_deadline_s
 from bakeoff.store.db import Store
 from bakeoff.study.energy_watch import EnergyWatch
 from bakeoff.study.news import event_now
 from bakeoff.study.plan import Block, Plan, Trial, plan_blocks, trials_for
 from bakeoff.study.progress import Progress
 from bakeoff.study.pulse import WORKER_DIED, Pulse
-from bakeoff.study.retries import Patience, retry_policy
+from bakeoff.study.retries import Patience, Tries
 from bakeoff.study.saving import Saving
 from bakeoff.study.score_ahead import ScoringAhead
+from bakeoff.study.shared_servers import SharedServers
 from bakeoff.study.suite import Brief
 from bakeoff.study.worker_writer import WarmUp
 from bakeoff.study.writers import Message, Writer
@@ -98,9 +100,16 @@ class Runner:
         self._deaths = dict.fromkeys(writers, 0)
         self._opening = {candidate: asyncio.Lock() for candidate in writers}
         self._readied: set[str] = set()
+        self._servers = SharedServers(plan.candidates)
+        self._first_token_s: dict[str, float] = {}
         self._last_told_s = clock.monotonic_s()
         self.loaded: str | None = None
         """Whose worker is in memory, where only one at a time is."""
+
+    def expect(self, text_s: Mapping[str, float]) -> None:
+        """Take what a text of a candidate takes, in seconds: how long one may wait beside others follows from it."""
+        waits = {name: queue_deadline_s(self._plan.concurrency_of(name), seconds) for name, seconds in text_s.items()}
+        self._first_token_s = {name: wait_s for name, wait_s in waits.items() if wait_s is not None}
 
     @property
     def given_up(self) -> tuple[str, ...]:
@@ -132,6 +141,8 @@ class Runner:
                     continue
                 self._progress.turn(block.candidate)
                 await self._ready(block.candidate)
+                if self._servers.changes_model(block.candidate):
+                    await self._have_loaded(block.candidate)
                 await self._run_block(block)
                 # Its last texts may have failed together: whether they were at fault is seen before they are stored.
                 await self._pulses[block.candidate].resolve_doubt()
@@ -221,20 +232,21 @@ class Runner:
         """Write one text, or say why there is none; never raises an endpoint's or worker's error."""
         writer = self._writers[trial.candidate]
         messages = messages_for(self._plan, self._briefs[trial.brief])
-        retried: list[str] = []
+        first_token_s = self._first_token_s.get(trial.candidate) if concurrency > 1 else None
+        tries = Tries(self._patience, _place_of(trial))
         while True:
             error: BakeoffError
             deaths = None
             try:
                 async with self._pulses[trial.candidate].request():
                     deaths = await self._open(trial.candidate)
-                    generation = await writer.write(trial, messages, concurrency)
+                    generation = await writer.write(trial, messages, concurrency, first_token_s)
             except (EndpointError, WorkerError) as caught:
                 error = caught
             else:
                 made: dict[str, object] = {
-                    "attempts": len(retried) + 1,
-                    "retried": tuple(retried),
+                    "attempts": len(tries.failed) + 1,
+                    "retried": tuple(tries.failed),
                     "finished_unix_s": self._clock.now().timestamp(),
                     "window": window,
                 }
@@ -247,11 +259,10 @@ class Runner:
                 if deaths is None or isinstance(error, WorkerNotStarted):
                     continue  # no worker had the text, and each death is counted: there is a last one
             if isinstance(error, EndpointGone):
-                return _failed(trial, error, concurrency, retried, attempts=len(retried))
-            retry = retry_policy(error, len(retried) + 1, self._patience, _place_of(trial))
+                return _failed(trial, error, concurrency, tries.failed, attempts=len(tries.failed))
+            retry = tries.after(error, _kind_of(error), self._clock.monotonic_s())
             if not retry.again:
-                return _failed(trial, error, concurrency, retried)
-            retried.append(_kind_of(error))
+                return _failed(trial, error, concurrency, tries.failed)
             await self._clock.sleep(retry.wait_s)
 
     async def _ask_again(self, candidate: str) -> None:
@@ -271,6 +282,12 @@ class Runner:
             self._readied.add(candidate)
             with suppress(WorkerError):
                 await self._open(candidate)
+
+    async def _have_loaded(self, candidate: str) -> None:
+        """Have a text written that is not counted; if it does not come, the texts that count show why."""
+        warm_up = warm_up_for(self._plan, self._plan.candidate(candidate))
+        with suppress(EndpointError):
+            await self._writers[candidate].write(warm_up.trial, warm_up.messages, 1)
 
     async def _open(self, candidate: str) -> int:
         """Make a writer ready, one start at a time; return how many deaths came before.
