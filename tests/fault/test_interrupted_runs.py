@@ -14,7 +14,7 @@ from bakeoff_command import Workspace, write_suite
 from tiny_model import make_tiny_model
 from waiting import wait_until
 
-BRIEFS = 60
+BRIEFS = 36
 MODELS = "one,two"
 
 
@@ -74,7 +74,7 @@ def test_kill_9_of_the_run_again_and_again_then_resume(workspace, undisturbed):
     process = start_and_reach(workspace, 13)
     run_id = workspace.run_id()
     before: dict[str, dict[str, object]] = {}
-    for reach in (29, 71):
+    for reach in (29, 51):
         process.send_signal(signal.SIGKILL)
         process.communicate()
         wait_until(lambda: not workspace.workers(), "workers of a killed run are gone", 10)
