@@ -71,9 +71,20 @@ def _number_word(token: str) -> str | None:
 
 def _occurs(fact: str, normalised: str) -> bool:
     if (
-        fact.isascii() and fact.isdecimal() and 20 < int(fact) < 1000
-    ):  # the commonest fact, without a pattern of its own
-        return fact in normalised and fact in _BOUNDED_NUMERAL.findall(normalised)
+        fact.isascii() and fact.isdecimal() and int(fact) > 20
+    ):  # the commonest fact, mostly without a pattern of its own
+        if fact in normalised and fact in _BOUNDED_NUMERAL.findall(normalised):
+            return True
+        if int(fact) < 1000:  # of which there is no other form
+            return False
+        marked = (
+            f",{fact[-3:]}",
+            f".{fact[-3:]}",
+            f"{fact}.",
+            f"{fact},",
+        )  # 1,859 and 1859.00; only whole hundreds have words
+        if int(fact) % 100 and not any(part in normalised for part in marked):
+            return False
     return _may_occur(fact, normalised) and _fact_pattern(fact).search(normalised) is not None
 
 
