@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from contextlib import contextmanager
 from time import monotonic, sleep
@@ -137,6 +138,8 @@ class Database:
 
 
 def _make_engine(url: str | URL) -> Engine:
+    # What the driver says of a session that has ended is told, where it matters, as a StoreError.
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())
     try:
         # A server, or what is on the way to it, ends sessions that are idle: each is tried before it is used.
         return create_engine(url, pool_pre_ping=not make_url(url).drivername.startswith("sqlite"))

@@ -9,7 +9,7 @@ from itertools import combinations, permutations
 from typing import NamedTuple
 
 from bakeoff.core.clock import Clock
-from bakeoff.core.errors import BakeoffError, EndpointDenied, EndpointError, WorkerError
+from bakeoff.core.errors import AnswerWithoutText, BakeoffError, EndpointDenied, EndpointError, WorkerError
 from bakeoff.core.spec import Candidate, Record, content_hash
 from bakeoff.decide.labelling import Written
 from bakeoff.score.brief import BriefChecks
@@ -203,6 +203,10 @@ async def _ask(
         error: BakeoffError
         try:
             return await judge.answer(question), None
+        except (
+            AnswerWithoutText
+        ) as nothing:  # an answer all the same, and no valid one: thoughts that do not end, for instance
+            return Judgement(value=None, answer=nothing.message[:200]), nothing
         except (EndpointError, WorkerError) as caught:
             error = caught
         retry = retry_policy(error, tries, patience, zlib.crc32(question.key.encode()) / 2**32)
