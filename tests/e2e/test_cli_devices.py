@@ -61,9 +61,6 @@ def test_an_engine_built_without_the_card_computes_in_the_machines_memory(worksp
     assert done.returncode == 0, done.stderr
     (candidate,) = json.loads(done.stdout)["candidates"]
     assert (candidate["device"], candidate["failures"]) == ("cpu", 0)
-    refused = workspace.call("run", suite, "--models", f"transformers+{MODEL}", "--device", "cuda")
-    assert refused.returncode == 2
-    assert "'cuda' is not here for torch" in refused.stderr
 
 
 def test_each_local_candidate_competes_once_on_each_device():

@@ -121,11 +121,14 @@ def test_what_ollama_lists_as_latest_is_what_was_named(workspace: Workspace) -> 
 
 def test_a_name_that_is_refused_and_not_listed_is_told_with_those_that_are(workspace: Workspace) -> None:
     with Misbehaving("404") as server:
-        server.listed = ["mm", "other-model"]
+        server.listed = ["mm", "other-model", "\x1b[2Jcleared"]
         run = run_against(workspace, server, briefs=BRIEFS)
     assert (run.code, server.requests) == (2, 1)
     assert "answered 404: no such model" in run.err
-    assert f"its server lists mm, other-model: write openai:mm@{server.url}" in " ".join(run.err.split())
+    assert f"its server lists mm, other-model, \ufffd[2Jcleared: write openai:mm@{server.url}" in " ".join(
+        run.err.split()
+    )
+    assert "\x1b" not in run.err
 
 
 def test_a_key_of_openais_goes_to_one_place_alone(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
