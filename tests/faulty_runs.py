@@ -7,7 +7,10 @@ import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 from bakeoff_command import Workspace
+from inside import InsideWorkspace
 from misbehaving import Misbehaving
 
 KEY = "sk-test-0123456789abcdef"
@@ -29,6 +32,16 @@ _BRIEF = """\
     prompt: "Write about the opening of our shop number {number} on 14 March."
     must_include: ["{number}", "14 March"]
 """
+
+
+def quick_workspace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> InsideWorkspace:
+    """A workspace whose commands wait a hundredth of the time, with a key in the environment."""
+    made = InsideWorkspace(tmp_path, monkeypatch, capsys)
+    made.environment |= QUICK
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    return made
 
 
 def write_suite(path: Path, briefs: int) -> Path:

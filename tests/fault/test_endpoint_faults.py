@@ -11,8 +11,7 @@ import pytest
 
 from bakeoff_command import Workspace
 from contracts import check_run_document
-from faulty_runs import KEY, QUICK, Ended, ended, run_against, write_suite
-from inside import InsideWorkspace
+from faulty_runs import KEY, QUICK, Ended, ended, quick_workspace, run_against, write_suite
 from misbehaving import MODEL, OTHER, Ask, Bucket, Misbehaving, Schedule
 
 BRIEFS = 300
@@ -20,10 +19,7 @@ BRIEFS = 300
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Workspace:
-    made = InsideWorkspace(tmp_path, monkeypatch, capsys)
-    made.environment |= QUICK
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    return made
+    return quick_workspace(tmp_path, monkeypatch, capsys)
 
 
 def be_patient(workspace: Workspace, kind: str) -> None:

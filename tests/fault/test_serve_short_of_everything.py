@@ -69,11 +69,13 @@ def test_whoever_hears_of_a_footprint_may_fail(tmp_path):
 
     async def run():
         async with serving(tmp_path, learned=learned) as supervisor:
-            os.kill(await use(supervisor), 9)
+            first = await use(supervisor)
+            os.kill(first, 9)
             await until(lambda: state(supervisor)["state"] == "absent")
-            await use(supervisor)
+            return first, await use(supervisor)
 
-    asyncio.run(run())
+    first, second = asyncio.run(run())
+    assert first != second
 
 
 def test_a_worker_ends_though_nobody_can_tell_what_comes_back_of_its_memory(tmp_path):

@@ -29,7 +29,7 @@ from bakeoff.serve.cost_terms import CostTerms, Figure
 from bakeoff.serve.grafana import PANELS, dashboard
 from bakeoff.serve.keeping import Keeping
 from bakeoff.serve.settings import AlertSettings, QualitySettings
-from gateways import fakes, make_model, make_plan, running
+from gateways import endpoint, fakes, make_model, make_plan, running
 from worker_processes import until
 
 ASSUMED = Figure(value=65.0, provenance="assumed", note="a processor package at work")
@@ -93,15 +93,8 @@ async def refusing():
         usage = {"prompt_tokens": 9, "completion_tokens": 10, "total_tokens": 19}
         return web.json_response({"object": "chat.completion", "model": "m", "choices": [choice], "usage": usage})
 
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    finally:
-        await runner.cleanup()
+    async with endpoint(answer) as url:
+        yield url
 
 
 @asynccontextmanager

@@ -41,8 +41,9 @@ except Exception:
 class Accelerator(Record):
     """One accelerator. Bytes are its own memory, None where nobody says; `power_w` is its draw when it was looked at.
 
-    `unified` is True where its memory is the machine's: Apple's chips, and NVIDIA's that tell of no memory of their own. `budget_bytes` is what may be used of it now: what is free of a
-    card's, Metal's recommended working set of a Mac's; `budget_source` says where that comes from.
+    `unified` is True where its memory is the machine's: Apple's chips, and NVIDIA's that tell of no memory of their own.
+    `budget_bytes` is what may be used of it now: what is free of a card's, Metal's recommended working set of a Mac's;
+    `budget_source` says where that comes from.
     """
 
     kind: Literal["cuda", "rocm", "metal"]

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from bakeoff.score.language import FUNCTION_WORDS
-from bakeoff.score.numerals import known_numbers, number_values, scaled, word_values
+from bakeoff.score.numerals import NUMBER_WORDS, TENS, known_numbers, number_values, scaled, word_values
 
 _NUMERAL = r"\d{1,15}(?:[.,:]\d{1,15}){0,5}"
 _NUMBER_WORDS = (
@@ -24,25 +24,8 @@ _BOUND = re.compile(
     r"(?:(?P<half> ?[ap]\.?m\b)|[ -](?P<noun>[a-z][a-z-]*)(?: (?P<next>[a-z]{3,}))?)?"
 )
 _DIGIT = re.compile(r"\d")
-_COUNTING = (
-    *(
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "teen",
-        "twenty",
-        "thirty",
-    ),
-    *("forty", "fifty", "sixty", "seventy", "eighty", "ninety", "twice"),
-)
+_COUNTING = (*NUMBER_WORDS[2:13], "teen", NUMBER_WORDS[20], *TENS, "twice")
+"""One of them is in every text that counts something in words."""
 _ORDER = re.compile(
     rf"(?<![\w.,:/-])(?P<first>{_NUMERAL})(?: ?%)?(?: [a-z]+\.?){{0,2}} (?:to|until|till) (?:[$€£]|[a-z]+,? ){{0,2}}(?P<second>{_NUMERAL})(?!\w)"
 )

@@ -30,9 +30,9 @@ NUMBER_WORDS = [
     "twenty",
 ]
 _NUMBER_VALUES = {word: value for value, word in enumerate(NUMBER_WORDS)}
-_TENS = {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
+TENS = {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
 _OTHER_NUMBERS = {"once": 1, "twice": 2, "double": 2, "half": 50, "dozen": 12, "hundred": 100, "thousand": 1000}
-_COUNTING = frozenset([*_NUMBER_VALUES, *_TENS, *_OTHER_NUMBERS])
+_COUNTING = frozenset([*_NUMBER_VALUES, *TENS, *_OTHER_NUMBERS])
 SCALES = {
     **dict.fromkeys(("k", "thousand", "tausend"), 1e3),
     **dict.fromkeys(("m", "mn", "mio", "million", "millions", "millionen"), 1e6),
@@ -115,7 +115,7 @@ def word_values(word: str) -> set[float]:
     head, _, tail = word.partition("-")
     if head in _NUMBER_VALUES:
         return {float(_NUMBER_VALUES[head])}
-    if head in _TENS:
+    if head in TENS:
         unit = NUMBER_WORDS.index(tail) if tail in NUMBER_WORDS[:10] else 0
-        return {float(_TENS[head] + unit)}
+        return {float(TENS[head] + unit)}
     return {float(_OTHER_NUMBERS[word])} if word in _OTHER_NUMBERS else set()

@@ -203,9 +203,8 @@ async def _ask(
         error: BakeoffError
         try:
             return await judge.answer(question), None
-        except (
-            AnswerWithoutText
-        ) as nothing:  # an answer all the same, and no valid one: thoughts that do not end, for instance
+        except AnswerWithoutText as nothing:
+            # An answer all the same, and no valid one: thoughts that do not end, for instance.
             return Judgement(value=None, answer=nothing.message[:200]), nothing
         except (EndpointError, WorkerError) as caught:
             error = caught
